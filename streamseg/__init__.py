@@ -1,0 +1,1 @@
+"""Live video segmentation: cameras, streams and files in, masks over every frame out."""

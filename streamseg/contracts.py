@@ -1,0 +1,119 @@
+"""Every contract between the rooms, on one screen: what a source, segmenter, renderer and sink must offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from streamseg.frame import Frame, Image, StreamInfo
+from streamseg.metrics import Metrics
+from streamseg.segmentation import Classes, Segmentation
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What a person may ask of a source; a source that has no use for one ignores it."""
+
+    size: tuple[int, int] | None = None
+    """Width, height to ask of a camera or a generated scene."""
+    fps: float | None = None
+    """Frames a second to ask of a camera or a generated scene; the rate given to pictures."""
+    pixel_format: str | None = None
+    """Four letters to ask of a camera: MJPG, YUYV, NV12."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """How RTSP packets travel."""
+    stall_timeout_s: float = 5.0
+    """A live source that is silent for longer is opened anew."""
+    max_megapixels: float = 64.0
+    """Larger pictures are refused before they are decoded."""
+
+
+class Source(Protocol):
+    """Where frames come from."""
+
+    @property
+    def info(self) -> StreamInfo: ...
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What went wrong without ending the stream, by reason: `decode_errors`, `reconnects`."""
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None:
+        """Ends the iteration; may be called twice, and from any thread."""
+
+
+class Segmenter(Protocol):
+    """Finds what is in frames; made and called in one thread."""
+
+    @property
+    def classes(self) -> Classes: ...
+
+    @property
+    def batch(self) -> int:
+        """How many frames a call takes best; any number is accepted."""
+
+    def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A model that has been found and checked, ready to be made in the thread that will use it."""
+
+    name: str
+    classes: Classes
+    make: Callable[[int], Segmenter]
+    """Takes the number of threads one segmenter may use."""
+    parallel: bool
+    """True: several may share a stream. False: it remembers earlier frames, so one sees them all, in order."""
+
+
+class Renderer(Protocol):
+    """Draws what a person sees."""
+
+    def __call__(self, frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Image: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """One frame at the end of its walk."""
+
+    frame: Frame
+    segmentation: Segmentation
+    picture: Image
+    """What the renderer drew, or the frame's own image where nothing is drawn; do not write into it."""
+    dropped: int
+    """Frames let go since the one shown before."""
+    timings_ms: Mapping[str, float]
+    """`wait` for the network, `infer`, `render`, and `age`: from decoded to shown."""
+
+
+class Sink(Protocol):
+    """Where the result goes."""
+
+    @property
+    def blocking(self) -> bool:
+        """True: gets a thread of its own. False: quick, or bound to the main thread."""
+
+    @property
+    def needs_picture(self) -> bool: ...
+
+    def write(self, shown: Shown) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Controls:
+    """What a viewer changes while a stream runs: written by a window, read by renderer and pipeline."""
+
+    opacity: float = 0.5
+    """0 (only the picture) to 1 (only the colours)."""
+    view: str = "overlay"
+    quit: bool = False
+    views: tuple[str, ...] = field(default=("overlay",))
+    """What `next view` walks through."""

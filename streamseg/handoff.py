@@ -1,0 +1,71 @@
+"""Where two threads meet: a bounded line that either waits or lets the oldest go."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Handoff(Generic[T]):
+    """Passes items from one thread to another.
+
+    `lossless` waits while it is full; otherwise the oldest item makes room and is counted. Closing wakes everybody:
+    `put` then says False, and `get` gives what is left, then None.
+    """
+
+    def __init__(self, capacity: int, *, lossless: bool) -> None:
+        self._items: deque[T] = deque()
+        self._capacity = capacity
+        self._lossless = lossless
+        self._closed = False
+        self._changed = threading.Condition(threading.Lock())
+        self.dropped = 0
+        """Items let go for newer ones."""
+
+    def put(self, item: T) -> bool:
+        """Hands `item` over; False when closed, and then it was not taken."""
+        with self._changed:
+            while self._lossless and len(self._items) >= self._capacity and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return False
+            if len(self._items) >= self._capacity:
+                self._items.popleft()
+                self.dropped += 1
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def get(self, timeout_s: float | None = None) -> T | None:
+        """The oldest item; None once closed and empty, or when `timeout_s` has passed."""
+        with self._changed:
+            if not self._items and not self._closed:
+                self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
+            if not self._items:
+                return None
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """No more items; may be called twice, and from any thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def drain(self) -> int:
+        """Closes, throws away what is left and says how many those were."""
+        with self._changed:
+            self._closed = True
+            left = len(self._items)
+            self._items.clear()
+            self._changed.notify_all()
+            return left
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called; items may be left."""
+        return self._closed

@@ -1,0 +1,96 @@
+"""Counters and latencies of one stream; every captured frame ends in exactly one counter."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_RECENT = 240  # latencies kept for percentiles: eight seconds at 30 frames a second
+_FPS_WINDOW_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """A reading: `captured == shown + failed + sum(dropped) + in_flight`, at any moment."""
+
+    captured: int
+    inferred: int
+    shown: int
+    failed: int
+    dropped: Mapping[str, int]
+    """By reason: `newer` (a fresher frame was there), `stopped` (under way when the run ended)."""
+    fps: float
+    """Frames shown a second over the last two seconds; 0 before the second frame."""
+    latency_ms: Mapping[str, tuple[float, float]]
+    """Stage to (p50, p95) over the last 240 frames."""
+
+    @property
+    def in_flight(self) -> int:
+        """Frames captured whose end is still open."""
+        return self.captured - self.shown - self.failed - sum(self.dropped.values())
+
+
+class Meter:
+    """What the stages count into; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._captured = self._inferred = self._shown = self._failed = 0
+        self._dropped: Counter[str] = Counter()
+        self._recent: dict[str, deque[float]] = {}
+        self._shown_at: deque[float] = deque()
+
+    def captured(self) -> None:
+        """One more frame came from the source."""
+        with self._lock:
+            self._captured += 1
+
+    def inferred(self, count: int = 1) -> None:
+        """The segmenter finished `count` frames."""
+        with self._lock:
+            self._inferred += count
+
+    def shown(self, timings_ms: Mapping[str, float], now_s: float | None = None) -> None:
+        """One frame reached its end."""
+        now = time.monotonic() if now_s is None else now_s
+        with self._lock:
+            self._shown += 1
+            self._shown_at.append(now)
+            while self._shown_at[0] < now - _FPS_WINDOW_S:
+                self._shown_at.popleft()
+            for stage, value in timings_ms.items():
+                self._recent.setdefault(stage, deque(maxlen=_RECENT)).append(value)
+
+    def dropped(self, reason: str, count: int = 1) -> None:
+        """`count` frames were let go."""
+        if count:
+            with self._lock:
+                self._dropped[reason] += count
+
+    def failed(self, count: int = 1) -> None:
+        """The segmenter raised on `count` frames."""
+        with self._lock:
+            self._failed += count
+
+    def read(self) -> Metrics:
+        """All of it, from one moment."""
+        with self._lock:
+            span = self._shown_at[-1] - self._shown_at[0] if len(self._shown_at) > 1 else 0.0
+            return Metrics(
+                captured=self._captured,
+                inferred=self._inferred,
+                shown=self._shown,
+                failed=self._failed,
+                dropped=dict(self._dropped),
+                fps=(len(self._shown_at) - 1) / span if span > 0 else 0.0,
+                latency_ms={stage: _percentiles(values) for stage, values in self._recent.items()},
+            )
+
+
+def _percentiles(values: deque[float]) -> tuple[float, float]:
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return ordered[round(0.5 * last)], ordered[round(0.95 * last)]

@@ -1,0 +1,88 @@
+"""What was found in a frame: class ids for every pixel, and objects where the model tells them apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """The names behind class ids, and their colours."""
+
+    names: tuple[str, ...]
+    colours: NDArray[np.uint8]
+    """(C, 3) u8 BGR."""
+    background: int | None = None
+    """The class left undrawn by overlays (the floor under everything), or None: all are drawn."""
+    ignore_index: int | None = 255
+    """The id of pixels that belong to no class, or None."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.names) <= 256:
+            raise ValueError(f"1 to 256 classes fit in a byte, not {len(self.names)}")
+        if self.colours.shape != (len(self.names), 3) or self.colours.dtype != np.uint8:
+            raise ValueError(f"colours are ({len(self.names)}, 3) uint8, not {self.colours.shape} {self.colours.dtype}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instances:
+    """Objects of one frame in aligned arrays."""
+
+    class_ids: NDArray[np.int32]
+    """(N,) i32."""
+    scores: NDArray[np.float32]
+    """(N,) f32, 0..1."""
+    boxes: NDArray[np.float32]
+    """(N, 4) f32: left, top, right, bottom in pixels of the frame."""
+    masks: NDArray[np.float32]
+    """(N, m, m) f32, 0..1, over the inside of each box."""
+    track_ids: NDArray[np.int32]
+    """(N,) i32; -1 where an object is not tracked."""
+
+    def __post_init__(self) -> None:
+        n = len(self.class_ids)
+        shapes = (self.scores.shape, self.boxes.shape, self.track_ids.shape, self.masks.shape[:1])
+        if shapes != ((n,), (n, 4), (n,), (n,)) or self.masks.ndim != 3:
+            raise ValueError(f"{n} instances need aligned arrays, not {shapes} and masks {self.masks.shape}")
+
+    def __len__(self) -> int:
+        return len(self.class_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentation:
+    """Class ids that cover exactly the whole frame, at whatever resolution they were computed."""
+
+    labels: NDArray[np.uint8]
+    """(h, w) u8 class ids; pixel (x, y) of the frame is labels[y * h // H, x * w // W]."""
+    classes: Classes
+    frame_index: int
+    """Index of the frame that was looked at."""
+    frame_time_s: float
+    confidence: NDArray[np.uint8] | None = None
+    """(h, w) u8, 0..255 for 0..1: how sure the label is; None where the method cannot tell."""
+    instances: Instances | None = None
+
+    def __post_init__(self) -> None:
+        labels, confidence = self.labels, self.confidence
+        if labels.ndim != 2 or labels.dtype != np.uint8:
+            raise ValueError(f"labels are (h, w) uint8, not {labels.shape} {labels.dtype}")
+        if confidence is not None and (confidence.shape != labels.shape or confidence.dtype != np.uint8):
+            raise ValueError(
+                f"confidence is {labels.shape} uint8 like the labels, not {confidence.shape} {confidence.dtype}"
+            )
+
+    def areas(self) -> NDArray[np.float64]:
+        """Share of the frame under each class, (C,) f64, 0..1; ignored pixels count for none."""
+        counts = np.bincount(self.labels.reshape(-1), minlength=256)[: len(self.classes)]
+        return counts / self.labels.size
+
+    def __repr__(self) -> str:
+        h, w = self.labels.shape
+        return f"Segmentation({w}x{h} labels of {len(self.classes)} classes, frame_index={self.frame_index})"

@@ -1,0 +1,106 @@
+"""Strict YAML into typed values: no code, no aliases, no duplicate or unknown keys, and errors that name the line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import yaml
+
+from streamseg.errors import InputError
+
+T = TypeVar("T")
+_MAX_BYTES = 1 << 20
+_Path = tuple[str, ...]
+
+
+def read_yaml(path: Path, kind: type[T]) -> T:
+    """Reads the file `path` as a value of the dataclass `kind`.
+
+    Raises:
+        InputError: the file is missing, too large, no YAML, or does not fit `kind`; the message names file and line.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if len(raw) > _MAX_BYTES:
+        raise InputError(f"{path}: over 1 MiB, too large for a configuration")
+    return parse_yaml(raw, kind, str(path))
+
+
+def parse_yaml(raw: bytes | str, kind: type[T], name: str) -> T:
+    """The same from text; `name` stands for it in messages."""
+    lines: dict[_Path, int] = {}
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        _refuse_aliases(text, name)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = {} if root is None else _plain(root, (), lines)
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: not UTF-8 text") from None
+    except RecursionError:
+        raise InputError(f"{name}: nested too deeply") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f"{name}:{mark.line + 1}" if mark else name
+        raise InputError(f"{at}: {error.problem or error.context or 'not YAML'}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{name}: not YAML: {str(error).splitlines()[0]}") from None
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(_with_line(str(error), lines, name)) from None
+
+
+def _refuse_aliases(text: str, name: str) -> None:
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            mark = event.start_mark
+            raise InputError(f"{name}:{(mark.line if mark else 0) + 1}: anchors and aliases are not allowed")
+
+
+def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> object:
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key_node.start_mark)
+            key = str(key_node.value)
+            if key in mapping:
+                raise yaml.MarkedYAMLError(problem=f"duplicate key '{key}'", problem_mark=key_node.start_mark)
+            inner = (*path, key)
+            mapping[key] = _plain(value_node, inner, lines)
+            lines[inner] = key_node.start_mark.line + 1
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, str(i)), lines) for i, item in enumerate(node.value)]
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except yaml.constructor.ConstructorError:
+        raise yaml.MarkedYAMLError(problem=f"unknown tag {node.tag}", problem_mark=node.start_mark) from None
+
+
+_WHERE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]+)`")
+
+
+def _with_line(message: str, lines: dict[_Path, int], name: str) -> str:
+    """Turns msgspec's `... - at `$.key[0]`` into `name:line: key[0]: ...`."""
+    where = _WHERE.search(message)
+    dotted = where["path"].lstrip(".") if where else ""
+    path = tuple(re.findall(r"[^.\[\]]+", dotted))
+    text = message[: where.start()] if where else message
+    unknown = _UNKNOWN.search(text)
+    if unknown:
+        path = (*path, unknown["key"])
+        text = f"unknown key '{unknown['key']}'"
+    while path and path not in lines:
+        path = path[:-1]
+    line = lines.get(path, 1)
+    label = f"{dotted}: " if dotted and not unknown else ""
+    return f"{name}:{line}: {label}{text}"
