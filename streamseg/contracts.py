@@ -51,10 +51,6 @@ class Segmenter(Protocol):
     @property
     def classes(self) -> Classes: ...
 
-    @property
-    def batch(self) -> int:
-        """How many frames a call takes best; any number is accepted."""
-
     def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]: ...
 
     def close(self) -> None: ...
@@ -70,6 +66,8 @@ class Recipe:
     """Takes the number of threads one segmenter may use."""
     parallel: bool
     """True: several may share a stream. False: it remembers earlier frames, so one sees them all, in order."""
+    batch: int = 1
+    """How many frames a call takes best; any number is accepted."""
 
 
 class Renderer(Protocol):

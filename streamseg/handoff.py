@@ -66,6 +66,7 @@ class Handoff(Generic[T]):
             return left
 
     @property
-    def closed(self) -> bool:
-        """Whether `close` was called; items may be left."""
-        return self._closed
+    def ended(self) -> bool:
+        """Closed and empty: nothing will ever come again."""
+        with self._changed:
+            return self._closed and not self._items

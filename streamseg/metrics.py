@@ -24,6 +24,8 @@ class Metrics:
     """By reason: `newer` (a fresher frame was there), `stopped` (under way when the run ended)."""
     fps: float
     """Frames shown a second over the last two seconds; 0 before the second frame."""
+    unwritten: int
+    """Shown frames that an output was too slow to take."""
     latency_ms: Mapping[str, tuple[float, float]]
     """Stage to (p50, p95) over the last 240 frames."""
 
@@ -75,7 +77,7 @@ class Meter:
         with self._lock:
             self._failed += count
 
-    def read(self) -> Metrics:
+    def read(self, unwritten: int = 0) -> Metrics:
         """All of it, from one moment."""
         with self._lock:
             span = self._shown_at[-1] - self._shown_at[0] if len(self._shown_at) > 1 else 0.0
@@ -86,6 +88,7 @@ class Meter:
                 failed=self._failed,
                 dropped=dict(self._dropped),
                 fps=(len(self._shown_at) - 1) / span if span > 0 else 0.0,
+                unwritten=unwritten,
                 latency_ms={stage: _percentiles(values) for stage, values in self._recent.items()},
             )
 

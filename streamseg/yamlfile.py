@@ -13,6 +13,9 @@ from streamseg.errors import InputError
 
 T = TypeVar("T")
 _MAX_BYTES = 1 << 20
+_MAX_DEPTH = 32
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
+_DATE = "tag:yaml.org,2002:timestamp"  # nothing here is a date: it stays the text that was written
 _Path = tuple[str, ...]
 
 
@@ -37,13 +40,11 @@ def parse_yaml(raw: bytes | str, kind: type[T], name: str) -> T:
     lines: dict[_Path, int] = {}
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        _refuse_aliases(text, name)
+        _refuse_bombs(text, name)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value = {} if root is None else _plain(root, (), lines)
     except UnicodeDecodeError:
         raise InputError(f"{name}: not UTF-8 text") from None
-    except RecursionError:
-        raise InputError(f"{name}: nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f"{name}:{mark.line + 1}" if mark else name
@@ -56,15 +57,22 @@ def parse_yaml(raw: bytes | str, kind: type[T], name: str) -> T:
         raise InputError(_with_line(str(error), lines, name)) from None
 
 
-def _refuse_aliases(text: str, name: str) -> None:
+def _refuse_bombs(text: str, name: str) -> None:
+    """Aliases multiply a small file into a large value; deep nesting costs a parser its stack and its time."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            mark = event.start_mark
-            raise InputError(f"{name}:{(mark.line if mark else 0) + 1}: anchors and aliases are not allowed")
+            raise InputError(f"{name}:{line}: anchors and aliases are not allowed")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise InputError(f"{name}:{line}: nested too deeply")
 
 
 def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> object:
     lines[path] = node.start_mark.line + 1
+    if node.tag not in _TAGS:
+        raise yaml.MarkedYAMLError(problem=f"unknown tag {node.tag}", problem_mark=node.start_mark)
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, object] = {}
         for key_node, value_node in node.value:
@@ -79,10 +87,12 @@ def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> object:
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, str(i)), lines) for i, item in enumerate(node.value)]
+    if node.tag == _DATE:
+        return node.value
     try:
         return yaml.SafeLoader("").construct_object(node)
-    except yaml.constructor.ConstructorError:
-        raise yaml.MarkedYAMLError(problem=f"unknown tag {node.tag}", problem_mark=node.start_mark) from None
+    except ValueError:
+        raise yaml.MarkedYAMLError(problem="not a value of its tag", problem_mark=node.start_mark) from None
 
 
 _WHERE = re.compile(r" - at `\$(?P<path>[^`]*)`$")

@@ -1,0 +1,93 @@
+"""From options to a pipeline: the one place where the rooms meet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from streamseg.capture import open_source
+from streamseg.config import RunOptions
+from streamseg.contracts import Controls, Recipe, Segmenter, Sink, SourceOptions
+from streamseg.frame import StreamInfo
+from streamseg.infer import load_recipe
+from streamseg.pipeline import Pipeline
+from streamseg.render import RenderOptions, make_renderer
+from streamseg.sinks import open_sink
+
+
+def assemble(options: RunOptions, controls: Controls | None = None) -> Pipeline:
+    """Opens source, model and outputs, in the order in which mistakes are likeliest, and joins them.
+
+    Raises:
+        StreamsegError: any of them cannot be had; what was open by then is closed again.
+    """
+    controls = controls or Controls()
+    controls.opacity = options.opacity
+    controls.view = options.view
+    render = make_renderer(_render_options(options), controls)
+    recipe = load_recipe(options.model, options.settings, backend=options.backend)
+    source = open_source(str(options.source), source_options(options))
+    sinks: list[Sink] = []
+    try:
+        for output in options.outputs:
+            sinks.append(open_sink(output, controls))
+    except BaseException:
+        for part in [source, *sinks]:
+            part.close()
+        raise
+    workers, threads = share_cores(options, source.info, recipe)
+    return Pipeline(
+        source,
+        _maker(recipe, threads),
+        render=render if not sinks or any(sink.needs_picture for sink in sinks) else None,
+        sinks=sinks,
+        workers=workers,
+        batch=recipe.batch,
+        controls=controls,
+    )
+
+
+def share_cores(options: RunOptions, info: StreamInfo, recipe: Recipe) -> tuple[int, int]:
+    """Workers and threads for each: on a file as many one-thread workers as there are cores, live one with all.
+
+    A file wants throughput, and one-thread workers waste nothing on waiting for each other; a live frame wants its
+    mask soon.
+    """
+    cores = available_cores()
+    alone = info.live or not recipe.parallel
+    workers = 1 if alone else options.workers or cores
+    return workers, options.threads or max(1, cores // workers)
+
+
+def available_cores() -> int:
+    """Cores this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def source_options(options: RunOptions) -> SourceOptions:
+    """The part of the options that concerns the source."""
+    width, _, height = (options.size or "").partition("x")
+    return SourceOptions(
+        size=(int(width), int(height)) if width else None,
+        fps=options.fps,
+        pixel_format=options.pixel_format,
+        transport=options.transport,
+        stall_timeout_s=options.stall_timeout,
+    )
+
+
+def _render_options(options: RunOptions) -> RenderOptions:
+    hud = "window" in options.outputs if options.hud is None else options.hud
+    return RenderOptions(
+        view=options.view,
+        opacity=options.opacity,
+        outline=options.outline,
+        legend=options.legend,
+        hud=hud,
+        boxes=options.boxes,
+        background=options.background,
+    )
+
+
+def _maker(recipe: Recipe, threads: int) -> Callable[[], Segmenter]:
+    return lambda: recipe.make(threads)

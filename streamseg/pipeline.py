@@ -1,0 +1,262 @@
+"""The walk of a frame through the threads: capture, infer, then render and show in the caller's own thread.
+
+    capture --+--> lane 0: infer --+--> caller: render, window --+--> sink 0
+              +--> lane 1: infer --+                             +--> sink 1
+
+A live source has one lane, and every hand-off in it keeps only the newest frame: a slow model costs frames, never
+delay. A file has as many lanes as it has workers; frames are dealt to them in turn and collected in the same turn, so
+every frame comes out, in order, with no sorting and no more memory than the hand-offs hold.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from streamseg.contracts import Controls, Renderer, Segmenter, Shown, Sink, Source
+from streamseg.frame import Frame
+from streamseg.handoff import Handoff
+from streamseg.metrics import Meter, Metrics
+from streamseg.segmentation import Segmentation
+
+_log = logging.getLogger(__name__)
+_LOOK_UP_S = 0.1  # how often a waiting caller looks whether somebody asked it to quit
+_GRACE_S = 1.5  # for threads to end and outputs to close once somebody did
+_FILE_DEPTH = 4
+_LIVE_SINK_DEPTH = 8
+
+
+class _Result(NamedTuple):
+    frame: Frame
+    segmentation: Segmentation
+    wait_ms: float
+    infer_ms: float
+
+
+class _Lane(NamedTuple):
+    frames: Handoff[Frame]
+    results: Handoff[_Result]
+
+
+class Pipeline:
+    """Segments one stream; iterate over it for what it shows, or `run()` it to its end.
+
+    Args:
+        source: where frames come from; closed at the end.
+        make_segmenter: called once in the thread of each worker.
+        render: draws the picture; None shows each frame's own image.
+        sinks: where the result goes; closed at the end.
+        workers: segmenters at work side by side; more than one only for a source that is not live.
+        batch: frames given to a segmenter in one call; 1 for a live source.
+        controls: `controls.quit = True` ends the run, from any thread or signal handler.
+
+    Raises (while iterating): the first error of any thread, after everything has been closed.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        make_segmenter: Callable[[], Segmenter],
+        *,
+        render: Renderer | None = None,
+        sinks: Sequence[Sink] = (),
+        workers: int = 1,
+        batch: int = 1,
+        controls: Controls | None = None,
+    ) -> None:
+        live = source.info.live
+        depth = 1 if live else max(_FILE_DEPTH, batch)
+        self.source = source
+        self.controls = controls or Controls()
+        self._make_segmenter = make_segmenter
+        self._render = render
+        self._sinks = [sink for sink in sinks if not sink.blocking]
+        self._blocking = [
+            (sink, Handoff[Shown](_LIVE_SINK_DEPTH if live else _FILE_DEPTH, lossless=not live))
+            for sink in sinks
+            if sink.blocking
+        ]
+        self._batch = 1 if live else batch
+        self._lanes = [
+            _Lane(Handoff[Frame](depth, lossless=not live), Handoff[_Result](depth, lossless=not live))
+            for _ in range(1 if live else workers)
+        ]
+        self._meter = Meter()
+        self._error: BaseException | None = None
+        self._failing = threading.Lock()
+
+    def run(self) -> Metrics:
+        """Shows every frame and gives the final reading."""
+        for _ in self:
+            pass
+        return self.metrics()
+
+    def stop(self) -> None:
+        """Asks the run to end soon; from any thread or signal handler."""
+        self.controls.quit = True
+
+    def metrics(self) -> Metrics:
+        """A reading of the counters and latencies, at any time and from any thread."""
+        return self._meter.read(unwritten=sum(line.dropped for _, line in self._blocking))
+
+    def __iter__(self) -> Iterator[Shown]:
+        threads = [self._start("capture", self._capture)]
+        threads += [self._start(f"infer-{i}", self._infer, lane) for i, lane in enumerate(self._lanes)]
+        writers = [self._start(f"sink-{i}", self._write, *pair) for i, pair in enumerate(self._blocking)]
+        finished = False
+        try:
+            yield from self._show()
+            finished = self._error is None and not self.controls.quit
+        finally:
+            self._finish(threads, writers, finished)
+        if self._error is not None:
+            raise self._error
+
+    # Each stage below is one thread's whole life: get, work, put.
+
+    def _capture(self) -> None:
+        turns = itertools.cycle(lane.frames for lane in self._lanes for _ in range(self._batch))
+        for frame in self.source:
+            self._meter.captured()
+            if not self._put(next(turns), frame):
+                break
+        for lane in self._lanes:
+            lane.frames.close()
+
+    def _infer(self, lane: _Lane) -> None:
+        segmenter = self._make_segmenter()
+        try:
+            while frames := self._take(lane.frames):
+                if not self._segment(segmenter, frames, lane.results):
+                    break
+        finally:
+            segmenter.close()
+        lane.results.close()
+
+    def _take(self, line: Handoff[Frame]) -> list[Frame]:
+        frames: list[Frame] = []
+        while len(frames) < self._batch and (frame := line.get()) is not None:
+            frames.append(frame)
+        return frames
+
+    def _segment(self, segmenter: Segmenter, frames: list[Frame], results: Handoff[_Result]) -> bool:
+        started_s = time.monotonic()
+        try:
+            segmentations = segmenter(frames)
+        except BaseException:
+            self._meter.failed(len(frames))
+            raise
+        infer_ms = (time.monotonic() - started_s) * 1e3 / len(frames)
+        self._meter.inferred(len(frames))
+        taken = [
+            self._put(results, _Result(frame, segmentation, (started_s - frame.arrived_s) * 1e3, infer_ms))
+            for frame, segmentation in zip(frames, segmentations, strict=True)
+        ]
+        return all(taken)
+
+    def _show(self) -> Iterator[Shown]:
+        last_index = -1
+        turns = itertools.cycle(lane.results for lane in self._lanes for _ in range(self._batch))
+        for line in turns:
+            result = self._next(line)
+            if result is None:
+                return
+            shown = self._draw(result, result.frame.index - last_index - 1)
+            last_index = result.frame.index
+            for sink in self._sinks:
+                sink.write(shown)
+            for _, queue in self._blocking:
+                queue.put(shown)
+            yield shown
+
+    def _next(self, line: Handoff[_Result]) -> _Result | None:
+        while not self.controls.quit:
+            result = line.get(_LOOK_UP_S)
+            if result is not None or line.ended:
+                return result
+        return None
+
+    def _draw(self, result: _Result, dropped: int) -> Shown:
+        frame, segmentation, wait_ms, infer_ms = result
+        started_s = time.monotonic()
+        try:
+            picture = self._render(frame, segmentation, self.metrics()) if self._render else frame.image
+        except BaseException:
+            self._meter.failed()
+            raise
+        now_s = time.monotonic()
+        timings_ms = {
+            "wait": wait_ms,
+            "infer": infer_ms,
+            "render": (now_s - started_s) * 1e3,
+            "age": (now_s - frame.arrived_s) * 1e3,
+        }
+        self._meter.shown(timings_ms, now_s)
+        return Shown(frame, segmentation, picture, dropped, timings_ms)
+
+    def _write(self, sink: Sink, line: Handoff[Shown]) -> None:
+        try:
+            while (shown := line.get()) is not None:
+                sink.write(shown)
+        finally:
+            sink.close()
+
+    # Starting, failing and ending.
+
+    def _start(self, name: str, stage: Callable[..., None], *args: object) -> threading.Thread:
+        def life() -> None:
+            try:
+                stage(*args)
+            except BaseException as error:
+                self._fail(error)
+
+        thread = threading.Thread(target=life, name=f"streamseg-{name}", daemon=True)
+        thread.start()
+        return thread
+
+    def _fail(self, error: BaseException) -> None:
+        with self._failing:
+            self._error = self._error or error
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Whatever has not been shown by now will not be."""
+        for lane in self._lanes:
+            self._meter.dropped("stopped", lane.frames.drain() + lane.results.drain())
+        for _, queue in self._blocking:
+            queue.close()
+
+    def _put(self, line: Handoff[Frame] | Handoff[_Result], item: Frame | _Result) -> bool:
+        before = line.dropped  # only this thread puts into this line
+        taken = line.put(item)  # type: ignore[arg-type]
+        self._meter.dropped("newer", line.dropped - before)
+        if not taken:
+            self._meter.dropped("stopped")
+        return taken
+
+    def _finish(self, threads: list[threading.Thread], writers: list[threading.Thread], finished: bool) -> None:
+        """Ends every thread and closes every output; patient only where all went well."""
+        if not finished:
+            self._abandon()
+        self.source.close()
+        deadline_s = None if finished else time.monotonic() + _GRACE_S
+        for _, queue in self._blocking:
+            queue.close()
+        _join(writers, deadline_s)
+        for sink in self._sinks:
+            try:
+                sink.close()
+            except BaseException as error:
+                self._error = self._error or error
+        _join(threads, deadline_s)
+
+
+def _join(threads: list[threading.Thread], deadline_s: float | None) -> None:
+    for thread in threads:
+        thread.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
+        if thread.is_alive():
+            _log.warning("%s did not end in time and is left behind", thread.name)

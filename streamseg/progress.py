@@ -1,0 +1,100 @@
+"""What a person sees in the terminal while a run goes on: a bar for files, a status line for streams, log lines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+
+from streamseg.errors import redact
+from streamseg.metrics import Metrics
+from streamseg.pipeline import Pipeline
+
+
+def follow(pipeline: Pipeline, *, quiet: bool) -> None:
+    """Runs `pipeline` to its end; progress only on a terminal, and one line of summary at the end."""
+    started_s = time.monotonic()
+    try:
+        if quiet or not sys.stderr.isatty():
+            pipeline.run()
+        elif pipeline.source.info.live:
+            _with_status(pipeline)
+        else:
+            _with_bar(pipeline)
+    finally:
+        if not quiet:
+            print(summary(pipeline, time.monotonic() - started_s), file=sys.stderr)
+
+
+def summary(pipeline: Pipeline, seconds: float) -> str:
+    """One line that accounts for every frame."""
+    metrics = pipeline.metrics()
+    dropped = "".join(f", {count} dropped ({reason})" for reason, count in metrics.dropped.items())
+    failed = f", {metrics.failed} failed" if metrics.failed else ""
+    unwritten = f", {metrics.unwritten} not written: an output was too slow" if metrics.unwritten else ""
+    trouble = "".join(
+        f", {count} {name.replace('_', ' ')}" for name, count in pipeline.source.counters.items() if count
+    )
+    return (
+        f"streamseg: {metrics.captured} frames captured, {metrics.shown} shown{dropped}{failed}{unwritten}{trouble} "
+        f"in {seconds:.1f} s"
+    )
+
+
+def status_line(metrics: Metrics) -> str:
+    """Rate, age of the picture and drops in a few words."""
+    age_ms = metrics.latency_ms.get("age", (0.0, 0.0))[0]
+    return f"{metrics.fps:.0f} fps, {age_ms:.0f} ms old, {metrics.shown} shown, {sum(metrics.dropped.values())} dropped"
+
+
+def set_up_logging(*, debug: bool, quiet: bool) -> None:
+    """Log lines of the library go to the standard error, free of passwords."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("streamseg: %(message)s"))
+    log = logging.getLogger("streamseg")
+    log.handlers = [handler]
+    log.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
+    log.propagate = False
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def _with_bar(pipeline: Pipeline) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[fps]:.0f} fps"),
+        TimeRemainingColumn(),
+    )
+    info = pipeline.source.info
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=5) as progress:
+        task = progress.add_task(info.name, total=info.frames, fps=0.0)
+        for metrics in _readings(pipeline):
+            progress.update(task, completed=metrics.shown, fps=metrics.fps)
+
+
+def _with_status(pipeline: Pipeline) -> None:
+    from rich.console import Console
+
+    name = pipeline.source.info.name
+    with Console(stderr=True).status(name) as status:
+        for metrics in _readings(pipeline):
+            status.update(f"{name}: {status_line(metrics)}")
+
+
+def _readings(pipeline: Pipeline) -> Iterator[Metrics]:
+    """Runs the pipeline and reads its metrics five times a second, and once at the end."""
+    due_s = 0.0
+    for _ in pipeline:
+        if (now_s := time.monotonic()) >= due_s:
+            due_s = now_s + 0.2
+            yield pipeline.metrics()
+    yield pipeline.metrics()

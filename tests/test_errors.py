@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from streamseg.errors import BackendError, InputError, OutputError, SourceError, StreamsegError, redact
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("rtsp://admin:hunter2@cam/1 failed", "rtsp://***@cam/1 failed"),
+        ("rtsp://admin:p%40ss%2Fhunter2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://hunter2@cam/1", "rtsp://***@cam/1"),
+        ("a rtsps://u:hunter2@x and http://v:hunter2@y", "a rtsps://***@x and http://***@y"),
+        ("http://cam/v?a=1&token=hunter2&b=2", "http://cam/v?a=1&token=***&b=2"),
+        ("http://cam/v?PASSWORD=hunter2", "http://cam/v?PASSWORD=***"),
+        ("http://cam/v?access_token=hunter2", "http://cam/v?access_token=***"),
+        ("clip@home.mp4 and mail@example.org", "clip@home.mp4 and mail@example.org"),
+        ("http://cam/a@b", "http://cam/a@b"),
+    ],
+)
+def test_no_secret_survives_redaction(text: str, clean: str) -> None:
+    assert redact(text) == clean
+
+
+def test_an_error_is_one_line_with_its_hint_and_no_secret() -> None:
+    error = SourceError("rtsp://u:hunter2@cam: refused", "is the camera on?")
+    assert str(error) == "rtsp://***@cam: refused (is the camera on?)"
+    assert str(InputError("bad")) == "bad"
+
+
+def test_each_kind_of_error_has_its_own_exit_code() -> None:
+    kinds = (StreamsegError, InputError, SourceError, OutputError, BackendError)
+    assert [kind.exit_code for kind in kinds] == [1, 2, 3, 4, 5]
