@@ -33,6 +33,25 @@ outputs:  window  FILE.mp4|mkv  FILE.png|jpg  masks:FOLDER  FILE.jsonl  -  null
 exit codes:  0 done or stopped, 1 a defect of streamseg, 2 wrong usage, file, model or configuration,
              3 source not reachable, 4 output not writable, 5 model cannot run here"""
 
+_IMPORT_FLAGS = {
+    "name": "what --model will call it; default: the file's name",
+    "classes": "names separated by commas, or a .txt file with one a line",
+    "colours": "one '#rrggbb' for each class, separated by commas",
+    "background": "number of the class that overlays leave undrawn",
+    "normalise": "what the model was trained on: imagenet, 0..1, -1..1 or none",
+    "mean": "instead: numbers in 0..255, separated by commas",
+    "std": "instead: numbers in 0..255, separated by commas",
+    "colour": "channel order the model was trained on: rgb, bgr or grey",
+    "fit": "letterbox, stretch or crop; default stretch",
+    "layout": "NCHW or NHWC",
+    "output": "name of the output to use",
+    "role": "what that output holds: labels, logits or probability",
+    "height": "pixels, where the model leaves it free",
+    "width": "pixels, where the model leaves it free",
+    "stride": "free sides are rounded to a multiple of this",
+    "licence": "of the weights, shown by `streamseg models`",
+}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code."""
@@ -125,16 +144,11 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
 
 
 def _add_import_options(command: argparse.ArgumentParser) -> None:
+    """A flag for what the file cannot tell; anything left out is guessed, or asked for in the error."""
     command.add_argument("model", type=Path, help="any semantic segmentation ONNX file")
     command.add_argument("target", type=Path, nargs="?", help="where to write it; default: among your models")
-    command.add_argument("--name", help="what --model will call it; default: the file's name")
-    command.add_argument("--classes", help="names separated by commas, or a text file with one a line")
-    command.add_argument("--colour", choices=("rgb", "bgr", "grey"), help="what the model was trained on; default rgb")
-    command.add_argument("--normalise", help="imagenet, unit (0..1), symmetric (-1..1) or none; default imagenet")
-    command.add_argument("--mean", help="three numbers in 0..255, instead of --normalise")
-    command.add_argument("--std", help="three numbers in 0..255, instead of --normalise")
-    command.add_argument("--fit", choices=("letterbox", "stretch", "crop"), help="default letterbox")
-    command.add_argument("--licence", help="of the weights, shown by `streamseg models`")
+    for flag, text in _IMPORT_FLAGS.items():
+        command.add_argument(f"--{flag}", metavar=flag.upper(), help=text)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,69 @@
+"""Prints what `--model` can name, and imports new ones."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from streamseg.errors import InputError
+from streamseg.infer.catalogue import Listed, list_models
+from streamseg.infer.importer import Hints, import_model
+
+
+def print_models(*, as_json: bool) -> int:
+    """Lists networks and classical methods on the standard output."""
+    models = list_models()
+    if as_json:
+        print(msgspec.json.encode(models).decode())
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "kind", "classes", "size", "licence", "score", "what it does"):
+        table.add_column(title, overflow="fold")
+    for model in models:
+        table.add_row(
+            model.name, model.kind, _classes(model), _size(model), model.licence, model.score or "-", model.summary
+        )
+    Console().print(table)
+    return 0
+
+
+def import_and_print(arguments: argparse.Namespace) -> int:
+    """Imports a model and says how to run it."""
+    result = import_model(arguments.model, arguments.target, _hints(arguments))
+    print(f"{result.file}: {len(result.spec.classes)} classes, {result.agreement:.2%} of the labels as in the original")
+    name = result.spec.name if arguments.target is None else result.file
+    print(f"run it:  streamseg run SOURCE --model {name}")
+    return 0
+
+
+def _hints(arguments: argparse.Namespace) -> Hints:
+    given = {f.name: value for f in fields(Hints) if (value := getattr(arguments, f.name, None)) is not None}
+    for name in ("classes", "mean", "std", "colours"):
+        if name in given:
+            given[name] = _listed(given[name])
+    try:
+        return msgspec.convert(given, Hints, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(f"--{str(error).partition('$.')[2].rstrip('`')}: {str(error).partition(' - at')[0]}") from None
+
+
+def _listed(text: str) -> list[str]:
+    """Words between commas, or the lines of a text file."""
+    path = Path(text)
+    if path.suffix == ".txt" and path.is_file():
+        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return [word.strip() for word in text.split(",")]
+
+
+def _classes(model: Listed) -> str:
+    names = ", ".join(model.classes[:4])
+    return names if len(model.classes) <= 4 else f"{names}, … ({len(model.classes)})"
+
+
+def _size(model: Listed) -> str:
+    return f"{model.size_bytes / 1e6:.1f} MB" if model.size_bytes else "-"
