@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 PROGRAMS = ("Xvfb", "xdotool", "import", "ffmpeg")
 RTSP_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
@@ -49,7 +50,7 @@ def missing() -> list[str]:
     """What is not there, by name."""
     lacking = [program for program in PROGRAMS if not shutil.which(program)]
     python = "/usr/bin/python3"
-    if not os.path.exists(python) or subprocess.run([python, "-c", RTSP_SERVER], capture_output=True).returncode:  # noqa: PTH110
+    if not Path(python).exists() or subprocess.run([python, "-c", RTSP_SERVER], capture_output=True).returncode:
         lacking.append("GStreamer's RTSP server")
     return lacking
 

@@ -1,0 +1,38 @@
+"""How much of each pixel is foreground: from labels, and from confidence where the method has one."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.render.palette import drawn_table
+from streamseg.segmentation import Segmentation
+
+Alpha = NDArray[np.uint8]
+# The exact variant rounds the same on every machine, and is the quicker one for single-channel bytes.
+SMOOTH = cv2.INTER_LINEAR_EXACT
+
+
+def foreground(segmentation: Segmentation) -> Alpha | None:
+    """(h, w) u8 at the labels' resolution, 0..255 for "is drawn"; None where every pixel surely is.
+
+    With two classes, one of them background, the confidence says how far a pixel is from the border between them, so
+    that the border stays smooth when it is enlarged.
+    """
+    classes, labels = segmentation.classes, segmentation.labels
+    drawn = drawn_table(classes)
+    if classes.background is None and int(labels.max(initial=0)) < len(classes) and drawn[: len(classes)].all():
+        return None
+    alpha = np.asarray(cv2.LUT(labels, drawn), np.uint8)
+    if segmentation.confidence is None or len(classes) != 2 or classes.background is None:
+        return alpha
+    # Where the label is background, sure of it means far from foreground.
+    return np.asarray(cv2.bitwise_xor(segmentation.confidence, cv2.bitwise_not(alpha)), np.uint8)
+
+
+def enlarge(picture: Alpha, height: int, width: int) -> Alpha:
+    """`picture` at (height, width), smoothly."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=SMOOTH), np.uint8)

@@ -1,0 +1,92 @@
+"""What webcam users want of a person mask: the background blurred, or replaced by a colour or a picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import InputError
+from streamseg.frame import Frame, Image
+from streamseg.render.alpha import SMOOTH, enlarge, foreground
+from streamseg.segmentation import Segmentation
+
+_SHRINK = 4  # a blur this wide loses nothing on a picture a quarter the size
+_BLUR_FRACTION = 0.03  # sigma as a share of the picture's height
+
+
+class Blur:
+    """Blurs the background.
+
+    The blur is taken over background pixels alone (normalised convolution, Knutsson and Westin 1993): a plain blur
+    would draw the person's colours out into a halo.
+    """
+
+    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `picture`, (H, W, 3) like the frame."""
+        height, width = max(1, frame.height // _SHRINK), max(1, frame.width // _SHRINK)
+        small = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+        person = _alpha(segmentation, height, width)
+        weight = (1.0 - person.astype(np.float32) / 255)[:, :, None]
+        sigma = max(1.0, height * _BLUR_FRACTION)
+        total = cv2.GaussianBlur(small * weight, (0, 0), sigma)
+        share = cv2.GaussianBlur(weight, (0, 0), sigma)[:, :, None]
+        blurred = total / np.maximum(share, 1e-3)
+        _compose(picture, frame, segmentation, blurred)
+
+
+class Replace:
+    """Puts a colour or a picture, scaled to cover, behind the foreground."""
+
+    def __init__(self, background: str | None) -> None:
+        self._wanted = _read(background or "#2b2b2b")
+        self._fitted: Image = np.zeros((0, 0, 3), np.uint8)
+
+    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `picture`, (H, W, 3) like the frame."""
+        if self._fitted.shape[:2] != (frame.height, frame.width):
+            self._fitted = _cover(self._wanted, frame.height, frame.width)
+        _compose(picture, frame, segmentation, self._fitted)
+
+
+def _alpha(segmentation: Segmentation, height: int, width: int) -> Image:
+    alpha = foreground(segmentation)
+    return np.full((height, width), 255, np.uint8) if alpha is None else enlarge(alpha, height, width)
+
+
+def _compose(picture: Image, frame: Frame, segmentation: Segmentation, behind: NDArray[Any]) -> None:
+    """picture = frame x alpha + behind x (1 - alpha), the second product taken at the resolution of `behind`."""
+    share = cv2.cvtColor(_alpha(segmentation, *behind.shape[:2]), cv2.COLOR_GRAY2BGR)
+    rest = cv2.multiply(behind, cv2.bitwise_not(share), scale=1 / 255, dtype=cv2.CV_8U)
+    if rest.shape[:2] != picture.shape[:2]:
+        rest = cv2.resize(rest, (frame.width, frame.height), interpolation=SMOOTH)
+        share = cv2.cvtColor(_alpha(segmentation, frame.height, frame.width), cv2.COLOR_GRAY2BGR)
+    cv2.multiply(frame.image, share, dst=picture, scale=1 / 255)
+    cv2.add(picture, rest, dst=picture)
+
+
+def _read(background: str) -> Image:
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", background):
+        red, green, blue = bytes.fromhex(background[1:])
+        return np.array([[[blue, green, red]]], np.uint8)
+    if background.startswith("#"):
+        raise InputError(f"background {background}: not a colour", "write it as '#rrggbb'")
+    if not Path(background).is_file():
+        raise InputError(f"background {background}: no such picture", "name a picture, or a colour as '#rrggbb'")
+    picture = cv2.imread(background, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise InputError(f"background {background}: not a picture that can be read")
+    return np.asarray(picture, np.uint8)
+
+
+def _cover(picture: Image, height: int, width: int) -> Image:
+    """`picture` scaled to fill (height, width), its middle kept."""
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    tall, wide = max(height, round(picture.shape[0] * scale)), max(width, round(picture.shape[1] * scale))
+    large = cv2.resize(picture, (wide, tall), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    top, left = (tall - height) // 2, (wide - width) // 2
+    return np.ascontiguousarray(large[top : top + height, left : left + width])

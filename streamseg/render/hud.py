@@ -1,0 +1,63 @@
+"""Figures of the run in the upper left corner, and the classes in the lower left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamseg.frame import Image
+from streamseg.metrics import Metrics
+from streamseg.render.text import blend_panel, make_panel, text_scale
+from streamseg.segmentation import Segmentation
+
+_REFRESH_S = 0.25  # figures that change faster cannot be read
+_MAX_LEGEND = 12
+
+
+class Hud:
+    """Frames a second, age of the picture, drops."""
+
+    def __init__(self) -> None:
+        self._due_s = 0.0
+        self._panel: Image = np.zeros((1, 1, 3), np.uint8)
+
+    def __call__(self, picture: Image, metrics: Metrics, now_s: float) -> None:
+        """Draws into `picture`; `now_s` is any monotonic clock."""
+        if now_s >= self._due_s:
+            self._due_s = now_s + _REFRESH_S
+            self._panel = make_panel([(text, None) for text in hud_lines(metrics)], text_scale(picture))
+        blend_panel(picture, self._panel, 0, 0)
+
+
+def hud_lines(metrics: Metrics) -> list[str]:
+    """The text of the HUD."""
+    age_ms = metrics.latency_ms.get("age", (0.0, 0.0))[0]
+    infer_ms = metrics.latency_ms.get("infer", (0.0, 0.0))[0]
+    lines = [f"{metrics.fps:.1f} fps", f"{age_ms:.0f} ms old, network {infer_ms:.1f} ms"]
+    dropped = sum(metrics.dropped.values())
+    return [*lines, f"{dropped} dropped"] if dropped else lines
+
+
+class Legend:
+    """The classes in view with their share of the picture, largest first."""
+
+    def __init__(self) -> None:
+        self._due_s = 0.0
+        self._panel: Image = np.zeros((1, 1, 3), np.uint8)
+
+    def __call__(self, picture: Image, segmentation: Segmentation, now_s: float) -> None:
+        """Draws into `picture`; `now_s` is any monotonic clock."""
+        if now_s >= self._due_s:
+            self._due_s = now_s + _REFRESH_S
+            self._panel = self._drawn(picture, segmentation)
+        blend_panel(picture, self._panel, 0, picture.shape[0] - self._panel.shape[0])
+
+    @staticmethod
+    def _drawn(picture: Image, segmentation: Segmentation) -> Image:
+        classes, areas = segmentation.classes, segmentation.areas()
+        order = [i for i in np.argsort(-areas, kind="stable") if i != classes.background and areas[i] > 0]
+        lines = [
+            (f"{classes.names[i]} {areas[i]:.0%}", (int(b), int(g), int(r)))
+            for i in order[:_MAX_LEGEND]
+            for b, g, r in [classes.colours[i]]
+        ]
+        return make_panel(lines, text_scale(picture) * 0.9) if lines else np.zeros((1, 1, 3), np.uint8)

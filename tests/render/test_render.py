@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from streamseg.contracts import Controls
+from streamseg.errors import InputError
+from streamseg.frame import Frame
+from streamseg.metrics import Meter, Metrics
+from streamseg.render import VIEWS, RenderOptions, make_renderer
+from streamseg.render.hud import hud_lines
+from streamseg.segmentation import Classes, Instances, Segmentation
+
+CLASSES = Classes(("background", "cell"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), 0)
+
+
+def metrics() -> Metrics:
+    meter = Meter()
+    for i in range(50):
+        meter.captured()
+        meter.shown({"age": 42.0, "infer": 7.0}, now_s=i / 25)
+    meter.dropped("newer", 3)
+    return meter.read()
+
+
+def one(height: int, width: int, labels: tuple[int, int] = (16, 16)) -> tuple[Frame, Segmentation]:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    instances = Instances(
+        np.array([1], np.int32),
+        np.array([0.9], np.float32),
+        np.array([[width * 0.2, height * 0.2, width * 0.8, height * 0.8]], np.float32),
+        np.ones((1, 28, 28), np.float32),
+        np.array([-1], np.int32),
+    )
+    ids = np.random.default_rng(1).integers(0, 2, labels, dtype=np.uint8)
+    return Frame(image, 0, 0.0, 0.0), Segmentation(ids, CLASSES, 0, 0.0, instances=instances)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (37, 53), (480, 270), (720, 1280)])
+@pytest.mark.parametrize("labels", [(1, 1), (16, 16), (720, 1280)])
+def test_every_view_draws_frames_and_labels_of_any_size(
+    view: str, size: tuple[int, int], labels: tuple[int, int]
+) -> None:
+    frame, segmentation = one(*size, labels)
+    before = frame.image.copy()
+    options = RenderOptions(view=view, outline=True, legend=True, hud=True)
+    picture = make_renderer(options, Controls())(frame, segmentation, metrics())
+    assert picture.shape == (size[0], size[1] * (2 if view == "side-by-side" else 1), 3)
+    assert (frame.image == before).all()
+
+
+@pytest.mark.parametrize("extra", ["outline", "legend", "hud", "boxes"])
+def test_every_extra_draws_something_over_the_view(extra: str) -> None:
+    frame, segmentation = one(240, 320)
+    off = RenderOptions(boxes=False)
+    plain = make_renderer(off, Controls())(frame, segmentation, metrics())
+    more = make_renderer(replace(off, **{extra: True}), Controls())(frame, segmentation, metrics())  # type: ignore[arg-type]
+    assert (plain != more).any()
+
+
+def test_view_and_opacity_follow_the_controls() -> None:
+    frame, segmentation = one(48, 64)
+    controls = Controls()
+    render = make_renderer(RenderOptions(boxes=False), controls)
+    first = render(frame, segmentation, metrics()).copy()
+    controls.opacity = 0.0
+    assert (render(frame, segmentation, metrics()) == frame.image).all()
+    controls.view = "mask"
+    assert (render(frame, segmentation, metrics()) != first).any()
+    assert controls.views == tuple(VIEWS)
+
+
+def test_a_picture_that_is_kept_is_not_drawn_over() -> None:
+    frame, segmentation = one(48, 64)
+    controls = Controls()
+    render = make_renderer(RenderOptions(boxes=False), controls)
+    kept = render(frame, segmentation, metrics())
+    copy = kept.copy()
+    controls.view = "mask"
+    render(frame, segmentation, metrics())
+    assert (kept == copy).all()
+
+
+def test_an_unknown_view_is_one_line_that_lists_them() -> None:
+    with pytest.raises(InputError, match="side-by-side"):
+        make_renderer(RenderOptions(view="sideways"), Controls())
+
+
+def test_the_hud_tells_rate_age_and_drops() -> None:
+    text = " ".join(hud_lines(metrics()))
+    assert "fps" in text
+    assert "42 ms old" in text
+    assert "3 dropped" in text
