@@ -111,7 +111,7 @@ class _Original:
 
 def _standard(raw: bytes) -> bytes:
     """The network with TRANSPOSE_CONV, which every runtime has, where MediaPipe's own operator was."""
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped]
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(raw, 0))

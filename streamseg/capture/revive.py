@@ -1,0 +1,167 @@
+"""Makes a live source endless: watches for frames, and opens it again whenever they stop.
+
+A read that blocks inside a C library cannot be interrupted from Python, and closing a source under it is a crash. So
+each connection lives in a thread of its own, which is the one reason why a thread is started outside the pipeline: a
+connection that falls silent is left to its own time-out, and a new one takes its place at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from streamseg.contracts import Source, SourceOptions
+from streamseg.errors import SourceError, StreamsegError
+from streamseg.frame import Frame, StreamInfo
+from streamseg.handoff import Handoff
+
+_log = logging.getLogger(__name__)
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 30.0
+_OPEN_TIMEOUT_S = 15.0  # the libraries give up after five to ten
+
+
+class Revive:
+    """A source that never ends by itself; indices and times go on across connections.
+
+    Opening happens in the constructor for the first time, so that a wrong URL is an error and not a wait.
+
+    Raises:
+        SourceError: the first opening failed.
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], Source],
+        options: SourceOptions,
+        *,
+        pause: Callable[[threading.Event, float], object] = threading.Event.wait,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._open, self._stall_s = open_source, options.stall_timeout_s
+        self._pause, self._jitter = pause, jitter
+        self._closed = threading.Event()
+        self._events: Counter[str] = Counter()
+        self._past: Counter[str] = Counter()
+        self._connection = _Connection(open_source)
+        try:
+            opened = self._connection.opened.wait(_OPEN_TIMEOUT_S)
+        except BaseException:
+            self.close()
+            raise
+        if not opened:
+            self.close()
+            raise SourceError("the source does not answer", "is it switched on and in this network?")
+        if self._connection.source is None:
+            raise self._connection.error or SourceError("the source cannot be opened")
+        self.info: StreamInfo = self._connection.source.info
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """`reconnects`, `stalls`, and what the connections counted, summed."""
+        source = self._connection.source
+        return self._past + Counter(source.counters if source else {}) + self._events
+
+    def __iter__(self) -> Iterator[Frame]:
+        seam = _Seam()
+        wait_s = _FIRST_WAIT_S
+        while not self._closed.is_set():
+            frame = self._connection.frames.get(self._stall_s)
+            if frame is not None:
+                wait_s = _FIRST_WAIT_S
+                yield seam.join(frame)
+            elif not self._closed.is_set():
+                wait_s = self._again(wait_s)
+                seam.cut()
+
+    def close(self) -> None:
+        """Ends the iteration at once; may be called twice, and from any thread."""
+        self._closed.set()
+        self._connection.abandon()
+
+    def _again(self, wait_s: float) -> float:
+        """Gives the connection up, waits, and starts the next; the wait after the next failure."""
+        connection = self._connection
+        reason, least_s = connection.verdict(self._stall_s)
+        self._events["stalls"] += reason.startswith("silent")
+        connection.abandon()
+        pause_s = max(least_s, wait_s * (0.5 + 0.5 * self._jitter()))
+        _log.warning("%s: %s; trying again in %.1f s", self.info.name, reason, pause_s)
+        self._pause(self._closed, pause_s)
+        if not self._closed.is_set():
+            self._past += Counter(connection.source.counters if connection.source else {})
+            self._events["reconnects"] += 1
+            self._connection = _Connection(self._open)
+            if self._closed.is_set():
+                self._connection.abandon()
+        return min(_LONGEST_WAIT_S, wait_s * 2)
+
+
+class _Connection:
+    """One opening of the source, read by a thread of its own until it ends or is abandoned."""
+
+    def __init__(self, open_source: Callable[[], Source]) -> None:
+        self.frames = Handoff[Frame](2, lossless=True)
+        self.opened = threading.Event()
+        self.source: Source | None = None
+        self.error: Exception | None = None
+        threading.Thread(target=self._read, args=(open_source,), name="streamseg-read", daemon=True).start()
+
+    def abandon(self) -> None:
+        """Takes no more frames; the thread closes its source as soon as it notices."""
+        self.frames.drain()
+
+    def verdict(self, stall_s: float) -> tuple[str, float]:
+        """Why there are no frames, and the shortest sensible wait in seconds."""
+        if not self.frames.ended:
+            return (f"silent for {stall_s:g} s" if self.source else "does not open"), 0.0
+        if self.error is None:
+            return "the stream ended", 0.0
+        return str(self.error), self.error.retry_s if isinstance(self.error, SourceError) else 0.0
+
+    def _read(self, open_source: Callable[[], Source]) -> None:
+        try:
+            self.source = open_source()
+            self.opened.set()
+            for frame in self.source:
+                if not self.frames.put(frame):
+                    break
+        except StreamsegError as error:
+            self.error = error
+        except Exception as error:
+            self.error = SourceError(f"{type(error).__name__}: {error}")
+        finally:
+            if self.source is not None:
+                self.source.close()
+            self.opened.set()
+            self.frames.close()
+
+
+class _Seam:
+    """Numbers frames through, and sets each connection's times behind those of the one before."""
+
+    def __init__(self) -> None:
+        self._index = 0
+        self._started_s: float | None = None
+        self._shift_s = 0.0
+        self._last_s = 0.0
+        self._new = False
+
+    def cut(self) -> None:
+        """The next frame comes from a new connection."""
+        self._new = True
+
+    def join(self, frame: Frame) -> Frame:
+        if self._started_s is None:
+            self._started_s = frame.arrived_s - frame.time_s
+        if self._new:
+            self._new = False
+            self._shift_s = frame.arrived_s - self._started_s - frame.time_s
+        self._last_s = max(self._last_s, frame.time_s + self._shift_s)
+        joined = dataclasses.replace(frame, index=self._index, time_s=self._last_s)
+        self._index += 1
+        return joined

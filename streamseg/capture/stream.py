@@ -1,0 +1,166 @@
+"""Network streams and pipes: RTSP, HTTP (MJPEG, HLS, files) and the standard input."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from streamseg.buffers import Pool
+from streamseg.capture.decode import FORMATS, decode_packets, open_error, to_picture, video_stream
+from streamseg.contracts import SourceOptions
+from streamseg.errors import InputError, SourceError, StreamsegError, redact
+from streamseg.frame import Frame, StreamInfo
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+_log = logging.getLogger(__name__)
+_OPEN_TIMEOUT_S = 5.0
+_JUMP_S = 10.0  # a stamp this far ahead is a new clock, not a pause
+_LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000"}
+_HTTP = {
+    "protocol_whitelist": "http,https,tcp,tls,crypto,data",
+    "format_whitelist": f"hls,mpjpeg,{FORMATS}",
+    "max_redirects": "0",  # a camera that sends us to another host is asking for our reach into the network
+}
+_PIPE = {"protocol_whitelist": "pipe", "format_whitelist": FORMATS}
+
+
+class StreamSource:
+    """A stream as PyAV reads it; ends when the other side does, or when a read times out.
+
+    `info.live` is False for what has a known end (a file over HTTP) and for a pipe, which waits for its reader.
+    """
+
+    def __init__(self, uri: str, options: SourceOptions) -> None:
+        url = with_credentials(expand(uri))
+        self._name = "-" if uri == "-" else redact(url)
+        self.counters = {"decode_errors": 0}
+        self._closed = False
+        self._container = self._open(url, options)
+        try:
+            self._stream = video_stream(self._container, self._name, options.max_megapixels)
+        except BaseException:
+            self._container.close()
+            raise
+        live = uri != "-" and not self._container.duration
+        # Decoding by frames holds one back for every thread, so it is for what nobody waits for.
+        self._stream.thread_type = "SLICE" if live else "AUTO"
+        rate = self._stream.average_rate
+        fps = float(rate) if rate else None
+        self.info = StreamInfo(self._name, self._stream.width, self._stream.height, fps, live=live)
+
+    def __iter__(self) -> Iterator[Frame]:
+        pool, clock = Pool(), StreamClock(self._name, 1 / (self.info.fps or 25.0))
+        index = 0
+        try:
+            for decoded in decode_packets(self._container, self._stream, self.counters):
+                if self._closed:
+                    break
+                arrived_s = time.monotonic()
+                yield Frame(to_picture(decoded, pool), index, clock.read(decoded.time), arrived_s, self._name)
+                index += 1
+        except StreamsegError:
+            raise
+        except Exception as error:
+            raise open_error(error, self._name) from None
+        finally:
+            self._container.close()
+
+    def close(self) -> None:
+        """Ends the iteration before its next frame; whoever iterates closes the connection."""
+        self._closed = True
+
+    def _open(self, url: str, options: SourceOptions) -> InputContainer:
+        import av
+
+        read_s = options.stall_timeout_s / 2  # the library fires at twice the time it is given
+        target = "pipe:0" if url == "-" else url
+        limits = None if url == "-" else (_OPEN_TIMEOUT_S, read_s)
+        try:
+            return av.open(target, options=_options(url, options, read_s), timeout=limits)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise _told_apart(error, url, self._name) from None
+
+
+class StreamClock:
+    """Stamps of a stream as seconds since its first frame: monotonic whatever the other side's clock does."""
+
+    def __init__(self, name: str, step_s: float) -> None:
+        self._name, self._step_s = name, step_s
+        self._shift_s: float | None = None
+        self._last_s = 0.0
+        self._told = False
+
+    def read(self, stamp_s: float | None) -> float:
+        """Seconds since the first frame; a stamp that steps back or far ahead begins a new timeline."""
+        if self._shift_s is None:
+            self._shift_s = -(stamp_s or 0.0)
+            return 0.0
+        due_s = self._last_s + self._step_s
+        time_s = due_s if stamp_s is None else stamp_s + self._shift_s
+        if stamp_s is not None and not self._last_s - _JUMP_S / 100 <= time_s <= self._last_s + _JUMP_S:
+            self._shift_s, time_s = due_s - stamp_s, due_s
+            if not self._told:
+                _log.warning("%s: its clock jumps; times go on from the last frame", self._name)
+                self._told = True
+        self._last_s = max(self._last_s, time_s)
+        return self._last_s
+
+
+def expand(uri: str) -> str:
+    """`uri` with every `${NAME}` replaced from the environment.
+
+    Raises:
+        InputError: one is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in os.environ:
+            raise InputError(f"{uri}: the environment has no {name}")
+        return os.environ[name]
+
+    return re.sub(r"\$\{(?P<name>\w+)\}", value, uri)
+
+
+def with_credentials(url: str) -> str:
+    """`url` with STREAMSEG_USER and STREAMSEG_PASSWORD where it names nobody itself."""
+    user, password = os.environ.get("STREAMSEG_USER"), os.environ.get("STREAMSEG_PASSWORD", "")
+    scheme, separator, rest = url.partition("://")
+    if not user or not separator or "@" in rest.partition("/")[0]:
+        return url
+    return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
+
+
+def _options(url: str, options: SourceOptions, read_s: float) -> dict[str, str]:
+    if url == "-":
+        return _PIPE
+    microseconds = str(int(read_s * 1e6))
+    if url.startswith("http"):
+        return {**_HTTP, **_LOW_DELAY, "rw_timeout": microseconds}
+    return {
+        **_LOW_DELAY,
+        "protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,srtp,crypto",
+        "rtsp_transport": options.transport,
+        "reorder_queue_size": "0" if options.transport == "udp" else "500",
+        "timeout": microseconds,
+    }
+
+
+def _told_apart(error: Exception, url: str, name: str) -> StreamsegError:
+    """FFmpeg says "input/output error" for a host that does not exist, so that is looked up here."""
+    told = open_error(error, name)
+    host = urlsplit(url).hostname
+    if host and isinstance(told, SourceError) and told.retry_s < 1:
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            return SourceError(f"{name}: host not found", "check the name, and that this machine is in its network")
+    return told

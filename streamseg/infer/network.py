@@ -1,0 +1,124 @@
+"""A segmenter made of a network: fitted frames in, labels that cover each frame out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from streamseg.errors import InputError
+from streamseg.frame import Frame
+from streamseg.infer.backends import Backend, Tensor
+from streamseg.infer.check import channel_axis, check_model, check_output_shape, input_info
+from streamseg.infer.postprocess import Plane, argmax_planes, label_planes, probability_planes
+from streamseg.infer.preprocess import Fit, Preprocessor, input_size
+from streamseg.infer.spec import ModelSpec, spec_classes
+from streamseg.segmentation import Segmentation
+
+_MOST_AT_ONCE = 16  # frames in one run where the batch is free: more saves nothing and costs memory
+
+
+class Network:
+    """Runs `backend` as `spec` says; made and called in one thread."""
+
+    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+        """Checks one against the other and warms up; owns the backend from here on.
+
+        Raises:
+            InputError: spec and graph differ.
+        """
+        self.classes = spec_classes(spec)
+        self._backend = backend
+        try:
+            check_model(spec, backend.inputs, backend.outputs)
+            info = input_info(spec, backend.inputs)
+            self._input = info.name
+            self._batch = info.shape[0] if info.shape else None
+            self._spec = _with_size(spec, info.shape)
+            self._preprocess = Preprocessor(self._spec.input)
+            self._outside = spec.ignore_index if spec.ignore_index is not None else spec.background or 0
+            self._warm_up()
+        except BaseException:
+            backend.close()
+            raise
+
+    @property
+    def batch(self) -> int:
+        """The graph's own batch; 1 where it is free, which is quickest to the first mask."""
+        return self._batch or 1
+
+    def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
+        """One segmentation a frame, in order; frames may differ in size.
+
+        Raises:
+            InputError, BackendError: the network failed on them.
+        """
+        found: list[Segmentation] = []
+        for size, run in self._runs(frames):
+            batch, fits = self._preprocess([frame.image for frame in run], size, self._batch or len(run))
+            labels, confidence = self._read(self._backend.run({self._input: batch}), batch.shape[0])
+            for i, (frame, fit) in enumerate(zip(run, fits, strict=True)):
+                found.append(self._segmentation(frame, fit, labels[i], None if confidence is None else confidence[i]))
+        return found
+
+    def close(self) -> None:
+        """Lets the backend go; may be called twice."""
+        self._backend.close()
+
+    def _runs(self, frames: Sequence[Frame]) -> Iterator[tuple[tuple[int, int], list[Frame]]]:
+        """Neighbours that go to the same input size, in portions that the batch holds."""
+
+        def size_of(frame: Frame) -> tuple[int, int]:
+            return input_size(self._spec.input, (frame.height, frame.width))
+
+        most = self._batch or _MOST_AT_ONCE
+        for size, group in itertools.groupby(frames, size_of):
+            alike = list(group)
+            for start in range(0, len(alike), most):
+                yield size, alike[start : start + most]
+
+    def _read(self, outputs: Mapping[str, Tensor], batch: int) -> tuple[Plane, Plane | None]:
+        """Labels and confidence, each (N, h, w) u8."""
+        for role, name in self._spec.outputs.items():
+            check_output_shape(self._spec, role, outputs[name].shape)
+        labels, confidence = self._planes({role: outputs[name] for role, name in self._spec.outputs.items()})
+        if len(labels) != batch or not labels.size:
+            raise InputError(f"{self._spec.name}: {batch} pictures in, labels of shape {labels.shape} out")
+        return labels, confidence
+
+    def _planes(self, by_role: Mapping[str, Tensor]) -> tuple[Plane, Plane | None]:
+        if "probability" in by_role:
+            return probability_planes(by_role["probability"])
+        sure = by_role.get("confidence")
+        confidence = None if sure is None else label_planes(sure)
+        if "logits" in by_role:
+            logits = by_role["logits"]
+            return argmax_planes(logits, channel_axis(self._spec, logits.shape)), confidence
+        return label_planes(by_role["labels"]), confidence
+
+    def _segmentation(self, frame: Frame, fit: Fit, labels: Plane, confidence: Plane | None) -> Segmentation:
+        return Segmentation(
+            fit.undo(labels, self._outside),
+            self.classes,
+            frame.index,
+            frame.time_s,
+            None if confidence is None else fit.undo(confidence, 0),
+        )
+
+    def _warm_up(self) -> None:
+        """The first run is slow and shows what the graph did not declare: shapes, and whether it runs at all."""
+        height, width = self._spec.input.height, self._spec.input.width
+        side = self._spec.input.side
+        blank = np.zeros((height or width or side, width or height or side, 3), np.uint8)
+        self([Frame(blank, 0, 0.0, 0.0)])
+
+
+def _with_size(spec: ModelSpec, shape: Sequence[int | None] | None) -> ModelSpec:
+    """The spec with the sides that the graph fixes."""
+    if shape is None:
+        return spec
+    height, width = shape[2:] if spec.input.layout == "NCHW" else shape[1:3]
+    size = {"height": spec.input.height or height, "width": spec.input.width or width}
+    return msgspec.structs.replace(spec, input=msgspec.structs.replace(spec.input, **size))

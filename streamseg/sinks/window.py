@@ -1,0 +1,152 @@
+"""A window with keys; asked for only where a display really answers, because without one the toolkit aborts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+
+from streamseg.contracts import Controls, Shown
+from streamseg.errors import OutputError
+
+_log = logging.getLogger(__name__)
+_TITLE = "streamseg"
+_MAX_WAIT_S = 1.0
+_STEP = 0.1
+_Address = str | tuple[str, int]
+
+
+class WindowSink:
+    """Shows each picture: q or Esc quits, space pauses, s saves a picture, + and - change opacity, v the view.
+
+    Runs in the caller's thread, where window systems want to be called. A file is shown at its own speed: a picture
+    waits until its time has come.
+    """
+
+    blocking = False
+    needs_picture = True
+
+    def __init__(self, controls: Controls) -> None:
+        problem = display_problem()
+        if problem is not None:
+            raise OutputError(f"no window: {problem}", "name another output, such as out.mp4")
+        self._controls = controls
+        self._ahead_s: float | None = None
+        self._open = False
+        self._keys: dict[int, Callable[[], None]] = {
+            ord("q"): self._quit,
+            27: self._quit,
+            ord(" "): self._pause,
+            ord("v"): self._next_view,
+            ord("+"): lambda: self._opacity(_STEP),
+            ord("="): lambda: self._opacity(_STEP),
+            ord("-"): lambda: self._opacity(-_STEP),
+        }
+
+    def write(self, shown: Shown) -> None:
+        """Shows one picture and obeys the keys pressed since the last."""
+        if not self._open:
+            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            height, width = shown.picture.shape[:2]
+            cv2.resizeWindow(_TITLE, max(320, min(width, 1600)), max(240, min(height, 900)))
+            self._open = True
+        cv2.imshow(_TITLE, shown.picture)
+        self._obey(self._until_due_ms(shown.frame.time_s, time.monotonic()), shown)
+        if cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            self._quit()
+
+    def close(self) -> None:
+        """Takes the window away."""
+        if self._open:
+            cv2.destroyWindow(_TITLE)
+            self._open = False
+
+    def _until_due_ms(self, time_s: float, now_s: float) -> int:
+        """How long this picture stays; the clock is set by the first picture, and anew by one that is late."""
+        lead_s = 0.0 if self._ahead_s is None else time_s - (now_s - self._ahead_s)
+        if self._ahead_s is None or lead_s < 0 or lead_s > _MAX_WAIT_S:
+            self._ahead_s = now_s - time_s
+            return 1
+        return max(1, round(lead_s * 1e3))
+
+    def _obey(self, wait_ms: int, shown: Shown) -> None:
+        key = cv2.waitKey(wait_ms) & 0xFF
+        if key == ord("s"):
+            save(shown)
+        elif key in self._keys:
+            self._keys[key]()
+
+    def _quit(self) -> None:
+        self._controls.quit = True
+
+    def _pause(self) -> None:
+        while not self._controls.quit and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1:
+            key = cv2.waitKey(50) & 0xFF
+            if key == ord(" "):
+                break
+            if key in (ord("q"), 27):
+                self._quit()
+        self._ahead_s = None
+
+    def _next_view(self) -> None:
+        views = self._controls.views
+        self._controls.view = views[(views.index(self._controls.view) + 1) % len(views)]
+
+    def _opacity(self, change: float) -> None:
+        self._controls.opacity = min(1.0, max(0.0, self._controls.opacity + change))
+
+
+def save(shown: Shown) -> None:
+    """Writes what is shown into the working folder, named by the time of day."""
+    path = Path(f"streamseg-{datetime.now():%Y%m%d-%H%M%S}-{shown.frame.index}.png")
+    if cv2.imwrite(str(path), shown.picture):
+        _log.info("saved %s", path)
+    else:
+        _log.warning("%s: cannot be written", path)
+
+
+def display_problem() -> str | None:
+    """Why no window can be shown here, or None where one can; opens nothing."""
+    if "GUI:                           NONE" in cv2.getBuildInformation():
+        return "this OpenCV was built without windows (opencv-python-headless)"
+    if os.name != "posix" or os.uname().sysname == "Darwin":
+        return None
+    wayland, x11 = os.environ.get("WAYLAND_DISPLAY"), os.environ.get("DISPLAY")
+    if not wayland and not x11:
+        return "no display (DISPLAY is not set)"
+    if x11 and _x11_answers(x11):
+        return None
+    if wayland and (Path(os.environ.get("XDG_RUNTIME_DIR", "/run")) / wayland).exists():
+        return None
+    return f"the display {x11 or wayland} does not answer"
+
+
+def _x11_answers(display: str) -> bool:
+    """Whether an X server listens where DISPLAY=`[host]:number[.screen]` points."""
+    host, _, rest = display.rpartition(":")
+    number = rest.partition(".")[0]
+    if not number.isdigit():
+        return False
+    targets: list[tuple[socket.AddressFamily, _Address]] = []
+    if host in ("", "unix"):
+        path = f"/tmp/.X11-unix/X{number}"
+        targets = [(socket.AF_UNIX, "\0" + path), (socket.AF_UNIX, path)]
+    else:
+        targets = [(socket.AF_INET, (host, 6000 + int(number)))]
+    return any(_answers(family, address) for family, address in targets)
+
+
+def _answers(family: socket.AddressFamily, address: _Address) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(address)
+        except OSError:
+            return False
+    return True

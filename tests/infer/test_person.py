@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamseg.frame import Frame
+from streamseg.infer import load_recipe
+
+NAMES = ("person", "person-wide")
+WHEEL = "mediapipe-0.10.21-*.whl"
+
+
+def astronaut(height: int = 512, width: int = 512) -> NDArray[np.uint8]:
+    """A portrait, BGR, in the middle of a grey frame of that size."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
+    portrait = cv2.resize(data.astronaut()[..., ::-1], (height, height))
+    image = np.full((height, width, 3), 90, np.uint8)
+    left = (width - height) // 2
+    image[:, left : left + height] = portrait
+    return image
+
+
+def labels_of(name: str, image: NDArray[np.uint8]) -> Any:
+    return load_recipe(name).make(1)([Frame(image.copy(), 0, 0.0, 0.0)])[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [512, 910])
+def test_the_astronaut_is_found_where_she_is(name: str, width: int) -> None:
+    found = labels_of(name, astronaut(512, width))
+    rows, columns = found.labels.shape
+    left = (width - 512) // 2
+
+    def label_at(x: int, y: int) -> int:
+        return int(found.labels[y * rows // 512, (left + x) * columns // width])
+
+    assert [label_at(224, 110), label_at(250, 300), label_at(150, 400)] == [1, 1, 1]  # face, chest, arm
+    assert [label_at(400, 100), label_at(330, 40)] == [0, 0]  # the shuttle behind her
+    assert 0.25 < found.areas()[1] * width / 512 < 0.65
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_is_found_where_nobody_is(name: str) -> None:
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
+    assert labels_of(name, np.ascontiguousarray(data.rocket()[..., ::-1])).areas()[1] < 0.01
+
+
+def test_a_person_stays_the_same_in_a_batch_and_alone() -> None:
+    network = load_recipe("person").make(1)
+    frames = [Frame(astronaut(256, width), i, 0.0, 0.0) for i, width in enumerate((256, 455, 300))]
+    together = network(frames)
+    for frame, found in zip(frames, together, strict=True):
+        np.testing.assert_array_equal(network([frame])[0].labels, found.labels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_masks_are_the_originals(name: str) -> None:
+    tool, wheel = _tool(), _wheel()
+    for found in tool.differences(wheel, name):
+        assert found.mask < 0.01, found
+        assert found.probability < 0.02, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_file_is_what_the_tool_makes(tmp_path: Path, name: str) -> None:
+    tool, wheel = _tool(), _wheel()
+    made = tool.make(wheel, name, tmp_path)
+    assert made.read_bytes() == (tool.MODELS / f"{name}.onnx").read_bytes()
+
+
+def _tool() -> ModuleType:
+    for package in ("tflite", "ai_edge_litert", "skimage"):
+        pytest.importorskip(package, reason=f"{package} is needed to run the original network")
+    path = Path(__file__).parents[2] / "tools" / "make_person.py"
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec = importlib.util.spec_from_file_location("make_person", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["make_person"] = module
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.path.remove(str(path.parent))
+
+
+def _wheel() -> Path:
+    folder = os.environ.get("STREAMSEG_MEDIAPIPE_WHEEL")
+    if not folder:
+        pytest.skip("STREAMSEG_MEDIAPIPE_WHEEL does not name the mediapipe 0.10.21 wheel or its folder")
+    path = Path(folder)
+    found = path if path.is_file() else next(path.glob(WHEEL), None)
+    if found is None:
+        pytest.skip(f"no {WHEEL} in {path}")
+    return found

@@ -1,0 +1,144 @@
+"""Small ONNX files made in code: honest networks in every shape, and hostile ones."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+Side = int | None
+_TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
+
+
+def segmenter(
+    path: Path,
+    *,
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    batch: Side = 1,
+    size: tuple[Side, Side] = (24, 32),
+    channels: int = 3,
+    classes: int = 5,
+    kind: Literal["logits", "labels", "probability", "raw"] = "logits",
+    dtype: str = "float32",
+    stride: int = 1,
+    opset: int = 17,
+    second_output: bool = False,
+) -> Path:
+    """One 3x3 convolution with fixed weights; `raw` is one plane before its sigmoid, `probability` one after it."""
+    planes = 1 if kind in ("probability", "raw") else classes
+    weights = np.random.default_rng(planes).normal(0, 0.1, (planes, channels, 3, 3)).astype(np.float32)
+    bias = np.linspace(-0.2, 0.2, planes, dtype=np.float32)
+    nodes: list[onnx.NodeProto] = []
+    last = "image"
+
+    def add(op: str, *more: str, **attributes: Any) -> None:
+        nonlocal last
+        nodes.append(helper.make_node(op, [last, *more], [f"n{len(nodes)}"], **attributes))
+        last = f"n{len(nodes) - 1}"
+
+    if layout == "NHWC":
+        add("Transpose", perm=[0, 3, 1, 2])
+    if dtype != "float32":
+        add("Cast", to=TensorProto.FLOAT)
+    add("Conv", "weights", "bias", pads=[1, 1, 1, 1], strides=[stride, stride])
+    if kind == "probability":
+        add("Sigmoid")
+    if kind == "labels":
+        add("ArgMax", axis=1, keepdims=0)
+    elif layout == "NHWC":
+        add("Transpose", perm=[0, 2, 3, 1])
+    if dtype == "float16" and kind != "labels":
+        add("Cast", to=TensorProto.FLOAT16)
+    nodes[-1].output[0] = "scores"
+    out_type = TensorProto.INT64 if kind == "labels" else _TYPES["float16" if dtype == "float16" else "float32"]
+    rows, columns = (side and -(-side // stride) for side in size)
+    output = [batch, rows, columns] if kind == "labels" else _ordered(layout, batch, planes, rows, columns)
+    outputs = [_port("scores", out_type, output)]
+    if second_output:
+        nodes.append(helper.make_node("Identity", ["scores"], ["aux"]))
+        outputs.append(_port("aux", out_type, output))
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [_port("image", _TYPES[dtype], _ordered(layout, batch, channels, *size))],
+        outputs,
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+    )
+    return _save(path, graph, opset)
+
+
+def external(path: Path, location: str) -> Path:
+    """A model whose weights are said to lie at `location`."""
+    raw = onnx.load(segmenter(path))
+    weights = next(tensor for tensor in raw.graph.initializer if tensor.name == "weights")
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=location)
+    path.write_bytes(raw.SerializeToString())
+    return path
+
+
+def weights_bytes() -> bytes:
+    """What `external`'s file has to hold."""
+    return np.random.default_rng(5).normal(0, 0.1, (5, 3, 3, 3)).astype(np.float32).tobytes()
+
+
+def huge(path: Path) -> Path:
+    """Asks for 57 GB in under 200 bytes."""
+    nodes = [helper.make_node("ConstantOfShape", ["sides"], ["scores"])]
+    sides = numpy_helper.from_array(np.array([1, 5, 53_000, 53_000], np.int64), "sides")
+    graph = helper.make_graph(
+        nodes,
+        "huge",
+        [_port("image", TensorProto.FLOAT, [1, 3, 24, 32])],
+        [_port("scores", TensorProto.FLOAT, [None] * 4)],
+        [sides],
+    )
+    return _save(path, graph, 17)
+
+
+def foreign_operator(path: Path) -> Path:
+    """Needs an operator from a library of somebody's own."""
+    graph = helper.make_graph(
+        [helper.make_node("Mystery", ["image"], ["scores"], domain="somebody")],
+        "foreign",
+        [_port("image", TensorProto.FLOAT, [1, 3, 24, 32])],
+        [_port("scores", TensorProto.FLOAT, [1, 5, 24, 32])],
+    )
+    return _save(path, graph, 17, "somebody")
+
+
+def mutated(raw: bytes, seed: int) -> bytes:
+    """`raw` with a few bytes changed; every fourth time some cut out or doubled."""
+    chance = random.Random(seed)
+    data = bytearray(raw)
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(data))
+        length = chance.randint(1, 8)
+        kind = chance.randrange(3) if seed % 4 == 0 else 0
+        if kind == 0:
+            data[at] = chance.randrange(256)
+        elif kind == 1:
+            del data[at : at + length]
+        else:
+            data[at:at] = data[at : at + length]
+    return bytes(data)
+
+
+def _ordered(layout: str, batch: Side, channels: int, rows: Side, columns: Side) -> list[Side]:
+    return [batch, channels, rows, columns] if layout == "NCHW" else [batch, rows, columns, channels]
+
+
+def _port(name: str, kind: int, shape: Sequence[Side]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, [side or f"{name}_{i}" for i, side in enumerate(shape)])
+
+
+def _save(path: Path, graph: onnx.GraphProto, opset: int, *domains: str) -> Path:
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
