@@ -32,8 +32,9 @@ def assemble(options: RunOptions, controls: Controls | None = None) -> Pipeline:
         for output in options.outputs:
             sinks.append(open_sink(output, controls))
     except BaseException:
-        for part in [source, *sinks]:
-            part.close()
+        source.close()
+        for sink in sinks:
+            sink.close()
         raise
     workers, threads = share_cores(options, source.info, recipe)
     return Pipeline(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -76,8 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def program() -> None:
     """Entry point: like `main`, then leaves without waiting for a thread that a dead camera still holds."""
     code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
     os._exit(code)
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.parts.toy_models import logits_model
+from tests.parts.toy_models import segmenter
 
 BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "OMP_NUM_THREADS": "1"}
 FRAMES = 12
@@ -66,7 +66,7 @@ def test_a_closed_pipe_ends_the_run_quietly() -> None:
 
 
 def test_an_own_model_is_imported_and_run(tmp_path: Path) -> None:
-    source = logits_model(tmp_path / "own.onnx")
+    source = segmenter(tmp_path / "own.onnx")
     env = {"STREAMSEG_MODELS": str(tmp_path / "models")}
     done = streamseg("import", source, "--normalise", "imagenet", env=env)
     assert done.returncode == 0, done.stderr

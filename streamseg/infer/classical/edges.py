@@ -51,7 +51,8 @@ def edges(settings: Edges) -> Segmenter:
     brush = np.ones((settings.thickness, settings.thickness), np.uint8)
 
     def find(image: Image) -> Labels:
-        return np.asarray(cv2.dilate(_canny(image, settings.low, settings.high), brush), np.uint8) & 1
+        drawn = cv2.dilate(_canny(image, settings.low, settings.high), brush)
+        return np.asarray(cv2.threshold(drawn, 0, 1, cv2.THRESH_BINARY)[1], np.uint8)
 
     return PerFrame(edge_classes(settings), find)
 

@@ -8,6 +8,7 @@ import cv2
 import msgspec
 import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from streamseg.contracts import Segmenter
 from streamseg.frame import Image
@@ -146,7 +147,7 @@ def grabcut(settings: GrabCut) -> Segmenter:
 class _Cut:
     def __init__(self, settings: GrabCut) -> None:
         self._box = settings.box
-        self._models: tuple[np.ndarray, np.ndarray] | None = None  # type: ignore[type-arg]
+        self._models: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def __call__(self, image: Image) -> Labels:
         small = shrink(image, _GRABCUT_PX)
@@ -162,7 +163,7 @@ class _Cut:
         # A first cut learns the colours from the box; a later one starts from those of the frame before.
         mode, rounds = (cv2.GC_INIT_WITH_MASK, 3) if first else (cv2.GC_EVAL, 1)
         cv2.setRNGSeed(0)
-        cv2.grabCut(small, mask, None, background, foreground, rounds, mode)  # type: ignore[call-overload]
+        cv2.grabCut(small, mask, (0, 0, 0, 0), background, foreground, rounds, mode)
         self._models = background, foreground
         return (mask & 1).astype(np.uint8)
 

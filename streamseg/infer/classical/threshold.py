@@ -88,7 +88,7 @@ def hsv(settings: Hsv) -> Segmenter:
         else:
             upper, lower = np.array([179, *high[1:]]), np.array([0, *low[1:]])
             inside = cv2.bitwise_or(cv2.inRange(colours, low, upper), cv2.inRange(colours, lower, high))
-        return np.asarray(inside, np.uint8) & 1
+        return np.asarray(cv2.threshold(inside, 0, 1, cv2.THRESH_BINARY)[1], np.uint8)
 
     return PerFrame(two_classes(settings), find)
 

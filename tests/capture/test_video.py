@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import http.server
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.capture import open_source
+from streamseg.capture.video import Clock
+from streamseg.contracts import SourceOptions
+from streamseg.errors import InputError, StreamsegError
+from streamseg.frame import Frame
+from tests.parts import clips
+
+
+def frames(path: Path) -> list[Frame]:
+    return list(open_source(str(path)))
+
+
+FORMATS: dict[str, dict[str, object]] = {
+    "h264.mp4": {},
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "vp9.webm": {"codec": "libvpx-vp9", "frames": 20},
+    "hevc.mkv": {"codec": "libx265", "frames": 20, "options": {"x265-params": "log-level=none"}},
+    "b_frames.mkv": {"options": {"bf": "3", "preset": "medium"}},
+    "ten_bit.mp4": {"pix_fmt": "yuv420p10le"},
+    "grey.mkv": {"codec": "ffv1", "pix_fmt": "gray"},
+    "full_colour.mp4": {"pix_fmt": "yuv444p"},
+    "full_range.mp4": {"pix_fmt": "yuvj420p"},
+    "odd_sides.mkv": {"codec": "ffv1", "size": (321, 241), "pix_fmt": "bgr0"},
+    "odd_420.mkv": {"codec": "ffv1", "size": (321, 241)},
+    "alpha.mov": {"codec": "qtrle", "pix_fmt": "argb"},
+    "motion_jpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "interlaced.ts": {"codec": "mpeg2video", "options": {"flags": "+ilme+ildct", "b": "4M"}},
+    "raw.h264": {"format": "h264"},
+    "one.mp4": {"frames": 1},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_frame_comes_out_in_order(name: str, tmp_path: Path) -> None:
+    path = clips.clip(tmp_path / name, **FORMATS[name])  # type: ignore[arg-type]
+    found = frames(path)
+    width, height = FORMATS[name].get("size", (320, 240))  # type: ignore[misc]
+    assert [clips.read_number(frame.image) for frame in found] == list(range(FORMATS[name].get("frames", 50)))  # type: ignore[call-overload]
+    assert {(frame.width, frame.height) for frame in found} == {(width, height)}
+    assert [frame.index for frame in found] == list(range(len(found)))
+    assert not any(frame.image.flags.writeable for frame in found)
+    below = found[-1].image[-20:, 20:-20].reshape(-1, 3).mean(0)
+    wanted = (133, 133, 133) if name == "grey.mkv" else (60, 140, 190)
+    assert np.abs(below - wanted).max() < 15, below
+
+
+def test_a_variable_rate_keeps_each_frames_own_time(tmp_path: Path) -> None:
+    times_ms = [0, 10, 30, 500, 510, 2000, 2040, 4000]
+    source = open_source(str(clips.clip(tmp_path / "vfr.mp4", frames=8, times_ms=times_ms)))
+    assert source.info.fps is None
+    assert np.allclose([frame.time_s for frame in source], np.array(times_ms) / 1000, atol=0.002)
+
+
+def test_a_constant_rate_is_told_and_kept(tmp_path: Path) -> None:
+    source = open_source(str(clips.clip(tmp_path / "cfr.mp4", fps=30)))
+    assert (source.info.fps, source.info.frames, source.info.live) == (30.0, 50, False)
+    assert np.allclose([frame.time_s for frame in source], np.arange(50) / 30, atol=0.001)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation_is_applied_as_opencv_applies_it(degrees: int, tmp_path: Path) -> None:
+    path = clips.rotated(tmp_path / "turned.mp4", degrees)
+    taken, other = cv2.VideoCapture(str(path)).read()
+    assert taken
+    ours = frames(path)[0].image
+    assert ours.shape == other.shape
+    assert np.abs(ours.astype(int) - other).mean() < 6
+
+
+def test_a_change_of_size_is_taken_in_stride(tmp_path: Path) -> None:
+    found = frames(clips.two_sizes(tmp_path / "sizes.ts"))
+    assert len(found) >= 48
+    assert {frame.width for frame in found} == {320, 640}
+    times = [frame.time_s for frame in found]
+    assert times == sorted(times)
+
+
+def test_damage_costs_the_frames_it_hits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = clips.clip(tmp_path / "whole.mp4", frames=100, options={"g": "10", "bf": "0"})
+    source = open_source(str(clips.bits_flipped(tmp_path / "damaged.mp4", whole)))
+    with caplog.at_level(logging.WARNING):
+        found = list(source)
+    assert len(found) >= 80
+    assert [frame.index for frame in found] == list(range(len(found)))
+    assert len(caplog.records) <= 2
+
+
+def test_a_missing_end_is_told_once_and_costs_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    faststart = clips.clip(tmp_path / "whole.mp4", frames=100, container_options={"movflags": "faststart"})
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(faststart.read_bytes()[: int(faststart.stat().st_size * 0.6)])
+    with caplog.at_level(logging.WARNING):
+        found = frames(cut)
+    assert 20 < len(found) < 100
+    assert sum("truncated" in record.getMessage() for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("name", clips.BROKEN)
+def test_a_file_with_nothing_in_it_is_one_line(name: str, tmp_path: Path) -> None:
+    path = clips.BROKEN[name](tmp_path / name)
+    with pytest.raises(InputError, match=name) as caught:
+        frames(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_without_pictures_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        open_source(str(tmp_path / "none.mp4"))
+    with pytest.raises(InputError, match="no pictures"):
+        open_source(str(tmp_path))
+
+
+def test_a_video_larger_than_allowed_is_refused_before_decoding(tmp_path: Path) -> None:
+    path = clips.clip(tmp_path / "a.mp4", frames=2)
+    with pytest.raises(InputError, match="megapixels"):
+        open_source(str(path), SourceOptions(max_megapixels=0.01))
+
+
+def test_close_ends_the_iteration(tmp_path: Path) -> None:
+    source = open_source(str(clips.clip(tmp_path / "a.mp4")))
+    seen = 0
+    for _ in source:
+        seen += 1
+        source.close()
+    assert seen <= 2
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """An HTTP server that writes down what it is asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("kind", ["m3u8", "m3u8_local", "concat", "sdp", "dash"])
+@pytest.mark.parametrize("suffix", [".mp4", ".m3u8", ".ts"])
+def test_a_playlist_in_disguise_reaches_nothing(
+    kind: str, suffix: str, tmp_path: Path, listener: tuple[str, list[str]]
+) -> None:
+    url, asked = listener
+    secret = clips.clip(tmp_path / "secret.ts", frames=5, format="mpegts")
+    texts = {
+        "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{url}/a.ts\n#EXT-X-ENDLIST\n",
+        "m3u8_local": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n",
+        "concat": f"ffconcat version 1.0\nfile {secret}\nfile {url}/a.ts\n",
+        "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+        "dash": f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{url}/</BaseURL></MPD>',
+    }
+    path = tmp_path / f"holiday{suffix}"
+    path.write_text(texts[kind])
+    with pytest.raises(StreamsegError):
+        frames(path)
+    assert asked == []
+
+
+@pytest.mark.parametrize("uri", ["concat:a.ts|b.ts", "subfile,,start,0,end,9,,:a.mp4", "data:video/mp4,xx", "pipe:0"])
+def test_a_protocol_in_disguise_is_only_a_file_name(uri: str) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        open_source(uri)
+
+
+def test_stamps_never_go_backwards_and_missing_ones_are_filled_in() -> None:
+    clock = Clock(0.04)
+    assert [round(clock.read(stamp), 3) for stamp in (5.0, 5.04, None, 5.02, 5.2)] == [0.0, 0.04, 0.08, 0.08, 0.2]
+    assert [round(Clock(0.04).read(None), 3)] == [0.0]
