@@ -45,6 +45,7 @@ class Revive:
         self._open, self._stall_s = open_source, options.stall_timeout_s
         self._pause, self._jitter = pause, jitter
         self._closed = threading.Event()
+        self._seam = _Seam()
         self._events: Counter[str] = Counter()
         self._past: Counter[str] = Counter()
         self._connection = _Connection(open_source)
@@ -67,21 +68,27 @@ class Revive:
         return self._past + Counter(source.counters if source else {}) + self._events
 
     def __iter__(self) -> Iterator[Frame]:
-        seam = _Seam()
         wait_s = _FIRST_WAIT_S
         while not self._closed.is_set():
-            frame = self._connection.frames.get(self._stall_s)
+            frame = self._next()
             if frame is not None:
                 wait_s = _FIRST_WAIT_S
-                yield seam.join(frame)
+                yield self._seam.join(frame)
             elif not self._closed.is_set():
                 wait_s = self._again(wait_s)
-                seam.cut()
+                self._seam.cut()
 
     def close(self) -> None:
         """Ends the iteration at once; may be called twice, and from any thread."""
         self._closed.set()
         self._connection.abandon()
+
+    def _next(self) -> Frame | None:
+        """The next frame; None when the connection has ended, or was silent for longer than it may."""
+        connection = self._connection
+        if not connection.opened.is_set():  # opening has its own, longer patience
+            connection.opened.wait(_OPEN_TIMEOUT_S)
+        return connection.frames.get(self._stall_s)
 
     def _again(self, wait_s: float) -> float:
         """Gives the connection up, waits, and starts the next; the wait after the next failure."""
@@ -114,6 +121,7 @@ class _Connection:
     def abandon(self) -> None:
         """Takes no more frames; the thread closes its source as soon as it notices."""
         self.frames.drain()
+        self.opened.set()
 
     def verdict(self, stall_s: float) -> tuple[str, float]:
         """Why there are no frames, and the shortest sensible wait in seconds."""

@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _OPEN_TIMEOUT_S = 5.0
 _JUMP_S = 10.0  # a stamp this far ahead is a new clock, not a pause
-_LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000"}
+_RTSP = {
+    "fflags": "nobuffer",  # not for HTTP: it throws away what probing has read, all of a short file
+    "flags": "low_delay",
+    "analyzeduration": "500000",
+    "protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,srtp,crypto",
+}
 _HTTP = {
     "protocol_whitelist": "http,https,tcp,tls,crypto,data",
     "format_whitelist": f"hls,mpjpeg,{FORMATS}",
+    "flags": "low_delay",
+    "analyzeduration": "1000000",
     "max_redirects": "0",  # a camera that sends us to another host is asking for our reach into the network
 }
 _PIPE = {"protocol_whitelist": "pipe", "format_whitelist": FORMATS}
@@ -144,10 +151,9 @@ def _options(url: str, options: SourceOptions, read_s: float) -> dict[str, str]:
         return _PIPE
     microseconds = str(int(read_s * 1e6))
     if url.startswith("http"):
-        return {**_HTTP, **_LOW_DELAY, "rw_timeout": microseconds}
+        return {**_HTTP, "rw_timeout": microseconds}
     return {
-        **_LOW_DELAY,
-        "protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,srtp,crypto",
+        **_RTSP,
         "rtsp_transport": options.transport,
         "reorder_queue_size": "0" if options.transport == "udp" else "500",
         "timeout": microseconds,

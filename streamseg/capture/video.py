@@ -13,6 +13,7 @@ from streamseg.contracts import SourceOptions
 from streamseg.frame import Frame, StreamInfo
 
 _log = logging.getLogger(__name__)
+_TOLERANCE_S = 0.5  # streams of one file seldom end together, and stamps may be a little out of order
 
 
 class VideoSource:
@@ -21,14 +22,11 @@ class VideoSource:
     def __init__(self, uri: str, options: SourceOptions) -> None:
         import av
 
-        self._path = Path(uri)
+        self._uri = uri
         self.counters = {"decode_errors": 0}
         try:
-            if self._path.is_file() and self._path.stat().st_size == 0:
-                raise av.error.InvalidDataError(0, "empty")
-            self._container = av.open(
-                f"file:{uri}", options={"protocol_whitelist": "file", "format_whitelist": FORMATS}
-            )
+            limits = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+            self._container = av.open(f"file:{uri}", options=limits, metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise open_error(error, uri) from None
         try:
@@ -39,20 +37,28 @@ class VideoSource:
         self._stream.thread_type = "AUTO"
         self._closed = False
         self.info = self._describe()
+        self._step_s = 1 / (self.info.fps or 25.0)
 
     def __iter__(self) -> Iterator[Frame]:
-        pool, clock = Pool(), Clock(1 / (self.info.fps or 25.0))
-        index = 0
+        import av
+
+        if self._closed:
+            return
+        pool, clock = Pool(), Clock(self._step_s)
+        index, time_s = 0, 0.0
         try:
             for decoded in decode_packets(self._container, self._stream, self.counters):
                 if self._closed:
-                    break
+                    return
                 time_s = clock.read(decoded.time)
                 yield Frame(to_picture(decoded, pool), index, time_s, time.monotonic(), self.info.name)
                 index += 1
+            self._report(index, time_s)
+        except av.error.FFmpegError as error:
+            raise open_error(error, self._uri) from None
         finally:
+            self._closed = True
             self._container.close()
-        self._report(index)
 
     def close(self) -> None:
         """Ends the iteration before its next frame; whoever iterates closes the file."""
@@ -65,33 +71,42 @@ class VideoSource:
         seconds = (self._container.duration or 0) / 1e6
         frames = stream.frames or round(seconds * float(average or 0)) or None
         fps = float(average) if average is not None and constant else None
-        return StreamInfo(self._path.name, stream.width, stream.height, fps, live=False, frames=frames)
+        return StreamInfo(Path(self._uri).name, stream.width, stream.height, fps, live=False, frames=frames)
 
-    def _report(self, decoded: int) -> None:
-        errors, promised = self.counters["decode_errors"], self._stream.frames
-        if errors:
-            _log.warning("%s: %d damaged packets passed over", self.info.name, errors)
-        if promised > decoded and not self._closed:
-            _log.warning("%s: truncated: %d of %d frames are there", self.info.name, decoded, promised)
+    def _report(self, decoded: int, last_s: float) -> None:
+        """One line on what was missing, if anything was."""
+        stream, told = self._stream, []
+        if self.counters["decode_errors"]:
+            told.append(f"{self.counters['decode_errors']} damaged packets passed over")
+        own_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+        promised_s = own_s or (self._container.duration or 0) / 1e6
+        all_there = stream.frames and decoded >= stream.frames
+        if last_s + self._step_s + _TOLERANCE_S < promised_s and not all_there:
+            told.append(f"truncated: {last_s + self._step_s:.1f} of {promised_s:.1f} s are there")
+        if told:
+            _log.warning("%s: %s", self.info.name, ", ".join(told))
 
 
 class Clock:
     """Time stamps of a stream as seconds since its first frame, never backwards.
 
-    Frames without a stamp follow the one before at the nominal distance.
+    Frames without a stamp follow the one before at the nominal distance. So does the first frame after a stamp that
+    steps back: recordings that were joined by copying begin anew in the middle.
     """
 
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s
-        self._first_s: float | None = None
+        self._shift_s: float | None = None
         self._last_s = 0.0
 
     def read(self, stamp_s: float | None) -> float:
         """Seconds since the first frame for a frame that says `stamp_s`."""
-        if stamp_s is None:
-            stamp_s = self._last_s + self._step_s if self._first_s is not None else 0.0
-            stamp_s += self._first_s or 0.0
-        if self._first_s is None:
-            self._first_s = stamp_s
-        self._last_s = max(self._last_s, stamp_s - self._first_s)
+        if self._shift_s is None:
+            self._shift_s = -(stamp_s or 0.0)
+            return 0.0
+        due_s = self._last_s + self._step_s
+        time_s = due_s if stamp_s is None else stamp_s + self._shift_s
+        if stamp_s is not None and time_s < self._last_s - _TOLERANCE_S:
+            self._shift_s, time_s = due_s - stamp_s, due_s
+        self._last_s = max(self._last_s, time_s)
         return self._last_s

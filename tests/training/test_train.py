@@ -7,6 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
 
+from torch import Tensor  # noqa: E402
+
 from streamseg.errors import InputError  # noqa: E402
 from streamseg.training.checkpoint import Row, load_checkpoint, start_from  # noqa: E402
 from streamseg.training.network import build  # noqa: E402
@@ -40,12 +42,12 @@ def plan(tmp_path: Path) -> Plan:
     )
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = load_checkpoint(folder / LAST)["average"]
+def weights(folder: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = load_checkpoint(folder / LAST)["average"]
     return found
 
 
-def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 

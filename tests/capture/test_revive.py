@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from streamseg.capture.revive import Revive
+from streamseg.contracts import Source, SourceOptions
+from streamseg.errors import SourceError
+from streamseg.frame import Frame
+from tests.parts.fakes import CountingSource
+
+OPTIONS = SourceOptions(stall_timeout_s=0.2)
+
+
+class Script:
+    """Opens one prepared source after another; an exception in its place is raised instead."""
+
+    def __init__(self, *scenes: Source | Exception) -> None:
+        self.scenes = iter(scenes)
+        self.pauses: list[float] = []
+
+    def open(self) -> Source:
+        scene = next(self.scenes)
+        if isinstance(scene, Exception):
+            raise scene
+        return scene
+
+    def pause(self, closed: threading.Event, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def revive(self, jitter: Callable[[], float] = lambda: 1.0) -> Revive:
+        return Revive(self.open, OPTIONS, pause=self.pause, jitter=jitter)
+
+
+class Blocked(CountingSource):
+    """Gives some frames, then blocks where nobody can interrupt it, like a read inside a C library."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, live=True)
+        self.free = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        yield from super().__iter__()
+        self.free.wait(30)
+
+
+def live(count: int) -> CountingSource:
+    return CountingSource(count, live=True)
+
+
+def take(source: Source, count: int) -> list[Frame]:
+    frames = list(itertools.islice(source, count))
+    source.close()
+    return frames
+
+
+def test_an_end_is_only_a_pause_and_frames_are_numbered_through() -> None:
+    script = Script(live(3), live(2), live(10))
+    source = script.revive()
+    frames = take(source, 8)
+    assert [frame.index for frame in frames] == list(range(8))
+    times = [frame.time_s for frame in frames]
+    assert times == sorted(times)
+    assert source.counters["reconnects"] == 2
+
+
+def test_the_first_opening_fails_aloud() -> None:
+    with pytest.raises(SourceError, match="refused"):
+        Script(SourceError("refused")).revive()
+    with pytest.raises(SourceError, match="OSError"):
+        Script(OSError("strange")).revive()
+
+
+def test_waits_double_up_to_half_a_minute_and_start_over_once_frames_flow() -> None:
+    failures = [SourceError("refused") for _ in range(9)]
+    script = Script(live(1), *failures, live(1), live(5))
+    take(script.revive(), 4)
+    assert script.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 30.0, 0.5]
+
+
+def test_waits_are_spread_so_that_a_hundred_cameras_do_not_come_at_once() -> None:
+    script = Script(live(1), live(5))
+    take(script.revive(jitter=lambda: 0.0), 3)
+    assert script.pauses == [0.25]
+
+
+def test_a_wrong_password_waits_as_long_as_it_says() -> None:
+    script = Script(live(1), SourceError("wrong password", retry_s=30.0), live(5))
+    take(script.revive(), 3)
+    assert script.pauses == [0.5, 30.0]
+
+
+def test_silence_is_noticed_although_the_reader_is_blocked(caplog: pytest.LogCaptureFixture) -> None:
+    blocked = Blocked(2)
+    source = Script(blocked, live(5)).revive()
+    with caplog.at_level(logging.WARNING):
+        frames = take(source, 5)
+    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
+    assert source.counters["stalls"] == 1
+    assert "silent for 0.2 s; trying again" in caplog.text
+    assert not blocked.closed.is_set()  # never closed under a read
+    blocked.free.set()
+    assert blocked.closed.wait(5)  # but by its own thread, once it comes back
+
+
+def test_close_is_heard_at_once_by_a_blocked_and_by_a_waiting_source() -> None:
+    blocked = Blocked(1)
+    source = Revive(Script(blocked).open, SourceOptions(stall_timeout_s=600.0))
+    waiting = Revive(Script(live(1)).open, OPTIONS, jitter=lambda: 1.0)
+    for each in (source, waiting):
+        timer = threading.Timer(0.1, each.close)
+        timer.start()
+        started_s = time.monotonic()
+        assert len(list(each)) == 1
+        assert time.monotonic() - started_s < 5
+        timer.join()
+    blocked.free.set()
+
+
+def test_what_connections_count_is_summed() -> None:
+    scenes = [live(1), live(1), live(3)]
+    for scene, errors in zip(scenes, (3, 4, 5), strict=True):
+        scene.counters = {"decode_errors": errors}
+    source = Script(*scenes).revive()
+    take(source, 4)
+    assert source.counters["decode_errors"] == 12
+
+
+def test_no_thread_is_left_after_many_connections() -> None:
+    take(Script(*(live(2) for _ in range(60))).revive(), 100)
+    deadline_s = time.monotonic() + 5
+    while any(thread.name == "streamseg-read" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)

@@ -1,0 +1,80 @@
+"""A real RTSP camera that a test can stop, kill and start again."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+_SERVER = Path(__file__).with_name("rtsp_server.py")
+_PYTHON = "/usr/bin/python3"
+_PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+
+
+def require_server() -> None:
+    """Skips the test where GStreamer's RTSP server is not installed."""
+    if not Path(_PYTHON).exists() or subprocess.run([_PYTHON, "-c", _PROBE], capture_output=True).returncode:
+        pytest.skip("GStreamer's RTSP server is not installed (Debian: gir1.2-gst-rtsp-server-1.0)")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Camera:
+    """`with Camera(clip) as camera:` serves the clip at `camera.url` until the end of the block."""
+
+    def __init__(self, clip: Path, *options: str, user: str = "", password: str = "") -> None:
+        require_server()
+        self.port = free_port()
+        self._clip, self._options = clip, options
+        self._login = ("--user", user, "--password", password) if user else ()
+        self._process: subprocess.Popen[str] | None = None
+        self.started_s = 0.0
+        """The monotonic moment from which a paced camera counts."""
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://127.0.0.1:{self.port}/cam"
+
+    def url_with(self, login: str) -> str:
+        return f"rtsp://{login}@127.0.0.1:{self.port}/cam"
+
+    def start(self, clip: Path | None = None) -> None:
+        command = [_PYTHON, str(_SERVER), str(self.port), str(clip or self._clip), *self._login, *self._options]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        ready = self._process.stdout.readline().split()
+        assert ready and ready[0] == "ready", "the RTSP server did not start"
+        self.started_s = float(ready[1])
+
+    def stall(self) -> None:
+        self._send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._send(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(10)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def __enter__(self) -> Camera:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()

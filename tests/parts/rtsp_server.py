@@ -1,0 +1,146 @@
+"""An RTSP camera for tests: loops an H.264 file, with a password, with damage, over TCP or UDP.
+
+Runs under the system's Python, which has GStreamer's bindings. Prints `ready` once it listens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import threading
+import time
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstApp", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
+
+LAUNCH = (
+    "( appsrc name=src is-live=true format=time {extra} ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+)
+
+
+def main() -> None:
+    arguments = parse()
+    Gst.init(None)
+    units, caps = access_units(arguments.file)
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_shared(True)
+    factory.set_latency(0)
+    factory.set_launch(LAUNCH.format(extra="do-timestamp=true max-bytes=0" if arguments.paced else ""))
+    transports = GstRtsp.RTSPLowerTrans
+    factory.set_protocols({"tcp": transports.TCP, "udp": transports.UDP}[arguments.transport])
+    feed = paced if arguments.paced else on_demand
+    factory.connect("media-configure", lambda _, media: feed(media, units, caps, arguments))
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(str(arguments.port))
+    if arguments.user:
+        protect(server, factory, arguments)
+    server.get_mount_points().add_factory("/cam", factory)
+    server.attach(None)
+    print("ready", time.monotonic(), flush=True)
+    GLib.MainLoop().run()
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("file")
+    parser.add_argument("--user")
+    parser.add_argument("--password")
+    parser.add_argument("--digest", action="store_true")
+    parser.add_argument("--transport", default="tcp")
+    parser.add_argument("--damage", type=float, default=0.0, help="share of frames with flipped bits")
+    parser.add_argument("--fps", type=int, default=25)
+    parser.add_argument("--paced", action="store_true", help="frame n leaves n / fps after `ready`, by the clock")
+    return parser.parse_args()
+
+
+def access_units(path: str) -> tuple[list[bytes], Any]:
+    """Every picture's bytes, and what they are."""
+    pipeline = Gst.parse_launch(
+        f"filesrc location={path} ! h264parse config-interval=-1 ! "
+        "video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
+    )
+    out = pipeline.get_by_name("out")
+    pipeline.set_state(Gst.State.PLAYING)
+    units: list[bytes] = []
+    caps = None
+    while (sample := out.emit("pull-sample")) is not None:
+        buffer = sample.get_buffer()
+        units.append(buffer.extract_dup(0, buffer.get_size()))
+        caps = sample.get_caps()
+    pipeline.set_state(Gst.State.NULL)
+    return units, caps
+
+
+def on_demand(media: Any, units: list[bytes], caps: Any, arguments: argparse.Namespace) -> None:
+    """Frames as fast as the server wants them, which is at the rate of their stamps."""
+    source = media.get_element().get_child_by_name("src")
+    source.set_property("caps", caps)
+    counter = iter(range(1 << 40))
+    step = Gst.SECOND // arguments.fps
+
+    def need(source: Any, _: int) -> None:
+        number = next(counter)
+        buffer = Gst.Buffer.new_wrapped(damaged(units[number % len(units)], arguments.damage))
+        buffer.pts = buffer.dts = number * step
+        buffer.duration = step
+        source.emit("push-buffer", buffer)
+
+    source.connect("need-data", need)
+
+
+def paced(media: Any, units: list[bytes], caps: Any, arguments: argparse.Namespace) -> None:
+    """Frame n of the loop leaves at a moment that the reader can compute."""
+    source = media.get_element().get_child_by_name("src")
+    source.set_property("caps", caps)
+    alive = threading.Event()
+    alive.set()
+
+    def push() -> None:
+        number = int((time.monotonic() - STARTED_S) * arguments.fps) + 1
+        number += -number % arguments.fps  # begin with a key frame
+        while alive.is_set():
+            time.sleep(max(0.0, STARTED_S + number / arguments.fps - time.monotonic()))
+            if source.emit("push-buffer", Gst.Buffer.new_wrapped(units[number % len(units)])) != Gst.FlowReturn.OK:
+                return
+            number += 1
+
+    threading.Thread(target=push, daemon=True).start()
+    media.connect("unprepared", lambda _: alive.clear())
+
+
+def damaged(unit: bytes, share: float) -> bytes:
+    if random.random() >= share:
+        return unit
+    raw = bytearray(unit)
+    for _ in range(max(1, len(raw) // 200)):
+        raw[random.randrange(min(40, len(raw) - 1), len(raw))] ^= 1 << random.randrange(8)
+    return bytes(raw)
+
+
+def protect(server: Any, factory: Any, arguments: argparse.Namespace) -> None:
+    auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "user")
+    if arguments.digest:
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(arguments.user, arguments.password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(arguments.user, arguments.password), token)
+    server.set_auth(auth)
+    permissions = GstRtspServer.RTSPPermissions()
+    for right in ("media.factory.access", "media.factory.construct"):
+        permissions.add_permission_for_role("user", right, True)
+    factory.set_permissions(permissions)
+
+
+STARTED_S = time.monotonic()
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.contracts import Controls, Shown
+from streamseg.errors import OutputError
+from streamseg.frame import Frame
+from streamseg.sinks import open_sink
+from streamseg.sinks.video import FORMATS, VideoSink
+from tests.parts.clips import numbered, read_number
+from tests.parts.fakes import segmentation
+
+
+def shown(number: int, time_s: float, width: int = 320, height: int = 240) -> Shown:
+    frame = Frame(numbered(number, width, height), number, time_s, 0.0)
+    return Shown(frame, segmentation(frame), frame.image, 0, {})
+
+
+def read(path: Path) -> list[tuple[int, float]]:
+    """Number and time of every frame that can be decoded."""
+    found = []
+    with av.open(str(path)) as container:
+        try:
+            for packet in container.demux(video=0):
+                for frame in packet.decode():
+                    assert isinstance(frame, av.VideoFrame)
+                    found.append((read_number(frame.to_ndarray(format="bgr24")), float(frame.time or 0)))
+        except av.error.InvalidDataError:
+            pass  # the torn end of a file that was cut short
+    return found
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_frame_is_kept_in_order_and_at_its_own_time(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"out{suffix}"
+    times_s = np.cumsum([0, 0.04, 0.04, 0.3, 0.01, 2.0, *[0.04] * 60])
+    sink = VideoSink(str(path))
+    for number, time_s in enumerate(times_s):
+        sink.write(shown(number, float(time_s)))
+    assert not path.exists()
+    sink.close()
+    sink.close()
+    found = read(path)
+    assert [number for number, _ in found] == list(range(len(times_s)))
+    first_s = found[0][1]
+    assert np.allclose([time_s - first_s for _, time_s in found], times_s, atol=0.002)
+    assert not list(tmp_path.glob("*.part"))
+    capture = cv2.VideoCapture(str(path))
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == len(times_s)
+
+
+def test_colours_survive(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    sink = VideoSink(str(path))
+    sink.write(shown(0, 0.0, 640, 480))
+    sink.close()
+    with av.open(str(path)) as container:
+        picture = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    assert np.abs(picture[-100:, 100:-100].reshape(-1, 3).mean(0) - (60, 140, 190)).max() < 4
+
+
+@pytest.mark.parametrize("size", [(321, 241), (320, 241), (17, 15), (2, 2), (1, 1)])
+def test_odd_sides_are_padded(size: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    sink = VideoSink(str(path))
+    frame = Frame(np.full((size[1], size[0], 3), 90, np.uint8), 0, 0.0, 0.0)
+    sink.write(Shown(frame, segmentation(frame), frame.image, 0, {}))
+    sink.close()
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.video
+        assert (stream.width, stream.height) == (size[0] + size[0] % 2, size[1] + size[1] % 2)
+
+
+def test_a_change_of_size_starts_a_further_file(tmp_path: Path) -> None:
+    sink = VideoSink(str(tmp_path / "out.mp4"))
+    for number in range(6):
+        sink.write(shown(number, number / 25, *((320, 240) if number < 3 else (640, 480))))
+    sink.close()
+    assert [len(read(tmp_path / name)) for name in ("out.mp4", "out-2.mp4")] == [3, 3]
+
+
+def test_an_older_recording_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"old")
+    sink = VideoSink(str(path))
+    sink.write(shown(0, 0.0))
+    assert path.read_bytes() == b"old"
+    sink.close()
+    assert path.read_bytes() != b"old"
+
+
+def test_what_a_killed_run_left_is_kept_under_a_name_of_its_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for turn in ("first", "second"):
+        (tmp_path / "out.mp4.part").write_text(turn)
+        sink = VideoSink(str(tmp_path / "out.mp4"))
+        with caplog.at_level(logging.WARNING):
+            sink.write(shown(0, 0.0))
+        sink.close()
+    assert (tmp_path / "out-recovered-1.mp4").read_text() == "first"
+    assert (tmp_path / "out-recovered-2.mp4").read_text() == "second"
+    assert "cut short" in caplog.text
+
+
+def test_nothing_shown_leaves_nothing_behind(tmp_path: Path) -> None:
+    VideoSink(str(tmp_path / "out.mp4")).close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no such folder"):
+        open_sink(str(tmp_path / "none" / "out.mp4"), Controls())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_one_line_and_what_was_written_stays(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        sink = VideoSink(str(disk / "out.mp4"))
+        dice = np.random.default_rng(0)
+        with pytest.raises(OutputError, match="[Nn]o space"):
+            for number in range(500):
+                frame = Frame(dice.integers(0, 256, (240, 320, 3), dtype=np.uint8), number, number / 25, 0.0)
+                sink.write(Shown(frame, segmentation(frame), frame.image, 0, {}))
+        sink.close()
+        assert len(read(disk / "out.mp4.part")) > 2
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+_WRITER = """
+import sys, time
+from streamseg.sinks.video import VideoSink
+from tests.sinks.test_video import shown
+sink = VideoSink(sys.argv[1])
+started = time.monotonic()
+for number in range(10_000):
+    sink.write(shown(number % 256, number / 25))
+    print(number, flush=True)
+    time.sleep(max(0.0, started + number / 100 - time.monotonic()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kill_costs_at_most_two_seconds(suffix: str, seed: int, tmp_path: Path) -> None:
+    path = tmp_path / f"out{suffix}"
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    last = int(writer.stdout.readline())
+    time.sleep(1.0 + random.Random(seed).random())  # the moment of the kill is what is varied
+    writer.send_signal(signal.SIGKILL)
+    last = max(int(line) for line in writer.stdout.read().split() or [last])
+    writer.wait()
+    writer.stdout.close()
+    assert len(read(path.with_name(path.name + ".part"))) >= last - 2 * 25
