@@ -27,6 +27,7 @@ def assemble(options: RunOptions, controls: Controls | None = None) -> Pipeline:
     render = make_renderer(_render_options(options), controls)
     recipe = load_recipe(options.model, options.settings, backend=options.backend)
     source = open_source(str(options.source), source_options(options))
+    controls.pace = not source.info.live
     sinks: list[Sink] = []
     try:
         for output in options.outputs:

@@ -113,5 +113,7 @@ class Controls:
     """0 (only the picture) to 1 (only the colours)."""
     view: str = "overlay"
     quit: bool = False
+    pace: bool = False
+    """True for a file in a window: each picture waits until its time has come."""
     views: tuple[str, ...] = field(default=("overlay",))
     """What `next view` walks through."""

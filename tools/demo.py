@@ -29,25 +29,23 @@ def main() -> int:
     outputs = [str(OUT / "person.mp4"), str(OUT / "person.jsonl")]
     problem = display_problem()
     outputs += [] if problem else ["window"]
-    print(f"source   {clip.name if clip else source}\nmodel    person\nwindow   {problem or 'q quits, v changes the view'}")
+    print(f"source   {clip.name if clip else source}\nmodel    person")
+    print(f"window   {problem or 'q quits, v changes the view'}")
 
     pipeline = streamseg.open(source, *outputs, view="side-by-side", outline=True, hud=False)
     first_s, shares = 0.0, []
     for shown in pipeline:
         first_s = first_s or time.monotonic() - started_s
         shares.append(shown.segmentation.areas()[-1])
+    seconds = max(1e-3, time.monotonic() - started_s - first_s)
     metrics = pipeline.metrics()
     sheet(source, OUT / "person.png")
 
     print(f"frames   {metrics.captured} captured, {metrics.shown} shown, {sum(metrics.dropped.values())} dropped")
-    print(f"speed    first mask {first_s:.2f} s after the start, then {len(shares) / elapsed(started_s, first_s):.0f} fps")
+    print(f"speed    first mask {first_s:.2f} s after the start, then {len(shares) / seconds:.0f} fps")
     print(f"person   {np.mean(shares):.0%} of the picture on average")
     print(f"made     {', '.join(str(path) for path in sorted(OUT.iterdir()))}")
     return 0
-
-
-def elapsed(started_s: float, first_s: float) -> float:
-    return max(1e-3, time.monotonic() - started_s - first_s)
 
 
 def find_clip(name: str) -> Path | None:

@@ -88,8 +88,10 @@ class SceneSource:
 
 
 def _build(width: int, height: int, dice: np.random.Generator) -> tuple[Image, list[_Thing]]:
-    coarse = dice.integers(70, 150, (max(2, height // 40), max(2, width // 40), 3), dtype=np.uint8)
-    ground = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    coarse = dice.integers(40, 75, (max(2, height // 24), max(2, width // 24)), dtype=np.uint8)
+    shade = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    slope = np.linspace(1.3, 0.8, height)[:, None, None] * np.array([1.25, 1.1, 1.0])  # a cool light from above
+    ground = np.clip(np.asarray(shade)[:, :, None] * slope, 0, 255).astype(np.uint8)
     things = []
     for number in range(6):
         class_id = 1 + number % 3

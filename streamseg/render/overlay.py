@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from streamseg.frame import Frame, Image
 from streamseg.render.alpha import SMOOTH, Alpha, enlarge, foreground
 from streamseg.render.palette import colour_table
-from streamseg.segmentation import Classes, Segmentation
+from streamseg.segmentation import Segmentation
 
 
 class Overlay:
@@ -20,7 +20,7 @@ class Overlay:
     """
 
     def __init__(self) -> None:
-        self._classes: Classes | None = None
+        self._look: tuple[bytes, int | None] = b"", None
         self._table: NDArray[np.uint8] = np.zeros((256, 1, 3), np.uint8)
         self._colours: Image = np.zeros((0, 0, 3), np.uint8)
 
@@ -35,9 +35,10 @@ class Overlay:
 
     def _enlarged(self, segmentation: Segmentation, alpha: Alpha | None, height: int, width: int) -> Image:
         classes = segmentation.classes
-        fresh = classes is not self._classes
+        look = classes.colours.tobytes(), classes.background  # by value: every worker has classes of its own
+        fresh = look != self._look
         if fresh:
-            self._classes, self._table = classes, colour_table(classes)
+            self._look, self._table = look, colour_table(classes)
         if self._colours.shape[:2] != (height, width):
             self._colours, fresh = np.empty((height, width, 3), np.uint8), True
         if len(classes) == 2 and classes.background is not None:

@@ -36,6 +36,7 @@ class WindowSink:
         problem = display_problem()
         if problem is not None:
             raise OutputError(f"no window: {problem}", "name another output, such as out.mp4")
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # Qt misses fonts that nothing here uses
         self._controls = controls
         self._ahead_s: float | None = None
         self._open = False
@@ -52,7 +53,7 @@ class WindowSink:
     def write(self, shown: Shown) -> None:
         """Shows one picture and obeys the keys pressed since the last."""
         if not self._open:
-            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             height, width = shown.picture.shape[:2]
             cv2.resizeWindow(_TITLE, max(320, min(width, 1600)), max(240, min(height, 900)))
             self._open = True
@@ -70,7 +71,7 @@ class WindowSink:
     def _until_due_ms(self, time_s: float, now_s: float) -> int:
         """How long this picture stays; the clock is set by the first picture, and anew by one that is late."""
         lead_s = 0.0 if self._ahead_s is None else time_s - (now_s - self._ahead_s)
-        if self._ahead_s is None or lead_s < 0 or lead_s > _MAX_WAIT_S:
+        if not self._controls.pace or self._ahead_s is None or not 0 <= lead_s <= _MAX_WAIT_S:
             self._ahead_s = now_s - time_s
             return 1
         return max(1, round(lead_s * 1e3))

@@ -101,6 +101,7 @@ def test_a_window_shows_the_masks_and_obeys_its_keys(screen: dict[str, str], tmp
         assert "Traceback" not in said
     finally:
         running.kill()
+        running.communicate()
 
 
 def test_without_a_display_a_run_goes_on_without_a_window(tmp_path: Path) -> None:
