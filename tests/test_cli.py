@@ -96,7 +96,7 @@ def test_a_picture_becomes_a_picture(tmp_path: Path) -> None:
         (["run", SCENE, "null", "--model", "otzu"], 2, "otsu"),
         (["run", SCENE, "null", "--model", "none.onnx"], 2, "none.onnx"),
         (["run", SCENE, "null", "--model", "weights.pth"], 2, "ONNX"),
-        (["run", SCENE, "null", "--model", "threshold", "--set", "valu=3"], 2, "valu"),
+        (["run", SCENE, "null", "--model", "threshold", "--set", "vaule3=3"], 2, "vaule3"),
         (["run", SCENE, "null", "--set", "value"], 2, "KEY=VALUE"),
         (["run", SCENE, "null", "--opacity", "7"], 2, "opacity"),
         (["run", SCENE, "null", "--view", "sideways"], 2, "side-by-side"),

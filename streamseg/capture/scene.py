@@ -79,7 +79,7 @@ class SceneSource:
         return labels
 
     def _place(self, thing: _Thing, index: int) -> tuple[int, int]:
-        """Left and top of a thing that runs to and fro in the room it has."""
+        """Left and top of a thing that runs back and forth in the room it has."""
         height, width = thing.mask.shape
         room = np.maximum(1, np.array([self.info.width - width, self.info.height - height]))
         walked = (thing.start + thing.speed * index) % (2 * room)
