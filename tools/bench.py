@@ -129,7 +129,8 @@ class Naive:
             scores = self.session.run(None, {self.input.name: tensor})[0].reshape(1, height, width)
             mask = np.argmax(np.concatenate([1 - scores, scores]), axis=0).astype(np.uint8)
             large = cv2.resize(mask, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_NEAREST)
-            yield cv2.addWeighted(frame, 0.5, self.palette[large], 0.5, 0), mask
+            shown = cv2.addWeighted(frame, 0.5, self.palette[large], 0.5, 0)
+            yield np.asarray(shown, np.uint8), mask
 
     def run(self) -> int:
         return sum(1 for _ in self.masks())

@@ -52,7 +52,9 @@ def decode_packets(container: InputContainer, stream: VideoStream, counters: dic
         yield from frames
 
 
-def _packets(container: InputContainer, stream: VideoStream, counters: dict[str, int]) -> Iterator[av.Packet | None]:
+def _packets(
+    container: InputContainer, stream: VideoStream, counters: dict[str, int]
+) -> Iterator[av.Packet[VideoStream] | None]:
     """The stream's packets, then None: what the decoder still holds is to be fetched.
 
     Most containers find their feet again behind a damaged place when they are asked once more.

@@ -46,9 +46,9 @@ FORMATS: dict[str, dict[str, object]] = {
 def test_every_frame_comes_out_in_order(name: str, tmp_path: Path) -> None:
     path = clips.clip(tmp_path / name, **FORMATS[name])  # type: ignore[arg-type]
     found = frames(path)
-    width, height = FORMATS[name].get("size", (320, 240))  # type: ignore[misc]
+    size = FORMATS[name].get("size", (320, 240))
     assert [clips.read_number(frame.image) for frame in found] == list(range(FORMATS[name].get("frames", 50)))  # type: ignore[call-overload]
-    assert {(frame.width, frame.height) for frame in found} == {(width, height)}
+    assert {(frame.width, frame.height) for frame in found} == {size}
     assert [frame.index for frame in found] == list(range(len(found)))
     assert not any(frame.image.flags.writeable for frame in found)
     below = found[-1].image[-20:, 20:-20].reshape(-1, 3).mean(0)

@@ -16,6 +16,7 @@ import pytest
 
 from streamseg.contracts import Controls
 from streamseg.errors import OutputError
+from streamseg.frame import Image
 from streamseg.sinks.window import WindowSink, display_problem
 
 
@@ -52,11 +53,11 @@ def screen() -> Iterator[dict[str, str]]:
     server.wait()
 
 
-def look(screen: dict[str, str], path: Path) -> np.ndarray:  # type: ignore[type-arg]
+def look(screen: dict[str, str], path: Path) -> Image:
     subprocess.run(["import", "-window", "root", str(path)], env=screen, check=True)
     picture = cv2.imread(str(path))
     assert picture is not None
-    return picture
+    return np.asarray(picture, np.uint8)
 
 
 def until(seen: object, *, within_s: float = 20.0) -> None:
@@ -80,7 +81,7 @@ def test_a_window_shows_the_masks_and_obeys_its_keys(screen: dict[str, str], tmp
         text=True,
     )
 
-    def colours(picture: np.ndarray) -> int:  # type: ignore[type-arg]
+    def colours(picture: Image) -> int:
         return int((picture.max(2).astype(int) - picture.min(2) > 100).sum())
 
     def press(key: str) -> None:
