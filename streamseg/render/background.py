@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
-from streamseg.render.alpha import SMOOTH, enlarge, foreground
+from streamseg.render.alpha import enlarge, foreground
 from streamseg.segmentation import Segmentation
 
 _SHRINK = 4  # a blur this wide loses nothing on a picture a quarter the size
@@ -35,8 +33,8 @@ class Blur:
         sigma = max(1.0, height * _BLUR_FRACTION)
         total = cv2.GaussianBlur(small * weight, (0, 0), sigma)
         share = cv2.GaussianBlur(weight, (0, 0), sigma)[:, :, None]
-        blurred = total / np.maximum(share, 1e-3)
-        _compose(picture, frame, segmentation, blurred)
+        blurred = np.clip(total / np.maximum(share, 1e-3), 0, 255).astype(np.uint8)
+        _compose(picture, frame, segmentation, enlarge(blurred, frame.height, frame.width))
 
 
 class Replace:
@@ -58,15 +56,11 @@ def _alpha(segmentation: Segmentation, height: int, width: int) -> Image:
     return np.full((height, width), 255, np.uint8) if alpha is None else enlarge(alpha, height, width)
 
 
-def _compose(picture: Image, frame: Frame, segmentation: Segmentation, behind: NDArray[Any]) -> None:
-    """picture = frame x alpha + behind x (1 - alpha), the second product taken at the resolution of `behind`."""
-    share = cv2.cvtColor(_alpha(segmentation, *behind.shape[:2]), cv2.COLOR_GRAY2BGR)
-    rest = cv2.multiply(behind, cv2.bitwise_not(share), scale=1 / 255, dtype=cv2.CV_8U)
-    if rest.shape[:2] != picture.shape[:2]:
-        rest = cv2.resize(rest, (frame.width, frame.height), interpolation=SMOOTH)
-        share = cv2.cvtColor(_alpha(segmentation, frame.height, frame.width), cv2.COLOR_GRAY2BGR)
+def _compose(picture: Image, frame: Frame, segmentation: Segmentation, behind: Image) -> None:
+    """picture = frame x alpha + behind x (1 - alpha)."""
+    share = cv2.cvtColor(_alpha(segmentation, frame.height, frame.width), cv2.COLOR_GRAY2BGR)
     cv2.multiply(frame.image, share, dst=picture, scale=1 / 255)
-    cv2.add(picture, rest, dst=picture)
+    cv2.add(picture, cv2.multiply(behind, cv2.bitwise_not(share), scale=1 / 255), dst=picture)
 
 
 def _read(background: str) -> Image:
