@@ -45,11 +45,19 @@ def decode_packets(container: InputContainer, stream: VideoStream, counters: dic
 
     for packet in _packets(container, stream, counters):
         try:
-            frames = packet.decode() if packet else stream.codec_context.decode(None)
+            frames = packet.decode() if packet else _held_back(stream)
         except av.error.FFmpegError:  # also sizes above `max_pixels` and features that the decoder lacks
             counters["decode_errors"] += 1
             continue
         yield from frames
+
+
+def _held_back(stream: VideoStream) -> list[av.VideoFrame]:
+    frames = stream.codec_context.decode(None)
+    for frame in frames:
+        if stream.time_base is not None:
+            frame.time_base = stream.time_base  # which the decoder does not know by itself
+    return frames
 
 
 def _packets(
