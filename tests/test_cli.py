@@ -132,7 +132,12 @@ def test_a_signal_ends_it_cleanly_at_any_moment(sent: signal.Signals, after_s: f
     video = tmp_path / "out.mp4"
     command = [sys.executable, "-c", "from streamseg.cli import program; program()"]
     running = subprocess.Popen(
-        [*command, "run", "test://", str(video), "--model", "otsu"], stderr=subprocess.PIPE, text=True, env=BARE
+        [*command, "run", "test://", str(video), "--model", "otsu"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=BARE,
+        # A shell starts background jobs with Ctrl-C ignored, and so would this test's child when run as one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(after_s)  # moments of start-up and of the run: the point of the test
     running.send_signal(sent)

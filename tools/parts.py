@@ -31,7 +31,12 @@ PACKAGES = [
 ]
 
 
+ORIGINALS = "mediapipe==0.10.21"
+CACHE = Path(__file__).parents[1] / ".cache"
+
+
 def main() -> int:
+    fetch_originals()
     if not missing():
         return 0
     if not shutil.which("apt-get") or os.geteuid() != 0:
@@ -44,6 +49,17 @@ def main() -> int:
     if missing():
         print(f"parts: still without {', '.join(missing())}: their tests will be skipped")
     return 0
+
+
+def fetch_originals() -> None:
+    """The package that holds the networks that `person` was made from, to compare with; its code is not installed."""
+    if any(CACHE.glob("mediapipe-*.whl")):
+        return
+    print(f"parts: fetching {ORIGINALS} for its two networks")
+    wanted = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--platform", "manylinux2014_x86_64"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", *wanted, "--dest", str(CACHE), ORIGINALS]
+    if subprocess.run(command, check=False).returncode:
+        print("parts: not to be had: the comparison with the original networks will be skipped")
 
 
 def missing() -> list[str]:

@@ -61,7 +61,7 @@ def test_a_model_without_a_spec_is_told_to_be_imported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("background: 0", "backgroundd: 0"), r"street\.yaml:4: unknown key 'backgrund'"),
+        (("background: 0", "backgroundd: 0"), r"street\.yaml:4: unknown key 'backgroundd'"),
         (("background: 0", "background: 2"), r"`background` must be 0 to 1, not 2"),
         (("background: 0", "custom_ops: evil.so"), r"street\.yaml:4: unknown key 'custom_ops'"),
         (("[floor, person]", "[]"), r"`classes` needs 1 to 256 names, not 0"),
