@@ -23,8 +23,8 @@ _ATTEMPTS = 10
 _SAMPLE = 4800  # pixels that a cold fit looks at, as many as an 80x60 picture has
 _REFINE = 19_200  # pixels that centres are refined on
 _LONGEST_PX = 640
-_STEPS = 20
-_STILL = 0.2  # a centre that moves less, in grey levels, has arrived: the epsilon of the example
+_STEPS = 50
+_STILL = 0.05  # a centre that moves less, in grey levels, has arrived
 _WORSE = 1.3  # a warm fit this much worse than the last cold one is a new scene
 
 
