@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from streamseg.buffers import Pool
+from streamseg.capture.clock import Clock
 from streamseg.capture.decode import FORMATS, decode_packets, open_error, to_picture, video_stream
 from streamseg.contracts import SourceOptions
 from streamseg.errors import InputError, SourceError, StreamsegError, redact
@@ -64,7 +65,7 @@ class StreamSource:
         self.info = StreamInfo(self._name, self._stream.width, self._stream.height, fps, live=live)
 
     def __iter__(self) -> Iterator[Frame]:
-        pool, clock = Pool(), StreamClock(self._name, 1 / (self.info.fps or 25.0))
+        pool, clock = Pool(), Clock(self._name, 1 / (self.info.fps or 25.0), _JUMP_S)
         index = 0
         try:
             for decoded in decode_packets(self._container, self._stream, self.counters):
@@ -94,31 +95,6 @@ class StreamSource:
             return av.open(target, options=_options(url, options, read_s), timeout=limits)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _told_apart(error, url, self._name) from None
-
-
-class StreamClock:
-    """Stamps of a stream as seconds since its first frame: monotonic whatever the other side's clock does."""
-
-    def __init__(self, name: str, step_s: float) -> None:
-        self._name, self._step_s = name, step_s
-        self._shift_s: float | None = None
-        self._last_s = 0.0
-        self._told = False
-
-    def read(self, stamp_s: float | None) -> float:
-        """Seconds since the first frame; a stamp that steps back or far ahead begins a new timeline."""
-        if self._shift_s is None:
-            self._shift_s = -(stamp_s or 0.0)
-            return 0.0
-        due_s = self._last_s + self._step_s
-        time_s = due_s if stamp_s is None else stamp_s + self._shift_s
-        if stamp_s is not None and not self._last_s - _JUMP_S / 100 <= time_s <= self._last_s + _JUMP_S:
-            self._shift_s, time_s = due_s - stamp_s, due_s
-            if not self._told:
-                _log.warning("%s: its clock jumps; times go on from the last frame", self._name)
-                self._told = True
-        self._last_s = max(self._last_s, time_s)
-        return self._last_s
 
 
 def expand(uri: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamseg.buffers import Pool
+from streamseg.capture.clock import Clock
 from streamseg.capture.decode import FORMATS, decode_packets, open_error, to_picture, video_stream
 from streamseg.contracts import SourceOptions
 from streamseg.frame import Frame, StreamInfo
@@ -44,7 +45,7 @@ class VideoSource:
 
         if self._closed:
             return
-        pool, clock = Pool(), Clock(self._step_s)
+        pool, clock = Pool(), Clock(self.info.name, self._step_s)
         index, time_s = 0, 0.0
         try:
             for decoded in decode_packets(self._container, self._stream, self.counters):
@@ -85,28 +86,3 @@ class VideoSource:
             told.append(f"truncated: {last_s + self._step_s:.1f} of {promised_s:.1f} s are there")
         if told:
             _log.warning("%s: %s", self.info.name, ", ".join(told))
-
-
-class Clock:
-    """Time stamps of a stream as seconds since its first frame, never backwards.
-
-    Frames without a stamp follow the one before at the nominal distance. So does the first frame after a stamp that
-    steps back: recordings that were joined by copying begin anew in the middle.
-    """
-
-    def __init__(self, step_s: float) -> None:
-        self._step_s = step_s
-        self._shift_s: float | None = None
-        self._last_s = 0.0
-
-    def read(self, stamp_s: float | None) -> float:
-        """Seconds since the first frame for a frame that says `stamp_s`."""
-        if self._shift_s is None:
-            self._shift_s = -(stamp_s or 0.0)
-            return 0.0
-        due_s = self._last_s + self._step_s
-        time_s = due_s if stamp_s is None else stamp_s + self._shift_s
-        if stamp_s is not None and time_s < self._last_s - _TOLERANCE_S:
-            self._shift_s, time_s = due_s - stamp_s, due_s
-        self._last_s = max(self._last_s, time_s)
-        return self._last_s

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamseg.errors import InputError
-from streamseg.infer.backends import TensorInfo
+from streamseg.infer.backends.contract import TensorInfo
 from streamseg.infer.spec import InputSpec, ModelSpec
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.infer.backends import TensorInfo
+from streamseg.infer.backends.contract import TensorInfo
 from streamseg.infer.spec import InputSpec
 
 if TYPE_CHECKING:

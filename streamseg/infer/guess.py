@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 
 from streamseg.errors import InputError
-from streamseg.infer.backends import Backend, Tensor, TensorInfo
+from streamseg.infer.backends.contract import Backend, Tensor, TensorInfo
 from streamseg.infer.graft import OutputPlan
 from streamseg.infer.preprocess import input_size
 from streamseg.infer.spec import Colour, FitKind, InputSpec, Layout

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame
-from streamseg.infer.backends import Backend, Tensor
+from streamseg.infer.backends.contract import Backend, Tensor
 from streamseg.infer.check import channel_axis, check_model, check_output_shape, input_info
 from streamseg.infer.postprocess import Plane, argmax_planes, label_planes, probability_planes
 from streamseg.infer.preprocess import Fit, Preprocessor, input_size

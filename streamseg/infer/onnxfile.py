@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamseg.errors import InputError
-from streamseg.infer.backends import TensorInfo
+from streamseg.infer.backends.contract import TensorInfo
 
 if TYPE_CHECKING:
     import onnx

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
-from streamseg.infer.backends import Backend, Tensor, open_backend
+from streamseg.infer.backends import open_backend
+from streamseg.infer.backends.contract import Backend, Tensor
 from streamseg.infer.graft import LABELS, PICTURE, OutputPlan
 from streamseg.infer.guess import blank_input
 from streamseg.infer.spec import InputSpec

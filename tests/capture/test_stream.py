@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from streamseg.capture import open_source
-from streamseg.capture.stream import StreamClock, StreamSource, expand, with_credentials
+from streamseg.capture.stream import StreamSource, expand, with_credentials
 from streamseg.contracts import Source, SourceOptions
 from streamseg.errors import InputError, SourceError
 from streamseg.frame import Frame
@@ -322,17 +322,6 @@ def test_a_login_in_the_url_goes_before_the_environment(monkeypatch: pytest.Monk
     assert with_credentials("rtsp://cam/1") == "rtsp://admin:a%2Fb%40c@cam/1"
     assert with_credentials("rtsp://x:y@cam/1") == "rtsp://x:y@cam/1"
     assert with_credentials("-") == "-"
-
-
-def test_a_clock_that_jumps_begins_a_new_timeline() -> None:
-    clock = StreamClock("cam", 0.04)
-    read = [round(clock.read(stamp), 2) for stamp in (100.0, 100.04, 3700.0, 3700.04, 50.0, None, 50.08)]
-    assert read == [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24]
-
-
-def test_a_stream_that_only_pauses_keeps_its_time() -> None:
-    clock = StreamClock("cam", 0.04)
-    assert [clock.read(stamp) for stamp in (0.0, 5.0)] == [0.0, 5.0]
 
 
 def test_opening_and_closing_leaves_nothing_behind(small: Path) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from streamseg.capture import open_source
-from streamseg.capture.video import Clock
 from streamseg.contracts import SourceOptions
 from streamseg.errors import InputError, StreamsegError
 from streamseg.frame import Frame
@@ -184,9 +183,3 @@ def test_a_playlist_in_disguise_reaches_nothing(
 def test_a_protocol_in_disguise_is_only_a_file_name(uri: str) -> None:
     with pytest.raises(InputError, match="no such file"):
         open_source(uri)
-
-
-def test_stamps_never_go_backwards_and_missing_ones_are_filled_in() -> None:
-    clock = Clock(0.04)
-    assert [round(clock.read(stamp), 3) for stamp in (5.0, 5.04, None, 5.02, 5.2)] == [0.0, 0.04, 0.08, 0.08, 0.2]
-    assert [round(Clock(0.04).read(None), 3)] == [0.0]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamseg.errors import BackendError, InputError, StreamsegError
-from streamseg.infer.backends import Tensor, TensorInfo
+from streamseg.infer.backends.contract import Tensor, TensorInfo
 from streamseg.infer.onnxfile import MAX_ELEMENTS, inspect_onnx
 
 _log = logging.getLogger(__name__)
