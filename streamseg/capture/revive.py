@@ -97,7 +97,8 @@ class Revive:
         self._events["stalls"] += reason.startswith("silent")
         connection.abandon()
         pause_s = max(least_s, wait_s * (0.5 + 0.5 * self._jitter()))
-        _log.warning("%s: %s; trying again in %.1f s", self.info.name, reason, pause_s)
+        named = reason if reason.startswith(self.info.name) else f"{self.info.name}: {reason}"
+        _log.warning("%s; trying again in %.1f s", named, pause_s)
         self._pause(self._closed, pause_s)
         if not self._closed.is_set():
             self._past += Counter(connection.source.counters if connection.source else {})
