@@ -22,12 +22,14 @@ def print_models(*, as_json: bool) -> int:
         print(msgspec.json.encode(models).decode())
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("name", "kind", "classes", "size", "licence", "score", "what it does"):
-        table.add_column(title, overflow="fold")
+    table.add_column("name", no_wrap=True)
+    table.add_column("finds", overflow="fold")
+    table.add_column("classes", overflow="fold")
+    table.add_column("size", no_wrap=True)
+    table.add_column("licence", no_wrap=True)
     for model in models:
-        table.add_row(
-            model.name, model.kind, _classes(model), _size(model), model.licence, model.score or "-", model.summary
-        )
+        what = f"{model.summary} ({model.score})" if model.score else model.summary
+        table.add_row(model.name, what, _classes(model), _size(model), model.licence)
     Console().print(table)
     return 0
 
@@ -61,8 +63,9 @@ def _listed(text: str) -> list[str]:
 
 
 def _classes(model: Listed) -> str:
-    names = ", ".join(model.classes[:4])
-    return names if len(model.classes) <= 4 else f"{names}, … ({len(model.classes)})"
+    """Their names where they are few, else how many."""
+    count = len(model.classes)
+    return ", ".join(model.classes) if count <= 3 else f"{model.classes[1]} … ({count})"
 
 
 def _size(model: Listed) -> str:
