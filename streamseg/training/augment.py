@@ -1,0 +1,98 @@
+"""Random changes to a picture and its mask as one, so that a network sees each pair anew every time."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.frame import Image
+from streamseg.training.data import VOID, Labels
+from streamseg.training.plan import Augment
+
+Random = np.random.Generator
+_GRID = 8
+
+
+def augment(picture: Image, labels: Labels, how: Augment, random: Random) -> tuple[Image, Labels]:
+    """A random view of (H, W, 3) u8 `picture` and (H, W) u8 `labels`, both `how.crop` high and wide.
+
+    Where the view reaches beyond the picture, the picture is mirrored and the labels are void.
+    """
+    picture, labels = _shape(picture, labels, how, random)
+    picture = _colour(picture, how.colour, random)
+    return _degrade(picture, how, random), labels
+
+
+def _shape(picture: Image, labels: Labels, how: Augment, random: Random) -> tuple[Image, Labels]:
+    size = how.crop[::-1]
+    matrix = _placement(picture.shape[:2], how, random)
+    mirror, void = cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT
+    if how.elastic_px:
+        x, y = _elastic(matrix, how, random)
+        seen = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=mirror)
+        truth = cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=void, borderValue=(VOID,))
+    else:
+        smooth, nearest = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
+        seen = cv2.warpAffine(picture, matrix, size, flags=smooth, borderMode=mirror)
+        truth = cv2.warpAffine(labels, matrix, size, flags=nearest, borderMode=void, borderValue=(VOID,))
+    return np.asarray(seen, np.uint8), np.asarray(truth, np.uint8)
+
+
+def _placement(shape: tuple[int, ...], how: Augment, random: Random) -> NDArray[np.float32]:
+    """(2, 3): pixels of the crop -> pixels of the picture."""
+    low, high = np.log(how.scale)
+    scale = float(np.exp(random.uniform(low, high)))
+    angle = np.deg2rad(random.uniform(-how.rotate_deg, how.rotate_deg))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+    if how.flip != "none" and random.random() < 0.5:
+        turn[:, 0] *= -1
+    if how.flip == "both" and random.random() < 0.5:
+        turn[:, 1] *= -1
+    crop = np.array(how.crop[::-1], np.float64)
+    inside = np.array(shape[::-1], np.float64)
+    room = np.abs(inside - crop / scale) / 2
+    centre = inside / 2 + random.uniform(-room, room) - 0.5
+    shift = centre - turn @ ((crop - 1) / 2)
+    return np.column_stack([turn, shift]).astype(np.float32)
+
+
+def _elastic(
+    matrix: NDArray[np.float32], how: Augment, random: Random
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Where each pixel of the crop comes from, with a smooth random displacement of about `elastic_px`."""
+    height, width = how.crop
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    coarse = random.normal(0.0, how.elastic_px, (_GRID, _GRID, 2)).astype(np.float32)
+    bend = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    x, y = x + bend[..., 0], y + bend[..., 1]
+    a, b = matrix
+    return a[0] * x + a[1] * y + a[2], b[0] * x + b[1] * y + b[2]
+
+
+def _colour(picture: Image, strength: float, random: Random) -> Image:
+    """Gain and offset of each channel, gamma, and saturation, all within `strength`."""
+    if not strength:
+        return picture
+    gamma = np.exp(random.uniform(-0.7, 0.7) * strength)
+    gain = np.exp(random.uniform(-0.5, 0.5) * strength + random.uniform(-0.15, 0.15, 3) * strength)
+    offset = random.uniform(-50, 50) * strength
+    ramp = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gain + offset
+    table = np.clip(ramp, 0, 255).astype(np.uint8).reshape(1, 256, 3)
+    toned = cv2.LUT(picture, table)
+    grey = cv2.cvtColor(cv2.cvtColor(toned, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    keep = 1 + random.uniform(-0.7, 0.5) * strength
+    return np.asarray(cv2.addWeighted(toned, keep, grey, 1 - keep, 0), np.uint8)
+
+
+def _degrade(picture: Image, how: Augment, random: Random) -> Image:
+    """What a cheap camera or a thin cable does: blur, noise, compression."""
+    if random.random() < how.blur:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), random.uniform(0.3, 1.5)), np.uint8)
+    if how.noise:
+        noise = random.standard_normal(picture.shape, np.float32) * random.uniform(0, how.noise)
+        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    if random.random() < how.jpeg:
+        _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 90))])
+        picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return picture

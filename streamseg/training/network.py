@@ -1,0 +1,111 @@
+"""From a plan to a network, and from pictures to what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from streamseg.errors import InputError
+from streamseg.frame import Image
+from streamseg.training.deeplab import DeepLab
+from streamseg.training.encoder import IMAGENET_MEAN, IMAGENET_STD, load_imagenet
+from streamseg.training.fcn import FCN
+from streamseg.training.plan import Network, Plan
+from streamseg.training.segnet import SegNet
+from streamseg.training.unet import FastUNet, TinyUNet, UNet
+
+GREY_MEAN, GREY_STD = (127.5,), (63.75,)
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """How to make a network, and what it asks of a picture."""
+
+    make: Callable[[Network, int, int], nn.Module]
+    """Takes the plan's table, channels in and channels out."""
+    stride: int
+    """Both sides of a picture are made a multiple of this; times 2 ** depth where the plan chooses the depth."""
+    summary: str
+    encoder: bool = False
+    """Whether it has an `encoder` with ImageNet weights, which takes three channels."""
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "unet-tiny": Architecture(
+        lambda net, channels, out: TinyUNet(channels, out, width=net.width or 64),
+        2, "the Keras tutorials' example: one pooling, no skips"),
+    "unet": Architecture(
+        lambda net, channels, out: UNet(channels, out, width=net.width or 64, depth=net.depth or 4),
+        16, "the paper's, with concatenated skips"),
+    "unet-lite0": Architecture(
+        lambda net, channels, out: FastUNet(out, width=net.width or 96, depth=net.depth or 4),
+        8, "ImageNet encoder, added skips: the fast one", encoder=True),
+    "fcn": Architecture(
+        lambda net, channels, out: FCN(out, depth=net.depth or 3),
+        8, "scores at 1/32, 1/16 and 1/8, summed", encoder=True),
+    "segnet": Architecture(
+        lambda net, channels, out: SegNet(channels, out, width=net.width or 64, depth=net.depth or 5),
+        32, "pooling indices carried to the decoder"),
+    "deeplab": Architecture(
+        lambda net, channels, out: DeepLab(out, width=net.width or 128),
+        8, "v3+: kernels with holes, a pyramid, a small decoder", encoder=True),
+}  # fmt: skip
+
+
+def architecture(plan: Plan) -> Architecture:
+    """Raises InputError where the plan names none, or one that does not take its pictures."""
+    found = ARCHITECTURES.get(plan.network.architecture)
+    if found is None:
+        raise InputError(
+            f"network.architecture: no '{plan.network.architecture}'", f"one of {', '.join(ARCHITECTURES)}"
+        )
+    if found.encoder and plan.data.grey:
+        raise InputError(f"{plan.network.architecture} takes three channels", "leave out data.grey: grey pictures work")
+    return found
+
+
+def build(plan: Plan) -> nn.Module:
+    """The plan's network with its starting weights; two classes share one channel, more have one each."""
+    kind, n = architecture(plan), len(plan.classes)
+    if n < 2:
+        raise InputError(f"classes: {n} of them leave nothing to tell apart", "name the background too")
+    net = kind.make(plan.network, 1 if plan.data.grey else 3, 1 if n == 2 else n)
+    if kind.encoder and plan.network.encoder == "imagenet" and plan.network.start_from is None:
+        load_imagenet(net.encoder)  # type: ignore[arg-type]
+    return net
+
+
+def stride(plan: Plan) -> int:
+    """What both sides of a picture must be a multiple of, in pixels."""
+    if plan.network.depth and not architecture(plan).encoder:
+        return 1 << plan.network.depth
+    return architecture(plan).stride
+
+
+def normalisation(plan: Plan) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, each (1, C, 1, 1), in 0..255 and RGB order."""
+    mean, std = (GREY_MEAN, GREY_STD) if plan.data.grey else (IMAGENET_MEAN, IMAGENET_STD)
+    return torch.tensor(mean).view(1, -1, 1, 1), torch.tensor(std).view(1, -1, 1, 1)
+
+
+def as_input(pictures: NDArray[np.uint8], plan: Plan) -> Tensor:
+    """(N, H, W, 3) u8 BGR -> (N, C, H, W) f32, normalised RGB or grey."""
+    if plan.data.grey:
+        pictures = np.stack([cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in pictures])[..., None]
+    x = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).permute(0, 3, 1, 2).float()
+    mean, std = normalisation(plan)
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def fitted(picture: Image, multiple: int) -> Image:
+    """`picture` resized so that both sides are a multiple, as the program does before it runs a network."""
+    height, width = (max(1, round(side / multiple)) * multiple for side in picture.shape[:2])
+    if (height, width) == picture.shape[:2]:
+        return picture
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -1,0 +1,162 @@
+"""What a training is to do, as one YAML file says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from streamseg.yamlfile import read_yaml
+
+
+class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Pictures, and a mask for each: a PNG of the same name whose values are class ids."""
+
+    pictures: str
+    masks: str
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the pictures lie; folders are relative to `root`, `root` to the working directory."""
+
+    root: str
+    train: Folder
+    validation: Folder | None = None
+    hold_out: list[str] = []
+    """File name patterns: these pictures of `train` are kept for validation. A whole sequence is the honest choice."""
+    ids: dict[str, int] = {}
+    """Values in the masks -> class ids, where they differ; 255 is void."""
+    grey: bool = False
+
+
+class ClassEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A class's name and the colour that it is drawn in, as RRGGBB."""
+
+    name: str
+    colour: str
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One of `ARCHITECTURES`, and its size."""
+
+    architecture: str
+    width: int | None = None
+    depth: int | None = None
+    encoder: Literal["imagenet", "random"] = "imagenet"
+    start_from: str | None = None
+    """A checkpoint of an earlier training; layers whose shapes differ (other classes) start anew."""
+
+
+class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How far a picture and its mask are changed, at random, each time they are seen."""
+
+    crop: tuple[int, int]
+    """Height, width in pixels."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    rotate_deg: float = 0.0
+    flip: Literal["none", "horizontal", "both"] = "horizontal"
+    elastic_px: float = 0.0
+    colour: float = 0.0
+    """0..1: brightness, contrast, saturation and hue."""
+    noise: float = 0.0
+    """Standard deviation, 0..255, at most."""
+    blur: float = 0.0
+    """Probability, 0..1."""
+    jpeg: float = 0.0
+    """Probability, 0..1."""
+
+
+class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is made small."""
+
+    class_weights: Literal["balanced", "none"] = "balanced"
+    hard_fraction: float = 1.0
+    """Only this share of the pixels, those with the largest loss, counts."""
+    hard_from_epoch: int = 3
+    dice: float = 0.0
+    """Weight of the Dice loss beside the cross-entropy."""
+    coarse: float = 0.4
+    """Weight of the loss at 1/16, in networks that have one."""
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long and how fast."""
+
+    epochs: int
+    batch: int = 8
+    rate: float = 2e-3
+    encoder_rate: float = 0.3
+    """Times `rate`."""
+    weight_decay: float = 1e-2
+    warm_up_steps: int = 30
+    freeze_epochs: int = 0
+    """The encoder stays as it is for so long."""
+    ema: float = 0.998
+    """Decay a step of the running average of the weights, which is what is kept; 0 keeps the weights themselves."""
+    repeat: int = 1
+    """How often an epoch shows each picture: more for few pictures, so that an epoch is worth its validation."""
+    validate_every: int = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: int = 1
+    seed: int = 1
+
+
+class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The network as it will run: bytes in, labels out."""
+
+    height: int | None = None
+    """Pixels; None for both: any size, made from the frame's own aspect."""
+    width: int | None = None
+    side: int = 512
+    """Pixels of the longer side, where the size is free."""
+    labels_stride: int = 1
+    """1: a label for every pixel; 2: for every second one, in a quarter of the time that labels take."""
+    background: int | None = None
+    """The class that overlays leave undrawn."""
+    summary: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One training, from the pictures to the weights."""
+
+    name: str
+    classes: list[ClassEntry]
+    data: Data
+    network: Network
+    augment: Augment
+    schedule: Schedule
+    loss: Loss = Loss()
+    export: Export = Export()
+    licence: str = ""
+    """Of the trained weights, for the model's card."""
+
+
+def read_plan(path: Path, root: str | None = None) -> Plan:
+    """The plan in `path`, its pictures under `root` where one is given.
+
+    Raises:
+        InputError: no plan; the message names file and line.
+    """
+    plan = read_yaml(path, Plan)
+    return plan if root is None else msgspec.structs.replace(plan, data=msgspec.structs.replace(plan.data, root=root))
+
+
+def plan_text(plan: Plan) -> str:
+    """JSON, for a checkpoint; where the pictures lie is left out, since that may differ the next time."""
+    data = msgspec.structs.replace(plan.data, root="")
+    return msgspec.json.encode(msgspec.structs.replace(plan, data=data)).decode()
+
+
+def same_training(one: Plan, other: Plan) -> bool:
+    """Whether both give the same weights: where the pictures lie and how the network is exported changes none."""
+    return plan_text(_bare(one)) == plan_text(_bare(other))
+
+
+def _bare(plan: Plan) -> Plan:
+    return msgspec.structs.replace(plan, export=Export(), licence="")
+
+
+def parse_plan(text: str) -> Plan:
+    """What `plan_text` wrote."""
+    return msgspec.json.decode(text, type=Plan)

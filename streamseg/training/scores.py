@@ -1,0 +1,68 @@
+"""How good a network is on pictures that it has not learnt from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from streamseg.training.data import Labels, Pairs
+from streamseg.training.network import as_input, fitted, stride
+from streamseg.training.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """From one confusion matrix over all pictures; void left out."""
+
+    confusion: NDArray[np.int64]
+    """(C, C): true class, found class."""
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """(C,) 0..1; NaN for a class that neither occurs nor is found."""
+        both = np.diag(self.confusion).astype(np.float64)
+        either = self.confusion.sum(0) + self.confusion.sum(1) - both
+        share: NDArray[np.float64] = np.divide(both, either, out=np.full(len(both), np.nan), where=either > 0)
+        return share
+
+    @property
+    def miou(self) -> float:
+        """Mean over the classes present, 0..1."""
+        return float(np.nanmean(self.iou))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the pixels that are right, 0..1."""
+        return float(np.trace(self.confusion) / max(self.confusion.sum(), 1))
+
+
+def score(network: nn.Module, pairs: Pairs, plan: Plan) -> Scores:
+    """Runs `network`, which is in inference mode, over whole pictures; compares at their own resolution."""
+    n, multiple = len(plan.classes), stride(plan)
+    confusion = np.zeros((n, n), np.int64)
+    for index in range(len(pairs)):
+        picture, labels = pairs[index]
+        with torch.inference_mode():
+            logits = network(as_input(fitted(picture, multiple)[None], plan))[0]
+        confusion += count_pairs(labels, find_labels(logits, labels.shape), n)
+    return Scores(confusion)
+
+
+def find_labels(logits: Tensor, shape: tuple[int, ...]) -> Labels:
+    """(H, W) u8 from (1, C, h, w) logits; a single channel is the logit of class 1."""
+    logits = functional.interpolate(logits, size=shape, mode="bilinear", align_corners=False)
+    found = logits[0, 0] > 0 if logits.shape[1] == 1 else logits[0].argmax(0)
+    labels: Labels = found.to(torch.uint8).numpy()
+    return labels
+
+
+def count_pairs(true: Labels, found: Labels, n_classes: int) -> NDArray[np.int64]:
+    """(C, C): how many pixels have each true and each found class; ids beyond the classes are void."""
+    known = true < n_classes
+    pairs = true[known].astype(np.int64) * n_classes + found[known]
+    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)

@@ -1,0 +1,227 @@
+"""From a plan to weights: the loop, and nothing that it can leave to others."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from streamseg.errors import InputError, OutputError
+from streamseg.training.augment import augment
+from streamseg.training.average import Average
+from streamseg.training.checkpoint import Row, checkpoint_plan, load_checkpoint, save_checkpoint, start_from
+from streamseg.training.curves import draw_curves, write_table
+from streamseg.training.data import Pairs, find_pairs, split
+from streamseg.training.losses import balanced_weights, segmentation_loss
+from streamseg.training.network import as_input, build
+from streamseg.training.plan import Plan, same_training
+from streamseg.training.scores import score
+
+LAST, BEST = "last.pt", "best.pt"
+_COARSE = 16  # px: the second loss looks at labels this far apart
+
+
+class Watcher(Protocol):
+    """Who wants to know how it goes."""
+
+    def step(self, done: int, total: int, loss: float) -> None:
+        """After every batch; steps are counted over the whole training."""
+
+    def epoch(self, row: Row) -> None:
+        """After every epoch, when its checkpoint is on disk."""
+
+
+def train(plan: Plan, folder: Path, watcher: Watcher) -> list[Row]:
+    """Trains as `plan` says, or goes on where a training in `folder` was interrupted; gives a row an epoch.
+
+    `folder` gets last.pt (everything, after every epoch), best.pt (the weights that scored best on the pictures held
+    out, else on the validation set), curves.csv and curves.png. Same plan, seed and machine: same weights.
+
+    Raises:
+        InputError: pictures, masks or plan are wrong, or `folder` holds a training by another plan.
+        OutputError: `folder` cannot be written.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(plan.schedule.threads)
+    torch.manual_seed(plan.schedule.seed)
+    training = _Training(plan, folder)
+    while training.epoch < plan.schedule.epochs:
+        watcher.epoch(training.run_epoch(watcher))
+    return training.history
+
+
+class _Training:
+    """What changes from step to step."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan, self._folder = plan, folder
+        self._pairs, self._checks = _read_pairs(plan)
+        self._seen = len(self._pairs) * plan.schedule.repeat
+        self._steps = self._seen // plan.schedule.batch
+        if not self._steps:
+            raise InputError(
+                f"{self._seen} pictures fill no batch of {plan.schedule.batch}", "lower schedule.batch or raise repeat"
+            )
+        self._network: nn.Module = build(plan).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if plan.network.start_from:
+            start_from(self._network, Path(plan.network.start_from))
+        self._average = Average(self._network, plan.schedule.ema)
+        self._optimiser = _optimiser(self._network, plan)
+        self._weights = balanced_weights(self._pairs.pixels) if plan.loss.class_weights == "balanced" else None
+        self.epoch = 0
+        self.history: list[Row] = []
+        self._best = -1.0
+        self._prepare_folder()
+
+    def run_epoch(self, watcher: Watcher) -> Row:
+        """Learns from every picture once (or `repeat` times), scores where it is due, and writes the checkpoint."""
+        schedule, started_s = self._plan.schedule, time.monotonic()
+        self._thaw()
+        order = np.random.default_rng((schedule.seed, self.epoch)).permutation(self._seen) % len(self._pairs)
+        losses = []
+        for index in range(self._steps):
+            loss = self._step(index, order[index * schedule.batch : (index + 1) * schedule.batch].tolist())
+            losses.append(loss)
+            watcher.step(self._done(index) + 1, self._steps * schedule.epochs, loss)
+        row: Row = {"epoch": self.epoch + 1, "loss": float(np.mean(losses)), "rate": self._rate(self._steps - 1)}
+        row["seconds"] = time.monotonic() - started_s
+        self.epoch += 1
+        if self.epoch % schedule.validate_every == 0 or self.epoch == schedule.epochs:
+            self._validate(row)
+        self.history.append(row)
+        self._save()
+        return row
+
+    def _step(self, index: int, chosen: list[int]) -> float:
+        pictures, labels = self._batch(index, chosen)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate(index) * group["scale"]
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._plan.schedule.precision == "bf16"):
+            outputs = self._network(pictures)
+        loss = self._loss(outputs, labels)
+        if not math.isfinite(value := loss.item()):
+            raise InputError(f"epoch {self.epoch + 1}: the loss is no number any more", "lower schedule.rate")
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self._average.add(self._network, self._done(index) + 1)
+        return value
+
+    def _batch(self, index: int, chosen: list[int]) -> tuple[Tensor, Tensor]:
+        """Every picture's changes hang on seed, epoch and place alone, so that an interruption changes nothing."""
+        schedule, views = self._plan.schedule, []
+        for place, pair in enumerate(chosen, index * schedule.batch):
+            random = np.random.default_rng((schedule.seed, self.epoch, place))
+            views.append(augment(*self._pairs[pair], self._plan.augment, random))
+        pictures, labels = zip(*views, strict=True)
+        return as_input(np.stack(pictures), self._plan), torch.from_numpy(np.stack(labels)).long()
+
+    def _loss(self, outputs: list[Tensor], labels: Tensor) -> Tensor:
+        loss = self._plan.loss
+        hard = loss.hard_fraction if self.epoch >= loss.hard_from_epoch else 1.0
+        total = segmentation_loss(outputs[0].float(), labels, self._weights, hard_fraction=hard, dice=loss.dice)
+        coarse = labels[:, _COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
+        for output in outputs[1:]:
+            total = total + loss.coarse * segmentation_loss(output.float(), coarse, self._weights)
+        return total
+
+    def _rate(self, index: int) -> float:
+        """Up in a line, then down along a cosine."""
+        schedule, done = self._plan.schedule, self._done(index)
+        warm = min(1.0, (done + 1) / schedule.warm_up_steps) if schedule.warm_up_steps else 1.0
+        return schedule.rate * warm * 0.5 * (1 + math.cos(math.pi * done / (self._steps * schedule.epochs)))
+
+    def _done(self, index: int) -> int:
+        return self.epoch * self._steps + index
+
+    def _thaw(self) -> None:
+        self._network.train()
+        encoder = getattr(self._network, "encoder", None)
+        if encoder is not None:
+            frozen = self.epoch < self._plan.schedule.freeze_epochs
+            encoder.requires_grad_(not frozen)
+            encoder.train(not frozen)
+
+    def _validate(self, row: Row) -> None:
+        names = [entry.name for entry in self._plan.classes]
+        for index, (label, pairs) in enumerate(self._checks.items()):
+            found = score(self._average.network, pairs, self._plan)
+            row[f"{label} miou"], row[f"{label} accuracy"] = found.miou, found.accuracy
+            row |= {f"{label} {name}": float(iou) for name, iou in zip(names, found.iou, strict=True)}
+            if index == 0 and found.miou > self._best:
+                self._best = found.miou
+                save_checkpoint(self._folder / BEST, self._plan, {**self._weights_now(), "row": dict(row)})
+
+    def _save(self) -> None:
+        state = {
+            **self._weights_now(),
+            "network": self._network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "history": self.history,
+            "best": self._best,
+        }
+        save_checkpoint(self._folder / LAST, self._plan, state)
+        write_table(self.history, self._folder / "curves.csv")
+        draw_curves(self.history, self._folder / "curves.png")
+
+    def _weights_now(self) -> dict[str, object]:
+        return {"average": self._average.network.state_dict(), "epoch": self.epoch}
+
+    def _prepare_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self._folder}: {error.strerror}") from None
+        last = self._folder / LAST
+        if not last.exists():
+            return
+        state = load_checkpoint(last)
+        if not same_training(checkpoint_plan(state), self._plan):
+            raise InputError(f"{self._folder}: holds a training by another plan", "give another folder")
+        self._network.load_state_dict(state["network"])
+        self._average.network.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.epoch, self.history, self._best = state["epoch"], state["history"], state["best"]
+
+
+def _read_pairs(plan: Plan) -> tuple[Pairs, dict[str, Pairs]]:
+    """What is learnt from, and what is scored on, by name: what is held out first."""
+    data, n = plan.data, len(plan.classes)
+    learnt, held = split(find_pairs(data.root, data.train), data.hold_out)
+    if data.hold_out and not (learnt and held):
+        raise InputError(f"data.hold_out: {len(held)} of {len(learnt) + len(held)} pictures match", "mend the patterns")
+    checks = {"held out": held} if held else {}
+    if data.validation:
+        checks["validation"] = find_pairs(data.root, data.validation)
+    return Pairs(learnt, data, n), {name: Pairs(pairs, data, n) for name, pairs in checks.items()}
+
+
+def _optimiser(network: nn.Module, plan: Plan) -> torch.optim.AdamW:
+    """Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019; two groups, the encoder's being slower."""
+    schedule = plan.schedule
+    groups: dict[float, list[nn.Parameter]] = {schedule.encoder_rate: [], 1.0: []}
+    for name, parameter in network.named_parameters():
+        groups[schedule.encoder_rate if name.startswith("encoder.") else 1.0].append(parameter)
+    named = [{"params": parameters, "scale": scale} for scale, parameters in groups.items() if parameters]
+    return torch.optim.AdamW(named, lr=schedule.rate, weight_decay=schedule.weight_decay)
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc to hand freed memory out again instead of giving it back to the system.
+
+    Each step frees and takes the same gigabyte of activations; page faults were a quarter of a step's time.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        m_trim_threshold, m_mmap_max = -1, -4
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, -1)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.errors import InputError
+from streamseg.training.data import Pairs, find_pairs, read_picture, split
+from streamseg.training.plan import Data, Folder
+from tests.training.scene import draw_scene, write_scene
+
+FOLDER = Folder(pictures="pictures", masks="masks")
+
+
+def read(root: Path, ids: dict[str, int] | None = None, n_classes: int = 3) -> Pairs:
+    data = Data(root=str(root), train=FOLDER, ids=ids or {})
+    return Pairs(find_pairs(data.root, data.train), data, n_classes)
+
+
+def write_mask(root: Path, mask: np.ndarray, name: str = "0.png") -> None:
+    cv2.imwrite(str(root / "masks" / name), mask)
+
+
+def test_pictures_come_with_their_masks(tmp_path: Path) -> None:
+    write_scene(tmp_path, 3)
+    pairs = read(tmp_path)
+    picture, labels = pairs[1]
+    drawn, mask = draw_scene(1)
+    assert len(pairs) == 3
+    assert np.array_equal(picture, drawn)
+    assert np.array_equal(labels, mask)
+    assert pairs.pixels.sum() == 3 * mask.size
+
+
+def test_mask_values_are_mapped_to_classes_and_void(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    mask = np.full((64, 64), 200, np.uint8)
+    mask[:10], mask[10:20] = 7, 0
+    write_mask(tmp_path, mask)
+    _, labels = read(tmp_path, {"200": 2, "7": 255})[0]
+    assert set(np.unique(labels)) == {0, 2, 255}
+
+
+def test_an_unknown_class_in_a_mask_is_one_clear_line(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    write_mask(tmp_path, np.full((64, 64), 3, np.uint8))
+    with pytest.raises(InputError, match=r"masks/0.png: value 3 is none of the 3 classes \(map it under data.ids"):
+        read(tmp_path)
+
+
+def test_a_mask_of_another_size_is_one_clear_line(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    write_mask(tmp_path, np.zeros((32, 64), np.uint8))
+    with pytest.raises(InputError, match="masks/0.png: 64x32, but its picture is 64x64"):
+        read(tmp_path)
+
+
+def test_a_coloured_mask_is_one_clear_line(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    write_mask(tmp_path, np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(InputError, match="one channel of 8 bits, not 3 channels of 8 bits"):
+        read(tmp_path)
+
+
+def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:
+    for name in ("pictures", "masks"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match="pictures: no pictures in it"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pictures", "masks"])
+def test_a_missing_folder_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    write_scene(tmp_path, 1)
+    (tmp_path / name).rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=f"{name}: no such folder"):
+        read(tmp_path)
+
+
+def test_a_missing_mask_is_one_clear_line(tmp_path: Path) -> None:
+    write_scene(tmp_path, 2)
+    (tmp_path / "masks" / "1.png").unlink()
+    with pytest.raises(InputError, match=r"1.png: its mask .*masks/1.png is missing"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pictures", "masks"])
+def test_a_corrupt_picture_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    write_scene(tmp_path, 1)
+    file = tmp_path / name / "0.png"
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError, match=f"{name}/0.png: cannot be read as a picture"):
+        read(tmp_path)
+
+
+def test_an_id_that_maps_to_no_class_is_refused(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    with pytest.raises(InputError, match="data.ids: 9: 3 maps"):
+        read(tmp_path, {"9": 3})
+
+
+def test_whole_sequences_are_held_out_by_name(tmp_path: Path) -> None:
+    write_scene(tmp_path, 3)
+    learnt, held = split(find_pairs(str(tmp_path), FOLDER), ["2*"])
+    assert [pair.picture.name for pair in learnt] == ["0.png", "1.png"]
+    assert [pair.picture.name for pair in held] == ["2.png"]
+
+
+def test_a_grey_picture_is_read_as_three_channels(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((4, 5), np.uint8))
+    assert read_picture(tmp_path / "grey.png").shape == (4, 5, 3)
