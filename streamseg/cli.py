@@ -14,7 +14,7 @@ from types import FrameType
 
 from streamseg import __version__
 from streamseg.config import RunOptions, make_options, read_config
-from streamseg.errors import InputError, StreamsegError
+from streamseg.errors import BackendError, InputError, StreamsegError
 
 if typing.TYPE_CHECKING:
     from streamseg.contracts import Controls
@@ -67,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing at exit does not complain
         return 0
+    except ImportError as error:
+        _say(f"a library cannot be loaded: {error} (on Debian `apt-get install libgl1 libglib2.0-0` mends OpenCV)")
+        return BackendError.exit_code
     except Exception as error:
         if arguments.debug:
             raise
@@ -154,17 +157,15 @@ def _add_import_options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from streamseg.progress import follow, set_up_logging
+    with _Signals() as signals:  # before the imports, which take half a second in which somebody may think twice
+        from streamseg.assembly import assemble
+        from streamseg.contracts import Controls
+        from streamseg.progress import follow, set_up_logging
 
-    set_up_logging(debug=arguments.debug, quiet=arguments.quiet)
-    options = _options(arguments)
-    from streamseg.assembly import assemble
-    from streamseg.contracts import Controls
-
-    controls = Controls()
-    with _Signals(controls) as signals:
-        pipeline = assemble(_with_an_output(options), controls)
-        signals.running = True
+        set_up_logging(debug=arguments.debug, quiet=arguments.quiet)
+        controls = Controls()
+        pipeline = assemble(_with_an_output(_options(arguments)), controls)
+        signals.running = controls
         follow(pipeline, quiet=arguments.quiet)
     return 0
 
@@ -203,9 +204,9 @@ def _with_an_output(options: RunOptions) -> RunOptions:
 class _Signals:
     """Ctrl-C and SIGTERM: before the run an interruption, during it a request to quit, the second time the end."""
 
-    def __init__(self, controls: Controls) -> None:
-        self._controls = controls
-        self.running = False
+    def __init__(self) -> None:
+        self.running: Controls | None = None
+        self._asked = False
 
     def __enter__(self) -> _Signals:
         self._before = {s: signal.signal(s, self._caught) for s in (signal.SIGINT, signal.SIGTERM)}
@@ -216,11 +217,12 @@ class _Signals:
             signal.signal(number, handler)
 
     def _caught(self, number: int, stack: FrameType | None) -> None:
-        if self._controls.quit:
+        if self._asked:
             os._exit(128 + number)
-        self._controls.quit = True
-        if not self.running:
+        self._asked = True
+        if self.running is None:
             raise KeyboardInterrupt
+        self.running.quit = True
 
 
 def _models(arguments: argparse.Namespace) -> int:
