@@ -100,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     doctor = _command(commands, "doctor", _doctor, "show what this machine has and what run would use")
     doctor.add_argument("--json", action="store_true", help="as JSON")
     _add_import_options(_command(commands, "import", _import, "make a fast, self-describing model of any ONNX file"))
+    _add_eval_options(_command(commands, "eval", _eval, "score a model on labelled pictures, as it will run"))
     completion = _command(commands, "completion", _completion, "print the completion script of a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return top
@@ -154,6 +155,15 @@ def _add_import_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("target", type=Path, nargs="?", help="where to write it; default: among your models")
     for flag, text in _IMPORT_FLAGS.items():
         command.add_argument(f"--{flag}", metavar=flag.upper(), help=text)
+
+
+def _add_eval_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", help="a name from `streamseg models`, or a file MODEL.onnx")
+    command.add_argument("pictures", type=Path, help="folder of pictures")
+    command.add_argument("masks", type=Path, help="folder of masks of the same names: class ids as bytes, 255 is void")
+    command.add_argument("--ids", action="append", default=[], metavar="OLD=NEW", help="rename an id of the masks")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write the worst pictures side by side")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -241,6 +251,12 @@ def _import(arguments: argparse.Namespace) -> int:
     from streamseg.listing import import_and_print
 
     return import_and_print(arguments)
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    from streamseg.listing import evaluate_and_print
+
+    return evaluate_and_print(arguments)
 
 
 def _completion(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Prints what `--model` can name, and imports new ones."""
+"""The commands about models: list, import, evaluate."""
 
 from __future__ import annotations
 
@@ -41,6 +41,31 @@ def import_and_print(arguments: argparse.Namespace) -> int:
     name = result.spec.name if arguments.target is None else result.file
     print(f"run it:  streamseg run SOURCE --model {name}")
     return 0
+
+
+def evaluate_and_print(arguments: argparse.Namespace) -> int:
+    """Scores a model on labelled pictures."""
+    from streamseg.assembly import available_cores
+    from streamseg.evaluation.evaluate import evaluate
+    from streamseg.evaluation.report import as_json, print_table, write_sheet
+    from streamseg.infer import load_recipe
+
+    ids = dict(_renamed(text) for text in arguments.ids)
+    found = evaluate(load_recipe(arguments.model), arguments.pictures, arguments.masks, ids, available_cores())
+    if arguments.sheet:
+        write_sheet(found, arguments.sheet)
+    if arguments.json:
+        print(as_json(found))
+    else:
+        print_table(found)
+    return 0
+
+
+def _renamed(text: str) -> tuple[int, int]:
+    old, _, new = text.partition("=")
+    if not (old.isdigit() and new.isdigit() and int(old) < 256 and int(new) < 256):
+        raise InputError(f"--ids {text}: expected OLD=NEW, two ids of 0 to 255")
+    return int(old), int(new)
 
 
 def _hints(arguments: argparse.Namespace) -> Hints:

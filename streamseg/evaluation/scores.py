@@ -1,0 +1,86 @@
+"""Scores of label pictures, from one confusion matrix over a whole set, and of the borders between classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.uint8]
+Counts = NDArray[np.int64]
+
+
+def confusion(true: Labels, found: Labels, n_classes: int, ignore: int | None = 255) -> Counts:
+    """(C, C) i64: pixels by true class (row) and found class (column); ignored true pixels are left out.
+
+    A found id that is no class counts as wrong for its true class, in no column.
+    """
+    valid = true < n_classes if ignore is None else (true < n_classes) & (true != ignore)
+    pairs = true[valid].astype(np.int64) * 256 + found[valid]
+    return np.asarray(np.bincount(pairs, minlength=n_classes * 256).reshape(n_classes, 256)[:, :n_classes], np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a confusion matrix says."""
+
+    iou: tuple[float, ...]
+    """0..1 for each class: TP / (TP + FP + FN); nan where a class is neither there nor found."""
+    miou: float
+    """Mean over the classes that are there or were found."""
+    accuracy: float
+    """Share of the pixels, 0..1, with the right class."""
+
+
+def scores(matrix: Counts, pixels: int | None = None) -> Scores:
+    """Scores of `matrix`; `pixels` are all that were judged, where some were found to be no class at all."""
+    right = np.diag(matrix).astype(float)
+    union = matrix.sum(0) + matrix.sum(1) - right
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = right / union
+    total = matrix.sum() if pixels is None else pixels
+    miou = float(np.nanmean(iou)) if (union > 0).any() else float("nan")
+    return Scores(tuple(float(value) for value in iou), miou, float(right.sum() / total) if total else float("nan"))
+
+
+def boundary_f1(true: Labels, found: Labels, n_classes: int, tolerance_px: int = 2, ignore: int | None = 255) -> float:
+    """F1 of the class borders of one picture, 0..1, mean over the classes that are there or were found.
+
+    A border pixel is right where the other picture has a border of the same class within `tolerance_px` (Csurka et
+    al., "What is a good evaluation measure for semantic segmentation?", 2013). nan where there is no border at all.
+    """
+    void = np.zeros(true.shape, bool) if ignore is None else true == ignore
+    # What is not judged gets no border of its own: there the truth is taken to be what was found.
+    true, judged = np.where(void, found, true), ~_dilated(void, 1)
+    values = []
+    for class_id in range(n_classes):
+        edges = [_border(labels == class_id) & judged for labels in (true, found)]
+        if edges[0].any() or edges[1].any():
+            values.append(_f1(edges[0], edges[1], tolerance_px))
+    return float(np.mean(values)) if values else float("nan")
+
+
+def mask_f1(true: NDArray[np.bool_], found: NDArray[np.bool_], tolerance_px: int = 2) -> float:
+    """F1 of a thin structure, 0..1: a pixel is right within `tolerance_px` of the other mask; nan: both are empty."""
+    return _f1(true, found, tolerance_px) if true.any() or found.any() else float("nan")
+
+
+def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    picture = mask.view(np.uint8)
+    inner = cv2.erode(picture, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(picture != inner)
+
+
+def _dilated(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
+    side = 2 * radius_px + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate(mask.view(np.uint8), disc)) > 0
+
+
+def _f1(true: NDArray[np.bool_], found: NDArray[np.bool_], tolerance_px: int) -> float:
+    near_true, near_found = (_dilated(mask, tolerance_px) for mask in (true, found))
+    precision = float((found & near_true).sum() / found.sum()) if found.any() else 0.0
+    recall = float((true & near_found).sum() / true.sum()) if true.any() else 0.0
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.cli import main
+from streamseg.errors import InputError
+from streamseg.evaluation.evaluate import evaluate
+from streamseg.infer import load_recipe
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Four pictures of a bright disc and their masks, the last with an edge of void."""
+    pictures, masks = tmp_path / "pictures", tmp_path / "masks"
+    pictures.mkdir()
+    masks.mkdir()
+    for number in range(4):
+        mask = np.zeros((60, 80), np.uint8)
+        cv2.circle(mask, (20 + 10 * number, 30), 15, 1, -1)
+        cv2.imwrite(str(pictures / f"{number}.png"), np.repeat((40 + 160 * mask)[:, :, None], 3, 2))
+        if number == 3:
+            mask[:, -5:] = 11
+        cv2.imwrite(str(masks / f"{number}.png"), mask)
+    (pictures / "notes.txt").write_text("no picture")
+    return pictures, masks
+
+
+def test_a_perfect_model_has_a_perfect_score(folders: tuple[Path, Path]) -> None:
+    found = evaluate(load_recipe("otsu"), *folders, {11: 255}, 1)
+    assert (found.pictures, found.scores.miou, found.scores.accuracy, found.boundary_f1) == (4, 1.0, 1.0, 1.0)
+    assert found.matrix.sum() == 4 * 60 * 80 - 5 * 60
+
+
+def test_a_wrong_model_has_a_low_score_and_its_worst_pictures_are_named(folders: tuple[Path, Path]) -> None:
+    found = evaluate(load_recipe("otsu", {"invert": True}), *folders, {11: 255}, 1)
+    assert found.scores.accuracy == 0.0
+    assert [judged.miou for judged in found.worst] == sorted(judged.miou for judged in found.worst)
+
+
+def test_the_command_prints_json_and_writes_a_sheet(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "worst.png"
+    words = ["eval", "threshold", str(folders[0]), str(folders[1]), "--ids", "11=255", "--sheet", str(sheet)]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["iou"] == {"background": 1.0, "foreground": 1.0}
+    assert main(words) == 0
+    assert "mIoU 100.0 %" in capsys.readouterr().out
+    picture = cv2.imread(str(sheet))
+    assert picture is not None
+    assert picture.shape[:2] == (4 * 300, 3 * 400)
+
+
+def test_wrong_data_is_one_line(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    pictures, masks = folders
+    recipe = load_recipe("otsu")
+    with pytest.raises(InputError, match=r"3\.png: id 11 is none of the model's 2 classes"):
+        evaluate(recipe, pictures, masks, {}, 1)
+    with pytest.raises(InputError, match="no such folder"):
+        evaluate(recipe, pictures, tmp_path / "none", {}, 1)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no picture has a mask"):
+        evaluate(recipe, pictures, tmp_path / "empty", {}, 1)
+    cv2.imwrite(str(masks / "0.png"), np.zeros((5, 5), np.uint8))
+    with pytest.raises(InputError, match=r"0\.png: 5x5, its picture 80x60"):
+        evaluate(recipe, pictures, masks, {11: 255}, 1)
+    (masks / "0.png").write_bytes(b"junk")
+    with pytest.raises(InputError, match=r"0\.png: not a mask"):
+        evaluate(recipe, pictures, masks, {11: 255}, 1)
