@@ -113,6 +113,8 @@ def video_stream(container: InputContainer, name: str, max_megapixels: float) ->
     if not moving:
         raise InputError(f"{name}: no video in it")
     stream = moving[0]
+    if stream.codec_context is None:  # a stream that is announced in a format unknown to FFmpeg
+        raise InputError(f"{name}: its video is in a format that cannot be decoded")
     check_size(stream.width, stream.height, name, max_megapixels)
     stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(int(max_megapixels * 1e6))}
     return stream
