@@ -67,4 +67,4 @@ def test_a_gnawed_file_gives_frames_or_one_line(name: str, tmp_path: Path) -> No
         except StreamsegError as error:
             assert "\n" not in str(error)
             assert error.exit_code == 2
-    assert frames > 0  # not everything is given up at the first wrong byte
+    assert frames > 0 or name in PICTURES  # no video is given up at its first wrong byte
