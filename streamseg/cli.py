@@ -146,7 +146,8 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         elif base is bool or bool in typing.get_args(base):
             run.add_argument(flag, action=argparse.BooleanOptionalAction, help=meta.description)
         else:
-            run.add_argument(flag, metavar=name.upper(), help=meta.description.replace("%", "%%"))
+            flags = (flag, "--show") if name == "view" else (flag,)
+            run.add_argument(*flags, metavar=name.upper(), help=meta.description.replace("%", "%%"))
 
 
 def _add_import_options(command: argparse.ArgumentParser) -> None:
@@ -160,7 +161,15 @@ def _add_import_options(command: argparse.ArgumentParser) -> None:
 def _add_eval_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", help="a name from `streamseg models`, or a file MODEL.onnx")
     command.add_argument("pictures", type=Path, help="folder of pictures")
-    command.add_argument("masks", type=Path, help="folder of masks of the same names: class ids as bytes, 255 is void")
+    command.add_argument(
+        "masks",
+        type=Path,
+        help="folder of masks of the same names: class ids, 255 is void; for objects their numbers, or COCO's JSON",
+    )
+    command.add_argument("--parts", metavar="CLASS", help="also compare the connected parts of a class, as cells are")
+    command.add_argument(
+        "--video", action="store_true", help="the pictures are a video's frames: also how steady it is"
+    )
     command.add_argument("--ids", action="append", default=[], metavar="OLD=NEW", help="rename an id of the masks")
     command.add_argument("--json", action="store_true", help="as JSON")
     command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write the worst pictures side by side")

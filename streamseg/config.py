@@ -37,7 +37,9 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = None
     threads: Annotated[_Count | None, Meta(description="threads of each network")] = None
 
-    view: Annotated[str, Meta(description="overlay, mask, side-by-side, blur, replace or source")] = "overlay"
+    view: Annotated[str, Meta(description="overlay, mask, side-by-side, blur, replace, objects, boxes or source")] = (
+        "overlay"
+    )
     opacity: Annotated[_Fraction, Meta(description="of the colours over the picture, 0 to 1")] = 0.5
     background: Annotated[
         str | None, Meta(description="for the view `replace`: a picture, or a colour as '#rrggbb'")

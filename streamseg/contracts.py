@@ -68,6 +68,10 @@ class Recipe:
     """True: several may share a stream. False: it remembers earlier frames, so one sees them all, in order."""
     batch: int = 1
     """How many frames a call takes best; any number is accepted."""
+    instances: bool = False
+    """Whether it finds objects, each by itself."""
+    licence: str = ""
+    """Of the weights; empty where there are none."""
 
 
 class Renderer(Protocol):

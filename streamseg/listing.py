@@ -46,12 +46,13 @@ def import_and_print(arguments: argparse.Namespace) -> int:
 def evaluate_and_print(arguments: argparse.Namespace) -> int:
     """Scores a model on labelled pictures."""
     from streamseg.assembly import available_cores
-    from streamseg.evaluation.evaluate import evaluate
+    from streamseg.evaluation.evaluate import Wanted, evaluate
     from streamseg.evaluation.report import as_json, print_table, write_sheet
     from streamseg.infer import load_recipe
 
     ids = dict(_renamed(text) for text in arguments.ids)
-    found = evaluate(load_recipe(arguments.model), arguments.pictures, arguments.masks, ids, available_cores())
+    wanted = Wanted(ids=ids, parts=arguments.parts, video=arguments.video)
+    found = evaluate(load_recipe(arguments.model), arguments.pictures, arguments.masks, wanted, available_cores())
     if arguments.sheet:
         write_sheet(found, arguments.sheet)
     if arguments.json:

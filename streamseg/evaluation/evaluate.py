@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -14,12 +14,17 @@ import numpy as np
 from streamseg.capture.pictures import SUFFIXES, read_picture
 from streamseg.contracts import Recipe
 from streamseg.errors import InputError
-from streamseg.evaluation.scores import Counts, Labels, Scores, boundary_f1, confusion, scores
+from streamseg.evaluation.instances import Found, InstanceCount
+from streamseg.evaluation.objects import Objects, find_labelled, read_objects
+from streamseg.evaluation.parts import part_scores
+from streamseg.evaluation.scores import Counts, Labels, boundary_f1, confusion, near_counts, near_f1, scores
+from streamseg.evaluation.temporal import Consistency
 from streamseg.frame import Frame, Image
-from streamseg.segmentation import Segmentation
+from streamseg.masks import draw_masks
+from streamseg.segmentation import Instances, Segmentation
 
-_log = logging.getLogger(__name__)
 _MAX_MEGAPIXELS = 64.0
+_WORST = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +34,22 @@ class Judged:
     name: str
     image: Image
     true: Labels
+    """(H, W) u8 class ids."""
     segmentation: Segmentation
-    miou: float
+    score: float
+    """mIoU, or the share of objects that are right, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """How a class did."""
+
+    name: str
+    iou: float
+    near_f1: float
+    """F1 of its pixels, right within 2 px."""
+    share: float
+    """Of all pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,46 +58,155 @@ class Evaluation:
 
     model: str
     pictures: int
-    classes: tuple[str, ...]
-    matrix: Counts
-    scores: Scores
-    boundary_f1: float
-    """At 2 px, mean over pictures."""
+    figures: Mapping[str, float]
+    """By name, 0..1; the first is what pictures are compared by."""
+    classes: tuple[ClassRow, ...]
+    """Empty for objects."""
+    matrix: Counts | None
+    """(C, C): true class, found class."""
     ms_per_picture: float
     """Median, from picture to labels."""
     worst: tuple[Judged, ...]
-    """Lowest mIoU first, six at most."""
+    """Lowest score first, six at most."""
 
 
-def evaluate(recipe: Recipe, pictures: Path, masks: Path, ids: Mapping[int, int], threads: int) -> Evaluation:
-    """Judges the model on every picture of a folder that has a mask of the same name in the other.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be judged beyond the usual."""
 
-    Masks hold class ids; `ids` renames some of them, to 255 for void. Labels are compared at the mask's own size.
+    ids: Mapping[int, int]
+    """Ids in the masks that stand for others; 255 is void."""
+    parts: str | None = None
+    """A class whose connected parts are compared as objects."""
+    video: bool = False
+    """The pictures are the frames of one video, in order."""
+
+
+class Judge(Protocol):
+    """Compares what was found with what is true, picture by picture."""
+
+    def __iter__(self) -> Iterator[tuple[str, Image, Callable[[Segmentation], tuple[float, Labels]]]]:
+        """Name and picture, and what to call with the segmentation: gives its score and the true labels."""
+
+    def figures(self) -> dict[str, float]:
+        """Scores of everything so far, by name, 0..1."""
+
+
+def evaluate(recipe: Recipe, pictures: Path, truth: Path, wanted: Wanted, threads: int) -> Evaluation:
+    """Judges the model on every picture of a folder that is labelled.
+
+    `truth` is a folder of masks of the same names: class ids, or for a model that finds objects their numbers (see
+    `find_labelled`, which also takes COCO's JSON). Labels are compared at the mask's own size.
 
     Raises:
         InputError: no pairs, a mask that cannot be read, of another size, or with an id that is no class.
     """
+    labels = None if recipe.instances else LabelJudge(recipe, pictures, truth, wanted)
+    judge: Judge = labels or ObjectJudge(recipe, pictures, truth)
+    consistency = Consistency(len(recipe.classes)) if wanted.video else None
     segment = recipe.make(threads)
-    n = len(recipe.classes)
-    matrix, borders, times_ms, judged = np.zeros((n, n), np.int64), [], [], []
-    pixels = 0
-    for index, (name, image, true) in enumerate(labelled(pictures, masks, ids, n)):
+    times_ms, judged = [], []
+    for index, (name, image, compare) in enumerate(judge):
         started_s = time.perf_counter()
         (segmentation,) = segment([Frame(image, index, 0.0, 0.0)])
         times_ms.append((time.perf_counter() - started_s) * 1e3)
-        size = true.shape[1], true.shape[0]
+        score, true = compare(segmentation)
+        judged.append(Judged(name, image, true, segmentation, score))
+        judged = sorted(judged, key=lambda each: each.score)[:_WORST]
+        if consistency:
+            consistency.add(image, segmentation.labels)
+    segment.close()
+    figures = judge.figures()
+    if consistency:
+        figures["temporal_consistency"] = consistency.mean()
+    return Evaluation(
+        recipe.name, len(times_ms), figures, labels.rows() if labels else (), labels.matrix if labels else None,
+        float(np.median(times_ms)), tuple(judged),
+    )  # fmt: skip
+
+
+class LabelJudge:
+    """A class for every pixel."""
+
+    def __init__(self, recipe: Recipe, pictures: Path, masks: Path, wanted: Wanted) -> None:
+        self._names, self._wanted = recipe.classes.names, wanted
+        self._folders = pictures, masks
+        n = len(self._names)
+        self.matrix = np.zeros((n, n), np.int64)
+        self._near = np.zeros((n, 4), np.int64)
+        self._borders: list[float] = []
+        self._parts: list[tuple[float, float]] = []
+        self._pixels = 0
+        if wanted.parts is not None and wanted.parts not in self._names:
+            raise InputError(f"--parts {wanted.parts}: no such class", f"one of {', '.join(self._names)}")
+
+    def __iter__(self) -> Iterator[tuple[str, Image, Callable[[Segmentation], tuple[float, Labels]]]]:
+        for name, image, true in labelled(*self._folders, self._wanted.ids, len(self._names)):
+            yield name, image, lambda found, true=true: (self._add(true, found), true)  # type: ignore[misc]
+
+    def _add(self, true: Labels, segmentation: Segmentation) -> float:
+        n, size = len(self._names), (true.shape[1], true.shape[0])
         found = np.asarray(cv2.resize(segmentation.labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         one = confusion(true, found, n)
-        matrix += one
-        pixels += int((true < n).sum())
-        borders.append(boundary_f1(true, found, n))
-        judged.append(Judged(name, image, true, segmentation, scores(one).miou))
-        judged = sorted(judged, key=lambda each: each.miou)[:6]
-    segment.close()
-    return Evaluation(
-        recipe.name, len(times_ms), recipe.classes.names, matrix, scores(matrix, pixels),
-        float(np.nanmean(borders)), float(np.median(times_ms)), tuple(judged),
-    )  # fmt: skip
+        self.matrix += one
+        self._near += near_counts(true, found, n)
+        self._pixels += int((true < n).sum())
+        self._borders.append(boundary_f1(true, found, n))
+        if self._wanted.parts is not None:
+            part = self._names.index(self._wanted.parts)
+            self._parts.append(part_scores(true == part, found == part))
+        return scores(one).miou
+
+    def figures(self) -> dict[str, float]:
+        """mIoU, accuracy and boundary F1; Rand and information score of the parts where they are asked for."""
+        total = scores(self.matrix, self._pixels)
+        figures = {"miou": total.miou, "accuracy": total.accuracy, "boundary_f1_2px": _mean(self._borders)}
+        if self._parts:
+            figures["rand"], figures["information"] = (_mean(values) for values in zip(*self._parts, strict=True))
+        return figures
+
+    def rows(self) -> tuple[ClassRow, ...]:
+        """A row a class."""
+        shares = self.matrix.sum(1) / max(1, self.matrix.sum())
+        columns = zip(self._names, scores(self.matrix).iou, near_f1(self._near), shares, strict=True)
+        return tuple(ClassRow(name, float(iou), float(near), float(share)) for name, iou, near, share in columns)
+
+
+class ObjectJudge:
+    """Objects, each by itself."""
+
+    def __init__(self, recipe: Recipe, pictures: Path, truth: Path) -> None:
+        self._labelled = find_labelled(pictures, truth)
+        self._names = recipe.classes.names
+        self._count = InstanceCount(len(self._names))
+
+    def __iter__(self) -> Iterator[tuple[str, Image, Callable[[Segmentation], tuple[float, Labels]]]]:
+        for each in self._labelled:
+            image = read_picture(each.picture, _MAX_MEGAPIXELS)
+            true = read_objects(each, self._names, image.shape)
+            yield each.picture.name, image, lambda found, true=true: self._add(true, found)  # type: ignore[misc]
+
+    def _add(self, true: Objects, segmentation: Segmentation) -> tuple[float, Labels]:
+        assert segmentation.instances is not None
+        score = self._count.add(true, numbered(segmentation.instances, true.numbers.shape))
+        return score, true.class_ids.astype(np.uint8)[true.numbers]
+
+    def figures(self) -> dict[str, float]:
+        """Shares of objects right and average precisions."""
+        found = self._count.scores()
+        return {"right": found.right, "right_50": found.right50, "ap_50": found.ap50, "ap": found.ap}
+
+
+def numbered(instances: Instances, shape: tuple[int, ...]) -> Found:
+    """The objects painted over a picture of (height, width) `shape`, no pixel in two of them, the surest on top."""
+    numbers = np.zeros(shape[:2], np.uint16)
+    draw_masks(numbers, instances, (shape[0], shape[1]), np.arange(1, len(instances) + 1))
+    nothing = np.zeros(1, np.int32)
+    return Found(
+        numbers,
+        np.concatenate([nothing, instances.class_ids]),
+        np.concatenate([nothing.astype(np.float32), instances.scores]),
+    )
 
 
 def labelled(
@@ -112,3 +240,10 @@ def _read_mask(path: Path, image: Image, table: Labels, n_classes: int) -> Label
         said = f"{path}: id {strange[0]} is none of the model's {n_classes} classes"
         raise InputError(said, f"--ids {strange[0]}=255 makes it void")
     return labels
+
+
+def _mean(values: list[float] | tuple[float, ...]) -> float:
+    """Of the numbers among them."""
+    real = np.asarray(values, np.float64)
+    real = real[~np.isnan(real)]
+    return float(real.mean()) if real.size else float("nan")

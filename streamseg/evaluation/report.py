@@ -18,40 +18,44 @@ from streamseg.render.text import put_text
 from streamseg.segmentation import Segmentation
 
 _WIDTH_PX = 400
+_CALLED = {
+    "miou": "mIoU",
+    "boundary_f1_2px": "boundary F1 at 2 px",
+    "rand": "Rand score",
+    "information": "information score",
+    "temporal_consistency": "temporal consistency",
+    "right": "objects right (mean over IoU 0.5 to 0.95)",
+    "right_50": "at IoU 0.5",
+    "ap_50": "AP50",
+    "ap": "AP",
+}
 
 
 def as_json(found: Evaluation) -> str:
     """Everything but the pictures; fractions 0..1."""
-    return msgspec.json.encode(
-        {
-            "model": found.model,
-            "pictures": found.pictures,
-            "miou": _number(found.scores.miou),
-            "accuracy": _number(found.scores.accuracy),
-            "boundary_f1_2px": _number(found.boundary_f1),
-            "iou": {name: _number(value) for name, value in zip(found.classes, found.scores.iou, strict=True)},
-            "confusion": found.matrix.tolist(),
-            "ms_per_picture": round(found.ms_per_picture, 2),
-            "worst": {judged.name: _number(judged.miou) for judged in found.worst},
-        }
-    ).decode()
+    told: dict[str, object] = {"model": found.model, "pictures": found.pictures}
+    told |= {name: _number(value) for name, value in found.figures.items()}
+    if found.matrix is not None:
+        told["iou"] = {row.name: _number(row.iou) for row in found.classes}
+        told["f1_2px"] = {row.name: _number(row.near_f1) for row in found.classes}
+        told["confusion"] = found.matrix.tolist()
+    told["ms_per_picture"] = round(found.ms_per_picture, 2)
+    told["worst"] = {judged.name: _number(judged.score) for judged in found.worst}
+    return msgspec.json.encode(told).decode()
 
 
 def print_table(found: Evaluation) -> None:
     """In percent, on the standard output."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("class")
-    table.add_column("IoU %", justify="right")
-    table.add_column("of all %", justify="right")
-    shares = found.matrix.sum(1) / max(1, found.matrix.sum())
-    for name, iou, share in zip(found.classes, found.scores.iou, shares, strict=True):
-        table.add_row(name, _percent(iou), _percent(float(share)))
-    Console().print(table)
-    print(
-        f"{found.model} on {found.pictures} pictures: mIoU {_percent(found.scores.miou)} %, accuracy "
-        f"{_percent(found.scores.accuracy)} %, boundary F1 at 2 px {_percent(found.boundary_f1)} %, "
-        f"{found.ms_per_picture:.1f} ms a picture"
-    )
+    if found.classes:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("class")
+        for title in ("IoU %", "F1 at 2 px %", "of all %"):
+            table.add_column(title, justify="right")
+        for row in found.classes:
+            table.add_row(row.name, *(_percent(value) for value in (row.iou, row.near_f1, row.share)))
+        Console().print(table)
+    told = ", ".join(f"{_CALLED.get(name, name)} {_percent(value)} %" for name, value in found.figures.items())
+    print(f"{found.model} on {found.pictures} pictures: {told}, {found.ms_per_picture:.1f} ms a picture")
 
 
 def write_sheet(found: Evaluation, path: Path) -> None:
@@ -76,7 +80,7 @@ def _row(judged: Judged) -> Image:
     height = round(_WIDTH_PX * judged.image.shape[0] / judged.image.shape[1])
     small = [np.asarray(cv2.resize(each, (_WIDTH_PX, height)), np.uint8) for each in pictures]
     row: Image = np.hstack(small)
-    put_text(row, f"{judged.name}  {_percent(judged.miou)} %", 8, 22, 0.6)
+    put_text(row, f"{judged.name}  {_percent(judged.score)} %", 8, 22, 0.6)
     # Rows of one width and their own heights; the sheet stacks them.
     return row
 

@@ -62,6 +62,8 @@ def _network(file: Path, backend: str | None) -> Recipe:
         make=lambda threads: Network(spec, open_backend(file, threads, backend)),
         parallel=True,
         batch=(shape[0] if shape else None) or 1,
+        instances=spec.task == "instance",
+        licence=spec.licence,
     )
 
 

@@ -10,6 +10,9 @@ from streamseg.errors import InputError
 from streamseg.infer.backends.contract import TensorInfo
 from streamseg.infer.spec import InputSpec, ModelSpec
 
+_FLOATS = ("logits", "probability", "boxes", "scores", "masks")
+_OBJECTS = {"boxes": "(N, K, 4)", "scores": "(N, K)", "class_ids": "(N, K)", "masks": "(N, K, m, m)"}
+
 
 def check_model(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> None:
     """Compares names, ranks, channels, sizes and class counts as far as the graph declares them.
@@ -20,9 +23,9 @@ def check_model(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence
     _check_input(spec, input_info(spec, inputs))
     for role, name in spec.outputs.items():
         info = _find(spec, outputs, name, "output")
-        if role == "labels" and info.dtype.kind not in "iu":
-            raise InputError(f"{spec.name}: output '{name}' should hold labels, integers; found {info.dtype}")
-        if role in ("logits", "probability") and info.dtype.kind != "f":
+        if role in ("labels", "class_ids") and info.dtype.kind not in "iu":
+            raise InputError(f"{spec.name}: output '{name}' should hold {role}, integers; found {info.dtype}")
+        if role in _FLOATS and info.dtype.kind != "f":
             raise InputError(f"{spec.name}: output '{name}' should hold {role}, floats; found {info.dtype}")
         if role == "confidence" and info.dtype != np.uint8:
             raise InputError(f"{spec.name}: output '{name}' should hold confidence, uint8; found {info.dtype}")
@@ -46,7 +49,10 @@ def check_output_shape(spec: ModelSpec, role: str, shape: Sequence[int | None]) 
     """Compares one output's shape, declared (None where free) or real, with what `role` asks for."""
     n = len(spec.classes)
     rank = len(shape)
-    if role == "logits":
+    if role in _OBJECTS:
+        if rank != len(_OBJECTS[role].split(",")) or (role == "boxes" and shape[2] not in (4, None)):
+            raise _mismatch(spec, role, _OBJECTS[role], shape)
+    elif role == "logits":
         if rank != 4:
             raise _mismatch(spec, role, f"(N, {n}, H, W)", shape)
         channel_axis(spec, shape)

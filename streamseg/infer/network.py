@@ -12,9 +12,10 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer.backends.contract import Backend, Tensor
 from streamseg.infer.check import channel_axis, check_model, check_output_shape, input_info
+from streamseg.infer.instances import paint, read_instances
 from streamseg.infer.postprocess import Plane, argmax_planes, label_planes, probability_planes
 from streamseg.infer.preprocess import Fit, Preprocessor, input_size
-from streamseg.infer.spec import ModelSpec, spec_classes
+from streamseg.infer.spec import ROLES, ModelSpec, spec_classes
 from streamseg.segmentation import Segmentation
 
 _MOST_AT_ONCE = 16  # frames in one run where the batch is free: more saves nothing and costs memory
@@ -58,9 +59,12 @@ class Network:
         found: list[Segmentation] = []
         for size, run in self._runs(frames):
             batch, fits = self._preprocess([frame.image for frame in run], size, self._batch or len(run))
-            labels, confidence = self._read(self._backend.run({self._input: batch}), batch.shape[0])
-            for i, (frame, fit) in enumerate(zip(run, fits, strict=True)):
-                found.append(self._segmentation(frame, fit, labels[i], None if confidence is None else confidence[i]))
+            outputs = self._by_role(self._backend.run({self._input: batch}), batch.shape[0])
+            found += (
+                self._instances(run, fits, outputs)
+                if self._spec.task == "instance"
+                else self._semantic(run, fits, outputs)
+            )
         return found
 
     def close(self) -> None:
@@ -79,14 +83,37 @@ class Network:
             for start in range(0, len(alike), most):
                 yield size, alike[start : start + most]
 
-    def _read(self, outputs: Mapping[str, Tensor], batch: int) -> tuple[Plane, Plane | None]:
-        """Labels and confidence, each (N, h, w) u8."""
-        for role, name in self._spec.outputs.items():
-            check_output_shape(self._spec, role, outputs[name].shape)
-        labels, confidence = self._planes({role: outputs[name] for role, name in self._spec.outputs.items()})
-        if len(labels) != batch or not labels.size:
-            raise InputError(f"{self._spec.name}: {batch} pictures in, labels of shape {labels.shape} out")
-        return labels, confidence
+    def _by_role(self, outputs: Mapping[str, Tensor], batch: int) -> dict[str, Tensor]:
+        """What the network gave for a batch, checked: shapes that the graph left open are known only now."""
+        by_role = {role: outputs[name] for role, name in self._spec.outputs.items()}
+        for role, output in by_role.items():
+            check_output_shape(self._spec, role, output.shape)
+            given = 1 if output.ndim == 2 and self._spec.task == "semantic" else output.shape[0]
+            if given != batch or not output.size:
+                raise InputError(f"{self._spec.name}: {batch} pictures in, {role} of shape {output.shape} out")
+        return by_role
+
+    def _instances(
+        self, frames: Sequence[Frame], fits: Sequence[Fit], by_role: Mapping[str, Tensor]
+    ) -> Iterator[Segmentation]:
+        """Objects, and labels painted from their masks at the network's own resolution."""
+        background = self.classes.background or 0
+        columns = [by_role[role] for role in ROLES["instance"]]
+        for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
+            boxes, scores, class_ids, masks = (column[i] for column in columns)
+            instances = read_instances(boxes, scores, class_ids, masks, fit, self._spec.least_score, len(self.classes))
+            size = fit.target.height, fit.target.width
+            labels = paint(instances, fit.frame, size, background)
+            yield Segmentation(labels, self.classes, frame.index, frame.time_s, None, instances)
+
+    def _semantic(
+        self, frames: Sequence[Frame], fits: Sequence[Fit], by_role: Mapping[str, Tensor]
+    ) -> Iterator[Segmentation]:
+        labels, confidence = self._planes(by_role)
+        for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
+            sure = None if confidence is None else fit.undo(confidence[i], 0)
+            whole = fit.undo(labels[i], self._outside)
+            yield Segmentation(whole, self.classes, frame.index, frame.time_s, sure)
 
     def _planes(self, by_role: Mapping[str, Tensor]) -> tuple[Plane, Plane | None]:
         if "probability" in by_role:
@@ -97,15 +124,6 @@ class Network:
             logits = by_role["logits"]
             return argmax_planes(logits, channel_axis(self._spec, logits.shape)), confidence
         return label_planes(by_role["labels"]), confidence
-
-    def _segmentation(self, frame: Frame, fit: Fit, labels: Plane, confidence: Plane | None) -> Segmentation:
-        return Segmentation(
-            fit.undo(labels, self._outside),
-            self.classes,
-            frame.index,
-            frame.time_s,
-            None if confidence is None else fit.undo(confidence, 0),
-        )
 
     def _warm_up(self) -> None:
         """The first run is slow and shows what the graph did not declare: shapes, and whether it runs at all."""

@@ -15,7 +15,12 @@ from streamseg.yamlfile import parse_yaml, read_yaml
 METADATA_KEY = "streamseg"
 """Name under which an ONNX file's metadata holds a ModelSpec as JSON or YAML."""
 
-ROLES = ("labels", "logits", "probability", "confidence")
+Task = Literal["semantic", "instance"]
+ROLES: dict[Task, tuple[str, ...]] = {
+    "semantic": ("labels", "logits", "probability", "confidence"),
+    "instance": ("boxes", "scores", "class_ids", "masks"),
+}
+"""What the outputs of a network may be."""
 Layout = Literal["NCHW", "NHWC"]
 Colour = Literal["rgb", "bgr", "grey"]
 FitKind = Literal["letterbox", "stretch", "crop"]
@@ -68,11 +73,15 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     classes: tuple[str, ...]
     outputs: dict[str, str]
-    """Role to tensor: one of `labels` (class ids), `logits` (a plane a class) or `probability` (one plane, 0..1,
-    of class 1), and `confidence` (u8 beside labels) where the graph has it."""
+    """Role to tensor. Semantic: one of `labels` (class ids), `logits` (a plane a class) or `probability` (one plane,
+    0..1, of class 1), and `confidence` (u8 beside labels) where the graph has it. Instance: all of `boxes` (N, K, 4)
+    in pixels of the input, `scores` (N, K) of 0..1, `class_ids` (N, K) and `masks` (N, K, m, m) of 0..1 over the
+    inside of each box."""
     input: InputSpec = InputSpec()
     name: str = ""
-    task: Literal["semantic"] = "semantic"
+    task: Task = "semantic"
+    least_score: float = 0.5
+    """Objects that score less, 0..1, are no objects."""
     colours: tuple[str, ...] | None = None
     """RGB hex, one a class; None: chosen for you."""
     background: int | None = None
@@ -87,9 +96,11 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         n = len(self.classes)
         if not 1 <= n <= 256:
             raise ValueError(f"`classes` needs 1 to 256 names, not {n}")
-        for role in self.outputs.keys() - set(ROLES):
-            raise ValueError(f"`outputs` has no role '{role}': one of {', '.join(ROLES)}")
-        if len(self.outputs.keys() - {"confidence"}) != 1:
+        for role in self.outputs.keys() - set(ROLES[self.task]):
+            raise ValueError(f"`outputs` has no role '{role}': one of {', '.join(ROLES[self.task])}")
+        if self.task == "instance":
+            self._check_instance()
+        elif len(self.outputs.keys() - {"confidence"}) != 1:
             raise ValueError("`outputs` needs exactly one of labels, logits and probability")
         if "probability" in self.outputs and n != 2:
             raise ValueError(f"`probability` tells 2 classes apart, not {n}")
@@ -100,6 +111,15 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         if self.ignore_index is not None and not 0 <= self.ignore_index <= 255:
             raise ValueError(f"`ignore_index` must be 0 to 255, not {self.ignore_index}")
         parse_colours(self.colours or ())
+
+    def _check_instance(self) -> None:
+        for role in ROLES["instance"]:
+            if role not in self.outputs:
+                raise ValueError(f"`outputs` of a network for objects needs {role}")
+        if self.background is None:
+            raise ValueError("a network for objects needs `background`, the class of what is no object")
+        if not 0 <= self.least_score <= 1:
+            raise ValueError(f"`least_score` must be 0 to 1, not {self.least_score}")
 
 
 def spec_classes(spec: ModelSpec) -> Classes:

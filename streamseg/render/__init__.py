@@ -15,6 +15,7 @@ from streamseg.metrics import Metrics
 from streamseg.render import contours
 from streamseg.render.background import Blur, Replace
 from streamseg.render.hud import Hud, Legend
+from streamseg.render.objects import Objects
 from streamseg.render.overlay import ColoursOnly, Overlay, SideBySide, source
 from streamseg.segmentation import Segmentation
 
@@ -50,6 +51,8 @@ VIEWS: dict[str, Callable[[RenderOptions], View]] = {
     "side-by-side": lambda options: View(SideBySide(), columns=2),
     "blur": lambda options: View(Blur()),
     "replace": lambda options: View(Replace(options.background)),
+    "objects": lambda options: View(Objects()),
+    "boxes": lambda options: View(source),
     "source": lambda options: View(source),
 }
 
@@ -80,7 +83,7 @@ class _Drawing:
         last = picture[:, -frame.width :]
         if options.outline:
             contours.outline(last, segmentation)
-        if options.boxes:
+        if options.boxes and self._controls.view != "source":
             contours.boxes(last, segmentation)
         if options.legend:
             self._legend(last, segmentation, time.monotonic())

@@ -11,6 +11,9 @@ from streamseg.render.alpha import enlarge, foreground
 from streamseg.render.text import put_text, text_scale
 from streamseg.segmentation import Segmentation
 
+_LETTER_PX = 17  # width of a letter at scale 1
+_WIDEST = 2.5  # boxes
+
 
 def outline(picture: Image, segmentation: Segmentation) -> None:
     """Draws the border between what is drawn and what is not, and between classes, in white."""
@@ -42,4 +45,6 @@ def boxes(picture: Image, segmentation: Segmentation) -> None:
         left, top, right, bottom = (round(float(value)) for value in box)
         blue, green, red = (int(value) for value in classes.colours[class_id])
         cv2.rectangle(picture, (left, top), (right, bottom), (blue, green, red), thickness, cv2.LINE_AA)
-        put_text(picture, f"{classes.names[class_id]} {score:.0%}", left + thickness, top - thickness, scale)
+        name = f"{classes.names[class_id]} {score:.0%}"
+        if len(name) * _LETTER_PX * scale < _WIDEST * (right - left):  # a crowd of small ones would be all letters
+            put_text(picture, name, left + thickness, top - thickness, scale)

@@ -81,11 +81,14 @@ def _list(options: argparse.Namespace) -> None:
 
 def summary(history: Sequence[Row]) -> str:
     """The best score and its epoch, in words."""
-    name = next((key for row in history for key in row if key.endswith(" miou")), None)
+    from streamseg.training.task import main_scores
+
+    scored = [(main_scores(row), row["epoch"]) for row in history]
+    name = next((name for scores, _ in scored for name in scores), None)
     if name is None:
         return f"{len(history)} epochs, nothing to validate on"
-    best = max((row for row in history if name in row), key=lambda row: row[name])
-    return f"{name.removesuffix(' miou')} mIoU {best[name]:.1%} in epoch {best['epoch']:.0f}"
+    best, epoch = max((scores[name], -epoch) for scores, epoch in scored if name in scores)
+    return f"{name} {best:.1%} in epoch {-epoch:.0f}"
 
 
 def _need_torch() -> None:

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Image
-from streamseg.training.data import VOID, Labels
+from streamseg.infer.preprocess import PAD
+from streamseg.training.data import VOID
 from streamseg.training.plan import Augment
 
 Random = np.random.Generator
 _GRID = 8
+_Number = TypeVar("_Number", np.uint8, np.uint16)
 
 
-def augment(picture: Image, labels: Labels, how: Augment, random: Random) -> tuple[Image, Labels]:
-    """A random view of (H, W, 3) u8 `picture` and (H, W) u8 `labels`, both `how.crop` high and wide.
+def augment(
+    picture: Image, labels: NDArray[_Number], how: Augment, random: Random, *, pad: bool = False
+) -> tuple[Image, NDArray[_Number]]:
+    """A random view of (H, W, 3) u8 `picture` and (H, W) `labels`, both `how.crop` high and wide.
 
-    Where the view reaches beyond the picture, the picture is mirrored and the labels are void.
+    Where the view reaches beyond the picture, the picture is mirrored and the labels are void; with `pad` it is grey,
+    as around a picture that is letterboxed, and the labels are 0.
     """
-    picture, labels = _shape(picture, labels, how, random)
+    picture, labels = _shape(picture, labels, how, random, pad)
     picture = _colour(picture, how.colour, random)
     return _degrade(picture, how, random), labels
 
 
-def _shape(picture: Image, labels: Labels, how: Augment, random: Random) -> tuple[Image, Labels]:
+def _shape(
+    picture: Image, labels: NDArray[_Number], how: Augment, random: Random, pad: bool
+) -> tuple[Image, NDArray[_Number]]:
     size = how.crop[::-1]
     matrix = _placement(picture.shape[:2], how, random)
-    mirror, void = cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT
+    beyond = cv2.BORDER_CONSTANT if pad else cv2.BORDER_REFLECT_101
+    grey, nothing = (PAD,) * 3, (0 if pad else VOID,)
     if how.elastic_px:
         x, y = _elastic(matrix, how, random)
-        seen = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=mirror)
-        truth = cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=void, borderValue=(VOID,))
+        seen = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=beyond, borderValue=grey)
+        truth = cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=nothing)
     else:
         smooth, nearest = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
-        seen = cv2.warpAffine(picture, matrix, size, flags=smooth, borderMode=mirror)
-        truth = cv2.warpAffine(labels, matrix, size, flags=nearest, borderMode=void, borderValue=(VOID,))
-    return np.asarray(seen, np.uint8), np.asarray(truth, np.uint8)
+        seen = cv2.warpAffine(picture, matrix, size, flags=smooth, borderMode=beyond, borderValue=grey)
+        truth = cv2.warpAffine(labels, matrix, size, flags=nearest, borderMode=cv2.BORDER_CONSTANT, borderValue=nothing)
+    return np.asarray(seen, np.uint8), np.asarray(truth, labels.dtype)
 
 
 def _placement(shape: tuple[int, ...], how: Augment, random: Random) -> NDArray[np.float32]:

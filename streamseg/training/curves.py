@@ -8,6 +8,8 @@ from pathlib import Path
 
 from streamseg.training.checkpoint import Row
 
+_DRAWN = (" miou", " accuracy", " right", " ap50")
+
 
 def write_table(history: Sequence[Row], path: Path) -> None:
     """One line an epoch; what was not measured in an epoch is left empty."""
@@ -26,7 +28,7 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(*_line(history, "loss"))
     above.set_ylabel("loss")
-    for name in dict.fromkeys(name for row in history for name in row if name.endswith((" miou", " accuracy"))):
+    for name in dict.fromkeys(name for row in history for name in row if name.endswith(_DRAWN)):
         below.plot(*_line(history, name), label=name)
     below.set(xlabel="epoch", ylabel="score", ylim=(0, 1))
     if below.lines:

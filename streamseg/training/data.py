@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ Labels = NDArray[np.uint8]
 VOID = 255
 _PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _IN_MEMORY_BYTES = 2 << 30
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,20 @@ def find_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def split(pairs: Sequence[Pair], patterns: Sequence[str]) -> tuple[list[Pair], list[Pair]]:
-    """Those to learn from, and those whose names match a pattern, held out."""
-    held = [pair for pair in pairs if any(fnmatch(pair.picture.name, pattern) for pattern in patterns)]
-    return [pair for pair in pairs if pair not in held], held
+def split(
+    items: Sequence[_Item], patterns: Sequence[str], picture: Callable[[_Item], Path]
+) -> tuple[list[_Item], list[_Item]]:
+    """Those to learn from, and those whose pictures' names match a pattern, held out.
+
+    Raises:
+        InputError: there are patterns, and one of the two is empty.
+    """
+    held = [any(fnmatch(picture(item).name, pattern) for pattern in patterns) for item in items]
+    if patterns and (all(held) or not any(held)):
+        raise InputError(f"data.hold_out: {sum(held)} of {len(items)} pictures match", "mend the patterns")
+    return [a for a, out in zip(items, held, strict=True) if not out], [
+        a for a, out in zip(items, held, strict=True) if out
+    ]
 
 
 def read_picture(path: Path) -> Image:

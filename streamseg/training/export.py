@@ -1,32 +1,29 @@
-"""A checkpoint as the ONNX file that streamseg runs: bytes in, labels out, its contract inside, checked."""
+"""A checkpoint as the ONNX file that streamseg runs: written only when it gives what PyTorch gives."""
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
 
 from streamseg.errors import InputError, OutputError
 from streamseg.frame import Image
-from streamseg.infer.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
+from streamseg.infer.instances import paint, read_instances
+from streamseg.infer.preprocess import make_fit
+from streamseg.infer.spec import ROLES, ModelSpec
 from streamseg.training.checkpoint import checkpoint_plan, load_checkpoint
-from streamseg.training.network import build, fitted, normalisation, stride
+from streamseg.training.deployed import PICTURE, Deployed, model_spec, packed, trace, trial_size
+from streamseg.training.network import build, fitted, stride
 from streamseg.training.plan import Network, Plan, same_training
 
-PICTURE, LABELS, CONFIDENCE = "picture", "labels", "confidence"
-_OPSET = 17
 _LEAST_AGREEMENT = 0.999  # the rest are ties: the two add up in different orders
-_TRIAL = (192, 256)  # height, width of generated pictures where the size is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +34,6 @@ class Exported:
     spec: ModelSpec
     agreement: float
     """Share of the pixels, 0..1, to which ONNX Runtime and PyTorch give the same label."""
-
-
-class Deployed(nn.Module):
-    """(N, H, W, C) u8 BGR or grey -> labels (N, h, w) u8, and for two classes the confidence, u8, beside them."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module, plan: Plan) -> None:
-        super().__init__()
-        self.network = network
-        mean, std = normalisation(plan)
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
-        self._labels_stride = plan.export.labels_stride
-        self.train(False)
-
-    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        """Channels are turned round while they are bytes: a quarter of the memory."""
-        x = picture.permute(0, 3, 1, 2)
-        if x.shape[1] == 3:
-            x = x[:, [2, 1, 0]]
-        logits: Tensor = self.network((x.float() - self.mean) / self.std)[0]
-        size = [side // self._labels_stride for side in picture.shape[1:3]]
-        if list(logits.shape[2:]) != size or torch.onnx.is_in_onnx_export():
-            logits = functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        if logits.shape[1] > 1:
-            return (logits.argmax(1).to(torch.uint8),)
-        sure = torch.sigmoid(logits[:, 0])
-        return (sure > 0.5).to(torch.uint8), (torch.maximum(sure, 1 - sure) * 255 + 0.5).to(torch.uint8)
 
 
 def export(checkpoint: Path, target: Path, pictures: Sequence[Image] = (), plan: Plan | None = None) -> Exported:
@@ -84,7 +51,7 @@ def export(checkpoint: Path, target: Path, pictures: Sequence[Image] = (), plan:
     network.load_state_dict(state["average"])
     deployed = Deployed(network, plan)
     spec = model_spec(plan)
-    raw = with_metadata(trace(deployed, plan), spec)
+    raw = packed(trace(deployed, plan), spec, halves=plan.export.weights == "fp16")
     agreement = compare(deployed, raw, trial_pictures(plan, pictures))
     if agreement < _LEAST_AGREEMENT:
         raise InputError(f"{target}: ONNX Runtime gives other labels than PyTorch on {1 - agreement:.2%} of the pixels")
@@ -96,69 +63,11 @@ def export(checkpoint: Path, target: Path, pictures: Sequence[Image] = (), plan:
     return Exported(target, spec, agreement)
 
 
-def model_spec(plan: Plan) -> ModelSpec:
-    """The contract that goes into the file."""
-    wanted, outputs = plan.export, {LABELS: LABELS}
-    if len(plan.classes) == 2:
-        outputs[CONFIDENCE] = CONFIDENCE
-    try:
-        return ModelSpec(
-            name=plan.name,
-            classes=tuple(entry.name for entry in plan.classes),
-            colours=tuple(f"#{entry.colour.lstrip('#')}" for entry in plan.classes),
-            outputs=outputs,
-            input=InputSpec(
-                name=PICTURE,
-                layout="NHWC",
-                height=wanted.height,
-                width=wanted.width,
-                side=wanted.side,
-                dtype="uint8",
-                colour="grey" if plan.data.grey else "bgr",
-                stride=stride(plan),
-            ),
-            background=wanted.background,
-            licence=plan.licence,
-            summary=wanted.summary,
-        )
-    except ValueError as error:
-        raise InputError(f"{plan.name}: {error}") from None
-
-
-def trace(deployed: Deployed, plan: Plan) -> bytes:
-    """The graph, with batch and free sides left open and the batch normalisations folded into the convolutions."""
-    height, width = trial_size(plan)
-    example = torch.zeros(1, height, width, 1 if plan.data.grey else 3, dtype=torch.uint8)
-    outputs = [LABELS, CONFIDENCE][: 2 if len(plan.classes) == 2 else 1]
-    free = {0: "n"} if plan.export.height else {0: "n", 1: "height", 2: "width"}
-    answer = {0: "n"} if plan.export.height else {0: "n", 1: "label_rows", 2: "label_columns"}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # says that it is the older exporter; the newer one folds nothing
-        torch.onnx.export(
-            deployed,
-            (example,),
-            f"{folder}/model.onnx",
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=[PICTURE],
-            output_names=outputs,
-            dynamic_axes={PICTURE: free, **dict.fromkeys(outputs, answer)},
-        )
-        return Path(folder, "model.onnx").read_bytes()
-
-
-def with_metadata(raw: bytes, spec: ModelSpec) -> bytes:
-    """The same model with `spec` in it."""
-    import onnx
-
-    model = onnx.load_from_string(raw)
-    model.metadata_props.add(key=METADATA_KEY, value=spec_text(spec))
-    packed: bytes = model.SerializeToString()
-    return packed
-
-
 def compare(deployed: Deployed, raw: bytes, pictures: Sequence[NDArray[np.uint8]]) -> float:
-    """Share of the pixels of `pictures`, (H, W, C) u8, with the same label in ONNX Runtime and PyTorch."""
+    """Share of the pixels of `pictures`, (H, W, C) u8, with the same label in ONNX Runtime and PyTorch.
+
+    Objects are painted first, so that two that swap places in the list do not count as different.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -167,14 +76,20 @@ def compare(deployed: Deployed, raw: bytes, pictures: Sequence[NDArray[np.uint8]
     same = []
     for picture in pictures:
         with torch.inference_mode():
-            expected = deployed(torch.from_numpy(picture[None]))[0].numpy()
-        same.append(np.mean(session.run([LABELS], {PICTURE: picture[None]})[0] == expected))
+            expected = [output.numpy() for output in deployed(torch.from_numpy(picture[None]))]
+        found = session.run(None, {PICTURE: picture[None]})
+        same.append(np.mean(_labels(found, picture.shape[:2]) == _labels(expected, picture.shape[:2])))
     return float(np.mean(same))
 
 
-def trial_size(plan: Plan) -> tuple[int, int]:
-    """Height, width of the pictures that graph and comparison are made with."""
-    return plan.export.height or _TRIAL[0], plan.export.width or _TRIAL[1]
+def _labels(outputs: Sequence[NDArray[Any]], size: tuple[int, ...]) -> NDArray[Any]:
+    if len(outputs) < len(ROLES["instance"]):
+        return outputs[0]
+    height, width = size
+    fit = make_fit("stretch", (height, width), (height, width))
+    boxes, scores, class_ids, masks = (output[0] for output in outputs)
+    instances = read_instances(boxes, scores, class_ids, masks, fit, 0.5, 256)
+    return paint(instances, (height, width), (height, width), 0)
 
 
 def trial_pictures(plan: Plan, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:

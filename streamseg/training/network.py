@@ -16,6 +16,7 @@ from streamseg.frame import Image
 from streamseg.training.deeplab import DeepLab
 from streamseg.training.encoder import IMAGENET_MEAN, IMAGENET_STD, load_imagenet
 from streamseg.training.fcn import FCN
+from streamseg.training.maskrcnn import MaskRCNN
 from streamseg.training.plan import Network, Plan
 from streamseg.training.segnet import SegNet
 from streamseg.training.unet import FastUNet, TinyUNet, UNet
@@ -34,6 +35,8 @@ class Architecture:
     summary: str
     encoder: bool = False
     """Whether it has an `encoder` with ImageNet weights, which takes three channels."""
+    instances: bool = False
+    """Whether it finds objects; the first class is then the background."""
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -55,6 +58,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "deeplab": Architecture(
         lambda net, channels, out: DeepLab(out, width=net.width or 128),
         8, "v3+: kernels with holes, a pyramid, a small decoder", encoder=True),
+    "mask-rcnn": Architecture(
+        lambda net, channels, out: MaskRCNN(out, width=net.width or 64),
+        32, "objects: a box, a class and a mask for each", encoder=True, instances=True),
 }  # fmt: skip
 
 
@@ -71,11 +77,11 @@ def architecture(plan: Plan) -> Architecture:
 
 
 def build(plan: Plan) -> nn.Module:
-    """The plan's network with its starting weights; two classes share one channel, more have one each."""
+    """The plan's network with its starting weights; labels of two classes share one channel."""
     kind, n = architecture(plan), len(plan.classes)
     if n < 2:
         raise InputError(f"classes: {n} of them leave nothing to tell apart", "name the background too")
-    net = kind.make(plan.network, 1 if plan.data.grey else 3, 1 if n == 2 else n)
+    net = kind.make(plan.network, 1 if plan.data.grey else 3, 1 if n == 2 and not kind.instances else n)
     if kind.encoder and plan.network.encoder == "imagenet" and plan.network.start_from is None:
         load_imagenet(net.encoder)  # type: ignore[arg-type]
     return net

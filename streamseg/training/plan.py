@@ -11,10 +11,12 @@ from streamseg.yamlfile import read_yaml
 
 
 class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Pictures, and a mask for each: a PNG of the same name whose values are class ids."""
+    """Pictures, and what is known of each."""
 
     pictures: str
     masks: str
+    """A folder of PNGs of the same names whose values are class ids. For objects, their numbers in 8 or 16 bits, 0 for
+    none, all of class 1; or COCO's JSON."""
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -114,6 +116,8 @@ class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """1: a label for every pixel; 2: for every second one, in a quarter of the time that labels take."""
     background: int | None = None
     """The class that overlays leave undrawn."""
+    weights: Literal["fp32", "fp16"] = "fp32"
+    """How they are kept in the file; fp16 takes half the space and computes as before."""
     summary: str = ""
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from streamseg.training.checkpoint import Row
+from streamseg.training.task import main_scores
 from streamseg.training.train import Watcher
 
 
@@ -44,5 +45,5 @@ def watching(epochs: int) -> Iterator[Watcher]:
 
 def epoch_line(row: Row, epochs: int) -> str:
     """`epoch 3/60  loss 0.544  86 s  validation mIoU 42.3 %`."""
-    scores = "".join(f"  {name[:-5]} mIoU {value:.1%}" for name, value in row.items() if name.endswith(" miou"))
+    scores = "".join(f"  {name} {value:.1%}" for name, value in main_scores(row).items())
     return f"epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.3f}  {row['seconds']:.0f} s{scores}"

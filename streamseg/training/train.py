@@ -11,21 +11,19 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from streamseg.errors import InputError, OutputError
-from streamseg.training.augment import augment
 from streamseg.training.average import Average
 from streamseg.training.checkpoint import Row, checkpoint_plan, load_checkpoint, save_checkpoint, start_from
 from streamseg.training.curves import draw_curves, write_table
-from streamseg.training.data import Pairs, find_pairs, split
-from streamseg.training.losses import balanced_weights, segmentation_loss
-from streamseg.training.network import as_input, build
+from streamseg.training.instances import InstanceTask
+from streamseg.training.network import architecture, build
 from streamseg.training.plan import Plan, same_training
-from streamseg.training.scores import score
+from streamseg.training.semantic import Semantic
+from streamseg.training.task import Task
 
 LAST, BEST = "last.pt", "best.pt"
-_COARSE = 16  # px: the second loss looks at labels this far apart
 
 
 class Watcher(Protocol):
@@ -62,8 +60,8 @@ class _Training:
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
-        self._pairs, self._checks = _read_pairs(plan)
-        self._seen = len(self._pairs) * plan.schedule.repeat
+        self._task = _make_task(plan)
+        self._seen = len(self._task) * plan.schedule.repeat
         self._steps = self._seen // plan.schedule.batch
         if not self._steps:
             raise InputError(
@@ -74,7 +72,6 @@ class _Training:
             start_from(self._network, Path(plan.network.start_from))
         self._average = Average(self._network, plan.schedule.ema)
         self._optimiser = _optimiser(self._network, plan)
-        self._weights = balanced_weights(self._pairs.pixels) if plan.loss.class_weights == "balanced" else None
         self.epoch = 0
         self.history: list[Row] = []
         self._best = -1.0
@@ -84,7 +81,7 @@ class _Training:
         """Learns from every picture once (or `repeat` times), scores where it is due, and writes the checkpoint."""
         schedule, started_s = self._plan.schedule, time.monotonic()
         self._thaw()
-        order = np.random.default_rng((schedule.seed, self.epoch)).permutation(self._seen) % len(self._pairs)
+        order = np.random.default_rng((schedule.seed, self.epoch)).permutation(self._seen) % len(self._task)
         losses = []
         for index in range(self._steps):
             loss = self._step(index, order[index * schedule.batch : (index + 1) * schedule.batch].tolist())
@@ -100,12 +97,9 @@ class _Training:
         return row
 
     def _step(self, index: int, chosen: list[int]) -> float:
-        pictures, labels = self._batch(index, chosen)
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate(index) * group["scale"]
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._plan.schedule.precision == "bf16"):
-            outputs = self._network(pictures)
-        loss = self._loss(outputs, labels)
+        loss = self._task.loss(self._network, self._views(index, chosen), self.epoch)
         if not math.isfinite(value := loss.item()):
             raise InputError(f"epoch {self.epoch + 1}: the loss is no number any more", "lower schedule.rate")
         self._optimiser.zero_grad()
@@ -114,23 +108,12 @@ class _Training:
         self._average.add(self._network, self._done(index) + 1)
         return value
 
-    def _batch(self, index: int, chosen: list[int]) -> tuple[Tensor, Tensor]:
+    def _views(self, index: int, chosen: list[int]) -> list[tuple[int, np.random.Generator]]:
         """Every picture's changes hang on seed, epoch and place alone, so that an interruption changes nothing."""
-        schedule, views = self._plan.schedule, []
-        for place, pair in enumerate(chosen, index * schedule.batch):
-            random = np.random.default_rng((schedule.seed, self.epoch, place))
-            views.append(augment(*self._pairs[pair], self._plan.augment, random))
-        pictures, labels = zip(*views, strict=True)
-        return as_input(np.stack(pictures), self._plan), torch.from_numpy(np.stack(labels)).long()
-
-    def _loss(self, outputs: list[Tensor], labels: Tensor) -> Tensor:
-        loss = self._plan.loss
-        hard = loss.hard_fraction if self.epoch >= loss.hard_from_epoch else 1.0
-        total = segmentation_loss(outputs[0].float(), labels, self._weights, hard_fraction=hard, dice=loss.dice)
-        coarse = labels[:, _COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
-        for output in outputs[1:]:
-            total = total + loss.coarse * segmentation_loss(output.float(), coarse, self._weights)
-        return total
+        seed, first = self._plan.schedule.seed, index * self._plan.schedule.batch
+        return [
+            (picture, np.random.default_rng((seed, self.epoch, place))) for place, picture in enumerate(chosen, first)
+        ]
 
     def _rate(self, index: int) -> float:
         """Up in a line, then down along a cosine."""
@@ -150,13 +133,11 @@ class _Training:
             encoder.train(not frozen)
 
     def _validate(self, row: Row) -> None:
-        names = [entry.name for entry in self._plan.classes]
-        for index, (label, pairs) in enumerate(self._checks.items()):
-            found = score(self._average.network, pairs, self._plan)
-            row[f"{label} miou"], row[f"{label} accuracy"] = found.miou, found.accuracy
-            row |= {f"{label} {name}": float(iou) for name, iou in zip(names, found.iou, strict=True)}
-            if index == 0 and found.miou > self._best:
-                self._best = found.miou
+        for index, check in enumerate(self._task.checks):
+            found = self._task.score(self._average.network, check)
+            row |= {f"{check} {name}": value for name, value in found.items()}
+            if index == 0 and (score := next(iter(found.values()))) > self._best:
+                self._best = score
                 save_checkpoint(self._folder / BEST, self._plan, {**self._weights_now(), "row": dict(row)})
 
     def _save(self) -> None:
@@ -191,16 +172,8 @@ class _Training:
         self.epoch, self.history, self._best = state["epoch"], state["history"], state["best"]
 
 
-def _read_pairs(plan: Plan) -> tuple[Pairs, dict[str, Pairs]]:
-    """What is learnt from, and what is scored on, by name: what is held out first."""
-    data, n = plan.data, len(plan.classes)
-    learnt, held = split(find_pairs(data.root, data.train), data.hold_out)
-    if data.hold_out and not (learnt and held):
-        raise InputError(f"data.hold_out: {len(held)} of {len(learnt) + len(held)} pictures match", "mend the patterns")
-    checks = {"held out": held} if held else {}
-    if data.validation:
-        checks["validation"] = find_pairs(data.root, data.validation)
-    return Pairs(learnt, data, n), {name: Pairs(pairs, data, n) for name, pairs in checks.items()}
+def _make_task(plan: Plan) -> Task:
+    return InstanceTask(plan) if architecture(plan).instances else Semantic(plan)
 
 
 def _optimiser(network: nn.Module, plan: Plan) -> torch.optim.AdamW:

@@ -9,8 +9,10 @@ import pytest
 
 from streamseg.cli import main
 from streamseg.errors import InputError
-from streamseg.evaluation.evaluate import evaluate
+from streamseg.evaluation.evaluate import Wanted, evaluate
 from streamseg.infer import load_recipe
+
+VOID_11 = Wanted(ids={11: 255})
 
 
 @pytest.fixture
@@ -31,15 +33,21 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_a_perfect_model_has_a_perfect_score(folders: tuple[Path, Path]) -> None:
-    found = evaluate(load_recipe("otsu"), *folders, {11: 255}, 1)
-    assert (found.pictures, found.scores.miou, found.scores.accuracy, found.boundary_f1) == (4, 1.0, 1.0, 1.0)
+    found = evaluate(load_recipe("otsu"), *folders, VOID_11, 1)
+    assert found.pictures == 4
+    assert found.figures == {"miou": 1.0, "accuracy": 1.0, "boundary_f1_2px": 1.0}
+    assert [(row.name, row.iou, row.near_f1) for row in found.classes] == [
+        ("background", 1.0, 1.0),
+        ("foreground", 1.0, 1.0),
+    ]
+    assert found.matrix is not None
     assert found.matrix.sum() == 4 * 60 * 80 - 5 * 60
 
 
 def test_a_wrong_model_has_a_low_score_and_its_worst_pictures_are_named(folders: tuple[Path, Path]) -> None:
-    found = evaluate(load_recipe("otsu", {"invert": True}), *folders, {11: 255}, 1)
-    assert found.scores.accuracy == 0.0
-    assert [judged.miou for judged in found.worst] == sorted(judged.miou for judged in found.worst)
+    found = evaluate(load_recipe("otsu", {"invert": True}), *folders, VOID_11, 1)
+    assert found.figures["accuracy"] == 0.0
+    assert [judged.score for judged in found.worst] == sorted(judged.score for judged in found.worst)
 
 
 def test_the_command_prints_json_and_writes_a_sheet(
@@ -60,15 +68,15 @@ def test_wrong_data_is_one_line(folders: tuple[Path, Path], tmp_path: Path) -> N
     pictures, masks = folders
     recipe = load_recipe("otsu")
     with pytest.raises(InputError, match=r"3\.png: id 11 is none of the model's 2 classes"):
-        evaluate(recipe, pictures, masks, {}, 1)
+        evaluate(recipe, pictures, masks, Wanted(ids={}), 1)
     with pytest.raises(InputError, match="no such folder"):
-        evaluate(recipe, pictures, tmp_path / "none", {}, 1)
+        evaluate(recipe, pictures, tmp_path / "none", Wanted(ids={}), 1)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no picture has a mask"):
-        evaluate(recipe, pictures, tmp_path / "empty", {}, 1)
+        evaluate(recipe, pictures, tmp_path / "empty", Wanted(ids={}), 1)
     cv2.imwrite(str(masks / "0.png"), np.zeros((5, 5), np.uint8))
     with pytest.raises(InputError, match=r"0\.png: 5x5, its picture 80x60"):
-        evaluate(recipe, pictures, masks, {11: 255}, 1)
+        evaluate(recipe, pictures, masks, VOID_11, 1)
     (masks / "0.png").write_bytes(b"junk")
     with pytest.raises(InputError, match=r"0\.png: not a mask"):
-        evaluate(recipe, pictures, masks, {11: 255}, 1)
+        evaluate(recipe, pictures, masks, VOID_11, 1)

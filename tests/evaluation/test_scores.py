@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.evaluation.scores import boundary_f1, confusion, mask_f1, scores
+from streamseg.evaluation.scores import boundary_f1, confusion, near_counts, near_f1, scores
 
 sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what the scores are compared with")
 N = 5
@@ -71,9 +71,21 @@ def test_void_pixels_have_no_border() -> None:
     assert boundary_f1(true, square(30), 2) == 1.0
 
 
+def line(row: int) -> NDArray[np.uint8]:
+    labels = np.zeros((50, 50), np.uint8)
+    labels[row] = 1
+    return labels
+
+
 def test_a_thin_structure_may_be_two_pixels_off() -> None:
-    true, found = np.zeros((50, 50), bool), np.zeros((50, 50), bool)
-    true[20], found[22] = True, True
-    assert mask_f1(true, found) == 1.0
-    assert mask_f1(true, np.roll(found, 1, 0)) == 0.0
-    assert math.isnan(mask_f1(np.zeros_like(true), np.zeros_like(true)))
+    assert near_f1(near_counts(line(20), line(22), 2))[1] == 1.0
+    assert near_f1(near_counts(line(20), line(23), 2))[1] == 0.0
+    assert math.isnan(near_f1(near_counts(line(20), line(20), 3))[2])
+
+
+def test_thin_structures_add_up_over_pictures_and_void_counts_for_nothing() -> None:
+    half = line(20)
+    half[:, 25:] = 255
+    assert near_f1(near_counts(half, line(20), 2))[1] == 1.0
+    counts = near_counts(line(20), line(20), 2) + near_counts(np.zeros_like(half), line(20), 2)
+    assert near_f1(counts)[1] == pytest.approx(2 / 3)  # half of what was found is right, all there is was found

@@ -103,7 +103,7 @@ def test_an_id_that_maps_to_no_class_is_refused(tmp_path: Path) -> None:
 
 def test_whole_sequences_are_held_out_by_name(tmp_path: Path) -> None:
     write_scene(tmp_path, 3)
-    learnt, held = split(find_pairs(str(tmp_path), FOLDER), ["2*"])
+    learnt, held = split(find_pairs(str(tmp_path), FOLDER), ["2*"], lambda pair: pair.picture)
     assert [pair.picture.name for pair in learnt] == ["0.png", "1.png"]
     assert [pair.picture.name for pair in held] == ["2.png"]
 

@@ -15,7 +15,8 @@ from streamseg.infer.onnxfile import inspect_onnx  # noqa: E402
 from streamseg.infer.spec import spec_inside  # noqa: E402
 from streamseg.training.average import Average  # noqa: E402
 from streamseg.training.checkpoint import save_checkpoint  # noqa: E402
-from streamseg.training.export import Deployed, export  # noqa: E402
+from streamseg.training.deployed import Deployed  # noqa: E402
+from streamseg.training.export import export  # noqa: E402
 from streamseg.training.network import build  # noqa: E402
 from streamseg.training.plan import Plan  # noqa: E402
 from tests.training.scene import draw_scene, make_plan  # noqa: E402

@@ -29,7 +29,8 @@ SMALL: dict[str, tuple[dict[str, int | None], int, float]] = {  # the network's 
 
 
 def test_every_architecture_is_trained_here() -> None:
-    assert set(SMALL) == set(ARCHITECTURES)
+    semantic = {name for name, kind in ARCHITECTURES.items() if not kind.instances}  # the other is in test_instances
+    assert set(SMALL) == semantic
 
 
 @pytest.mark.parametrize("name", SMALL)

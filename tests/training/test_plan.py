@@ -15,7 +15,8 @@ PLANS = sorted((Path(__file__).parents[2] / "configs" / "train").glob("*.yaml"))
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_a_plan_that_comes_with_the_project_makes_a_network(path: Path) -> None:
     pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
-    from streamseg.training.export import model_spec, without_pretraining
+    from streamseg.training.deployed import model_spec
+    from streamseg.training.export import without_pretraining
     from streamseg.training.network import build, stride
 
     plan = read_plan(path)

@@ -1,0 +1,39 @@
+"""What a training learns: labels for pixels, or objects. The loop is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+SCORES = {"miou": "mIoU", "right": "objects right"}
+"""Scores that the best epoch is picked by: their key in a row, after the name of the set, and how people call them."""
+
+
+def main_scores(row: Mapping[str, float]) -> dict[str, float]:
+    """Those of a row: `validation mIoU` -> 0..1."""
+    found = {}
+    for key, value in row.items():
+        check, _, name = key.rpartition(" ")
+        if check and name in SCORES:
+            found[f"{check} {SCORES[name]}"] = value
+    return found
+
+
+class Task(Protocol):
+    """Pictures with their truth, a loss, and scores; made for one plan."""
+
+    @property
+    def checks(self) -> Sequence[str]:
+        """Names of the sets that are scored, what is held out first; none where nothing is."""
+
+    def __len__(self) -> int:
+        """How many pictures there are to learn from."""
+
+    def loss(self, network: nn.Module, views: Sequence[tuple[int, np.random.Generator]], epoch: int) -> Tensor:
+        """The loss on random views of some pictures, given by index, each with its own source of chance."""
+
+    def score(self, network: nn.Module, check: str) -> dict[str, float]:
+        """Scores of `network`, which is in inference mode, on one of `checks`; the one to pick by comes first."""
