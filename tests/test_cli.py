@@ -160,7 +160,7 @@ def test_a_signal_ends_it_cleanly_at_any_moment(sent: signal.Signals, moment: st
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from streamseg.cli import parser; parser().format_help(); "
+        "import sys; from streamseg.words import parser; parser().format_help(); "
         "print([m for m in ('numpy', 'cv2', 'av', 'onnx', 'onnxruntime', 'tensorrt', 'pycuda') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.cli import parser
 from streamseg.config import RunOptions, make_options, read_config
 from streamseg.errors import InputError
+from streamseg.words import parser
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from streamseg.capture import source_kind
-from streamseg.cli import parser
 from streamseg.config import make_options
 from streamseg.infer.classical import METHODS
 from streamseg.sinks import sink_kind
+from streamseg.words import parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "streamseg").rglob("*.md")])

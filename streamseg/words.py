@@ -1,0 +1,157 @@
+"""The words of the command line: commands, flags, and what help says about them."""
+
+from __future__ import annotations
+
+import argparse
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+
+from streamseg import __version__
+from streamseg.config import RunOptions
+
+_POSITIONAL = ("source", "outputs")
+_EXAMPLES = """examples:
+  streamseg run 0                                   webcam, in a window
+  streamseg run 0 --view blur                       webcam with a blurred background
+  streamseg run rtsp://camera/1 record.mp4          a network camera, recorded with its masks
+  streamseg run dashcam.mp4 out.mp4 masks:labels    a file to a video and to label pictures
+  streamseg run dashcam.mp4 - --model own.onnx      JSON lines on the standard output
+  streamseg run test:// --model kmeans --set k=4    a generated scene, a classical method
+  streamseg run --config configs/webcam.yaml        the same from a file
+
+sources:  0  /dev/video0  rtsp://…  rtsps://…  http(s)://…  FILE  PICTURE  FOLDER  'GLOB'  test://  -
+outputs:  window  FILE.mp4|mkv  FILE.png|jpg  masks:FOLDER  FILE.jsonl  -  null
+exit codes:  0 done or stopped, 1 a defect of streamseg, 2 wrong usage, file, model or configuration,
+             3 source not reachable, 4 output not writable, 5 model cannot run here"""
+
+_IMPORT_FLAGS = {
+    "name": "what --model will call it; default: the file's name",
+    "classes": "names separated by commas, or a .txt file with one a line",
+    "colours": "one '#rrggbb' for each class, separated by commas",
+    "background": "number of the class that overlays leave undrawn",
+    "normalise": "what the model was trained on: imagenet, 0..1, -1..1 or none",
+    "mean": "instead: numbers in 0..255, separated by commas",
+    "std": "instead: numbers in 0..255, separated by commas",
+    "colour": "channel order the model was trained on: rgb, bgr or grey",
+    "fit": "letterbox, stretch or crop; default stretch",
+    "layout": "NCHW or NHWC",
+    "output": "name of the output to use",
+    "role": "what that output holds: labels, logits or probability",
+    "height": "pixels, where the model leaves it free",
+    "width": "pixels, where the model leaves it free",
+    "stride": "free sides are rounded to a multiple of this",
+    "licence": "of the weights, shown by `streamseg models`",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; `streamseg completion` is made from it."""
+    top = argparse.ArgumentParser(prog="streamseg", description="Live video segmentation: masks over every frame.")
+    top.add_argument("--version", action="version", version=f"streamseg {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run = _command(commands, "run", "segment a camera, stream, file or pictures")
+    run.formatter_class = argparse.RawDescriptionHelpFormatter
+    run.epilog = _EXAMPLES
+    _add_run_options(run)
+    models = _command(commands, "models", "list what --model can name")
+    models.add_argument("--json", action="store_true", help="as JSON")
+    doctor = _command(commands, "doctor", "show what this machine has and what run would use")
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    _add_import_options(_command(commands, "import", "make a fast, self-describing model of any ONNX file"))
+    _add_training_options(commands)
+    _add_eval_options(_command(commands, "eval", "score a model on labelled pictures, as it will run"))
+    completion = _command(commands, "completion", "print the completion script of a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    return top
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The words as options, `command` among them.
+
+    Like parse_args, but outputs may also stand after flags: `run FILE --model NAME OUT`.
+    """
+    line = parser()
+    arguments, rest = line.parse_known_args(argv)
+    unknown = [word for word in rest if word.startswith("-") and word != "-"]
+    if unknown or (rest and not hasattr(arguments, "outputs")):
+        line.error(f"unrecognised: {' '.join(unknown or rest)}")
+    if rest:
+        arguments.outputs += rest
+    return arguments
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=summary, description=summary)
+    made.set_defaults(command=name)
+    made.add_argument("--debug", action="store_true", help="show every log line, and where an error comes from")
+    return made
+
+
+def _add_run_options(run: argparse.ArgumentParser) -> None:
+    """A flag for each field of RunOptions; values stay text, the config module checks them."""
+    run.add_argument("source", nargs="?", help="where frames come from, see below")
+    run.add_argument("outputs", nargs="*", metavar="output", help="where the result goes; default: a window")
+    run.add_argument("--config", type=Path, metavar="FILE.yaml", help="read options from a file; flags go before it")
+    run.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    for name, kind in typing.get_type_hints(RunOptions, include_extras=True).items():
+        if name in _POSITIONAL:
+            continue
+        base, meta = kind.__origin__, kind.__metadata__[-1]
+        flag = "--" + name.replace("_", "-")
+        if name == "settings":
+            run.add_argument("--set", dest=name, action="append", metavar="KEY=VALUE", help=meta.description)
+        elif base is bool or bool in typing.get_args(base):
+            run.add_argument(flag, action=argparse.BooleanOptionalAction, help=meta.description)
+        else:
+            flags = (flag, "--show") if name == "view" else (flag,)
+            run.add_argument(*flags, metavar=name.upper(), help=meta.description.replace("%", "%%"))
+
+
+def _add_import_options(command: argparse.ArgumentParser) -> None:
+    """A flag for what the file cannot tell; anything left out is guessed, or asked for in the error."""
+    command.add_argument("model", type=Path, help="any semantic segmentation ONNX file")
+    command.add_argument("target", type=Path, nargs="?", help="where to write it; default: among your models")
+    for flag, text in _IMPORT_FLAGS.items():
+        command.add_argument(f"--{flag}", metavar=flag.upper(), help=text)
+
+
+def _add_training_options(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = _command(commands, "train", "train a network on your pictures, or go on with an interrupted training")
+    train.add_argument("plan", type=Path, nargs="?", help="YAML file; see configs/train/ and docs/training.md")
+    train.add_argument("--data", metavar="FOLDER", help="where the pictures lie, instead of the plan's data.root")
+    train.add_argument("--out", type=Path, metavar="FOLDER", help="for checkpoints, curves and model: training/NAME")
+    train.add_argument("--list", action="store_true", help="name the architectures")
+    export = _command(commands, "export", "make a model of a training's checkpoint")
+    export.add_argument("checkpoint", type=Path, help="best.pt or last.pt of a training")
+    export.add_argument("target", type=Path, help="FILE.onnx")
+    export.add_argument("--pictures", type=Path, metavar="FOLDER", help="compare PyTorch and ONNX Runtime on these")
+    export.add_argument("--plan", type=Path, help="size, licence and summary from this plan, not the checkpoint's")
+    quantise = _command(commands, "quantise", "make a model of 8-bit integers: smaller, and often quicker")
+    quantise.add_argument("model", help="a name from `streamseg models`, or a file MODEL.onnx")
+    quantise.add_argument("pictures", type=Path, help="folder of pictures like those it will see")
+    quantise.add_argument("target", type=Path, help="FILE.onnx")
+    quantise.add_argument(
+        "--for", dest="runtime", choices=("cpu", "tensorrt"), default="cpu", help="the runtime that it is to suit"
+    )
+
+
+def _add_eval_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", help="a name from `streamseg models`, or a file MODEL.onnx")
+    command.add_argument("pictures", type=Path, help="folder of pictures")
+    command.add_argument(
+        "masks",
+        type=Path,
+        help="folder of masks of the same names: class ids, 255 is void; for objects their numbers, or COCO's JSON",
+    )
+    command.add_argument("--parts", metavar="CLASS", help="also compare the connected parts of a class, as cells are")
+    command.add_argument(
+        "--video", action="store_true", help="the pictures are a video's frames: also how steady it is"
+    )
+    command.add_argument("--ids", action="append", default=[], metavar="OLD=NEW", help="rename an id of the masks")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write the worst pictures side by side")
