@@ -49,7 +49,7 @@ class BackendError(StreamsegError):
     exit_code = 5
 
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@]*@")
+_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s]*@")  # to the last @: a password may hold one
 _SECRET_QUERY = re.compile(
     r"(?P<name>[?&;](?:access_)?(?:token|key|password|passwd|pwd|pass|secret|auth|sig|signature)=)[^&;\s'\"]*",
     re.IGNORECASE,

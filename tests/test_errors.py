@@ -10,6 +10,7 @@ from streamseg.errors import BackendError, InputError, OutputError, SourceError,
     [
         ("rtsp://admin:hunter2@cam/1 failed", "rtsp://***@cam/1 failed"),
         ("rtsp://admin:p%40ss%2Fhunter2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://admin:p@hunter2@cam/1", "rtsp://***@cam/1"),
         ("rtsp://hunter2@cam/1", "rtsp://***@cam/1"),
         ("a rtsps://u:hunter2@x and http://v:hunter2@y", "a rtsps://***@x and http://***@y"),
         ("http://cam/v?a=1&token=hunter2&b=2", "http://cam/v?a=1&token=***&b=2"),

@@ -69,7 +69,7 @@ def _by_scheme(scheme: str, uri: str) -> str:
 
 
 def _endless_if_live(uri: str, options: SourceOptions) -> Source:
-    if uri.startswith("rtsp"):
+    if uri.lower().startswith("rtsp"):
         return Revive(lambda: StreamSource(uri, options), options)
     first = StreamSource(uri, options)
     if not first.info.live:

@@ -47,7 +47,7 @@ class StreamSource:
     """
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
-        url = with_credentials(expand(uri))
+        url = with_credentials(_small_scheme(expand(uri)))
         self._name = "-" if uri == "-" else redact(url)
         self.counters = {"decode_errors": 0}
         self._closed = False
@@ -111,6 +111,12 @@ def expand(uri: str) -> str:
         return os.environ[name]
 
     return re.sub(r"\$\{(?P<name>\w+)\}", value, uri)
+
+
+def _small_scheme(url: str) -> str:
+    """`RTSP://Camera` as `rtsp://Camera`: FFmpeg knows its protocols in small letters alone."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.lower()}://{rest}" if separator else url
 
 
 def with_credentials(url: str) -> str:

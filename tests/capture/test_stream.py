@@ -72,6 +72,11 @@ def test_a_camera_with_a_password_is_read(options: SourceOptions, digest: bool, 
     assert times == sorted(times)
 
 
+def test_the_scheme_may_be_written_large(small: Path) -> None:
+    with Camera(small) as camera, opened(camera.url.replace("rtsp://", "RTSP://")) as source:
+        assert len(take(source, 3)) == 3
+
+
 def test_the_login_may_come_from_the_environment(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMSEG_USER", "admin")
     monkeypatch.setenv("STREAMSEG_PASSWORD", "p@ss/hunter2")

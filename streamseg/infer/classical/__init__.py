@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 
 import msgspec
@@ -44,9 +45,17 @@ def load(name: str, settings: Mapping[str, object]) -> Recipe:
     try:
         checked = msgspec.convert(dict(settings), method.settings, strict=False)
     except msgspec.ValidationError as error:
-        known = ", ".join(method.settings.__struct_fields__)
-        raise InputError(f"model {name}: {_plain(str(error))}", f"its settings are {known}") from None
+        raise InputError(f"model {name}: {_plain(str(error))}", _allowed(method, str(error))) from None
     return Recipe(name, method.classes(checked), lambda threads: method.make(checked), method.parallel)
+
+
+def _allowed(method: Method, message: str) -> str:
+    """The words that a setting takes, where it takes some of few; else the settings."""
+    name = message.partition(" - at `$.")[2].rstrip("`")
+    words = typing.get_args(typing.get_type_hints(method.settings).get(name))
+    if words and all(isinstance(word, str) for word in words):
+        return f"{name} is one of {', '.join(words)}"
+    return f"its settings are {', '.join(method.settings.__struct_fields__)}"
 
 
 def _plain(message: str) -> str:

@@ -16,10 +16,11 @@ from streamseg.segmentation import Classes
 
 _Level = Annotated[float, Meta(ge=0, le=1000)]
 _SPREAD = 0.33  # of the thresholds around the median brightness
+_LOWER, _UPPER = (20.0, 90.0), (60.0, 200.0)  # their bounds: noise in the dark is no edge, and bright frames have some
 
 
 class Edges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Edges drawn; thresholds left out follow each frame's median brightness."""
+    """Edges drawn; thresholds left out follow each frame's median brightness, within bounds."""
 
     low: _Level | None = None
     high: _Level | None = None
@@ -74,6 +75,6 @@ def _canny(image: Image, low: float | None, high: float | None) -> Labels:
     """(H, W) u8, 255 on edges (Canny 1986), after a blur that takes the noise of cameras away."""
     smooth = cv2.GaussianBlur(grey(image), (5, 5), 0)
     middle = float(np.median(smooth[::4, ::4]))
-    lower = (1 - _SPREAD) * middle if low is None else low
-    upper = max(lower, (1 + _SPREAD) * middle if high is None else high)
+    lower = float(np.clip((1 - _SPREAD) * middle, *_LOWER)) if low is None else low
+    upper = max(lower, float(np.clip((1 + _SPREAD) * middle, *_UPPER)) if high is None else high)
     return np.asarray(cv2.Canny(smooth, lower, upper), np.uint8)

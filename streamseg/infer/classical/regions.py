@@ -24,8 +24,9 @@ from streamseg.infer.classical.method import (
 )
 from streamseg.segmentation import Classes
 
-_Count = Annotated[int, Meta(ge=1, le=255)]
+_Count = Annotated[int, Meta(ge=1, le=254)]  # 255 is void
 _Fraction = Annotated[float, Meta(ge=0, le=1)]
+_Place = Annotated[float, Meta(ge=0, le=16384)]
 _WATERSHED_PX = 480  # sides beyond which a picture is made smaller first
 _GRABCUT_PX = 160
 
@@ -52,8 +53,8 @@ class Components(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Grow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The area around each seed whose colour changes by at most `tolerance` from pixel to pixel."""
 
-    seeds: tuple[_Fraction, ...] = (0.5, 0.5)
-    """x, y, x, y, … as shares of width and height."""
+    seeds: tuple[_Place, ...] = (0.5, 0.5)
+    """x, y, x, y, … as shares of width and height, or where one is above 1 in pixels of the frame."""
     tolerance: Annotated[int, Meta(ge=0, le=255)] = 6
 
     def __post_init__(self) -> None:
@@ -64,8 +65,8 @@ class Grow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GrabCut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands out inside a box (Rother et al. 2004); its colour models go on from frame to frame."""
 
-    box: tuple[_Fraction, _Fraction, _Fraction, _Fraction] = (0.2, 0.1, 0.8, 0.95)
-    """Left, top, right, bottom as shares of width and height."""
+    box: tuple[_Place, _Place, _Place, _Place] = (0.2, 0.1, 0.8, 0.95)
+    """Left, top, right, bottom as shares of width and height, or where one is above 1 in pixels of the frame."""
 
     def __post_init__(self) -> None:
         left, top, right, bottom = self.box
@@ -125,6 +126,7 @@ def components(settings: Components) -> Segmenter:
 def grow(settings: Grow) -> Segmenter:
     """A segmenter that floods from seeds; where two meet, the earlier keeps its ground."""
     spread = (settings.tolerance,) * 3
+    pixels = max(settings.seeds) > 1
     seeds = np.array(settings.seeds).reshape(-1, 2)
 
     def find(image: Image) -> Labels:
@@ -132,7 +134,8 @@ def grow(settings: Grow) -> Segmenter:
         smooth = cv2.medianBlur(image, 5)
         mask = np.zeros((height + 2, width + 2), np.uint8)
         for number, (x, y) in enumerate(seeds, 1):
-            point = min(width - 1, int(x * width)), min(height - 1, int(y * height))
+            across, down = (x, y) if pixels else (x * width, y * height)
+            point = min(width - 1, int(across)), min(height - 1, int(down))
             cv2.floodFill(smooth, mask, point, (0,), spread, spread, 4 | cv2.FLOODFILL_MASK_ONLY | (number << 8))
         return np.ascontiguousarray(mask[1:-1, 1:-1])
 
@@ -147,13 +150,16 @@ def grabcut(settings: GrabCut) -> Segmenter:
 class _Cut:
     def __init__(self, settings: GrabCut) -> None:
         self._box = settings.box
+        self._pixels = max(settings.box) > 1
         self._models: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def __call__(self, image: Image) -> Labels:
         small = shrink(image, _GRABCUT_PX)
         height, width = small.shape[:2]
-        left, top = int(self._box[0] * width), int(self._box[1] * height)
-        right, bottom = max(left + 1, int(self._box[2] * width)), max(top + 1, int(self._box[3] * height))
+        scale = 1 / np.array(image.shape[1::-1]) if self._pixels else np.ones(2)
+        across, down = scale * (width, height)
+        left, top = min(width - 1, int(self._box[0] * across)), min(height - 1, int(self._box[1] * down))
+        right, bottom = max(left + 1, int(self._box[2] * across)), max(top + 1, int(self._box[3] * down))
         mask = np.full((height, width), cv2.GC_BGD, np.uint8)
         mask[top:bottom, left:right] = cv2.GC_PR_FGD
         if (mask == cv2.GC_BGD).all() or (mask == cv2.GC_PR_FGD).all() or mask.size < 64:

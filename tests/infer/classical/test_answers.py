@@ -131,3 +131,23 @@ def test_grabcut_keeps_hold_of_its_object_from_frame_to_frame() -> None:
     small = cv2.resize(true.astype(np.uint8), (160, 120), interpolation=cv2.INTER_NEAREST) > 0
     scores = [iou(segment([Frame(image.copy(), i, 0.0, 0.0)])[0].labels > 0, small) for i in range(6)]
     assert min(scores) > 0.9
+
+
+def test_a_box_may_be_in_pixels_of_the_frame() -> None:
+    image, _ = disc()
+    height, width = image.shape[:2]
+    shares = labels("grabcut", image, box=(0.2, 0.15, 0.75, 0.8))
+    pixels = labels("grabcut", image, box=(0.2 * width, 0.15 * height, 0.75 * width, 0.8 * height))
+    assert (shares == pixels).all()
+    assert (labels("grow", image, seeds=(width / 2, height / 2)) == labels("grow", image)).all()
+
+
+@pytest.mark.parametrize("brightness", [4, 60, 230])
+def test_edges_are_found_in_the_dark_and_in_the_light_and_noise_is_none(brightness: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 6, (240, 320, 3))
+    flat = np.clip(brightness + noise, 0, 255).astype(np.uint8)
+    assert labels("edges", flat.copy()).mean() < 0.01
+    flat[80:160, 100:200] = flat[80:160, 100:200] // 2 + (60 if brightness < 60 else 0)
+    found = labels("edges", flat)
+    assert found[100:140, 98:103].any(1).mean() > 0.9
+    assert found.mean() < 0.03

@@ -62,7 +62,8 @@ def test_an_unknown_setting_is_one_line_that_names_the_known(name: str) -> None:
         ("hsv", {"low": ["1", "2"]}),
         ("hsv", {"low": [180, 0, 0]}),
         ("grow", {"seeds": [0.5]}),
-        ("grow", {"seeds": [2.0, 0.5]}),
+        ("grow", {"seeds": [-1, 0.5]}),
+        ("watershed", {"count": 255}),
         ("grabcut", {"box": [0.8, 0.1, 0.2, 0.9]}),
         ("kmeans", {"k": 1}),
         ("motion", {"history": 0}),
@@ -77,3 +78,8 @@ def test_a_setting_out_of_range_is_one_line(name: str, settings: dict[str, objec
 def test_settings_may_be_text_as_the_command_line_gives_them() -> None:
     assert len(load("kmeans", {"k": "5"}).classes) == 5
     assert load("grow", {"seeds": ["0.1", "0.2", "0.3", "0.4"]}).classes.names[1:] == ("region 1", "region 2")
+
+
+def test_a_word_that_a_setting_does_not_take_names_those_it_does() -> None:
+    with pytest.raises(InputError, match="method is one of mean, gaussian"):
+        load("adaptive", {"method": "median"})
