@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 
@@ -13,6 +14,10 @@ from streamseg.infer import load_recipe
 from streamseg.pipeline import Pipeline
 from streamseg.render import RenderOptions, make_renderer
 from streamseg.sinks import open_sink
+
+_log = logging.getLogger(__name__)
+_FREE = ("Apache", "BSD", "CC0", "CC-BY-4", "MIT", "Unlicense")
+"""Licences under which a model may be used for anything; what others ask for is said when their model is run."""
 
 
 def assemble(options: RunOptions, controls: Controls | None = None) -> Pipeline:
@@ -26,6 +31,8 @@ def assemble(options: RunOptions, controls: Controls | None = None) -> Pipeline:
     controls.view = options.view
     render = make_renderer(_render_options(options), controls)
     recipe = load_recipe(options.model, options.settings, backend=options.backend)
+    if recipe.licence and not recipe.licence.startswith(_FREE):
+        _log.warning("model %s: %s", recipe.name, recipe.licence)
     source = open_source(str(options.source), source_options(options))
     controls.pace = not source.info.live
     sinks: list[Sink] = []

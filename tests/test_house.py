@@ -12,7 +12,7 @@ ROOMS = {"capture", "infer", "motion", "render", "sinks"}
 LEVEL_0 = {
     "errors", "frame", "segmentation", "contracts", "metrics", "buffers", "handoff", "yamlfile", "masks",
 }  # fmt: skip
-BESIDE_THE_WALK = {"training": {"infer", "evaluation"}, "evaluation": {"capture", "infer", "render"}}
+BESIDE_THE_WALK = {"training": {"capture", "infer", "evaluation"}, "evaluation": {"capture", "infer", "render"}}
 WIRES = {"assembly", "cli", "words", "making", "doctor", "listing", "progress", "__init__"}
 MAY_THREAD = {"pipeline.py", "capture/revive.py", "handoff.py", "metrics.py"}  # the last two for locks alone
 FILES = sorted(HOUSE.rglob("*.py"))

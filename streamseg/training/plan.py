@@ -14,7 +14,8 @@ class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Pictures, and what is known of each."""
 
     pictures: str
-    masks: str
+    """A folder, or `test://?frames=200` for a generated scene."""
+    masks: str = ""
     """A folder of PNGs of the same names whose values are class ids. For objects, their numbers in 8 or 16 bits, 0 for
     none, all of class 1; or COCO's JSON."""
 

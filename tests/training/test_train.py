@@ -173,3 +173,16 @@ def test_a_broken_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
     torch.save({"weights": 1}, tmp_path / LAST)
     with pytest.raises(InputError, match="not a checkpoint of a streamseg training"):
         load_checkpoint(tmp_path / LAST)
+
+
+def test_a_generated_scene_is_learnt_from_and_held_out_in_parts(tmp_path: Path) -> None:
+    folder = {"pictures": "test://?frames=4&size=96x64"}
+    history = train(
+        make_plan(tmp_path, 4, data={"train": folder, "hold_out": ["000003*"]}, schedule={"epochs": 1, "batch": 1}),
+        tmp_path / "out",
+        Silent(),
+    )
+    assert 0 <= history[0]["held out miou"] <= 1
+    endless = make_plan(tmp_path, 4, data={"train": {"pictures": "test://"}})
+    with pytest.raises(InputError, match="has an end"):
+        train(endless, tmp_path / "none", Silent())
