@@ -42,5 +42,5 @@ def _bilinear_up(channels: int) -> nn.ConvTranspose2d:
 
 
 def _cut(x: Tensor, like: Tensor) -> Tensor:
-    """Odd sides come back one pixel too long."""
-    return x if x.shape == like.shape else x[..., : like.shape[2], : like.shape[3]]
+    """Odd sides come back one pixel too long; cut always, since an exported graph meets sides of both kinds."""
+    return x[..., : like.shape[2], : like.shape[3]]

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
 
 from streamseg.errors import InputError  # noqa: E402
 from streamseg.training.checkpoint import load_checkpoint  # noqa: E402
-from streamseg.training.data import Pairs, find_pairs  # noqa: E402
+from streamseg.training.data import Pairs, find_pairs, read_picture  # noqa: E402
 from streamseg.training.encoder import WIDTHS, Lite0, load_imagenet  # noqa: E402
 from streamseg.training.export import export  # noqa: E402
 from streamseg.training.fcn import FCN  # noqa: E402
@@ -48,7 +50,10 @@ def test_an_architecture_learns_two_pictures_by_heart_and_exports(name: str, tmp
     train(plan, tmp_path / "out", watcher)
 
     assert watcher.losses[-1] < 0.12 < 0.4 < watcher.losses[0]
-    done = export(tmp_path / "out" / LAST, tmp_path / "scene.onnx")
+    small, odd = read_picture(tmp_path / "pictures" / "0.png"), 9 * stride(plan)
+    done = export(
+        tmp_path / "out" / LAST, tmp_path / "scene.onnx", [small, np.asarray(cv2.resize(small, (odd, odd)), np.uint8)]
+    )
     assert done.agreement > 0.999
     averaged = build(plan)
     averaged.load_state_dict(load_checkpoint(tmp_path / "out" / LAST)["average"])
