@@ -21,12 +21,12 @@ def print_models(*, as_json: bool) -> int:
     if as_json:
         print(msgspec.json.encode(models).decode())
         return 0
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("name", no_wrap=True)
-    table.add_column("finds", overflow="fold")
-    table.add_column("classes", overflow="fold")
+    table.add_column("finds", ratio=2)
+    table.add_column("classes", ratio=1)
     table.add_column("size", no_wrap=True)
-    table.add_column("licence", no_wrap=True)
+    table.add_column("licence", ratio=1)
     for model in models:
         what = f"{model.summary} ({model.score})" if model.score else model.summary
         table.add_row(model.name, what, _classes(model), _size(model), model.licence)
@@ -51,7 +51,7 @@ def evaluate_and_print(arguments: argparse.Namespace) -> int:
     from streamseg.infer import load_recipe
 
     ids = dict(_renamed(text) for text in arguments.ids)
-    wanted = Wanted(ids=ids, parts=arguments.parts, video=arguments.video)
+    wanted = Wanted(ids=ids, pattern=arguments.only, parts=arguments.parts, video=arguments.video)
     found = evaluate(load_recipe(arguments.model), arguments.pictures, arguments.masks, wanted, available_cores())
     if arguments.sheet:
         write_sheet(found, arguments.sheet)

@@ -148,6 +148,7 @@ def _add_eval_options(command: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of masks of the same names: class ids, 255 is void; for objects their numbers, or COCO's JSON",
     )
+    command.add_argument("--only", metavar="PATTERN", default="*", help="pictures of these names: '*[05].jpg'")
     command.add_argument("--parts", metavar="CLASS", help="also compare the connected parts of a class, as cells are")
     command.add_argument(
         "--video", action="store_true", help="the pictures are a video's frames: also how steady it is"

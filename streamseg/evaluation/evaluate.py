@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
@@ -74,8 +75,10 @@ class Evaluation:
 class Wanted:
     """What is to be judged beyond the usual."""
 
-    ids: Mapping[int, int]
+    ids: Mapping[int, int] = field(default_factory=dict)
     """Ids in the masks that stand for others; 255 is void."""
+    pattern: str = "*"
+    """Of the names of the pictures that are judged."""
     parts: str | None = None
     """A class whose connected parts are compared as objects."""
     video: bool = False
@@ -102,7 +105,7 @@ def evaluate(recipe: Recipe, pictures: Path, truth: Path, wanted: Wanted, thread
         InputError: no pairs, a mask that cannot be read, of another size, or with an id that is no class.
     """
     labels = None if recipe.instances else LabelJudge(recipe, pictures, truth, wanted)
-    judge: Judge = labels or ObjectJudge(recipe, pictures, truth)
+    judge: Judge = labels or ObjectJudge(recipe, pictures, truth, wanted)
     consistency = Consistency(len(recipe.classes)) if wanted.video else None
     segment = recipe.make(threads)
     times_ms, judged = [], []
@@ -141,7 +144,7 @@ class LabelJudge:
             raise InputError(f"--parts {wanted.parts}: no such class", f"one of {', '.join(self._names)}")
 
     def __iter__(self) -> Iterator[tuple[str, Image, Callable[[Segmentation], tuple[float, Labels]]]]:
-        for name, image, true in labelled(*self._folders, self._wanted.ids, len(self._names)):
+        for name, image, true in labelled(*self._folders, self._wanted, len(self._names)):
             yield name, image, lambda found, true=true: (self._add(true, found), true)  # type: ignore[misc]
 
     def _add(self, true: Labels, segmentation: Segmentation) -> float:
@@ -175,8 +178,11 @@ class LabelJudge:
 class ObjectJudge:
     """Objects, each by itself."""
 
-    def __init__(self, recipe: Recipe, pictures: Path, truth: Path) -> None:
-        self._labelled = find_labelled(pictures, truth)
+    def __init__(self, recipe: Recipe, pictures: Path, truth: Path, wanted: Wanted) -> None:
+        found = find_labelled(pictures, truth)
+        self._labelled = [each for each in found if fnmatch(each.picture.name, wanted.pattern)]
+        if not self._labelled:
+            raise InputError(f"{pictures}: no labelled picture is called {wanted.pattern}")
         self._names = recipe.classes.names
         self._count = InstanceCount(len(self._names))
 
@@ -209,19 +215,18 @@ def numbered(instances: Instances, shape: tuple[int, ...]) -> Found:
     )
 
 
-def labelled(
-    pictures: Path, masks: Path, ids: Mapping[int, int], n_classes: int
-) -> Iterator[tuple[str, Image, Labels]]:
+def labelled(pictures: Path, masks: Path, wanted: Wanted, n_classes: int) -> Iterator[tuple[str, Image, Labels]]:
     """Name, picture and mask of every pair, by name."""
     for folder in (pictures, masks):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
     by_stem = {path.stem: path for path in sorted(masks.iterdir()) if path.suffix.lower() in SUFFIXES}
-    found = [path for path in sorted(pictures.iterdir()) if path.suffix.lower() in SUFFIXES and path.stem in by_stem]
+    shown = sorted(path for path in pictures.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = [path for path in shown if path.stem in by_stem and fnmatch(path.name, wanted.pattern)]
     if not found:
         raise InputError(f"{pictures}: no picture has a mask of its name in {masks}")
     table = np.arange(256, dtype=np.uint8)
-    for old, new in ids.items():
+    for old, new in wanted.ids.items():
         table[old] = new
     for path in found:
         image = read_picture(path, _MAX_MEGAPIXELS)

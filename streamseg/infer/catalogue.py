@@ -72,7 +72,9 @@ def load_spec(file: Path) -> ModelSpec:
 
 def network_names() -> list[str]:
     """Every network that can be named, shipped ones first."""
-    names = [file.stem for folder in (SHIPPED, user_folder()) for file in sorted(folder.glob("*.onnx"))]
+    names = [
+        name for folder in (SHIPPED, user_folder()) for name in sorted(file.stem for file in folder.glob("*.onnx"))
+    ]
     return list(dict.fromkeys(names))
 
 

@@ -113,7 +113,8 @@ def _quantise(plain: Path, made: Path, feeds: Iterator[dict[str, NDArray[Any]]],
                 weight_type=QuantType.QInt8,
                 per_channel=True,
                 reduce_range=True,
-                extra_options={"ActivationSymmetric": signed, "WeightSymmetric": True},
+                # TensorRT adds biases as they are.
+                extra_options={"ActivationSymmetric": signed, "WeightSymmetric": True, "QuantizeBias": not signed},
             )
     except Exception as error:  # it names no classes
         raise InputError(f"cannot be quantised: {' '.join(str(error).split())[:200]}") from None

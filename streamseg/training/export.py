@@ -23,7 +23,7 @@ from streamseg.training.deployed import PICTURE, Deployed, model_spec, packed, t
 from streamseg.training.network import build, fitted, stride
 from streamseg.training.plan import Network, Plan, same_training
 
-_LEAST_AGREEMENT = 0.999  # the rest are ties: the two add up in different orders
+_LEAST_AGREEMENT = {"fp32": 0.999, "fp16": 0.995}  # the rest are ties: sums in another order, rounded weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def export(checkpoint: Path, target: Path, pictures: Sequence[Image] = (), plan:
     spec = model_spec(plan)
     raw = packed(trace(deployed, plan), spec, halves=plan.export.weights == "fp16")
     agreement = compare(deployed, raw, trial_pictures(plan, pictures))
-    if agreement < _LEAST_AGREEMENT:
+    if agreement < _LEAST_AGREEMENT[plan.export.weights]:
         raise InputError(f"{target}: ONNX Runtime gives other labels than PyTorch on {1 - agreement:.2%} of the pixels")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

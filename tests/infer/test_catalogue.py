@@ -18,12 +18,12 @@ YAML = "classes: [a, b, c, d, e]\noutputs: {logits: scores}\n"
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's own folder, with one model called `street`."""
+    """The user's own folder, with one model called `avenue`."""
     folder = tmp_path / "mine"
     folder.mkdir()
     monkeypatch.setenv("STREAMSEG_MODELS", str(folder))
-    toy_models.segmenter(folder / "street.onnx")
-    (folder / "street.yaml").write_text(YAML + "licence: MIT\nsummary: toy streets\n")
+    toy_models.segmenter(folder / "avenue.onnx")
+    (folder / "avenue.yaml").write_text(YAML + "licence: MIT\nsummary: toy streets\n")
     return folder
 
 
@@ -36,10 +36,10 @@ def test_the_users_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_users_model_is_found_by_name_and_listed(mine: Path) -> None:
-    assert find_model("street") == mine / "street.onnx"
-    (listed,) = [model for model in list_models() if model.name == "street"]
+    assert find_model("avenue") == mine / "avenue.onnx"
+    (listed,) = [model for model in list_models() if model.name == "avenue"]
     assert (listed.kind, listed.licence, listed.summary, len(listed.classes)) == ("network", "MIT", "toy streets", 5)
-    assert listed.size_bytes == (mine / "street.onnx").stat().st_size
+    assert listed.size_bytes == (mine / "avenue.onnx").stat().st_size
 
 
 def test_every_shipped_network_has_what_a_person_asks_for() -> None:
@@ -55,12 +55,12 @@ def test_classical_methods_are_listed_too(mine: Path) -> None:
 def test_a_broken_model_does_not_spoil_the_list(mine: Path, caplog: pytest.LogCaptureFixture) -> None:
     (mine / "broken.onnx").write_bytes(b"junk")
     with caplog.at_level(logging.WARNING):
-        assert "street" in [model.name for model in list_models()]
+        assert "avenue" in [model.name for model in list_models()]
     assert "broken.onnx: not an ONNX model" in caplog.text
 
 
 def test_a_shipped_name_is_not_shadowed(mine: Path) -> None:
-    shutil.copy(mine / "street.onnx", mine / "person.onnx")
+    shutil.copy(mine / "avenue.onnx", mine / "person.onnx")
     found = find_model("person")
     assert found is not None and found.parent != mine
     assert network_names().count("person") == 1
@@ -72,22 +72,22 @@ def test_a_name_is_never_a_path(mine: Path, name: str) -> None:
 
 
 def test_a_recipe_tells_all_without_running_the_model(mine: Path) -> None:
-    recipe = load_recipe("street")
-    assert (recipe.name, recipe.classes.names, recipe.parallel, recipe.batch) == ("street", tuple("abcde"), True, 1)
+    recipe = load_recipe("avenue")
+    assert (recipe.name, recipe.classes.names, recipe.parallel, recipe.batch) == ("avenue", tuple("abcde"), True, 1)
 
 
 def test_a_path_is_a_model_too(mine: Path) -> None:
-    assert load_recipe(str(mine / "street.onnx")).name == "street"
+    assert load_recipe(str(mine / "avenue.onnx")).name == "avenue"
 
 
 def test_the_graphs_own_batch_is_passed_on(mine: Path) -> None:
-    toy_models.segmenter(mine / "street.onnx", batch=4)
-    assert load_recipe("street").batch == 4
+    toy_models.segmenter(mine / "avenue.onnx", batch=4)
+    assert load_recipe("avenue").batch == 4
 
 
 def test_an_unknown_name_shows_what_comes_near(mine: Path) -> None:
-    with pytest.raises(InputError, match=r"no model 'stret' \(did you mean street\? see `streamseg models`\)"):
-        load_recipe("stret")
+    with pytest.raises(InputError, match=r"no model 'avenu' \(did you mean avenue\? see `streamseg models`\)"):
+        load_recipe("avenu")
 
 
 @pytest.mark.parametrize("name", ["net.pt", "net.pth", "net.pkl", "net.tflite", "net.engine", "net.plan", "net.PT"])
@@ -113,19 +113,19 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 
 def test_a_network_takes_no_settings(mine: Path) -> None:
-    with pytest.raises(InputError, match="'street' takes no settings"):
-        load_recipe("street", {"k": 3})
+    with pytest.raises(InputError, match="'avenue' takes no settings"):
+        load_recipe("avenue", {"k": 3})
 
 
 def test_an_unknown_backend_is_told_before_any_thread_starts(mine: Path) -> None:
     with pytest.raises(InputError, match="no backend 'abacus'"):
-        load_recipe("street", backend="abacus")
+        load_recipe("avenue", backend="abacus")
 
 
 def test_a_spec_that_does_not_fit_is_told_before_any_thread_starts(mine: Path) -> None:
-    (mine / "street.yaml").write_text(YAML.replace("[a, b, c, d, e]", "[a, b]"))
+    (mine / "avenue.yaml").write_text(YAML.replace("[a, b, c, d, e]", "[a, b]"))
     with pytest.raises(InputError, match="expected as 2 channels for 2 classes"):
-        load_recipe("street")
+        load_recipe("avenue")
 
 
 def test_importing_the_room_loads_no_runtime() -> None:
