@@ -47,4 +47,6 @@ $(VENV)/.dev: $(VENV)/.demo
 	@if $(BIN)/pip install --quiet 'torch==2.13.0+cpu' 2>/dev/null; then $(BIN)/pip install --quiet --editable '.[dev,train]'; \
 	else echo "training: its tests are skipped; the package sources have no PyTorch built for the CPU alone"; \
 		$(BIN)/pip install --quiet --editable '.[dev]'; fi
+	@$(BIN)/pip install --quiet --editable '.[build]' 2>/dev/null || \
+		echo "engines: their tests are skipped; the package sources have no TensorRT-RTX for this machine"
 	@touch $@

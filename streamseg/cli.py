@@ -156,6 +156,12 @@ def _quantise(arguments: argparse.Namespace) -> int:
     return quantise_and_print(arguments)
 
 
+def _build(arguments: argparse.Namespace) -> int:
+    from streamseg.making import build_and_print
+
+    return build_and_print(arguments)
+
+
 def _eval(arguments: argparse.Namespace) -> int:
     from streamseg.listing import evaluate_and_print
 
@@ -177,6 +183,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train,
     "export": _export,
     "quantise": _quantise,
+    "build": _build,
     "eval": _eval,
     "completion": _completion,
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +70,49 @@ def quantise_and_print(arguments: argparse.Namespace) -> int:
     )
     print(f"measure it:  streamseg eval {done.file} PICTURES MASKS")
     return 0
+
+
+def build_and_print(arguments: argparse.Namespace) -> int:
+    """Builds an engine ahead of time, for a GPU that need not be here."""
+    from streamseg.infer.backends.tensorrt.builder import targets
+    from streamseg.infer.backends.tensorrt.engine import get_engine
+    from streamseg.infer.backends.tensorrt.library import load_library
+    from streamseg.infer.catalogue import find_model
+
+    library = load_library("tensorrt-rtx")
+    if arguments.target is None:
+        known = ", ".join(targets(library))
+        raise InputError("which GPU is it to be built for?", f"--for one of {known}")
+    file = find_model(arguments.model) or Path(arguments.model)
+    with _bar(f"{file.stem} for {arguments.target}") as progress:
+        engine = get_engine(
+            library, file, arguments.precision, target=arguments.target, gpu="", progress=progress, folder=arguments.out
+        )
+    said = f"built in {engine.seconds:.1f} s, {engine.layers} layers: {engine.why}" if engine.why else "was there"
+    print(f"{engine.path}: {len(engine.plan) / 1e6:.1f} MB, {said}")
+    return 0
+
+
+@contextlib.contextmanager
+def _bar(title: str) -> Iterator[Callable[[float], bool]]:
+    """What to call with how far a build is; on a terminal it moves a bar. Ctrl-C stops the build at its next step."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
+    try:
+        with Progress(console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task(title, total=1.0)
+
+            def progress(done: float) -> bool:
+                bar.update(task, completed=done)
+                return not stopped
+
+            yield progress
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def summary(history: Sequence[Mapping[str, float]]) -> str:

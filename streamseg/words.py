@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="as JSON")
     _add_import_options(_command(commands, "import", "make a fast, self-describing model of any ONNX file"))
     _add_training_options(commands)
+    _add_build_options(_command(commands, "build", "build a TensorRT engine, for a GPU that need not be here"))
     _add_eval_options(_command(commands, "eval", "score a model on labelled pictures, as it will run"))
     completion = _command(commands, "completion", "print the completion script of a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
@@ -138,6 +139,15 @@ def _add_training_options(commands: argparse._SubParsersAction[argparse.Argument
     quantise.add_argument(
         "--for", dest="runtime", choices=("cpu", "tensorrt"), default="cpu", help="the runtime that it is to suit"
     )
+
+
+def _add_build_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", help="a name from `streamseg models`, or a file MODEL.onnx")
+    command.add_argument(
+        "--for", dest="target", metavar="ARCHITECTURE", help="of the GPU, which need not be here: sm86"
+    )
+    command.add_argument("--precision", choices=("fp32", "fp16"), default="fp16", help="of what is not in 8 bits")
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="default: streamseg/engines in your cache folder")
 
 
 def _add_eval_options(command: argparse.ArgumentParser) -> None:

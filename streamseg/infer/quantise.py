@@ -24,6 +24,7 @@ from streamseg.frame import Frame, Image
 from streamseg.infer.backends import open_backend
 from streamseg.infer.catalogue import load_spec
 from streamseg.infer.check import input_info
+from streamseg.infer.fold import fold
 from streamseg.infer.network import Network
 from streamseg.infer.onnxfile import inspect_onnx
 from streamseg.infer.preprocess import Preprocessor, input_size
@@ -58,7 +59,7 @@ def quantise(file: Path, target: Path, pictures: Sequence[Image], runtime: Runti
     spec = load_spec(file)
     with tempfile.TemporaryDirectory() as folder:
         plain, made = Path(folder, "plain.onnx"), Path(folder, "made.onnx")
-        _fold(file, plain)
+        fold(file, plain)
         _quantise(plain, made, _feeds(spec, file, pictures), runtime)
         _describe(made, msgspec.structs.replace(spec, name=target.stem, score=""))
         agreement = _agreement(file, made, pictures)
@@ -68,20 +69,6 @@ def quantise(file: Path, target: Path, pictures: Sequence[Image], runtime: Runti
         except OSError as error:
             raise OutputError(f"{target}: {error.strerror}") from None
     return Quantised(target, agreement, file.stat().st_size, target.stat().st_size)
-
-
-def _fold(file: Path, plain: Path) -> None:
-    """The same graph with everything that is constant worked out, weights kept as halves among it."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(plain)
-    options.log_severity_level = 3
-    try:
-        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's own classes
-        raise InputError(f"{file}: ONNX Runtime cannot load it: {error}") from None
 
 
 def _feeds(spec: ModelSpec, file: Path, pictures: Sequence[Image]) -> Iterator[dict[str, NDArray[Any]]]:
@@ -109,6 +96,7 @@ def _quantise(plain: Path, made: Path, feeds: Iterator[dict[str, NDArray[Any]]],
                 Reader(),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_LAYERS,
+                nodes_to_exclude=_with_constants(plain),
                 activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 per_channel=True,
@@ -118,6 +106,15 @@ def _quantise(plain: Path, made: Path, feeds: Iterator[dict[str, NDArray[Any]]],
             )
     except Exception as error:  # it names no classes
         raise InputError(f"cannot be quantised: {' '.join(str(error).split())[:200]}") from None
+
+
+def _with_constants(plain: Path) -> list[str]:
+    """Names of sums with a constant: TensorRT takes quantised constants as weights of layers alone."""
+    import onnx
+
+    graph = onnx.load(plain).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return [node.name for node in graph.node if node.op_type == "Add" and weights & set(node.input)]
 
 
 def _describe(made: Path, spec: ModelSpec) -> None:

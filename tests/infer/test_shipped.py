@@ -81,7 +81,7 @@ def test_cracks_are_found_live_on_a_clip(tmp_path: Path) -> None:
         assert painted is not None
         found = painted.any(2)
         crack = road(index)[..., 0] < 70
-        near = cv2.dilate(found.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        near = np.asarray(cv2.dilate(np.asarray(found, np.uint8), np.ones((9, 9), np.uint8))) > 0
         assert crack[near].sum() / crack.sum() > 0.5
         assert found.mean() < 0.05
 

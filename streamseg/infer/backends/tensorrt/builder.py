@@ -1,0 +1,145 @@
+"""From a prepared model to a plan: what an engine is called on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streamseg.errors import BackendError
+from streamseg.infer.backends.contract import TensorInfo
+from streamseg.infer.backends.tensorrt.library import Library
+from streamseg.infer.preprocess import input_size
+from streamseg.infer.spec import ModelSpec
+
+Progress = Callable[[float], bool]
+"""Told how far the build is, 0..1; answers False to stop it."""
+_MOST_AT_ONCE = 4  # frames in one run
+_USUAL_FRAME = (1080, 1920)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The shapes that an input may have: the least, the one to be fastest at, the most."""
+
+    least: tuple[int, ...]
+    usual: tuple[int, ...]
+    most: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A built engine, serialised."""
+
+    data: bytes
+    layers: int
+
+
+def make_profiles(spec: ModelSpec, inputs: Sequence[TensorInfo]) -> dict[str, Profile]:
+    """For every input the shapes that `spec` can lead to; fixed sides stay fixed."""
+    wanted = spec.input
+    height, width = input_size(wanted, _USUAL_FRAME)
+    longest = wanted.side + wanted.stride
+    sides = {
+        "least": (1, wanted.stride, wanted.stride),
+        "usual": (1, height, width),
+        "most": (_MOST_AT_ONCE, wanted.height or longest, wanted.width or longest),
+    }
+
+    def shape(info: TensorInfo, name: str) -> tuple[int, ...]:
+        batch, rows, columns = sides[name]
+        free = (batch, wanted.channels, rows, columns) if wanted.layout == "NCHW" else (batch, rows, columns, 3)
+        return tuple(given if given is not None else free[i] for i, given in enumerate(info.shape or free))
+
+    return {info.name: Profile(shape(info, "least"), shape(info, "usual"), shape(info, "most")) for info in inputs}
+
+
+def build_plan(
+    library: Library, model: bytes, profiles: Mapping[str, Profile], *, target: str | None, progress: Progress
+) -> Plan:
+    """Builds `model` for `target` ("sm86"; TensorRT-RTX alone), or for the GPU of this machine.
+
+    Raises:
+        BackendError: the parser or the builder refuses; the message has the first reason given.
+        KeyboardInterrupt: `progress` stopped it.
+    """
+    module = library.module
+    library.said.clear()
+    builder = module.Builder(library.logger)
+    network = builder.create_network(_flags(module))
+    parser = module.OnnxParser(network, library.logger)
+    if not parser.parse(model):
+        raise BackendError(f"{library.kind} {library.version} does not take the model: {_parse_error(parser)}")
+    config = builder.create_builder_config()
+    if target is not None:
+        _aim(library, config, target)
+    config.add_optimization_profile(_profile(builder, profiles))
+    monitor = _monitor(module, progress)
+    config.progress_monitor = monitor
+    plan = builder.build_serialized_network(network, config)
+    if monitor.stopped:
+        raise KeyboardInterrupt
+    if plan is None:
+        raise BackendError(f"{library.kind} {library.version} cannot build the model: {library.reason()}")
+    return Plan(bytes(plan), int(network.num_layers))
+
+
+def targets(library: Library) -> list[str]:
+    """Architectures that can be built for without such a GPU: ["sm75", …]; none with TensorRT proper."""
+    known = getattr(library.module, "ComputeCapability", None)
+    return [name.lower() for name in known.__members__ if name.startswith("SM")] if known else []
+
+
+def _flags(module: Any) -> int:
+    """TensorRT 10 asks for strong typing; 11 and RTX know nothing else and may lack the flag."""
+    flag = getattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def _aim(library: Library, config: Any, target: str) -> None:
+    known = targets(library)
+    if target not in known:
+        raise BackendError(
+            f"{library.kind} builds for no {target}", f"one of {', '.join(known)}" if known else "leave out --for"
+        )
+    config.num_compute_capabilities = 1
+    config.set_compute_capability(getattr(library.module.ComputeCapability, target.upper()), 0)
+
+
+def _profile(builder: Any, profiles: Mapping[str, Profile]) -> Any:
+    made = builder.create_optimization_profile()
+    for name, profile in profiles.items():
+        made.set_shape(name, profile.least, profile.usual, profile.most)
+    return made
+
+
+def _parse_error(parser: Any) -> str:
+    if not parser.num_errors:
+        return "it did not say why"
+    error = parser.get_error(0)
+    lines = [line for line in str(error.desc()).splitlines() if "cudaError 35" not in line]
+    return f"node '{error.node_name()}': {' '.join(' '.join(lines).split())[:240]}"
+
+
+def _monitor(module: Any, progress: Progress) -> Any:
+    class Monitor(module.IProgressMonitor):  # type: ignore[misc]
+        """Counts the steps of the outermost phase; TensorRT calls it from threads of its own."""
+
+        def __init__(self) -> None:
+            module.IProgressMonitor.__init__(self)
+            self.stopped = False
+            self._outer: tuple[str, int] | None = None
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            if parent_phase is None:
+                self._outer = phase_name, max(1, num_steps)
+
+        def phase_finish(self, phase_name: str) -> None:
+            pass
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            if self._outer and phase_name == self._outer[0]:
+                self.stopped = self.stopped or not progress(min(1.0, (step + 1) / self._outer[1]))
+            return not self.stopped
+
+    return Monitor()

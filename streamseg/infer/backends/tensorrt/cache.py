@@ -1,0 +1,187 @@
+"""Engines on disk. An engine is a program: only one that this user built, unchanged, is ever loaded.
+
+NVIDIA's own advice: a serialised engine from somebody else is code from somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from streamseg.errors import OutputError
+
+_SCHEMA = 1
+_MOST_BYTES = 4 << 30
+Key = Mapping[str, str]
+"""Everything that makes an engine of no use elsewhere, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A plan out of the cache, or why there is none."""
+
+    plan: bytes | None
+    reason: str = ""
+
+
+class _Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What lies beside a plan."""
+
+    schema: int
+    key: dict[str, str]
+    sha256: str
+
+
+def engines_folder() -> Path:
+    """`$STREAMSEG_ENGINES`, or `streamseg/engines` in the user's cache folder."""
+    own = os.environ.get("STREAMSEG_ENGINES")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(cache) / "streamseg" / "engines"
+
+
+def file_sha256(path: Path) -> str:
+    """Of the file's bytes, in hexadecimals."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def plan_path(folder: Path, name: str, key: Key) -> Path:
+    """Where the plan of the model called `name` lies; other keys have other files."""
+    short = hashlib.sha256(msgspec.json.encode(dict(sorted(key.items())))).hexdigest()[:16]
+    return folder / f"{name}-{short}.plan"
+
+
+def find_plan(path: Path, key: Key) -> Found:
+    """The plan at `path`, if it is ours, whole and for `key`; nothing of it is loaded before that is known."""
+    if not path.exists():
+        return Found(None, _relative(path, key))
+    for file in (path.parent, path, path.with_suffix(".json")):
+        if reason := _untrusted(file):
+            return Found(None, reason)
+    try:
+        card = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=_Card)
+        plan = path.read_bytes()
+    except (OSError, msgspec.DecodeError) as error:
+        return Found(None, f"{path.name}: cannot be read: {' '.join(str(error).split())}")
+    if card.schema != _SCHEMA or card.key != dict(key):
+        return Found(None, f"{path.name}: was built for something else")
+    if hashlib.sha256(plan).hexdigest() != card.sha256:
+        return Found(None, f"{path.name}: is not what was built: its checksum differs")
+    os.utime(path)  # the oldest by use are the first to go
+    return Found(plan)
+
+
+def keep_plan(path: Path, key: Key, plan: bytes, most_bytes: int = _MOST_BYTES) -> None:
+    """Writes plan and card, each whole or not at all; the longest unused go where all together exceed `most_bytes`.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    card = _Card(_SCHEMA, dict(key), hashlib.sha256(plan).hexdigest())
+    try:
+        make_private(path.parent)
+        _write(path.with_suffix(".json"), msgspec.json.encode(card))
+        _write(path, plan)
+        _make_room(path, most_bytes)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from None
+
+
+def cached(path: Path, key: Key, build: Callable[[str], bytes]) -> bytes:
+    """The plan at `path`, or that which `build` makes; it is told why there is none. One builder at a time.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    if (found := find_plan(path, key)).plan is not None:
+        return found.plan
+    with locked(path):
+        if (found := find_plan(path, key)).plan is not None:  # another process built it while this one waited
+            return found.plan
+        plan = build(found.reason)
+        keep_plan(path, key, plan)
+        return plan
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock of one plan; the system lets go of it when the process dies."""
+    try:
+        make_private(path.parent)
+        file = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def make_private(folder: Path) -> None:
+    """Makes the folder for this user alone; raises OSError where that cannot be had."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid == os.getuid() and stat.S_IMODE(folder.stat().st_mode) & 0o022:
+        folder.chmod(0o700)
+
+
+def _untrusted(file: Path) -> str:
+    """Why `file` may have been put there or changed by somebody else; empty where it cannot."""
+    try:
+        status = file.lstat()
+    except OSError as error:
+        return f"{file.name}: {error.strerror}"
+    if stat.S_ISLNK(status.st_mode):
+        return f"{file.name}: is a link"
+    if status.st_uid != os.getuid():
+        return f"{file.name}: belongs to another user"
+    if stat.S_IMODE(status.st_mode) & 0o022:
+        return f"{file.name}: others may write to it"
+    return ""
+
+
+def _relative(path: Path, key: Key) -> str:
+    """What differs from an engine of the same model that is there, if one is."""
+    name = path.stem.rpartition("-")[0]
+    for card_path in sorted(path.parent.glob(f"{name}-*.json")):
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            card = msgspec.json.decode(card_path.read_bytes(), type=_Card)
+            changed = [field for field in key if card.key.get(field) != key[field]]
+            if changed:
+                return f"the one there is for another {changed[0]}"
+    return "there is none yet"
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _make_room(newest: Path, most_bytes: int) -> None:
+    plans = sorted(newest.parent.glob("*.plan"), key=lambda plan: plan.stat().st_mtime, reverse=True)
+    total = 0
+    for plan in plans:
+        total += plan.stat().st_size
+        if total > most_bytes and plan != newest:
+            for suffix in (".plan", ".json", ".lock"):
+                plan.with_suffix(suffix).unlink(missing_ok=True)

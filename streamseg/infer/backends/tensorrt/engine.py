@@ -1,0 +1,77 @@
+"""The engine of a model: out of the cache, or built and kept."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamseg.infer.backends.tensorrt.builder import Plan, Profile, Progress, build_plan, make_profiles
+from streamseg.infer.backends.tensorrt.cache import Key, cached, engines_folder, file_sha256, plan_path
+from streamseg.infer.backends.tensorrt.library import Library
+from streamseg.infer.backends.tensorrt.prepare import Precision, prepare
+from streamseg.infer.catalogue import load_spec
+from streamseg.infer.onnxfile import inspect_onnx
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A plan on disk."""
+
+    path: Path
+    plan: bytes
+    layers: int | None
+    """None where it came out of the cache."""
+    seconds: float
+    why: str
+    """Why it was built; empty where it was not."""
+
+
+def get_engine(
+    library: Library,
+    file: Path,
+    precision: Precision,
+    *,
+    target: str | None,
+    gpu: str,
+    progress: Progress,
+    folder: Path | None = None,
+) -> Engine:
+    """The engine of the model in `file` for `target` ("sm86") or, where that is None, for this machine's `gpu`.
+
+    Raises:
+        InputError: the model is broken.
+        BackendError: it cannot be built.
+        OutputError: the folder cannot be written.
+        KeyboardInterrupt: `progress` stopped the build.
+    """
+    started_s = time.monotonic()
+    inputs = inspect_onnx(file).inputs
+    profiles = make_profiles(load_spec(file), inputs)
+    key = make_key(library, file, precision, profiles, target or gpu)
+    path = plan_path(folder or engines_folder(), file.stem, key)
+    built: list[tuple[Plan, str]] = []
+
+    def build(why: str) -> bytes:
+        made = build_plan(library, prepare(file, precision), profiles, target=target, progress=progress)
+        built.append((made, why))
+        return made.data
+
+    plan = cached(path, key, build)
+    layers, why = (built[0][0].layers, built[0][1]) if built else (None, "")
+    return Engine(path, plan, layers, time.monotonic() - started_s, why)
+
+
+def make_key(library: Library, file: Path, precision: Precision, profiles: dict[str, Profile], gpu: str) -> Key:
+    """Everything that makes an engine unusable elsewhere, by the names that messages use."""
+    shapes = (f"{name}: {each.least} to {each.most} at {each.usual}" for name, each in sorted(profiles.items()))
+    return {
+        "model": file_sha256(file),
+        "library": f"{library.kind} {library.version}",
+        "gpu": gpu,
+        "precision": precision,
+        "size": "; ".join(shapes),
+        "system": f"{sys.platform} {platform.machine()}",
+    }

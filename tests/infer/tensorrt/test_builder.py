@@ -1,0 +1,114 @@
+"""Engines built by the real parser and the real builder, which need no GPU when they are told what to build for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from streamseg.errors import BackendError
+from streamseg.infer.backends.contract import TensorInfo
+from streamseg.infer.backends.tensorrt.builder import Plan, Profile, build_plan, make_profiles, targets
+from streamseg.infer.backends.tensorrt.library import Library, is_installed, load_library
+from streamseg.infer.backends.tensorrt.prepare import Precision, prepare
+from streamseg.infer.catalogue import SHIPPED, load_spec
+from streamseg.infer.onnxfile import inspect_onnx
+from streamseg.infer.quantise import quantise
+from streamseg.infer.spec import InputSpec, ModelSpec
+
+BYTES = np.dtype(np.uint8)
+NETWORKS = sorted(SHIPPED.glob("*.onnx"))
+
+
+@pytest.fixture(scope="module")
+def rtx() -> Library:
+    if not is_installed("tensorrt-rtx"):
+        pytest.skip("TensorRT-RTX is not installed: pip install 'streamseg[build]'")
+    return load_library("tensorrt-rtx")
+
+
+def build(library: Library, file: Path, precision: Precision, target: str = "sm86") -> Plan:
+    profiles = make_profiles(load_spec(file), inspect_onnx(file).inputs)
+    return build_plan(library, prepare(file, precision), profiles, target=target, progress=lambda done: True)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
+def test_every_network_that_ships_is_built(rtx: Library, file: Path, precision: Precision) -> None:
+    plan = build(rtx, file, precision)
+    assert len(plan.data) > file.stat().st_size // 4
+    assert plan.layers > 50
+
+
+@pytest.mark.parametrize("target", ["sm75", "sm80", "sm89", "sm120"])
+def test_for_every_architecture_that_it_knows(rtx: Library, target: str) -> None:
+    assert target in targets(rtx)
+    assert build(rtx, SHIPPED / "person.onnx", "fp16", target).data
+
+
+def test_eight_bits_are_built(rtx: Library, tmp_path: Path) -> None:
+    data = pytest.importorskip("skimage.data", reason="scikit-image has the photograph")
+    photograph = data.astronaut()[..., ::-1].copy()
+    small = quantise(SHIPPED / "person.onnx", tmp_path / "small.onnx", [photograph], "tensorrt").file
+    assert build(rtx, small, "fp32").data
+
+
+def test_the_build_can_be_watched_and_stopped(rtx: Library) -> None:
+    file = SHIPPED / "person.onnx"
+    model, profiles = prepare(file, "fp32"), make_profiles(load_spec(file), inspect_onnx(file).inputs)
+    seen: list[float] = []
+
+    def watch(done: float) -> bool:
+        seen.append(done)
+        return True
+
+    build_plan(rtx, model, profiles, target="sm86", progress=watch)
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] <= 1
+    with pytest.raises(KeyboardInterrupt):
+        build_plan(rtx, model, profiles, target="sm86", progress=lambda done: False)
+
+
+def test_an_architecture_that_it_does_not_know_is_one_line(rtx: Library) -> None:
+    with pytest.raises(BackendError, match=r"no sm90 \(one of sm75, "):
+        build(rtx, SHIPPED / "person.onnx", "fp32", "sm90")
+
+
+def test_an_operator_that_it_does_not_know_is_named(rtx: Library) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Unique", ["f"], ["y"], name="the_odd_one"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "odd",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 8, 8, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    shape = (1, 8, 8, 3)
+    with pytest.raises(BackendError, match="the_odd_one") as caught:
+        build_plan(rtx, model, {"x": Profile(shape, shape, shape)}, target="sm86", progress=lambda done: True)
+    assert "\n" not in str(caught.value)
+
+
+def test_junk_is_one_line(rtx: Library) -> None:
+    with pytest.raises(BackendError, match="does not take the model"):
+        build_plan(rtx, b"junk", {}, target="sm86", progress=lambda done: True)
+
+
+def test_profiles_cover_what_the_spec_can_lead_to() -> None:
+    spec = ModelSpec(
+        classes=("a", "b"),
+        outputs={"labels": "y"},
+        input=InputSpec(layout="NHWC", dtype="uint8", side=512, stride=32),
+    )
+    free = TensorInfo("x", (None, None, None, 3), BYTES)
+    profile = make_profiles(spec, [free])["x"]
+    assert profile.least == (1, 32, 32, 3)
+    assert profile.usual == (1, 288, 512, 3)
+    assert profile.most == (4, 544, 544, 3)
+    fixed = TensorInfo("x", (1, 256, 256, 3), BYTES)
+    assert make_profiles(spec, [fixed])["x"] == Profile(*[(1, 256, 256, 3)] * 3)
