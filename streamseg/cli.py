@@ -52,7 +52,7 @@ def program() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with _Signals() as signals:  # before the imports, which take half a second in which somebody may think twice
+    with Signals() as signals:  # before the imports, which take half a second in which somebody may think twice
         from streamseg.assembly import assemble
         from streamseg.contracts import Controls
         from streamseg.progress import follow, set_up_logging
@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
         set_up_logging(debug=arguments.debug, quiet=arguments.quiet)
         controls = Controls()
         pipeline = assemble(_with_an_output(_options(arguments)), controls)
-        signals.running = controls
+        signals.watch(controls)
         follow(pipeline, quiet=arguments.quiet)
     return 0
 
@@ -96,14 +96,14 @@ def _with_an_output(options: RunOptions) -> RunOptions:
     return options
 
 
-class _Signals:
+class Signals:
     """Ctrl-C and SIGTERM: before the run an interruption, during it a request to quit, the second time the end."""
 
     def __init__(self) -> None:
-        self.running: Controls | None = None
+        self._running: Controls | None = None
         self._asked = False
 
-    def __enter__(self) -> _Signals:
+    def __enter__(self) -> Signals:
         self._before = {s: signal.signal(s, self._caught) for s in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -111,13 +111,24 @@ class _Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def watch(self, running: Controls) -> None:
+        """From now on a signal asks `running` to quit.
+
+        Raises:
+            KeyboardInterrupt: one has come already; Python drops the interruption itself where it falls into a
+                clean-up of the interpreter's own, such as the import machinery's.
+        """
+        self._running = running
+        if self._asked:
+            raise KeyboardInterrupt
+
     def _caught(self, number: int, stack: FrameType | None) -> None:
         if self._asked:
             os._exit(128 + number)
         self._asked = True
-        if self.running is None:
+        if self._running is None:
             raise KeyboardInterrupt
-        self.running.quit = True
+        self._running.quit = True
 
 
 def _models(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
+from streamseg.cli import Signals
+from streamseg.contracts import Controls
 from tests.parts.toy_models import segmenter
 
 BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "OMP_NUM_THREADS": "1"}
@@ -146,7 +149,11 @@ def test_a_signal_ends_it_cleanly_at_any_moment(sent: signal.Signals, moment: st
         time.sleep(0.02)
     running.send_signal(sent)
     sent_s = time.monotonic()
-    _, said = running.communicate(timeout=20)
+    with running:
+        try:
+            _, said = running.communicate(timeout=20)
+        finally:
+            running.kill()
     assert time.monotonic() - sent_s < 10  # 0.2 s on a quiet machine
     assert not list(tmp_path.glob("*.part"))
     if moment == "while recording":
@@ -156,6 +163,14 @@ def test_a_signal_ends_it_cleanly_at_any_moment(sent: signal.Signals, moment: st
             assert sum(1 for _ in container.decode(video=0)) > 0
     else:  # Python itself may not have begun to listen
         assert running.returncode in (0, -sent, 1), said
+
+
+def test_an_interruption_that_python_swallowed_still_counts() -> None:
+    with Signals() as signals:
+        with contextlib.suppress(KeyboardInterrupt):  # as the clean-up of a module's import lock does
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signals.watch(Controls())
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -130,10 +130,10 @@ def test_weights_beside_the_model_move_into_it(tmp_path: Path) -> None:
 def test_without_a_target_a_model_gets_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMSEG_MODELS", str(tmp_path / "mine"))
     source = toy_models.segmenter(tmp_path / "toy.onnx")
-    made = import_model(source, None, Hints(name="street", normalise="0..1", licence="MIT"))
-    assert made.file == tmp_path / "mine" / "street.onnx"
-    assert [file.name for file in made.file.parent.iterdir()] == ["street.onnx"]
-    assert load_recipe("street").classes.names == tuple(f"class {i}" for i in range(5))
+    made = import_model(source, None, Hints(name="avenue", normalise="0..1", licence="MIT"))
+    assert made.file == tmp_path / "mine" / "avenue.onnx"
+    assert [file.name for file in made.file.parent.iterdir()] == ["avenue.onnx"]
+    assert load_recipe("avenue").classes.names == tuple(f"class {i}" for i in range(5))
 
 
 @pytest.mark.parametrize(
