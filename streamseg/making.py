@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamseg.frame import Image
     from streamseg.training.export import Exported
 
-_CHECKED = 4  # pictures that an export is compared on, where the person names none
+_CHECKED = 24  # pictures that an export is compared on
 _MEASURED = 64  # pictures that ranges are measured on: more change nothing
 
 
@@ -52,7 +52,7 @@ def export_and_print(arguments: argparse.Namespace) -> int:
     from streamseg.training.plan import read_plan
 
     plan = read_plan(arguments.plan) if arguments.plan else None
-    pictures = _pictures(arguments.pictures) if arguments.pictures else []
+    pictures = _pictures(arguments.pictures, _CHECKED) if arguments.pictures else []
     _print_export(export(arguments.checkpoint, arguments.target, pictures, plan))
     return 0
 

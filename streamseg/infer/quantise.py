@@ -32,6 +32,12 @@ from streamseg.infer.spec import METADATA_KEY, ModelSpec, spec_text
 
 Runtime = Literal["cpu", "tensorrt"]
 _LAYERS = ["Conv", "Gemm", "Add", "Clip", "Relu", "AveragePool", "GlobalAveragePool"]
+_WEIGHTED = {"Conv", "Gemm"}
+_FEATURES_THROUGH = {
+    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "ConvTranspose", "Flatten", "GlobalAveragePool",
+    "HardSigmoid", "HardSwish", "LeakyRelu", "MaxPool", "Mul", "PRelu", "ReduceMax", "ReduceMean", "Relu", "Reshape",
+    "Resize", "Sigmoid", "Transpose", "Where",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ def quantise(file: Path, target: Path, pictures: Sequence[Image], runtime: Runti
     with tempfile.TemporaryDirectory() as folder:
         plain, made = Path(folder, "plain.onnx"), Path(folder, "made.onnx")
         fold(file, plain)
+        _name_nodes(plain)
         _quantise(plain, made, _feeds(spec, file, pictures), runtime)
         _describe(made, msgspec.structs.replace(spec, name=target.stem, score=""))
         agreement = _agreement(file, made, pictures)
@@ -96,7 +103,7 @@ def _quantise(plain: Path, made: Path, feeds: Iterator[dict[str, NDArray[Any]]],
                 Reader(),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_LAYERS,
-                nodes_to_exclude=_with_constants(plain),
+                nodes_to_exclude=_left_in_floats(plain),
                 activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 per_channel=True,
@@ -108,13 +115,45 @@ def _quantise(plain: Path, made: Path, feeds: Iterator[dict[str, NDArray[Any]]],
         raise InputError(f"cannot be quantised: {' '.join(str(error).split())[:200]}") from None
 
 
-def _with_constants(plain: Path) -> list[str]:
-    """Names of sums with a constant: TensorRT takes quantised constants as weights of layers alone."""
+def _name_nodes(plain: Path) -> None:
+    """Gives every node a name of its own, which is how the quantiser is told of it."""
+    import onnx
+
+    model = onnx.load(plain)
+    for index, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{index}"
+    onnx.save(model, plain)
+
+
+def _left_in_floats(plain: Path) -> list[str]:
+    """Names of nodes that 8 bits would spoil.
+
+    The last layers, whose scores decide and whose box corners are worth more than 256 steps; whatever computes with
+    those; and sums with a constant, because TensorRT takes quantised constants as weights of layers alone.
+    """
     import onnx
 
     graph = onnx.load(plain).graph
     weights = {tensor.name for tensor in graph.initializer}
-    return [node.name for node in graph.node if node.op_type == "Add" and weights & set(node.input)]
+    inner: set[str] = set()  # tensors that lead to another layer with weights
+    for node in reversed(graph.node):
+        if node.op_type in _WEIGHTED or (node.op_type in _FEATURES_THROUGH and inner & set(node.output)):
+            inner |= set(node.input)
+    features: set[str] = set()  # tensors that come from one
+    left = []
+    for node in graph.node:
+        with_constant = bool(weights & set(node.input))
+        if node.op_type in _WEIGHTED:
+            kept = bool(inner & set(node.output))
+        else:
+            from_features = all(name in features for name in node.input if name and name not in weights)
+            kept = node.op_type in _FEATURES_THROUGH and from_features and bool(inner & set(node.output))
+            kept = kept and not (node.op_type == "Add" and with_constant)
+        if kept:
+            features |= set(node.output)
+        else:
+            left.append(node.name)
+    return left
 
 
 def _describe(made: Path, spec: ModelSpec) -> None:

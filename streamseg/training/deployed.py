@@ -6,23 +6,18 @@ import copy
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from streamseg.errors import InputError
-from streamseg.infer.spec import METADATA_KEY, ROLES, InputSpec, ModelSpec, spec_text
+from streamseg.infer.spec import ROLES, InputSpec, ModelSpec
 from streamseg.training.network import architecture, normalisation, stride
 from streamseg.training.plan import Plan
 
-if TYPE_CHECKING:
-    import onnx
-
 PICTURE, LABELS, CONFIDENCE = "picture", "labels", "confidence"
 _OPSET = 17
-_HALVED_VALUES = 256  # smaller tensors stay as they are: nothing to gain, and target shapes are among them
 _TRIAL = (192, 256)  # height, width of what a graph is traced with where the size is free
 
 
@@ -101,6 +96,7 @@ def model_spec(plan: Plan) -> ModelSpec:
             background=0 if instances else wanted.background,
             licence=plan.licence,
             summary=wanted.summary,
+            least_score=wanted.least_score,
         )
     except ValueError as error:
         raise InputError(f"{plan.name}: {error}") from None
@@ -129,38 +125,6 @@ def trace(deployed: Deployed, plan: Plan) -> bytes:
         return Path(folder, "model.onnx").read_bytes()
 
 
-def packed(raw: bytes, spec: ModelSpec, *, halves: bool) -> bytes:
-    """The same model with `spec` in it, and with `halves` its weights kept as 16-bit floats in half the space.
-
-    It computes in 32 bits all the same: every runtime turns the weights back once, when it loads the model.
-    """
-    import onnx
-
-    model = onnx.load_from_string(raw)
-    if halves:
-        _halve(model.graph)
-    model.metadata_props.add(key=METADATA_KEY, value=spec_text(spec))
-    written: bytes = model.SerializeToString()
-    return written
-
-
 def trial_size(plan: Plan) -> tuple[int, int]:
     """Height, width of the pictures that graph and comparison are made with."""
     return plan.export.height or _TRIAL[0], plan.export.width or _TRIAL[1]
-
-
-def _halve(graph: onnx.GraphProto) -> None:
-    import onnx
-    from onnx import numpy_helper
-
-    casts = []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype != "float32" or values.size < _HALVED_VALUES or abs(values).max() > 6e4:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype("float16"), f"{name}.half"))
-        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*casts, *nodes])

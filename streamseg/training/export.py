@@ -19,11 +19,16 @@ from streamseg.infer.instances import paint, read_instances
 from streamseg.infer.preprocess import make_fit
 from streamseg.infer.spec import ROLES, ModelSpec
 from streamseg.training.checkpoint import checkpoint_plan, load_checkpoint
-from streamseg.training.deployed import PICTURE, Deployed, model_spec, packed, trace, trial_size
+from streamseg.training.deployed import PICTURE, Deployed, model_spec, trace, trial_size
 from streamseg.training.network import build, fitted, stride
+from streamseg.training.pack import packed
 from streamseg.training.plan import Network, Plan, same_training
 
-_LEAST_AGREEMENT = {"fp32": 0.999, "fp16": 0.995}  # the rest are ties: sums in another order, rounded weights
+_LEAST_AGREEMENT = {
+    "fp32": 0.999,
+    "fp16": 0.995,
+    "int8": 0.98,
+}  # the rest are ties: sums in another order, rounded weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def export(checkpoint: Path, target: Path, pictures: Sequence[Image] = (), plan:
     network.load_state_dict(state["average"])
     deployed = Deployed(network, plan)
     spec = model_spec(plan)
-    raw = packed(trace(deployed, plan), spec, halves=plan.export.weights == "fp16")
+    raw = packed(trace(deployed, plan), spec, plan.export.weights)
     agreement = compare(deployed, raw, trial_pictures(plan, pictures))
     if agreement < _LEAST_AGREEMENT[plan.export.weights]:
         raise InputError(f"{target}: ONNX Runtime gives other labels than PyTorch on {1 - agreement:.2%} of the pixels")

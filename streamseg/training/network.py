@@ -18,7 +18,7 @@ from streamseg.training.encoder import IMAGENET_MEAN, IMAGENET_STD, load_imagene
 from streamseg.training.fcn import FCN
 from streamseg.training.maskrcnn import MaskRCNN
 from streamseg.training.plan import Network, Plan
-from streamseg.training.segnet import SegNet
+from streamseg.training.segnet import FastSegNet, SegNet
 from streamseg.training.unet import FastUNet, TinyUNet, UNet
 
 GREY_MEAN, GREY_STD = (127.5,), (63.75,)
@@ -56,6 +56,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "segnet": Architecture(
         lambda net, channels, out: SegNet(channels, out, width=net.width or 64, depth=net.depth or 5),
         32, "pooling indices carried to the decoder"),
+    "segnet-lite0": Architecture(
+        lambda net, channels, out: FastSegNet(out, width=net.width or 64),
+        32, "ImageNet encoder, pooling indices to the decoder", encoder=True),
     "deeplab": Architecture(
         lambda net, channels, out: DeepLab(out, width=net.width or 128),
         32, "v3+: kernels with holes, a pyramid, a small decoder", encoder=True),

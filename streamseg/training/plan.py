@@ -9,6 +9,8 @@ import msgspec
 
 from streamseg.yamlfile import read_yaml
 
+Weights = Literal["fp32", "fp16", "int8"]
+
 
 class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Pictures, and what is known of each."""
@@ -117,8 +119,10 @@ class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """1: a label for every pixel; 2: for every second one, in a quarter of the time that labels take."""
     background: int | None = None
     """The class that overlays leave undrawn."""
-    weights: Literal["fp32", "fp16"] = "fp32"
-    """How they are kept in the file; fp16 takes half the space and computes as before."""
+    least_score: float = 0.5
+    """0..1; objects below it are not shown. Only for networks that find objects."""
+    weights: Weights = "fp32"
+    """How they are kept in the file: fp16 takes half the space, int8 a quarter; both compute as before."""
     summary: str = ""
 
 

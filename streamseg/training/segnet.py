@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamseg.training.blocks import double_conv
+from streamseg.training.blocks import conv_norm, double_conv, separable
+from streamseg.training.encoder import WIDTHS, Lite0
 
 
 class SegNet(nn.Module):
@@ -32,6 +33,40 @@ class SegNet(nn.Module):
         for up in reversed(self.ups):
             x = up(unpool(x, places.pop()))
         return [self.head(x)]
+
+
+class FastSegNet(nn.Module):
+    """The same decoder, depthwise, on an EfficientNet-Lite0 encoder: nothing but indices goes across, down to 1/4.
+
+    The encoder shrinks by strides, so the indices are those of pooling its features; they repeat where the decoder
+    is wider.
+    """
+
+    def __init__(self, out: int, *, width: int = 64) -> None:
+        super().__init__()
+        self.encoder = Lite0()
+        shared = WIDTHS[1:-1]
+        self._repeats = [max(1, round(width / channels)) for channels in shared]
+        widths = [channels * times for channels, times in zip(shared, self._repeats, strict=True)]
+        self.sides = nn.ModuleList(
+            nn.Sequential(*conv_norm(a, b, 1)) for a, b in zip([*widths[1:], WIDTHS[-1]], widths, strict=True)
+        )
+        self.fills = nn.ModuleList(nn.Sequential(*separable(a, a), *separable(a, a)) for a in widths)
+        self.head = nn.Conv2d(widths[0], out, 1)
+        self.coarse_head = nn.Conv2d(widths[-1], out, 1)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) -> [logits (N, out, H/4, W/4)], and in training (N, out, H/16, W/16) after them."""
+        _, *shared, y = self.encoder(x)
+        steps: list[Tensor] = []
+        for side, fill, feature, times in reversed(
+            list(zip(self.sides, self.fills, shared, self._repeats, strict=True))
+        ):
+            places = pool(feature)[1].repeat(1, times, 1, 1)
+            y = fill(unpool(side(y), places))
+            steps.append(y)
+        logits = self.head(y)
+        return [logits, self.coarse_head(steps[0])] if self.training else [logits]
 
 
 def pool(x: Tensor) -> tuple[Tensor, Tensor]:

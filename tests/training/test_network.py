@@ -26,6 +26,7 @@ SMALL: dict[str, tuple[dict[str, int | None], int, float]] = {  # the network's 
     "unet-lite0": ({"width": 32, "depth": None}, 3, 1e-2),
     "fcn": ({"width": None, "depth": 3}, 3, 1e-2),
     "segnet": ({"width": 16, "depth": 2}, 3, 2e-2),
+    "segnet-lite0": ({"width": 96, "depth": None}, 3, 2e-2),
     "deeplab": ({"width": 32, "depth": None}, 3, 1e-2),
 }
 
