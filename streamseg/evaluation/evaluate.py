@@ -161,10 +161,12 @@ class LabelJudge:
         return scores(one).miou
 
     def figures(self) -> dict[str, float]:
-        """mIoU, accuracy and boundary F1; Rand and information score of the parts where they are asked for."""
+        """mIoU, accuracy and boundary F1; the parts' pixel error, Rand and information score where they are wanted."""
         total = scores(self.matrix, self._pixels)
         figures = {"miou": total.miou, "accuracy": total.accuracy, "boundary_f1_2px": _mean(self._borders)}
         if self._parts:
+            iou = total.iou[self._names.index(self._wanted.parts or "")]
+            figures["pixel_error"] = 1 - 2 * iou / (1 + iou)  # 1 - F1 of the part's pixels
             figures["rand"], figures["information"] = (_mean(values) for values in zip(*self._parts, strict=True))
         return figures
 

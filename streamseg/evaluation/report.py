@@ -21,6 +21,7 @@ _WIDTH_PX = 400
 _CALLED = {
     "miou": "mIoU",
     "boundary_f1_2px": "boundary F1 at 2 px",
+    "pixel_error": "pixel error (1 - F1)",
     "rand": "Rand score",
     "information": "information score",
     "temporal_consistency": "temporal consistency",

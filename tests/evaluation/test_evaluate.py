@@ -50,6 +50,16 @@ def test_a_wrong_model_has_a_low_score_and_its_worst_pictures_are_named(folders:
     assert [judged.score for judged in found.worst] == sorted(judged.score for judged in found.worst)
 
 
+def test_the_pixel_error_is_one_minus_scikit_learns_f1(folders: tuple[Path, Path]) -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what the scores are compared with")
+    found = evaluate(load_recipe("edges"), *folders, Wanted(ids={11: 255}, parts="background"), 1)
+    assert found.matrix is not None
+    true, said = np.indices(found.matrix.shape)
+    f1 = metrics.f1_score(true.ravel(), said.ravel(), pos_label=0, sample_weight=found.matrix.ravel())
+    assert 0 < f1 < 1
+    assert found.figures["pixel_error"] == pytest.approx(1 - f1)
+
+
 def test_the_command_prints_json_and_writes_a_sheet(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
