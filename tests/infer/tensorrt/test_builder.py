@@ -19,6 +19,7 @@ from streamseg.infer.quantise import quantise
 from streamseg.infer.spec import InputSpec, ModelSpec
 
 BYTES = np.dtype(np.uint8)
+ARCHITECTURES = ["unet-tiny", "unet", "unet-lite0", "fcn", "segnet", "segnet-lite0", "deeplab", "mask-rcnn"]
 NETWORKS = sorted(SHIPPED.glob("*.onnx"))
 
 
@@ -48,11 +49,32 @@ def test_for_every_architecture_that_it_knows(rtx: Library, target: str) -> None
     assert build(rtx, SHIPPED / "person.onnx", "fp16", target).data
 
 
-def test_eight_bits_are_built(rtx: Library, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
+def test_every_network_that_ships_is_built_in_eight_bits(rtx: Library, file: Path, tmp_path: Path) -> None:
     data = pytest.importorskip("skimage.data", reason="scikit-image has the photograph")
     photograph = data.astronaut()[..., ::-1].copy()
-    small = quantise(SHIPPED / "person.onnx", tmp_path / "small.onnx", [photograph], "tensorrt").file
+    small = quantise(file, tmp_path / "small.onnx", [photograph], "tensorrt").file
     assert build(rtx, small, "fp32").data
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_that_can_be_trained_is_built(
+    rtx: Library, name: str, precision: Precision, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+    from streamseg.training.checkpoint import save_checkpoint
+    from streamseg.training.export import export
+    from streamseg.training.network import ARCHITECTURES as KNOWN
+    from streamseg.training.network import build as make
+    from tests.training.scene import make_plan
+
+    assert set(KNOWN) == set(ARCHITECTURES)
+    size = {"height": 128, "width": 128} if KNOWN[name].instances else {"side": 128}
+    plan = make_plan(tmp_path, network={"architecture": name}, export=size)
+    save_checkpoint(tmp_path / "last.pt", plan, {"average": make(plan).state_dict()})
+    file = export(tmp_path / "last.pt", tmp_path / "made.onnx").file
+    assert build(rtx, file, precision).layers > 5
 
 
 def test_the_build_can_be_watched_and_stopped(rtx: Library) -> None:
