@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from streamseg.frame import Frame, Image, StreamInfo
 from streamseg.metrics import Metrics
@@ -56,6 +56,14 @@ class Segmenter(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Scalable(Protocol):
+    """A segmenter that can look at a smaller picture."""
+
+    scale: float
+    """Of its usual input side, above 0 to 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A model that has been found and checked, ready to be made in the thread that will use it."""
@@ -72,6 +80,25 @@ class Recipe:
     """Whether it finds objects, each by itself."""
     licence: str = ""
     """Of the weights; empty where there are none."""
+
+
+class Mover(Protocol):
+    """Carries what was found in one frame to others of the same stream, along the picture's own motion.
+
+    Belongs to one thread, and writes into nothing that it is given.
+    """
+
+    def observe(self, frame: Frame) -> None:
+        """The next frame of the stream; indices may have gaps, sizes may change."""
+
+    def carry(self, segmentation: Segmentation) -> Segmentation:
+        """`segmentation` of an observed frame, brought to the newest observed one; steadied where it is that one's."""
+
+    def between(
+        self, frames: Sequence[Frame], before: Segmentation | None, after: Segmentation | None
+    ) -> Iterable[Segmentation]:
+        """One segmentation for each of `frames`, all observed: they follow the frame of `before`, and the last of
+        them is that of `after`. Either is None at an end of the stream."""
 
 
 class Renderer(Protocol):
@@ -91,7 +118,8 @@ class Shown:
     dropped: int
     """Frames let go since the one shown before."""
     timings_ms: Mapping[str, float]
-    """`wait` for the network, `infer`, `render`, and `age`: from decoded to shown."""
+    """`wait` for the network, `infer`, `render`; `age`: from decoded to shown; `carried`: how far in video time the
+    mask was brought."""
 
 
 class Sink(Protocol):

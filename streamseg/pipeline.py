@@ -6,40 +6,39 @@
 A live source has one lane, and every hand-off in it keeps only the newest frame: a slow model costs frames, never
 delay. A file has as many lanes as it has workers; frames are dealt to them in turn and collected in the same turn, so
 every frame comes out, in order, with no sorting and no more memory than the hand-offs hold.
+
+Where masks are carried by motion, every frame also goes straight to the caller, which shows it with the newest mask
+carried to it, or in a file with the masks on both sides of it; the lanes then see only some frames (`pairing`).
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from streamseg.contracts import Controls, Renderer, Segmenter, Shown, Sink, Source
+from streamseg.contracts import Controls, Mover, Renderer, Scalable, Segmenter, Shown, Sink, Source
 from streamseg.frame import Frame
 from streamseg.handoff import Handoff
 from streamseg.metrics import Meter, Metrics
-from streamseg.segmentation import Segmentation
+from streamseg.pace import Pace
+from streamseg.pairing import Result, between, carried, in_turn
+from streamseg.threads import join, step_behind
 
-_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
 _LOOK_UP_S = 0.1  # how often a waiting caller looks whether somebody asked it to quit
 _GRACE_S = 1.5  # for threads to end and outputs to close once somebody did
 _FILE_DEPTH = 4
 _LIVE_SINK_DEPTH = 8
-
-
-class _Result(NamedTuple):
-    frame: Frame
-    segmentation: Segmentation
-    wait_ms: float
-    infer_ms: float
+_LIVE_SEEN = 8  # frames through which motion is followed at once, where showing them fell behind
 
 
 class _Lane(NamedTuple):
     frames: Handoff[Frame]
-    results: Handoff[_Result]
+    results: Handoff[Result]
 
 
 class Pipeline:
@@ -52,6 +51,8 @@ class Pipeline:
         sinks: where the result goes; closed at the end.
         workers: segmenters at work side by side; more than one only for a source that is not live.
         batch: frames given to a segmenter in one call; 1 for a live source.
+        make_mover: what carries masks to other frames and steadies them; without one each frame has its own mask.
+        pace: how often the network runs; by default it looks at every frame that is shown.
         controls: `controls.quit = True` ends the run, from any thread or signal handler.
 
     Raises (while iterating): the first error of any thread, after everything has been closed.
@@ -66,9 +67,12 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         workers: int = 1,
         batch: int = 1,
+        make_mover: Callable[[], Mover] | None = None,
+        pace: Pace | None = None,
         controls: Controls | None = None,
     ) -> None:
         live = source.info.live
+        self.pace = pace or Pace("quality", source.info)
         depth = 1 if live else max(_FILE_DEPTH, batch)
         self.source = source
         self.controls = controls or Controls()
@@ -82,9 +86,13 @@ class Pipeline:
         ]
         self._batch = 1 if live else batch
         self._lanes = [
-            _Lane(Handoff[Frame](depth, lossless=not live), Handoff[_Result](depth, lossless=not live))
+            _Lane(Handoff[Frame](depth, lossless=not live), Handoff[Result](depth, lossless=not live))
             for _ in range(1 if live else workers)
         ]
+        self._make_mover = make_mover
+        carries = make_mover is not None and self.pace.carries and (live or self.pace.every > 1)
+        self._all = Handoff[Frame](_LIVE_SEEN if live else self.pace.every, lossless=not live) if carries else None
+        """Every frame, straight to the caller, where masks are carried; None where each frame brings its own."""
         self._meter = Meter()
         self._error: BaseException | None = None
         self._failing = threading.Lock()
@@ -120,14 +128,25 @@ class Pipeline:
 
     def _capture(self) -> None:
         turns = itertools.cycle(lane.frames for lane in self._lanes for _ in range(self._batch))
-        for frame in self.source:
+        for position, frame in enumerate(self.source):
             self._meter.captured()
-            if not self._put(next(turns), frame):
+            self.pace.arrived(frame)
+            if self._all is None:
+                if not self._put(next(turns), frame):
+                    break
+                continue
+            if position % self.pace.every == 0 and self.pace.due(frame.arrived_s):
+                next(turns).put(frame)
+            if not self._put(self._all, frame):
                 break
         for lane in self._lanes:
             lane.frames.close()
+        if self._all is not None:
+            self._all.close()
 
     def _infer(self, lane: _Lane) -> None:
+        if self._all is not None and self.source.info.live:
+            step_behind()
         segmenter = self._make_segmenter()
         try:
             while frames := self._take(lane.frames):
@@ -143,28 +162,39 @@ class Pipeline:
             frames.append(frame)
         return frames
 
-    def _segment(self, segmenter: Segmenter, frames: list[Frame], results: Handoff[_Result]) -> bool:
+    def _segment(self, segmenter: Segmenter, frames: list[Frame], results: Handoff[Result]) -> bool:
+        if isinstance(segmenter, Scalable):
+            segmenter.scale = self.pace.scale
         started_s = time.monotonic()
         try:
             segmentations = segmenter(frames)
         except BaseException:
-            self._meter.failed(len(frames))
+            if self._all is None:
+                self._meter.failed(len(frames))
             raise
-        infer_ms = (time.monotonic() - started_s) * 1e3 / len(frames)
+        now_s = time.monotonic()
+        infer_ms = (now_s - started_s) * 1e3 / len(frames)
         self._meter.inferred(len(frames))
+        self.pace.took((now_s - started_s) / len(frames), now_s)
+        put = self._put if self._all is None else Handoff.put
         taken = [
-            self._put(results, _Result(frame, segmentation, (started_s - frame.arrived_s) * 1e3, infer_ms))
+            put(results, Result(frame, segmentation, (started_s - frame.arrived_s) * 1e3, infer_ms))
             for frame, segmentation in zip(frames, segmentations, strict=True)
         ]
         return all(taken)
 
+    def _results(self) -> Iterator[Result]:
+        mover = self._make_mover() if self._make_mover else None
+        lines = [lane.results for lane in self._lanes]
+        if self._all is None or mover is None:
+            return in_turn(lines, self._batch, self._next, mover)
+        if self.source.info.live:
+            return carried(self._all, lines[0], self._next, mover, self.pace, self._meter.dropped)
+        return between(self._all, lines, self._batch, self.pace.every, self._next, mover, self._meter.dropped)
+
     def _show(self) -> Iterator[Shown]:
         last_index = -1
-        turns = itertools.cycle(lane.results for lane in self._lanes for _ in range(self._batch))
-        for line in turns:
-            result = self._next(line)
-            if result is None:
-                return
+        for result in self._results():
             shown = self._draw(result, result.frame.index - last_index - 1)
             last_index = result.frame.index
             for sink in self._sinks:
@@ -173,14 +203,14 @@ class Pipeline:
                 queue.put(shown)
             yield shown
 
-    def _next(self, line: Handoff[_Result]) -> _Result | None:
+    def _next(self, line: Handoff[T]) -> T | None:
         while not self.controls.quit:
-            result = line.get(_LOOK_UP_S)
-            if result is not None or line.ended:
-                return result
+            item = line.get(_LOOK_UP_S)
+            if item is not None or line.ended:
+                return item
         return None
 
-    def _draw(self, result: _Result, dropped: int) -> Shown:
+    def _draw(self, result: Result, dropped: int) -> Shown:
         frame, segmentation, wait_ms, infer_ms = result
         started_s = time.monotonic()
         try:
@@ -194,6 +224,7 @@ class Pipeline:
             "infer": infer_ms,
             "render": (now_s - started_s) * 1e3,
             "age": (now_s - frame.arrived_s) * 1e3,
+            "carried": abs(frame.time_s - segmentation.frame_time_s) * 1e3,
         }
         self._meter.shown(timings_ms, now_s)
         return Shown(frame, segmentation, picture, dropped, timings_ms)
@@ -225,14 +256,15 @@ class Pipeline:
 
     def _abandon(self) -> None:
         """Whatever has not been shown by now will not be."""
-        for lane in self._lanes:
-            self._meter.dropped("stopped", lane.frames.drain() + lane.results.drain())
+        waiting = sum(lane.frames.drain() + lane.results.drain() for lane in self._lanes)
+        self._meter.dropped("stopped", waiting if self._all is None else self._all.drain())
         for _, queue in self._blocking:
             queue.close()
 
-    def _put(self, line: Handoff[Frame] | Handoff[_Result], item: Frame | _Result) -> bool:
+    def _put(self, line: Handoff[T], item: T) -> bool:
+        """Puts an item that stands for a frame of its own, and accounts for what that displaces."""
         before = line.dropped  # only this thread puts into this line
-        taken = line.put(item)  # type: ignore[arg-type]
+        taken = line.put(item)
         self._meter.dropped("newer", line.dropped - before)
         if not taken:
             self._meter.dropped("stopped")
@@ -246,17 +278,10 @@ class Pipeline:
         deadline_s = None if finished else time.monotonic() + _GRACE_S
         for _, queue in self._blocking:
             queue.close()
-        _join(writers, deadline_s)
+        join(writers, deadline_s)
         for sink in self._sinks:
             try:
                 sink.close()
             except BaseException as error:
                 self._error = self._error or error
-        _join(threads, deadline_s)
-
-
-def _join(threads: list[threading.Thread], deadline_s: float | None) -> None:
-    for thread in threads:
-        thread.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
-        if thread.is_alive():
-            _log.warning("%s did not end in time and is left behind", thread.name)
+        join(threads, deadline_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,6 +67,35 @@ class Marker:
 
     def close(self) -> None:
         self.closed = True
+
+
+class Shifter:
+    """Carries by name alone: labels stay, and the confidence says onto which frame."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def observe(self, frame: Frame) -> None:
+        assert not self.seen or frame.index > self.seen[-1]
+        self.seen.append(frame.index)
+
+    def carry(self, segmentation: Segmentation) -> Segmentation:
+        return self._onto(self.seen[-1], segmentation)
+
+    def between(
+        self, frames: Sequence[Frame], before: Segmentation | None, after: Segmentation | None
+    ) -> Iterator[Segmentation]:
+        assert before is None or not frames or before.frame_index < frames[0].index
+        assert after is None or after.frame_index == frames[-1].index
+        for one in frames:
+            assert one.index in self.seen
+            source = after if after is not None and one.index == after.frame_index else before or after
+            assert source is not None
+            yield self._onto(one.index, source)
+
+    @staticmethod
+    def _onto(index: int, segmentation: Segmentation) -> Segmentation:
+        return dataclasses.replace(segmentation, confidence=np.full_like(segmentation.labels, index % 256))
 
 
 class ListSink:

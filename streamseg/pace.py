@@ -1,0 +1,109 @@
+"""How often the network runs, and at which size: decided from what it takes and from what the source gives."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from statistics import median
+from typing import Literal
+
+from streamseg.frame import Frame, StreamInfo
+
+Target = Literal["fps", "latency", "quality", "power"]
+
+_RECENT = 15
+_KEEPS_UP = 0.8  # of the time between two frames: a network that takes less can have a mask ready for each
+_PATIENCE = 1.5  # how much longer than usual a mask is waited for
+_FILE_GAP_S = {"fps": 0.2, "latency": 0.2, "power": 0.4}  # masks carried further than this lose two per cent and more
+_LIVE_GAP_S = 0.3  # above it a smaller picture, more often, is worth more than a large one
+_REST = 2.0  # for power: the network rests twice as long as it works
+_SCALES = (1.0, 0.75, 0.5)
+
+
+class Pace:
+    """One stream's rate of masks.
+
+    `fps`: every frame of the source is shown, its mask waited for where the network keeps up and carried by motion
+    where it does not. `latency`: nothing is waited for. `quality`: the network looks at every frame that is shown.
+    `power`: the network rests most of the time.
+
+    A file has no clock to keep up with, so there the gap between two frames that the network looks at is fixed.
+    """
+
+    def __init__(self, target: Target, info: StreamInfo) -> None:
+        self.target, self._live = target, info.live
+        self.carries = target != "quality"
+        """Whether frames may be shown with a mask of an earlier or later one."""
+        self.every = 1 if info.live or not self.carries else max(1, round(_FILE_GAP_S[target] * (info.fps or 25.0)))
+        """In a file the network looks at every so manieth frame."""
+        self.scale = 1.0
+        """Of the network's usual input side, where that is free."""
+        self._took_s: deque[float] = deque(maxlen=_RECENT)
+        self._gaps_s: deque[float] = deque(maxlen=_RECENT)
+        self._gap_s = 1 / (info.fps or 25.0)
+        self._usual_s = 0.0
+        self._arrived_s: float | None = None
+        self._rests_until_s = 0.0
+
+    def arrived(self, frame: Frame) -> None:
+        """A frame came from the source."""
+        if self._arrived_s is not None:
+            self._gaps_s.append(frame.arrived_s - self._arrived_s)
+            self._gap_s = median(self._gaps_s)
+        self._arrived_s = frame.arrived_s
+
+    def due(self, now_s: float) -> bool:
+        """Whether the network is to look at a frame of `now_s`; the caller then hands it over."""
+        if now_s < self._rests_until_s:
+            return False
+        if self.target == "power" and self._live:
+            self._rests_until_s = math.inf  # until it is done: a frame that waits would leave it no rest
+        return True
+
+    def took(self, seconds: float, now_s: float) -> None:
+        """The network finished a frame after `seconds` of work."""
+        self._took_s.append(seconds)
+        self._usual_s = median(self._took_s)
+        if self.target == "power":
+            self._rests_until_s = now_s + _REST * seconds
+        if self._live and len(self._took_s) == _RECENT and self._usual_s > _LIVE_GAP_S and self.scale > _SCALES[-1]:
+            self.scale = _SCALES[_SCALES.index(self.scale) + 1]
+            self._took_s.clear()
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether every frame of the source can have a mask of its own in time."""
+        return 0 < self._usual_s < _KEEPS_UP * self._gap_s
+
+    @property
+    def patience_s(self) -> float:
+        """How long after a frame's arrival its own mask is waited for."""
+        return min(self._gap_s, _PATIENCE * self._usual_s) if self.target == "fps" and self.keeps_up else 0.0
+
+    def explain(self) -> str:
+        """The decision and its reason, in one line."""
+        if not self._took_s and not self._live:
+            return self._gap_in_words()
+        network = f"network {self._usual_s * 1e3:.0f} ms"
+        if self.scale < 1:
+            network += f" at {self.scale:.0%} of its size"
+        if not self._live:
+            return f"{network}; {self._gap_in_words()}"
+        source = f"source {1 / self._gap_s:.0f} fps" if self._gap_s > 0 else "source"
+        return f"{network}, {source}: {self._live_in_words()}"
+
+    def _live_in_words(self) -> str:
+        if self.target == "quality":
+            return "only frames with a mask of their own are shown"
+        if self.target == "power":
+            return f"a mask every {(1 + _REST) * self._usual_s * 1e3:.0f} ms, carried by motion between"
+        if self.patience_s:
+            return "every frame waits for its own mask"
+        if self.keeps_up:
+            return "masks carried by motion onto the newest frame"
+        return f"a mask from every {max(2, -(-self._usual_s // self._gap_s)):.0f}. frame, carried by motion between"
+
+    def _gap_in_words(self) -> str:
+        if self.every == 1:
+            return "the network looks at every frame"
+        return f"the network looks at every {self.every}. frame, motion fills in between"

@@ -1,0 +1,164 @@
+"""Masks that are carried: which frames are shown, with which masks, and that each is accounted for."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import threading
+import time
+
+import pytest
+
+from streamseg.contracts import Controls, Shown
+from streamseg.frame import Frame, Image
+from streamseg.metrics import Metrics
+from streamseg.pace import Pace, Target
+from streamseg.pipeline import Pipeline
+from streamseg.segmentation import Segmentation
+from tests.parts.fakes import CountingSource, ListSink, Marker, Shifter
+from tests.test_pipeline import accounted, threads
+
+
+def carrying(
+    source: CountingSource, marker: Marker, target: Target = "fps", workers: int = 1, controls: Controls | None = None
+) -> Pipeline:
+    return Pipeline(
+        source,
+        lambda: marker,
+        workers=workers,
+        make_mover=Shifter,
+        pace=Pace(target, source.info),
+        controls=controls,
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 6, 23, 64])
+def test_in_a_file_the_network_looks_at_some_frames_and_all_come_out_in_order(workers: int, count: int) -> None:
+    jitter = random.Random(0)
+    source = CountingSource(count)
+    pipeline = carrying(source, Marker(lambda _: time.sleep(jitter.random() * 0.002)), workers=workers)
+    assert pipeline.pace.every == 5
+    shown = list(pipeline)
+    assert [one.frame.index for one in shown] == list(range(count))
+    for one in shown:
+        assert one.segmentation.confidence is not None
+        assert int(one.segmentation.confidence[0, 0]) == one.frame.index  # carried onto this very frame
+        assert one.segmentation.frame_index % 5 == 0
+        if one.frame.index % 5 == 0:
+            assert one.segmentation.frame_index == one.frame.index
+    metrics = pipeline.metrics()
+    assert (metrics.captured, metrics.shown, metrics.inferred) == (count, count, -(-count // 5))
+    assert accounted(metrics)
+    assert not threads()
+
+
+def test_a_slow_network_on_a_live_source_costs_no_frames() -> None:
+    ages_ms: list[float] = []
+    pipeline = carrying(CountingSource(150, live=True, interval_s=0.02), Marker(lambda _: time.sleep(0.1)))
+    shown = []
+    for one in pipeline:
+        shown.append(one)
+        ages_ms.append(one.timings_ms["age"])
+        assert one.segmentation.confidence is not None
+        assert int(one.segmentation.confidence[0, 0]) == one.frame.index
+        assert one.segmentation.frame_index <= one.frame.index
+    metrics = pipeline.metrics()
+    assert metrics.shown > 2.5 * metrics.inferred
+    assert accounted(metrics)
+    assert statistics.median(ages_ms[len(ages_ms) // 2 :]) < 20
+    assert "carried by motion" in pipeline.pace.explain()
+
+
+def test_a_quick_network_gives_every_live_frame_its_own_mask() -> None:
+    pipeline = carrying(CountingSource(60, live=True, interval_s=0.04), Marker(lambda _: time.sleep(0.003)))
+    own = [one.segmentation.frame_index == one.frame.index for one in pipeline]
+    assert sum(own[10:]) > 0.5 * len(own[10:])  # nearly all, where nothing else wants the cores
+
+
+def test_for_low_latency_nothing_is_waited_for() -> None:
+    pipeline = carrying(CountingSource(40, live=True, interval_s=0.02), Marker(lambda _: time.sleep(0.01)), "latency")
+    waits_ms = [one.timings_ms["wait"] for one in pipeline][10:]
+    assert statistics.median(waits_ms) < 5
+
+
+def test_for_low_power_the_network_rests_twice_as_long_as_it_works() -> None:
+    marker = Marker(lambda _: time.sleep(0.02))
+    started_s = time.monotonic()
+    metrics = carrying(CountingSource(100, live=True, interval_s=0.01), marker, "power").run()
+    assert 3 <= metrics.inferred <= (time.monotonic() - started_s) / 0.06 + 2
+    assert metrics.shown > metrics.inferred
+
+
+def test_for_quality_every_frame_that_is_shown_was_looked_at() -> None:
+    pipeline = carrying(CountingSource(60, live=True, interval_s=0.005), Marker(lambda _: time.sleep(0.02)), "quality")
+    assert all(one.segmentation.frame_index == one.frame.index for one in pipeline)
+    metrics = pipeline.metrics()
+    assert metrics.dropped["newer"] > 0
+    assert accounted(metrics)
+
+
+def test_frames_that_pile_up_live_are_seen_by_the_motion_but_not_shown() -> None:
+    mover = Shifter()
+    source = CountingSource(80, live=True, interval_s=0.005)
+    pipeline = Pipeline(source, Marker, make_mover=lambda: mover, pace=Pace("latency", source.info))
+    shown = []
+    for one in pipeline:
+        shown.append(one.frame.index)
+        time.sleep(0.015)
+    metrics = pipeline.metrics()
+    assert len(shown) == metrics.shown < 60
+    assert len(mover.seen) > 1.5 * len(shown)
+    assert accounted(metrics)
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("place", ["source", "make", "segmenter", "render", "mover", "sink", "blocking sink"])
+def test_an_error_anywhere_ends_the_run_and_accounts_for_every_frame(live: bool, place: str) -> None:
+    boom = ValueError(place)
+
+    def on_seventh(value: Frame | Shown) -> None:
+        if (value.index if isinstance(value, Frame) else value.frame.index) >= 7:
+            raise boom
+
+    def render(frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Image:
+        if place == "render":
+            on_seventh(frame)
+        return frame.image
+
+    class Breaking(Shifter):
+        def observe(self, frame: Frame) -> None:
+            if place == "mover":
+                on_seventh(frame)
+            super().observe(frame)
+
+    def make() -> Marker:
+        if place == "make":
+            raise boom
+        return Marker(on_seventh if place == "segmenter" else lambda _: None)
+
+    sink = ListSink(blocking=place == "blocking sink", work=on_seventh if "sink" in place else lambda _: None)
+    source = CountingSource(
+        None if place != "source" else 9, live=live, interval_s=0.002 if live else 0.0,
+        error=boom if place == "source" else None,
+    )  # fmt: skip
+    pipeline = Pipeline(source, make, render=render, sinks=[sink], make_mover=Breaking, pace=Pace("fps", source.info))
+    with pytest.raises(ValueError, match=place):
+        pipeline.run()
+    assert sink.closed == 1
+    assert accounted(pipeline.metrics())
+    assert not threads()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_frames_are_accounted_for_whenever_a_run_is_stopped(seed: int) -> None:
+    dice = random.Random(seed)
+    live, workers = dice.random() < 0.5, dice.randint(1, 3)
+    source = CountingSource(None, live=live, interval_s=0.001 if live else 0.0)
+    pipeline = carrying(source, Marker(lambda _: time.sleep(dice.random() * 0.004)), workers=workers)
+    timer = threading.Timer(dice.random() * 0.08, pipeline.stop)
+    timer.start()
+    metrics = pipeline.run()
+    timer.join()
+    assert accounted(metrics)
+    assert not threads()
