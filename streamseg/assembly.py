@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 from streamseg.capture import open_source
 from streamseg.config import RunOptions
-from streamseg.contracts import Controls, Recipe, Segmenter, Sink, SourceOptions
+from streamseg.contracts import Controls, Mover, Recipe, Segmenter, Sink, SourceOptions
 from streamseg.frame import StreamInfo
 from streamseg.infer import load_recipe
+from streamseg.motion import make_mover
+from streamseg.pace import Pace
 from streamseg.pipeline import Pipeline
 from streamseg.render import RenderOptions, make_renderer
 from streamseg.sinks import open_sink
@@ -45,6 +47,7 @@ def assemble(options: RunOptions, controls: Controls | None = None) -> Pipeline:
             sink.close()
         raise
     workers, threads = share_cores(options, source.info, recipe)
+    pace = Pace(options.target or ("fps" if source.info.live else "quality"), source.info)
     return Pipeline(
         source,
         _maker(recipe, threads),
@@ -52,8 +55,17 @@ def assemble(options: RunOptions, controls: Controls | None = None) -> Pipeline:
         sinks=sinks,
         workers=workers,
         batch=recipe.batch,
+        make_mover=_mover(options, source.info, recipe, pace),
+        pace=pace,
         controls=controls,
     )
+
+
+def _mover(options: RunOptions, info: StreamInfo, recipe: Recipe, pace: Pace) -> Callable[[], Mover] | None:
+    """None where pictures do not move into one another, or the model itself follows the video."""
+    if not info.moving or not recipe.parallel or not (options.steady or pace.carries):
+        return None
+    return lambda: make_mover(steady=options.steady)
 
 
 def share_cores(options: RunOptions, info: StreamInfo, recipe: Recipe) -> tuple[int, int]:

@@ -61,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
         controls = Controls()
         pipeline = assemble(_with_an_output(_options(arguments)), controls)
         signals.watch(controls)
-        follow(pipeline, quiet=arguments.quiet)
+        follow(pipeline, quiet=arguments.quiet, explain=arguments.explain)
     return 0
 
 

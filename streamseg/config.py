@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from streamseg.errors import InputError
+from streamseg.pace import Target
 from streamseg.yamlfile import read_yaml
 
 DEFAULT_MODEL = "person"
@@ -32,6 +33,11 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         dict[str, Any], Meta(description="a setting of the model as KEY=VALUE, such as value=128; may be repeated")
     ] = {}
     backend: Annotated[str | None, Meta(description="insist on this backend instead of the best one present")] = None
+    target: Annotated[
+        Target | None,
+        Meta(description="what matters most: fps (live), latency, quality (files) or power"),
+    ] = None
+    steady: Annotated[bool, Meta(description="take the flicker out of masks, along the picture's motion")] = True
     workers: Annotated[
         _Count | None, Meta(description="networks side by side on a file; as many as there are cores")
     ] = None

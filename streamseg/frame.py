@@ -61,3 +61,5 @@ class StreamInfo:
     """True: the world does not wait, the newest frame wins. False: finite, every frame counts."""
     frames: int | None = None
     """How many frames will come, where that can be told; an estimate."""
+    moving: bool = True
+    """False: pictures that have nothing to do with one another."""

@@ -28,6 +28,8 @@ class Metrics:
     """Shown frames that an output was too slow to take."""
     latency_ms: Mapping[str, tuple[float, float]]
     """Stage to (p50, p95) over the last 240 frames."""
+    pace: str = ""
+    """How often the network runs and why, in one line."""
 
     @property
     def in_flight(self) -> int:
@@ -77,7 +79,7 @@ class Meter:
         with self._lock:
             self._failed += count
 
-    def read(self, unwritten: int = 0) -> Metrics:
+    def read(self, unwritten: int = 0, pace: str = "") -> Metrics:
         """All of it, from one moment."""
         with self._lock:
             span = self._shown_at[-1] - self._shown_at[0] if len(self._shown_at) > 1 else 0.0
@@ -90,6 +92,7 @@ class Meter:
                 fps=(len(self._shown_at) - 1) / span if span > 0 else 0.0,
                 unwritten=unwritten,
                 latency_ms={stage: _percentiles(values) for stage, values in self._recent.items()},
+                pace=pace,
             )
 
 

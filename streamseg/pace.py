@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from streamseg.frame import Frame, StreamInfo
+if TYPE_CHECKING:  # the options name the targets, and `--help` loads no NumPy for them
+    from streamseg.frame import Frame, StreamInfo
 
 Target = Literal["fps", "latency", "quality", "power"]
 

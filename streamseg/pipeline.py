@@ -109,7 +109,7 @@ class Pipeline:
 
     def metrics(self) -> Metrics:
         """A reading of the counters and latencies, at any time and from any thread."""
-        return self._meter.read(unwritten=sum(line.dropped for _, line in self._blocking))
+        return self._meter.read(sum(line.dropped for _, line in self._blocking), self.pace.explain())
 
     def __iter__(self) -> Iterator[Shown]:
         threads = [self._start("capture", self._capture)]

@@ -12,16 +12,26 @@ from streamseg.metrics import Metrics
 from streamseg.pipeline import Pipeline
 
 
-def follow(pipeline: Pipeline, *, quiet: bool) -> None:
-    """Runs `pipeline` to its end; progress only on a terminal, and one line of summary at the end."""
+_log = logging.getLogger(__name__)
+
+
+def follow(pipeline: Pipeline, *, quiet: bool, explain: bool = False) -> None:
+    """Runs `pipeline` to its end; progress only on a terminal, and one line of summary at the end.
+
+    With `explain` every change of the network's pace is said.
+    """
     started_s = time.monotonic()
+    readings = _readings(pipeline)
+    if explain:
+        readings = _explained(readings)
     try:
         if quiet or not sys.stderr.isatty():
-            pipeline.run()
+            for _ in readings:
+                pass
         elif pipeline.source.info.live:
-            _with_status(pipeline)
+            _with_status(pipeline, readings)
         else:
-            _with_bar(pipeline)
+            _with_bar(pipeline, readings)
     finally:
         if not quiet:
             print(summary(pipeline, time.monotonic() - started_s), file=sys.stderr)
@@ -63,7 +73,7 @@ class _OneLine(logging.Formatter):
         return redact(super().format(record))
 
 
-def _with_bar(pipeline: Pipeline) -> None:
+def _with_bar(pipeline: Pipeline, readings: Iterator[Metrics]) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -77,17 +87,28 @@ def _with_bar(pipeline: Pipeline) -> None:
     info = pipeline.source.info
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=5) as progress:
         task = progress.add_task(info.name, total=info.frames, fps=0.0)
-        for metrics in _readings(pipeline):
+        for metrics in readings:
             progress.update(task, completed=metrics.shown, fps=metrics.fps)
 
 
-def _with_status(pipeline: Pipeline) -> None:
+def _with_status(pipeline: Pipeline, readings: Iterator[Metrics]) -> None:
     from rich.console import Console
 
     name = pipeline.source.info.name
     with Console(stderr=True).status(name) as status:
-        for metrics in _readings(pipeline):
+        for metrics in readings:
             status.update(f"{name}: {status_line(metrics)}")
+
+
+def _explained(readings: Iterator[Metrics]) -> Iterator[Metrics]:
+    """Passes readings on and says their pace: where it becomes another one, not where its figures waver."""
+    said = ""
+    for metrics in readings:
+        decision = "".join(c for c in metrics.pace if not c.isdigit())
+        if metrics.shown and decision != said:
+            said = decision
+            _log.info("%s", metrics.pace)
+        yield metrics
 
 
 def _readings(pipeline: Pipeline) -> Iterator[Metrics]:

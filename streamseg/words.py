@@ -98,6 +98,7 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("source", nargs="?", help="where frames come from, see below")
     run.add_argument("outputs", nargs="*", metavar="output", help="where the result goes; default: a window")
     run.add_argument("--config", type=Path, metavar="FILE.yaml", help="read options from a file; flags go before it")
+    run.add_argument("--explain", action="store_true", help="say how often the network runs, and why")
     run.add_argument("--quiet", action="store_true", help="no progress, no summary")
     for name, kind in typing.get_type_hints(RunOptions, include_extras=True).items():
         if name in _POSITIONAL:

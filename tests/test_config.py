@@ -65,5 +65,5 @@ def test_every_shipped_configuration_is_valid(path: Path) -> None:
 
 def test_every_option_is_a_flag_and_every_flag_an_option() -> None:
     run = vars(parser().parse_args(["run", "x"]))
-    meant_for_the_terminal = {"command", "config", "debug", "quiet"}
+    meant_for_the_terminal = {"explain", "command", "config", "debug", "quiet"}
     assert set(run) - meant_for_the_terminal == set(RunOptions.__struct_fields__)

@@ -43,7 +43,7 @@ def allowed(path: Path) -> set[str]:
         return LEVEL_0 | {room} | BESIDE_THE_WALK[room]
     name = path.stem
     if name in WIRES:
-        return LEVEL_0 | ROOMS | WIRES | {"config", "pipeline", "evaluation", "training"}
+        return LEVEL_0 | ROOMS | WIRES | {"config", "pace", "pipeline", "evaluation", "training"}
     return {
         "errors": set(),
         "metrics": set(),

@@ -35,7 +35,7 @@ class PicturesSource:
         self._first = self._read_first(uri)
         height, width = self._first.shape[:2]
         name = Path(uri).name or uri
-        self.info = StreamInfo(name, width, height, options.fps, live=False, frames=len(self._paths))
+        self.info = StreamInfo(name, width, height, options.fps, live=False, moving=False, frames=len(self._paths))
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0

@@ -22,7 +22,10 @@ _MOST_AT_ONCE = 16  # frames in one run where the batch is free: more saves noth
 
 
 class Network:
-    """Runs `backend` as `spec` says; made and called in one thread."""
+    """Runs `backend` as `spec` says; made and called in one thread.
+
+    `scale`, which may be set between two calls, makes the input smaller where the graph leaves its size free.
+    """
 
     def __init__(self, spec: ModelSpec, backend: Backend) -> None:
         """Checks one against the other and warms up; owns the backend from here on.
@@ -31,6 +34,7 @@ class Network:
             InputError: spec and graph differ.
         """
         self.classes = spec_classes(spec)
+        self.scale = 1.0
         self._backend = backend
         try:
             check_model(spec, backend.inputs, backend.outputs)
@@ -75,7 +79,7 @@ class Network:
         """Neighbours that go to the same input size, in portions that the batch holds."""
 
         def size_of(frame: Frame) -> tuple[int, int]:
-            return input_size(self._spec.input, (frame.height, frame.width))
+            return input_size(self._spec.input, (frame.height, frame.width), self.scale)
 
         most = self._batch or _MOST_AT_ONCE
         for size, group in itertools.groupby(frames, size_of):

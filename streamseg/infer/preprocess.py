@@ -79,11 +79,14 @@ def make_fit(kind: FitKind, frame: tuple[int, int], size: tuple[int, int]) -> Fi
     return Fit(frame, size, source, target)
 
 
-def input_size(spec: InputSpec, frame: tuple[int, int]) -> tuple[int, int]:
-    """Height, width to bring a frame of (height, width) to: the spec's, and by the frame's aspect where it is free."""
+def input_size(spec: InputSpec, frame: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
+    """Height, width to bring a frame of (height, width) to: the spec's, and by the frame's aspect where it is free.
+
+    Where both are free they are multiplied by `scale`.
+    """
     height, width = spec.height, spec.width
     if height is None and width is None:
-        scale = spec.side / max(frame)
+        scale *= spec.side / max(frame)
     else:
         scale = height / frame[0] if height is not None else (width or 0) / frame[1]
     return (

@@ -14,7 +14,7 @@ _MAX_LEGEND = 12
 
 
 class Hud:
-    """Frames a second, age of the picture, drops."""
+    """Frames a second, age of the picture, pace of the network, drops."""
 
     def __init__(self) -> None:
         self._due_s = 0.0
@@ -33,6 +33,8 @@ def hud_lines(metrics: Metrics) -> list[str]:
     age_ms = metrics.latency_ms.get("age", (0.0, 0.0))[0]
     infer_ms = metrics.latency_ms.get("infer", (0.0, 0.0))[0]
     lines = [f"{metrics.fps:.1f} fps", f"{age_ms:.0f} ms old, network {infer_ms:.1f} ms"]
+    if metrics.pace:
+        lines.append(metrics.pace.rpartition(": ")[2])
     dropped = sum(metrics.dropped.values())
     return [*lines, f"{dropped} dropped"] if dropped else lines
 

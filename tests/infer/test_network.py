@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
+from streamseg.contracts import Scalable
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer.backends.ort import OrtBackend
@@ -99,6 +100,15 @@ def test_frames_of_different_sizes_go_in_one_call(tmp_path: Path) -> None:
     assert [s.labels.shape for s in together] == [(48, 64), (64, 48), (32, 64), (32, 64)]
     for one, found in zip(frames, together, strict=True):
         np.testing.assert_array_equal(net([one])[0].labels, found.labels)
+
+
+def test_a_network_of_free_size_can_look_at_a_smaller_picture(tmp_path: Path) -> None:
+    free = network(toy_models.segmenter(tmp_path / "free.onnx", size=(None, None)), side=64, stride=8, std=(255.0,))
+    fixed = network(toy_models.segmenter(tmp_path / "fixed.onnx"), std=(255.0,))
+    assert isinstance(free, Scalable)
+    free.scale = fixed.scale = 0.5
+    assert free([frame()])[0].labels.shape == (24, 32)
+    assert fixed([frame()])[0].labels.shape == (24, 32)
 
 
 @pytest.mark.parametrize("batch", [1, 4, None])
