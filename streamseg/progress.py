@@ -11,7 +11,6 @@ from streamseg.errors import redact
 from streamseg.metrics import Metrics
 from streamseg.pipeline import Pipeline
 
-
 _log = logging.getLogger(__name__)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import platform
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -107,12 +108,25 @@ def _quantise(plain: Path, made: Path, feeds: Iterator[dict[str, NDArray[Any]]],
                 activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 per_channel=True,
-                reduce_range=True,
+                reduce_range=not signed and _adds_in_16_bits(),
                 # TensorRT adds biases as they are.
                 extra_options={"ActivationSymmetric": signed, "WeightSymmetric": True, "QuantizeBias": not signed},
             )
     except Exception as error:  # it names no classes
         raise InputError(f"cannot be quantised: {' '.join(str(error).split())[:200]}") from None
+
+
+def _adds_in_16_bits() -> bool:
+    """Whether this processor adds two products of bytes in 16 bits, which overflow unless weights have seven.
+
+    True of x86 before its VNNI instructions; the eighth bit is worth a point of mIoU to some networks.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    try:
+        return "vnni" not in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return True
 
 
 def _name_nodes(plain: Path) -> None:
