@@ -6,6 +6,10 @@ from streamseg.contracts import Mover
 from streamseg.motion.mover import Motion
 
 
-def make_mover(*, steady: bool = True) -> Mover:
-    """What carries the segmentations of one stream, to be made in the thread that shows them."""
-    return Motion()
+def make_mover(*, steady: bool = True, fine: bool = False) -> Mover:
+    """What carries the segmentations of one stream, to be made in the thread that shows them.
+
+    `steady` takes the flicker out of what the network finds; `fine` takes about twice the time for masks that fit
+    better.
+    """
+    return Motion(steady=steady, fine=fine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -15,12 +16,13 @@ from streamseg.frame import Frame
 T = TypeVar("T", np.uint8, np.float32)
 Grey = NDArray[np.uint8]
 Flow = NDArray[np.float32]
-"""(h, w, 2) f32: how far away in x and y, in pixels of the small picture, each of its pixels was."""
+"""(h, w, 2) f32: how far away in x and y, in pixels of a small picture, each of its pixels was."""
 
 _GREY_AREA = 480 * 360
-_SMALL_AREA = 144 * 108
 _LEAST_SIDE = 24  # dense inverse search needs room for its patches
-_CUT = 0.33  # of the contrast left over: camvid steps leave 0.06 to 0.2, other places of the same drive mostly 0.4 and more
+_CUT = 0.33  # of the contrast: neighbours leave 0.06 to 0.2 of it over, other places of the same drive 0.4 and more
+_BACK_STEPS = 2
+_NOISE = 2.0  # grey levels that are left over where nothing moves
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,48 +34,56 @@ class Look:
     frame: tuple[int, int]
     """Height, width of the frame, px."""
     grey: Grey
-    """For comparing pixels: at most 480x360 of them."""
-    small: Grey
-    """For the flow: 144x108 pixels in the frame's own proportions, whatever its size."""
+    """Every so manieth pixel of the frame: at most as many as 480x360 has."""
 
 
 def look_at(frame: Frame) -> Look:
-    """The frame, grey and small."""
-    size = frame.height, frame.width
-    height, width = _within(_GREY_AREA, size) if frame.height * frame.width > _GREY_AREA else size
-    picture = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_LINEAR)
-    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
-    height, width = (max(_LEAST_SIDE, side) for side in _within(_SMALL_AREA, size))
-    small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-    return Look(frame.index, frame.time_s, size, grey, np.asarray(small, np.uint8))
-
-
-def _within(area: int, size: tuple[int, int]) -> tuple[int, int]:
-    scale = (area / (size[0] * size[1])) ** 0.5
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    """The frame, small and grey."""
+    shrink = max(1, math.ceil((frame.height * frame.width / _GREY_AREA) ** 0.5))
+    grey = frame.grey(max(1, frame.height // shrink), max(1, frame.width // shrink))
+    return Look(frame.index, frame.time_s, (frame.height, frame.width), grey)
 
 
 class Search:
-    """Dense inverse search (Kroeger et al., 2016) down to single pixels of the small picture."""
+    """Dense inverse search (Kroeger et al., 2016), down to single pixels of pictures of `area` pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, area: int) -> None:
+        self._area = area
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._search.setFinestScale(0)
-        self._search.setGradientDescentIterations(8)
+        self._search.setPatchStride(6)
+        self._search.setGradientDescentIterations(10)
         self._search.setUseMeanNormalization(False)
+        self._small: dict[Look, Grey] = {}
 
-    def __call__(self, now: Grey, then: Grey) -> Flow:
-        """From pixels of `now` to where they are in `then`, both (h, w) u8."""
+    def shape(self, look: Look) -> tuple[int, int]:
+        """Height and width of the flow; the same for frames of the same proportions, whatever their size."""
+        height, width = look.frame
+        scale = (self._area / (height * width)) ** 0.5
+        return max(_LEAST_SIDE, round(height * scale)), max(_LEAST_SIDE, round(width * scale))
+
+    def __call__(self, now: Look, then: Look) -> Flow | None:
+        """From pixels of `now` to where they are in `then`; None where that cannot make one picture of the other."""
+        self._small = {look: self._shrunk(look) for look in (now, then)}
+        here, there = self._small.values()
+        there = brighter(there, cv2.mean(here)[0] - cv2.mean(there)[0])  # the exposure may have changed
         # Zeros, not just room for the result: what is handed over is where the search begins.
-        return np.asarray(self._search.calc(now, then, np.zeros((*now.shape, 2), np.float32)), np.float32)
+        flow = np.asarray(self._search.calc(here, there, np.zeros((*here.shape, 2), np.float32)), np.float32)
+        return flow if _explains(flow, here, there) else None
+
+    def _shrunk(self, look: Look) -> Grey:
+        height, width = self.shape(look)
+        known = self._small.get(look)
+        if known is not None:
+            return known
+        return np.asarray(cv2.resize(look.grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def is_cut(now: Grey, then: Grey, flow: Flow) -> bool:
-    """Whether `flow` fails to make one picture out of the other."""
+def _explains(flow: Flow, now: Grey, then: Grey) -> bool:
     moved = sample(then, grid(now.shape) + flow)
     rest = cv2.mean(cv2.absdiff(now, moved))[0]
     contrast = cv2.mean(cv2.absdiff(now, np.full_like(now, round(cv2.mean(now)[0]))))[0]
-    return rest > 2 + _CUT * contrast
+    return rest < _NOISE + _CUT * contrast
 
 
 def compose(first: Flow, second: Flow) -> Flow:
@@ -81,11 +91,12 @@ def compose(first: Flow, second: Flow) -> Flow:
     return np.asarray(cv2.add(first, sample(second, grid(first.shape) + first)), np.float32)
 
 
-@lru_cache(4)
-def grid(shape: tuple[int, ...]) -> Flow:
-    """(h, w, 2): each pixel's own x and y; not to be written into."""
-    x, y = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
-    return np.dstack([x, y])
+def inverse(flow: Flow) -> Flow:
+    """The flow back, followed from a place to one that leads to it; what was hidden goes as what is near it."""
+    back = -flow
+    for _ in range(_BACK_STEPS):
+        back = -sample(flow, grid(flow.shape) + back)
+    return back
 
 
 def destinations(way: Flow, shape: tuple[int, ...]) -> Flow:
@@ -93,7 +104,13 @@ def destinations(way: Flow, shape: tuple[int, ...]) -> Flow:
     height, width = shape
     scaled = way * np.array([width / way.shape[1], height / way.shape[0]], np.float32)
     far = cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.add(far, grid(shape)), np.float32)
+    return np.asarray(cv2.add(far, grid(shape), far), np.float32)  # into what is there: new memory costs more than sums
+
+
+def inside(way: Flow) -> NDArray[np.uint8]:
+    """(h, w) u8 like `way`: 255 where it leads to a place in the picture, 0 where out of it."""
+    height, width = way.shape[:2]
+    return np.asarray(cv2.inRange(grid(way.shape) + way, (-0.5, -0.5), (width - 0.5, height - 0.5)), np.uint8)
 
 
 def sample(
@@ -102,3 +119,17 @@ def sample(
     """What `plane` has at `places`, (h, w, 2) f32: x and y."""
     moved = cv2.remap(plane, places, None, how, borderMode=outside)  # type: ignore[call-overload]
     return np.asarray(moved, plane.dtype)
+
+
+def brighter(plane: Grey, by: float) -> Grey:
+    """`plane` and `by` grey levels, within 0..255."""
+    return np.asarray(cv2.add(plane, (by,)), np.uint8)  # type: ignore[call-overload]
+
+
+@lru_cache(4)
+def grid(shape: tuple[int, ...]) -> Flow:
+    """(h, w, 2): each pixel's own x and y; read-only."""
+    x, y = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
+    places = np.dstack([x, y])
+    places.setflags(write=False)
+    return places

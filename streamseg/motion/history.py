@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamseg.frame import Frame
-from streamseg.motion.flow import Flow, Look, Search, compose, is_cut, look_at
+from streamseg.motion.flow import Flow, Look, Search, compose, inverse
 
 _DEPTH_S = 2.0
 _DEPTH = 120
@@ -24,8 +23,8 @@ class _Way(NamedTuple):
 class History:
     """What is known of the newest frames of a stream, and the way from one to another."""
 
-    def __init__(self) -> None:
-        self._search = Search()
+    def __init__(self, search: Search) -> None:
+        self._search = search
         self._looks: list[Look] = []
         self._steps: dict[tuple[int, int], Flow | None] = {}
         self._ways: list[_Way] = []
@@ -35,10 +34,9 @@ class History:
         """The frame that was seen last."""
         return self._looks[-1]
 
-    def see(self, frame: Frame) -> None:
+    def see(self, look: Look) -> None:
         """The next frame. One of other proportions than those before has nothing to do with them."""
-        look = look_at(frame)
-        if self._looks and self.newest.small.shape != look.small.shape:
+        if self._looks and self._search.shape(self.newest) != self._search.shape(look):
             self._looks, self._steps, self._ways = [], {}, []
         self._looks.append(look)
         while len(self._looks) > _DEPTH or look.time_s - self._looks[0].time_s > _DEPTH_S:
@@ -57,7 +55,7 @@ class History:
         frame that is looked back at all the time may be longer than the history.
         """
         kept = (way for way in self._ways if way.then is then and _in_order(then, way.at, now))
-        _, at, flow = next(kept, _Way(then, then, np.zeros((*then.small.shape, 2), np.float32)))
+        _, at, flow = next(kept, _Way(then, then, np.zeros((*self._search.shape(then), 2), np.float32)))
         for look in self._looks if now.index > then.index else reversed(self._looks):
             if look is not at and _in_order(at, look, now):
                 step = self._step(look, at)
@@ -68,8 +66,8 @@ class History:
     def _step(self, now: Look, then: Look) -> Flow | None:
         pair = now.index, then.index
         if pair not in self._steps:
-            flow = self._search(now.small, then.small)
-            self._steps[pair] = None if is_cut(now.small, then.small, flow) else flow
+            back = self._steps.get((then.index, now.index))
+            self._steps[pair] = self._search(now, then) if back is None else inverse(back)
         return self._steps[pair]
 
 

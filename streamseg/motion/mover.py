@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from streamseg.frame import Frame
-from streamseg.motion.flow import Look
+from streamseg.motion.flow import Look, Search, look_at
 from streamseg.motion.history import History
+from streamseg.motion.identity import Identities
 from streamseg.motion.instances import carry_instances, no_instances
 from streamseg.motion.match import Side, match
-from streamseg.segmentation import Segmentation
+from streamseg.segmentation import Instances, Segmentation
+
+
+class _Effort(NamedTuple):
+    """What is spent on a frame."""
+
+    area: int
+    """Pixels of the picture in which motion is searched."""
+    reach: float
+    """Pixels around where the motion leads that vote."""
+
+
+_LIVE, _QUICK, _FINE = _Effort(128 * 96, 1.5), _Effort(112 * 84, 1.0), _Effort(224 * 168, 2.0)
+_PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
 
 
 class Motion:
@@ -24,45 +39,98 @@ class Motion:
     confidence 0.
     """
 
-    def __init__(self) -> None:
-        self._history = History()
+    def __init__(self, *, steady: bool = True, fine: bool = False) -> None:
+        self._ahead, self._between = (_FINE, _FINE) if fine else (_LIVE, _QUICK)
+        self._live, self._file = History(Search(self._ahead.area)), History(Search(self._between.area))
+        self._steady = steady
+        self._last: tuple[Segmentation, Segmentation] | None = None
+        """What was last found, and the same steadied."""
+        self._identities = Identities()
+        self._named: tuple[Segmentation, Segmentation] | None = None
+        """What was last found, and the same with its objects numbered."""
 
     def observe(self, frame: Frame) -> None:
         """The next frame of the stream; indices may have gaps, sizes may change."""
-        self._history.see(frame)
+        look = look_at(frame)
+        self._live.see(look)
+        self._file.see(look)
 
     def carry(self, segmentation: Segmentation) -> Segmentation:
-        """`segmentation` of an observed frame, brought to the newest observed one; that one's own is given back."""
-        if segmentation.frame_index == self._history.newest.index:
+        """`segmentation` of an observed frame, brought to the newest observed one; steadied where it is that one's."""
+        segmentation = self._with_names(self._live, segmentation)
+        if self._steady:
+            segmentation = self._steadied(segmentation)
+        if segmentation.frame_index == self._live.newest.index:
             return segmentation
-        return self._onto(self._history.newest, [segmentation])
+        return _onto(self._live, self._live.newest, [segmentation], self._ahead.reach)
+
+    def _with_names(self, history: History, found: Segmentation) -> Segmentation:
+        """The same, each object with the track id of the one that it continues."""
+        if found.instances is None:
+            return found
+        if self._named is None or self._named[0] is not found:
+            before = self._named and _objects_at(history, self._named[1], found.frame_index)
+            named = self._identities.follow(found.instances, before)
+            self._named = found, dataclasses.replace(found, instances=named)
+        return self._named[1]
+
+    def _steadied(self, found: Segmentation) -> Segmentation:
+        """The same with the votes of the one before: what flickers loses, what moves does not."""
+        if self._last is None or self._last[0] is not found:
+            steady = self._with_last(found)
+            self._last = found, steady
+        return self._last[1]
+
+    def _with_last(self, found: Segmentation) -> Segmentation:
+        if self._last is None:
+            return found
+        before = self._last[1]
+        now, then = (self._live.find(each.frame_index) for each in (found, before))
+        way = self._live.way(now, then) if now and then and then.index < now.index else None
+        if now is None or then is None or way is None:
+            return found
+        own = Side(now, None, found.labels, found.confidence)
+        labels, confidence = match(
+            now, [own, Side(then, way, before.labels, before.confidence, _PAST_WORTH)], self._ahead.reach
+        )
+        return dataclasses.replace(found, labels=labels, confidence=None if found.confidence is None else confidence)
 
     def between(
         self, frames: Sequence[Frame], before: Segmentation | None, after: Segmentation | None
     ) -> Iterator[Segmentation]:
         """One segmentation for each of `frames`, all observed: they follow the frame of `before`, and the last of
         them is that of `after`. Either is None at an end of the stream."""
-        ends = [one for one in (before, after) if one is not None]
+        ends = [self._with_names(self._file, one) for one in (before, after) if one is not None]
         for frame in frames:
-            now = self._history.find(frame.index)
+            now = self._file.find(frame.index)
             own = next((one for one in ends if one.frame_index == frame.index), None)
-            yield own or (_doubted(ends[0]) if now is None else self._onto(now, ends))
+            yield own or (_doubted(ends[0]) if now is None else _onto(self._file, now, ends, self._between.reach))
 
-    def _onto(self, now: Look, found: Sequence[Segmentation]) -> Segmentation:
-        """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
-        found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
-        seen = [(one, then) for one in found if (then := self._history.find(one.frame_index)) is not None]
-        if not seen:
-            return _doubted(found[0])
-        ways = [(one, then, way) for one, then in seen if (way := self._history.way(now, then)) is not None]
-        if not ways:
-            return _forgotten(found[0])
-        labels, confidence = match(now, [Side(then, way, one.labels, one.confidence) for one, then, way in ways])
-        nearest, then, way = ways[0]
-        objects = nearest.instances
-        if objects is not None:
-            objects = carry_instances(objects, way, then.frame, now.frame)
-        return dataclasses.replace(nearest, labels=labels, confidence=confidence, instances=objects)
+
+def _onto(history: History, now: Look, found: Sequence[Segmentation], reach: float) -> Segmentation:
+    """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
+    found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
+    seen = [(one, then) for one in found if (then := history.find(one.frame_index)) is not None]
+    if not seen:
+        return _doubted(found[0])
+    ways = [(one, then, way) for one, then in seen if (way := history.way(now, then)) is not None]
+    if not ways:
+        return _forgotten(found[0])
+    labels, confidence = match(now, [Side(then, way, one.labels, one.confidence) for one, then, way in ways], reach)
+    nearest, then, way = ways[0]
+    objects = nearest.instances
+    if objects is not None:
+        objects = carry_instances(objects, way, then.frame, now.frame)
+    return dataclasses.replace(nearest, labels=labels, confidence=confidence, instances=objects)
+
+
+def _objects_at(history: History, found: Segmentation, index: int) -> Instances | None:
+    """The objects of `found` where they are in the frame of that index; None where no way leads there."""
+    now, then = history.find(index), history.find(found.frame_index)
+    way = history.way(now, then) if now and then and then.index < now.index else None
+    if found.instances is None or now is None or then is None or way is None:
+        return None
+    return carry_instances(found.instances, way, then.frame, now.frame)
 
 
 def _doubted(segmentation: Segmentation) -> Segmentation:

@@ -1,0 +1,71 @@
+"""The way from one frame to another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamseg.motion.flow import Search, compose, destinations, look_at
+from streamseg.motion.history import History
+from tests.motion.clips import frame, panned, texture
+
+
+def test_a_way_step_by_step_is_the_direct_one_where_all_moves_alike() -> None:
+    looks = [look_at(frame(index, panned(index, step=2))) for index in range(5)]
+    search, history = Search(160 * 120), History(Search(160 * 120))
+    for look in looks:
+        history.see(look)
+    chained, direct = history.way(looks[4], looks[0]), search(looks[4], looks[0])
+    assert chained is not None and direct is not None
+    inner = (slice(10, -10), slice(10, -20))
+    assert np.abs(np.median(chained[inner], (0, 1)) - [4, 0]).max() < 0.1  # 8 px of a frame twice as large
+    assert np.abs(chained[inner] - direct[inner]).mean() < 0.15
+
+
+def test_constant_flows_add_up_exactly() -> None:
+    first, second = np.full((30, 40, 2), (1.5, -2.0), np.float32), np.full((30, 40, 2), (0.25, 1.0), np.float32)
+    assert np.array_equal(compose(first, second), np.full((30, 40, 2), (1.75, -1.0), np.float32))
+
+
+def test_a_way_back_undoes_the_way_there() -> None:
+    looks, history = [look_at(frame(index, panned(index, step=2))) for index in range(4)], History(Search(160 * 120))
+    for look in looks:
+        history.see(look)
+    there, back = history.way(looks[3], looks[0]), history.way(looks[0], looks[3])
+    assert there is not None and back is not None
+    assert np.abs(compose(there, back)[12:-12, 16:-24]).mean() < 0.15
+
+
+def test_a_way_that_is_followed_outlives_the_history() -> None:
+    looks, history = (
+        [look_at(frame(index, panned(index // 4, step=2))) for index in range(80)],
+        History(Search(160 * 120)),
+    )
+    for look in looks:
+        history.see(look)
+        way = history.way(look, looks[0])
+    assert history.find(0) is looks[0]
+    assert history.find(1) is None
+    assert way is not None
+    assert abs(np.median(way[10:-10, 10:-40, 0]) - 19) < 1
+
+
+def test_a_change_of_exposure_is_no_cut() -> None:
+    image = panned(0) // 2
+    dark, bright = look_at(frame(0, image)), look_at(frame(1, image + np.uint8(40)))
+    assert Search(160 * 120)(bright, dark) is not None
+
+
+def test_another_picture_is_a_cut() -> None:
+    looks = look_at(frame(0, panned(0))), look_at(frame(1, texture(9, 320, 240)))
+    assert Search(160 * 120)(looks[1], looks[0]) is None
+
+
+def test_a_still_and_even_picture_is_no_cut() -> None:
+    looks = [look_at(frame(index, np.full((240, 320, 3), 90, np.uint8))) for index in range(2)]
+    assert Search(160 * 120)(looks[1], looks[0]) is not None
+
+
+def test_a_flow_means_the_same_at_any_size() -> None:
+    way = np.full((10, 20, 2), (2.0, 1.0), np.float32)
+    there = destinations(way, (20, 40))
+    assert there[5, 6].tolist() == [10.0, 7.0]
