@@ -16,8 +16,8 @@ class StreamsegError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = redact(message)
-        self.hint = redact(hint)
+        self.message = printable(redact(message))
+        self.hint = printable(redact(hint))
         super().__init__(f"{self.message} ({self.hint})" if hint else self.message)
 
 
@@ -38,9 +38,13 @@ class SourceError(StreamsegError):
 
 
 class OutputError(StreamsegError):
-    """An output that cannot be opened or written."""
+    """An output that cannot be opened or written now; `retry_s` is the shortest sensible wait."""
 
     exit_code = 4
+
+    def __init__(self, message: str, hint: str = "", *, retry_s: float = 0.5) -> None:
+        super().__init__(message, hint)
+        self.retry_s = retry_s
 
 
 class BackendError(StreamsegError):
@@ -49,14 +53,22 @@ class BackendError(StreamsegError):
     exit_code = 5
 
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s]*@")  # to the last @: a password may hold one
+# To the last @, because a password may hold one; and where a colon begins no port, across the / that it may hold too.
+_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s]*|[^/\s:@\[]*:(?!\d+(?:[/?#\s]|$))\S*)@")
 _SECRET_QUERY = re.compile(
-    r"(?P<name>[?&;](?:access_)?(?:token|key|password|passwd|pwd|pass|secret|auth|sig|signature)=)[^&;\s'\"]*",
+    r"(?P<name>[?&;#][\w.%-]*(?:token|key|pass|pwd|pw|pas|secret|auth|sig|credential|session|jwt)[\w.%-]*=)[^&;\s'\"]*?(?=[:)]*(?:[&;\s'\"]|$))",
     re.IGNORECASE,
 )
+# What a terminal would obey or cannot show: C0 and C1 controls, marks that turn the reading direction, half characters.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def redact(text: str) -> str:
     """`text` without the user, password or token of any URL in it; for everything that leaves the process."""
     text = _CREDENTIALS.sub(r"\g<scheme>***@", text)
     return _SECRET_QUERY.sub(r"\g<name>***", text)
+
+
+def printable(text: str) -> str:
+    """`text` with whatever a terminal would obey written out, as `\\x1b`; for names that come from outside."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

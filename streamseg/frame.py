@@ -8,16 +8,24 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.errors import printable
+from streamseg.planes import Planes
+
 Image: TypeAlias = NDArray[np.uint8]
 """A picture: (H, W, 3) u8, blue-green-red, as OpenCV has it."""
+Pixels: TypeAlias = Image | Planes
+"""A picture in either form; both have a `shape` of (H, W, 3)."""
+
+MAX_MEGAPIXELS = 64.0
+"""The largest picture that is let in, unless somebody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One decoded picture, read-only, with its place in time."""
 
-    image: Image
-    """(H, W, 3) u8 BGR, read-only."""
+    pixels: Pixels
+    """As the source had it: an image, or the planes of a video; read-only."""
     index: int
     """Counts what the source delivered, from 0: gaps show drops."""
     time_s: float
@@ -28,23 +36,49 @@ class Frame:
     """Name of the stream, free of secrets."""
 
     def __post_init__(self) -> None:
-        image = self.image
+        if isinstance(self.pixels, Planes):
+            return
+        image = self.pixels
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"a frame is (H, W, 3) uint8, not {image.shape} {image.dtype}")
         image.setflags(write=False)
 
     @property
+    def image(self) -> Image:
+        """(H, W, 3) u8 BGR, read-only; planes are converted the first time."""
+        return as_image(self.pixels)
+
+    @property
+    def planes(self) -> Planes | None:
+        """The planes of a video, where the source had such."""
+        return self.pixels if isinstance(self.pixels, Planes) else None
+
+    @property
     def height(self) -> int:
         """Rows, in pixels."""
-        return int(self.image.shape[0])
+        return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
         """Columns, in pixels."""
-        return int(self.image.shape[1])
+        return int(self.pixels.shape[1])
+
+    def grey(self, height: int, width: int) -> NDArray[np.uint8]:
+        """(height, width) u8 brightness; from planes without any conversion, and then in the video's own range."""
+        import cv2
+
+        pixels = self.pixels
+        if isinstance(pixels, Planes):
+            return np.asarray(cv2.resize(pixels.y, (width, height)), np.uint8)
+        return np.asarray(cv2.cvtColor(cv2.resize(pixels, (width, height)), cv2.COLOR_BGR2GRAY), np.uint8)
 
     def __repr__(self) -> str:
         return f"Frame({self.width}x{self.height}, index={self.index}, time_s={self.time_s:.3f})"
+
+
+def as_image(pixels: Pixels) -> Image:
+    """(H, W, 3) u8 BGR, read-only where it is converted."""
+    return pixels.image if isinstance(pixels, Planes) else pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +97,6 @@ class StreamInfo:
     """How many frames will come, where that can be told; an estimate."""
     moving: bool = True
     """False: pictures that have nothing to do with one another."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))  # file names may hold anything

@@ -8,22 +8,26 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-# A picture's header can promise more than the memory holds; OpenCV reads its limit when it is loaded.
+# Read by OpenCV when it is loaded: a picture's header can promise more than the memory holds, and what is wrong with a
+# picture is told below in one line, not in five.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 from streamseg.capture.camera import CameraSource
 from streamseg.capture.pictures import SUFFIXES, PicturesSource
-from streamseg.capture.revive import Revive
+from streamseg.capture.revive import Revive, opened_apart
 from streamseg.capture.scene import SceneSource
 from streamseg.capture.stream import StreamSource
 from streamseg.capture.video import VideoSource
 from streamseg.contracts import Source, SourceOptions
 from streamseg.errors import InputError
 
+_CAMERA_WAIT_S = 1.0  # looking whether a device is there costs nothing
+
 SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
-    "camera": lambda uri, options: Revive(lambda: CameraSource(uri, options), options),
+    "camera": lambda uri, options: Revive(lambda: CameraSource(uri, options), options, longest_wait_s=_CAMERA_WAIT_S),
     "stream": lambda uri, options: _endless_if_live(uri, options),
-    "video": VideoSource,
+    "video": lambda uri, options: opened_apart(lambda: VideoSource(uri, options)),
     "pictures": PicturesSource,
     "scene": SceneSource,
 }
@@ -71,7 +75,7 @@ def _by_scheme(scheme: str, uri: str) -> str:
 def _endless_if_live(uri: str, options: SourceOptions) -> Source:
     if uri.lower().startswith("rtsp"):
         return Revive(lambda: StreamSource(uri, options), options)
-    first = StreamSource(uri, options)
+    first = opened_apart(lambda: StreamSource(uri, options))
     if not first.info.live:
         return first
     waiting = [first]  # the one already open serves as the first connection

@@ -12,7 +12,9 @@ import numpy as np
 
 from streamseg.buffers import Pool
 from streamseg.errors import InputError, SourceError, StreamsegError
-from streamseg.frame import Image
+from streamseg.frame import Pixels
+from streamseg.picturefile import check_size
+from streamseg.planes import Planes, holds_planes, to_bgr
 
 if TYPE_CHECKING:
     import av
@@ -86,18 +88,16 @@ def _packets(
     yield None
 
 
-def to_picture(frame: av.VideoFrame, pool: Pool) -> Image:
-    """(H, W, 3) u8 BGR of a decoded frame of any format, upright; alpha is dropped.
-
-    swscale is exact for every matrix and range, and since FFmpeg 8 needs half the time of OpenCV's way from 4:2:0
-    (0.32 against 0.62 ms of one core at 720p). One thread, because it would start and end them for every frame.
-    """
-    picture = np.asarray(frame.to_ndarray(format="bgr24", threads=1), np.uint8)
+def to_pixels(frame: av.VideoFrame, pool: Pool) -> Pixels:
+    """The planes of a decoded frame where it has them as everybody can use them, or its picture, upright."""
+    if holds_planes(frame):
+        return Planes(frame)
+    picture = to_bgr(frame)
     turn = _TURNS.get(round(frame.rotation) % 360)
     if turn is None:
         return picture
     height, width = picture.shape[:2] if turn == cv2.ROTATE_180 else picture.shape[1::-1]
-    return np.asarray(cv2.rotate(picture, turn, dst=pool.take(height, width)), np.uint8)
+    return np.asarray(cv2.rotate(picture, turn, dst=pool.take(height, width, 3)), np.uint8)
 
 
 def video_stream(container: InputContainer, name: str, max_megapixels: float) -> VideoStream:
@@ -116,18 +116,13 @@ def video_stream(container: InputContainer, name: str, max_megapixels: float) ->
     if stream.codec_context is None:  # a stream that is announced in a format unknown to FFmpeg
         raise InputError(f"{name}: its video is in a format that cannot be decoded")
     check_size(stream.width, stream.height, name, max_megapixels)
-    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(int(max_megapixels * 1e6))}
+    stream.codec_context.options = {**stream.codec_context.options, **pixel_limit(max_megapixels)}
     return stream
 
 
-def check_size(width: int, height: int, name: str, max_megapixels: float) -> None:
-    """Refuses pictures that would fill the memory.
-
-    Raises:
-        InputError: too large.
-    """
-    if width * height > max_megapixels * 1e6:
-        raise InputError(f"{name}: {width}x{height} is more than {max_megapixels:g} megapixels")
+def pixel_limit(max_megapixels: float) -> dict[str, str]:
+    """The decoder's own limit: given at opening, which decodes a little to learn the size, and for what follows."""
+    return {"max_pixels": str(int(max_megapixels * 1e6))}
 
 
 def open_error(error: Exception, name: str) -> StreamsegError:
@@ -145,10 +140,8 @@ def open_error(error: Exception, name: str) -> StreamsegError:
         return SourceError(f"{name}: the server has no such stream", "check the path in the URL")
     if isinstance(error, av.error.ExitError):
         return SourceError(f"{name}: does not answer")
-    if isinstance(error, av.error.InvalidDataError) and network:
-        return kind(f"{name}: no answer that is a video stream")
-    if isinstance(error, av.error.InvalidDataError):
-        return kind(f"{name}: not a video that can be read")
+    if isinstance(error, av.error.InvalidDataError | av.error.ArgumentError):  # the latter: of a format not let in
+        return kind(f"{name}: {'no answer that is a video stream' if network else 'not a video that can be read'}")
     code = getattr(error, "errno", None)
     if code is not None and code in _REASONS:
         return kind(f"{name}: {_REASONS[code]}")

@@ -5,18 +5,14 @@ from __future__ import annotations
 import glob
 import logging
 import re
-import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from streamseg.capture.decode import check_size
 from streamseg.contracts import SourceOptions
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image, StreamInfo
+from streamseg.picturefile import read_picture
 
 _log = logging.getLogger(__name__)
 
@@ -69,35 +65,6 @@ class PicturesSource:
     def _pass_over(self, error: InputError) -> None:
         self.counters["unreadable"] += 1
         _log.warning("%s: passed over", error)
-
-
-def read_picture(path: Path, max_megapixels: float) -> Image:
-    """(H, W, 3) u8 BGR of any picture, turned as its camera says; alpha is dropped, 16 bits become 8.
-
-    Raises:
-        InputError: it cannot be read, or is larger than allowed; told from its first bytes, before decoding.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    check_size(*_promised_size(path), str(path), max_megapixels)
-    try:
-        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (cv2.error, OSError):
-        picture = None
-    if picture is None:
-        raise InputError(f"{path}: not a picture that can be read")
-    return np.asarray(picture, np.uint8)
-
-
-def _promised_size(path: Path) -> tuple[int, int]:
-    """Width and height from the file's header; 0 where it has none that is known, for OpenCV to judge."""
-    import imagesize
-
-    try:
-        width, height = imagesize.get(str(path))
-    except (OSError, ValueError, struct.error):
-        return 0, 0
-    return max(0, int(width)), max(0, int(height))
 
 
 def _find(uri: str) -> list[Path]:

@@ -2,17 +2,21 @@
 
 A read that blocks inside a C library cannot be interrupted from Python, and closing a source under it is a crash. So
 each connection lives in a thread of its own, which is the one reason why a thread is started outside the pipeline: a
-connection that falls silent is left to its own time-out, and a new one takes its place at once.
+connection that falls silent is left to its own time-out, and a new one takes its place at once. For the same reason
+whatever may be slow to open is opened apart.
 """
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import logging
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from streamseg.contracts import Source, SourceOptions
 from streamseg.errors import SourceError, StreamsegError
@@ -20,8 +24,11 @@ from streamseg.frame import Frame, StreamInfo
 from streamseg.handoff import Handoff
 
 _log = logging.getLogger(__name__)
+_Opened = TypeVar("_Opened")
 _FIRST_WAIT_S = 0.5
+_EARLY_WAIT_S, _EARLY_S = 1.0, 10.0  # a short outage, such as a restart, ends within two seconds of its cause
 _LONGEST_WAIT_S = 30.0
+_LONG_OUTAGE_S = 2.0  # worth a line when it is over
 _OPEN_TIMEOUT_S = 15.0  # the libraries give up after five to ten
 
 
@@ -39,11 +46,17 @@ class Revive:
         open_source: Callable[[], Source],
         options: SourceOptions,
         *,
+        longest_wait_s: float = _LONGEST_WAIT_S,
         pause: Callable[[threading.Event, float], object] = threading.Event.wait,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._open, self._stall_s = open_source, options.stall_timeout_s
         self._pause, self._jitter = pause, jitter
+        self._longest_wait_s = longest_wait_s
+        self._waits = _waits(longest_wait_s)
+        self._lost_s: float | None = None
+        self._told: tuple[str, float] | None = None
+        self._told_s = -1.0
         self._closed = threading.Event()
         self._seam = _Seam()
         self._events: Counter[str] = Counter()
@@ -68,14 +81,13 @@ class Revive:
         return self._past + Counter(source.counters if source else {}) + self._events
 
     def __iter__(self) -> Iterator[Frame]:
-        wait_s = _FIRST_WAIT_S
         while not self._closed.is_set():
             frame = self._next()
             if frame is not None:
-                wait_s = _FIRST_WAIT_S
+                self._found()
                 yield self._seam.join(frame)
             elif not self._closed.is_set():
-                wait_s = self._again(wait_s)
+                self._again()
                 self._seam.cut()
 
     def close(self) -> None:
@@ -90,15 +102,27 @@ class Revive:
             connection.opened.wait(_OPEN_TIMEOUT_S)
         return connection.frames.get(self._stall_s)
 
-    def _again(self, wait_s: float) -> float:
-        """Gives the connection up, waits, and starts the next; the wait after the next failure."""
+    def _found(self) -> None:
+        """A frame is there: whatever was, is over."""
+        if self._lost_s is None:
+            return
+        away_s = time.monotonic() - self._lost_s
+        if away_s > _LONG_OUTAGE_S:
+            _log.warning("%s: frames again after %.1f s", self.info.name, away_s)
+        self._lost_s = self._told = None
+        self._waits = _waits(self._longest_wait_s)
+
+    def _again(self) -> None:
+        """Gives the connection up, waits, and starts the next."""
+        if self._lost_s is None:
+            self._lost_s = time.monotonic()
         connection = self._connection
         reason, least_s = connection.verdict(self._stall_s)
-        self._events["stalls"] += reason.startswith("silent")
+        self._events["stalls"] += "silent for" in reason
         connection.abandon()
+        wait_s = next(self._waits)
         pause_s = max(least_s, wait_s * (0.5 + 0.5 * self._jitter()))
-        named = reason if reason.startswith(self.info.name) else f"{self.info.name}: {reason}"
-        _log.warning("%s; trying again in %.1f s", named, pause_s)
+        self._tell(reason, wait_s, pause_s)
         self._pause(self._closed, pause_s)
         if not self._closed.is_set():
             self._past += Counter(connection.source.counters if connection.source else {})
@@ -106,7 +130,45 @@ class Revive:
             self._connection = _Connection(self._open)
             if self._closed.is_set():
                 self._connection.abandon()
-        return min(_LONGEST_WAIT_S, wait_s * 2)
+
+    def _tell(self, reason: str, wait_s: float, pause_s: float) -> None:
+        """One line for each reason and each longer wait, and never more than one a second."""
+        now_s = time.monotonic()
+        if (reason, wait_s) == self._told or now_s - self._told_s < 1.0:
+            return
+        self._told, self._told_s = (reason, wait_s), now_s
+        named = reason if reason.startswith(self.info.name) else f"{self.info.name}: {reason}"
+        _log.warning("%s; trying again in %.1f s", named, pause_s)
+
+
+def opened_apart(open_source: Callable[[], _Opened]) -> _Opened:
+    """What `open_source` gives, made in a thread of its own: whoever waits for it still hears a signal."""
+    opened: list[_Opened] = []
+    failed: list[BaseException] = []
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            opened.append(open_source())
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="streamseg-open", daemon=True).start()
+    done.wait()
+    if failed:
+        raise failed[0]
+    return opened[0]
+
+
+def _waits(longest_s: float) -> Iterator[float]:
+    """Half a second, one second for the first ten, then twice as long each time."""
+    wait_s, waited_s = _FIRST_WAIT_S, 0.0
+    while True:
+        yield wait_s
+        waited_s += wait_s
+        wait_s = min(longest_s, _EARLY_WAIT_S if waited_s < _EARLY_S else wait_s * 2)
 
 
 class _Connection:
@@ -117,7 +179,8 @@ class _Connection:
         self.opened = threading.Event()
         self.source: Source | None = None
         self.error: Exception | None = None
-        threading.Thread(target=self._read, args=(open_source,), name="streamseg-read", daemon=True).start()
+        context = contextvars.copy_context()  # so that its log lines belong to its stream
+        threading.Thread(target=context.run, args=(self._read, open_source), name="streamseg-read", daemon=True).start()
 
     def abandon(self) -> None:
         """Takes no more frames; the thread closes its source as soon as it notices."""
@@ -129,7 +192,7 @@ class _Connection:
         if not self.frames.ended:
             return (f"silent for {stall_s:g} s" if self.source else "does not open"), 0.0
         if self.error is None:
-            return "the stream ended", 0.0
+            return "disconnected", 0.0
         return str(self.error), self.error.retry_s if isinstance(self.error, SourceError) else 0.0
 
     def _read(self, open_source: Callable[[], Source]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
 import time
 from collections.abc import Iterator
@@ -13,10 +12,11 @@ from urllib.parse import quote, urlsplit
 
 from streamseg.buffers import Pool
 from streamseg.capture.clock import Clock
-from streamseg.capture.decode import FORMATS, decode_packets, open_error, to_picture, video_stream
+from streamseg.capture.decode import FORMATS, decode_packets, open_error, pixel_limit, to_pixels, video_stream
 from streamseg.contracts import SourceOptions
-from streamseg.errors import InputError, SourceError, StreamsegError, redact
+from streamseg.errors import SourceError, StreamsegError, printable, redact
 from streamseg.frame import Frame, StreamInfo
+from streamseg.urls import expand
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -48,9 +48,10 @@ class StreamSource:
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
         url = with_credentials(_small_scheme(expand(uri)))
-        self._name = "-" if uri == "-" else redact(url)
+        self._name = "-" if uri == "-" else printable(redact(url))
         self.counters = {"decode_errors": 0}
         self._closed = False
+        self._stall_s = options.stall_timeout_s
         self._container = self._open(url, options)
         try:
             self._stream = video_stream(self._container, self._name, options.max_megapixels)
@@ -66,16 +67,20 @@ class StreamSource:
 
     def __iter__(self) -> Iterator[Frame]:
         pool, clock = Pool(), Clock(self._name, 1 / (self.info.fps or 25.0), _JUMP_S)
+        import av
+
         index = 0
         try:
             for decoded in decode_packets(self._container, self._stream, self.counters):
                 if self._closed:
                     break
                 arrived_s = time.monotonic()
-                yield Frame(to_picture(decoded, pool), index, clock.read(decoded.time), arrived_s, self._name)
+                yield Frame(to_pixels(decoded, pool), index, clock.read(decoded.time), arrived_s, self._name)
                 index += 1
         except StreamsegError:
             raise
+        except (av.error.ExitError, TimeoutError):  # the library's own clock, set to the same time
+            raise SourceError(f"{self._name}: silent for {self._stall_s:g} s") from None
         except Exception as error:
             raise open_error(error, self._name) from None
         finally:
@@ -92,25 +97,10 @@ class StreamSource:
         target = "pipe:0" if url == "-" else url
         limits = None if url == "-" else (_OPEN_TIMEOUT_S, read_s)
         try:
-            return av.open(target, options=_options(url, options, read_s), timeout=limits)
+            limited = {**_options(url, options, read_s), **pixel_limit(options.max_megapixels)}
+            return av.open(target, options=limited, timeout=limits)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _told_apart(error, url, self._name) from None
-
-
-def expand(uri: str) -> str:
-    """`uri` with every `${NAME}` replaced from the environment.
-
-    Raises:
-        InputError: one is not set.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match["name"]
-        if name not in os.environ:
-            raise InputError(f"{uri}: the environment has no {name}")
-        return os.environ[name]
-
-    return re.sub(r"\$\{(?P<name>\w+)\}", value, uri)
 
 
 def _small_scheme(url: str) -> str:

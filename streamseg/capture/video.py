@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streamseg.buffers import Pool
 from streamseg.capture.clock import Clock
-from streamseg.capture.decode import FORMATS, decode_packets, open_error, to_picture, video_stream
+from streamseg.capture.decode import FORMATS, decode_packets, open_error, pixel_limit, to_pixels, video_stream
 from streamseg.contracts import SourceOptions
 from streamseg.frame import Frame, StreamInfo
 
@@ -26,7 +26,7 @@ class VideoSource:
         self._uri = uri
         self.counters = {"decode_errors": 0}
         try:
-            limits = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+            limits = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **pixel_limit(options.max_megapixels)}
             self._container = av.open(f"file:{uri}", options=limits, metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise open_error(error, uri) from None
@@ -52,7 +52,7 @@ class VideoSource:
                 if self._closed:
                     return
                 time_s = clock.read(decoded.time)
-                yield Frame(to_picture(decoded, pool), index, time_s, time.monotonic(), self.info.name)
+                yield Frame(to_pixels(decoded, pool), index, time_s, time.monotonic(), self.info.name)
                 index += 1
             self._report(index, time_s)
         except av.error.FFmpegError as error:

@@ -10,6 +10,7 @@ import numpy as np
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
+from streamseg.picturefile import read_picture
 from streamseg.render.alpha import enlarge, foreground
 from streamseg.segmentation import Segmentation
 
@@ -71,10 +72,7 @@ def _read(background: str) -> Image:
         raise InputError(f"background {background}: not a colour", "write it as '#rrggbb'")
     if not Path(background).is_file():
         raise InputError(f"background {background}: no such picture", "name a picture, or a colour as '#rrggbb'")
-    picture = cv2.imread(background, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f"background {background}: not a picture that can be read")
-    return np.asarray(picture, np.uint8)
+    return read_picture(Path(background))
 
 
 def _cover(picture: Image, height: int, width: int) -> Image:

@@ -45,12 +45,12 @@ class Overlay:
             if fresh:  # one colour everywhere: what is background is copied back anyway
                 self._colours[:] = classes.colours[1 - classes.background]
             return self._colours
-        coloured = cv2.applyColorMap(_grown(segmentation.labels, alpha), self._table)
+        coloured = cv2.applyColorMap(grown(segmentation.labels, alpha), self._table)
         cv2.resize(coloured, (width, height), dst=self._colours, interpolation=SMOOTH)
         return self._colours
 
 
-def _grown(labels: NDArray[np.uint8], alpha: Alpha | None) -> NDArray[np.uint8]:
+def grown(labels: NDArray[np.uint8], alpha: Alpha | None) -> NDArray[np.uint8]:
     """Labels continued one pixel into what is not drawn, so that no border fades to the background's colour."""
     if alpha is None:
         return labels

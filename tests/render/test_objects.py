@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamseg.contracts import Controls
-from streamseg.frame import Frame
+from streamseg.frame import Frame, as_image
 from streamseg.metrics import Meter
 from streamseg.render import RenderOptions, make_renderer
 from streamseg.render.objects import Objects
@@ -53,9 +53,9 @@ def test_a_model_without_objects_is_drawn_by_its_labels() -> None:
 
 def test_boxes_are_shown_alone_and_named_where_there_is_room() -> None:
     render = make_renderer(RenderOptions(view="boxes"), Controls())
-    wide = render(FRAME, segmentation((20, 30, 180, 90)), Meter().read()).copy()
+    wide = as_image(render(FRAME, segmentation((20, 30, 180, 90)), Meter().read())).copy()
     assert (wide[60, 100] == 40).all()
     assert wide[60, 20, 1] > 150
-    small = render(FRAME, segmentation((20, 30, 30, 40)), Meter().read())
+    small = as_image(render(FRAME, segmentation((20, 30, 30, 40)), Meter().read()))
     assert (wide[20:29, 22:100] == 245).any()
     assert (small[20:28, 32:100] == 40).all()

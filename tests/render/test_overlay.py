@@ -73,6 +73,15 @@ def test_a_diagonal_border_has_no_stairs() -> None:
     assert np.abs(np.diff(edges)).max() <= 3
 
 
+def test_of_two_classes_what_is_not_known_is_not_drawn() -> None:
+    classes = Classes(("background", "person"), COLOURS[:2], 0)
+    frame = noise(20, 20)
+    for class_id in (0, 1):
+        labels, nothing = np.full((20, 20), class_id, np.uint8), np.zeros((20, 20), np.uint8)
+        picture = drawn(Overlay(), frame, Segmentation(labels, classes, 0, 0.0, nothing))
+        assert (picture == frame.image).all()
+
+
 def test_ignored_and_unknown_ids_leave_the_video_alone() -> None:
     frame = noise(20, 20)
     labels = np.full((20, 20), 255, np.uint8)

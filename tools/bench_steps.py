@@ -1,0 +1,151 @@
+"""What the pipeline itself costs for a 720p frame, step by step: CPU milliseconds, the network left out.
+
+    python tools/bench_steps.py [--model person] [--clip FILE] [--rounds 7] [--json]
+
+Every step runs over the same frames in one thread and takes turns with the others; the lowest round counts, because
+everything else on the machine can only add to it. `planes` is how a video in 4:2:0 goes, `picture` how a camera's or
+any other picture goes. `pipeline` is a whole run without output, over the clip five times: all its CPU time less that
+of the network's calls, once it runs. It includes the threads of the decoder and every hand-off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+
+import streamseg
+from streamseg.bench.clip import long_clip
+from streamseg.capture import open_source
+from streamseg.contracts import Controls, Shown
+from streamseg.frame import Frame
+from streamseg.infer import find_network
+from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.catalogue import load_spec
+from streamseg.infer.network import Network
+from streamseg.infer.preprocess import Preprocessor, input_size
+from streamseg.metrics import Meter
+from streamseg.planes import to_bgr
+from streamseg.render import RenderOptions, make_renderer
+from streamseg.sinks.video import VideoSink
+
+FRAMES = 60
+WARM_UP = 20  # frames of a run that do not count: while they pass, each worker loads its network
+Step = Callable[[], float]
+"""CPU milliseconds a frame of one round."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="person", help="a network that ONNX Runtime runs")
+    parser.add_argument("--clip", type=Path)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        clip = long_clip(arguments.clip, Path(folder))
+        steps = all_steps(clip, arguments.model, Path(folder))
+        rounds = [{name: step() for name, step in steps.items()} for _ in range(arguments.rounds)]
+    least = {name: round(min(turn[name] for turn in rounds), 3) for name in steps}
+    found = {"clip": clip.name, "model": arguments.model, "load_average": round(os.getloadavg()[0], 1), "cpu_ms": least}
+    print(json.dumps(found, indent=2) if arguments.json else table(found, least))
+
+
+def all_steps(clip: Path, model: str, folder: Path) -> dict[str, Step]:
+    frames = list(itertools.islice(open_source(str(clip)), FRAMES))
+    pictures = [Frame(frame.image, frame.index, frame.time_s, 0.0) for frame in frames]
+    file = find_network(model)
+    segment = Network(load_spec(file), OrtBackend(file, 1))
+    spec = load_spec(file).input
+    prepare, size = Preprocessor(spec), input_size(spec, (frames[0].height, frames[0].width))
+    found = segment(frames)
+    render, metrics = make_renderer(RenderOptions(), Controls()), Meter().read()
+    drawn = [[render(*pair, metrics) for pair in zip(each, found, strict=True)] for each in (frames, pictures)]
+    shown = [
+        [
+            Shown(frame, segmentation, pixels, 0, {})
+            for frame, segmentation, pixels in zip(frames, found, each, strict=True)
+        ]
+        for each in drawn
+    ]
+    decoded = [frame.planes.wrapped() for frame in frames if frame.planes is not None]
+    return {
+        "decode": lambda: decode(clip),
+        "convert to a picture": timed(lambda i: to_bgr(decoded[i]), len(decoded)),
+        "network input, planes": timed(lambda i: prepare([frames[i].pixels], size, 1), len(frames)),
+        "network input, picture": timed(lambda i: prepare([pictures[i].pixels], size, 1), len(frames)),
+        "overlay, planes": timed(lambda i: render(frames[i], found[i], metrics), len(frames)),
+        "overlay, picture": timed(lambda i: render(pictures[i], found[i], metrics), len(frames)),
+        "encode, planes": lambda: encode(shown[0], folder),
+        "encode, picture": lambda: encode(shown[1], folder),
+        "pipeline": pipeline(clip, model, steady=False),
+        "pipeline, masks steadied": pipeline(clip, model, steady=True),
+    }
+
+
+def timed(step: Callable[[int], object], times: int) -> Step:
+    def run() -> float:
+        started_s = time.process_time()
+        for index in range(times):
+            step(index)
+        return (time.process_time() - started_s) * 1e3 / max(1, times)
+
+    return run
+
+
+def decode(clip: Path) -> float:
+    with av.open(str(clip)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        started_s = time.process_time()
+        count = sum(1 for _ in container.decode(video=0))
+        return (time.process_time() - started_s) * 1e3 / count
+
+
+def encode(shown: list[Shown], folder: Path) -> float:
+    sink = VideoSink(str(folder / "out.mp4"))
+    started_s = time.process_time()
+    for each in shown:
+        sink.write(each)
+    sink.close()
+    return (time.process_time() - started_s) * 1e3 / len(shown)
+
+
+def pipeline(clip: Path, model: str, *, steady: bool) -> Step:
+    """A run whose network's calls are timed by their own thread, which is all they use: one thread a worker."""
+    network_s: list[float] = []
+    plain = OrtBackend.run
+
+    def run_timed(self: OrtBackend, feeds: dict[str, object]) -> object:
+        started_s = time.thread_time()
+        outputs = plain(self, feeds)  # type: ignore[arg-type]
+        network_s.append(time.thread_time() - started_s)
+        return outputs
+
+    def run() -> float:
+        OrtBackend.run = run_timed  # type: ignore[method-assign,assignment]
+        try:
+            for count, _ in enumerate(streamseg.open(str(clip), "null", model=model, threads=1, steady=steady)):
+                if count == WARM_UP:
+                    network_s.clear()
+                    started_s = time.process_time()
+            return (time.process_time() - started_s - sum(network_s)) * 1e3 / (count - WARM_UP)
+        finally:
+            OrtBackend.run = plain  # type: ignore[method-assign]
+
+    return run
+
+
+def table(found: dict[str, object], least: dict[str, float]) -> str:
+    rows = [f"{found['clip']}, model {found['model']}, load {found['load_average']}"]
+    return "\n".join([*rows, *(f"{name:<24} {cpu_ms:>7.2f} CPU ms" for name, cpu_ms in least.items())])
+
+
+if __name__ == "__main__":
+    main()
