@@ -12,7 +12,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from streamseg.capture.pictures import SUFFIXES, read_picture
+from streamseg.capture.pictures import SUFFIXES
 from streamseg.contracts import Recipe
 from streamseg.errors import InputError
 from streamseg.evaluation.instances import Found, InstanceCount
@@ -22,6 +22,7 @@ from streamseg.evaluation.scores import Counts, Labels, boundary_f1, confusion, 
 from streamseg.evaluation.temporal import Consistency
 from streamseg.frame import Frame, Image
 from streamseg.masks import draw_masks
+from streamseg.picturefile import read_picture
 from streamseg.segmentation import Instances, Segmentation
 
 _MAX_MEGAPIXELS = 64.0

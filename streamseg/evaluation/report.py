@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from streamseg.errors import OutputError
+from streamseg.errors import OutputError, printable
 from streamseg.evaluation.evaluate import Evaluation, Judged
 from streamseg.frame import Frame, Image
 from streamseg.render.overlay import Overlay
@@ -53,8 +53,8 @@ def print_table(found: Evaluation) -> None:
         for title in ("IoU %", "F1 at 2 px %", "of all %"):
             table.add_column(title, justify="right")
         for row in found.classes:
-            table.add_row(row.name, *(_percent(value) for value in (row.iou, row.near_f1, row.share)))
-        Console().print(table)
+            table.add_row(printable(row.name), *(_percent(value) for value in (row.iou, row.near_f1, row.share)))
+        Console(markup=False).print(table)
     told = ", ".join(f"{_CALLED.get(name, name)} {_percent(value)} %" for name, value in found.figures.items())
     print(f"{found.model} on {found.pictures} pictures: {told}, {found.ms_per_picture:.1f} ms a picture")
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from streamseg.frame import Image
+    from streamseg.infer.preprocess import Fit
+
 Tensor = NDArray[Any]
+Stopped = Callable[[], bool]
+"""Whether the run is to end; asked now and then by what takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class TensorInfo:
 
 
 class Backend(Protocol):
-    """A network that is loaded and ready; belongs to the thread that made it."""
+    """A network that is loaded and ready; called by one thread at a time, which need not be the one that made it."""
 
     @property
     def name(self) -> str:
@@ -42,3 +48,16 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Frees everything; may be called twice."""
+
+
+@runtime_checkable
+class PictureBackend(Backend, Protocol):
+    """A backend that fits pictures and picks labels where it computes, so that only bytes travel there and back."""
+
+    def segment(
+        self, images: Sequence[Image], size: tuple[int, int], batch: int
+    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
+        """Outputs by role for `images`, (H, W, 3) u8 BGR, at (height, width) `size`; `labels` instead of `logits`.
+
+        Where there are fewer images than `batch`, the rest of every output means nothing.
+        """

@@ -18,6 +18,7 @@ from streamseg.infer.onnxfile import inspect_onnx
 from streamseg.infer.quantise import quantise
 from streamseg.infer.spec import InputSpec, ModelSpec
 
+pytestmark = pytest.mark.timeout(600)  # real builds: a second or two each, but of a machine that may be busy
 BYTES = np.dtype(np.uint8)
 ARCHITECTURES = ["unet-tiny", "unet", "unet-lite0", "fcn", "segnet", "segnet-lite0", "deeplab", "mask-rcnn"]
 NETWORKS = sorted(SHIPPED.glob("*.onnx"))
@@ -49,19 +50,21 @@ def test_for_every_architecture_that_it_knows(rtx: Library, target: str) -> None
     assert build(rtx, SHIPPED / "person.onnx", "fp16", target).data
 
 
-@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
-def test_every_network_that_ships_is_built_in_eight_bits(rtx: Library, file: Path, tmp_path: Path) -> None:
+def in_eight_bits(file: Path, folder: Path) -> Path:
     data = pytest.importorskip("skimage.data", reason="scikit-image has the photograph")
     photograph = data.astronaut()[..., ::-1].copy()
-    small = quantise(file, tmp_path / "small.onnx", [photograph], "tensorrt").file
-    assert build(rtx, small, "fp32").data
+    return quantise(file, folder / "small.onnx", [photograph], "tensorrt").file
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_that_can_be_trained_is_built(
-    rtx: Library, name: str, precision: Precision, tmp_path: Path
-) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
+def test_every_network_that_ships_is_built_in_eight_bits(rtx: Library, file: Path, tmp_path: Path) -> None:
+    assert build(rtx, in_eight_bits(file, tmp_path), "fp32").data
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of every architecture, as its training would export it; the weights are those it starts with."""
     pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
     from streamseg.training.checkpoint import save_checkpoint
     from streamseg.training.export import export
@@ -70,11 +73,23 @@ def test_every_architecture_that_can_be_trained_is_built(
     from tests.training.scene import make_plan
 
     assert set(KNOWN) == set(ARCHITECTURES)
-    size = {"height": 128, "width": 128} if KNOWN[name].instances else {"side": 128}
-    plan = make_plan(tmp_path, network={"architecture": name}, export=size)
-    save_checkpoint(tmp_path / "last.pt", plan, {"average": make(plan).state_dict()})
-    file = export(tmp_path / "last.pt", tmp_path / "made.onnx").file
-    assert build(rtx, file, precision).layers > 5
+    folder = tmp_path_factory.mktemp(request.param)
+    size = {"height": 128, "width": 128} if KNOWN[request.param].instances else {"side": 128}
+    plan = make_plan(folder, network={"architecture": request.param}, export=size)
+    save_checkpoint(folder / "last.pt", plan, {"average": make(plan).state_dict()})
+    return export(folder / "last.pt", folder / "made.onnx").file
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_every_architecture_that_can_be_trained_is_built(rtx: Library, exported: Path, precision: Precision) -> None:
+    assert build(rtx, exported, precision).layers > 5
+
+
+@pytest.mark.slow
+def test_every_architecture_that_can_be_trained_is_built_in_eight_bits(
+    rtx: Library, exported: Path, tmp_path: Path
+) -> None:
+    assert build(rtx, in_eight_bits(exported, tmp_path), "fp32").layers > 5
 
 
 def test_the_build_can_be_watched_and_stopped(rtx: Library) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamseg.errors import BackendError
 from streamseg.infer.backends.contract import TensorInfo
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.preprocess import input_size
 from streamseg.infer.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+    from streamseg.infer.backends.tensorrt.library import Bindings
 
 Progress = Callable[[float], bool]
 """Told how far the build is, 0..1; answers False to stop it."""
@@ -64,6 +69,8 @@ def build_plan(
         KeyboardInterrupt: `progress` stopped it.
     """
     module = library.module
+    if not progress(0.0):
+        raise KeyboardInterrupt
     library.said.clear()
     builder = module.Builder(library.logger)
     network = builder.create_network(_flags(module))
@@ -73,24 +80,29 @@ def build_plan(
     config = builder.create_builder_config()
     if target is not None:
         _aim(library, config, target)
-    config.add_optimization_profile(_profile(builder, profiles))
+    config.add_optimization_profile(_profile(module, builder, profiles))
     monitor = _monitor(module, progress)
     config.progress_monitor = monitor
-    plan = builder.build_serialized_network(network, config)
+    plan: Any = builder.build_serialized_network(network, config)  # None where it failed; the stubs know no buffer
     if monitor.stopped:
         raise KeyboardInterrupt
     if plan is None:
         raise BackendError(f"{library.kind} {library.version} cannot build the model: {library.reason()}")
-    return Plan(bytes(plan), int(network.num_layers))
+    return Plan(bytes(plan), network.num_layers)
 
 
 def targets(library: Library) -> list[str]:
     """Architectures that can be built for without such a GPU: ["sm75", …]; none with TensorRT proper."""
-    known = getattr(library.module, "ComputeCapability", None)
+    known = _capabilities(library)
     return [name.lower() for name in known.__members__ if name.startswith("SM")] if known else []
 
 
-def _flags(module: Any) -> int:
+def _capabilities(library: Library) -> Any:
+    """TensorRT-RTX's enumeration; None with TensorRT proper, which builds only for the GPU of this machine."""
+    return getattr(library.module, "ComputeCapability", None)
+
+
+def _flags(module: Bindings) -> int:
     """TensorRT 10 asks for strong typing; 11 and RTX know nothing else and may lack the flag."""
     flag = getattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)
@@ -103,17 +115,17 @@ def _aim(library: Library, config: Any, target: str) -> None:
             f"{library.kind} builds for no {target}", f"one of {', '.join(known)}" if known else "leave out --for"
         )
     config.num_compute_capabilities = 1
-    config.set_compute_capability(getattr(library.module.ComputeCapability, target.upper()), 0)
+    config.set_compute_capability(getattr(_capabilities(library), target.upper()), 0)
 
 
-def _profile(builder: Any, profiles: Mapping[str, Profile]) -> Any:
+def _profile(module: Bindings, builder: trt.Builder, profiles: Mapping[str, Profile]) -> trt.IOptimizationProfile:
     made = builder.create_optimization_profile()
     for name, profile in profiles.items():
-        made.set_shape(name, profile.least, profile.usual, profile.most)
+        made.set_shape(name, *(module.Dims(list(shape)) for shape in (profile.least, profile.usual, profile.most)))
     return made
 
 
-def _parse_error(parser: Any) -> str:
+def _parse_error(parser: trt.OnnxParser) -> str:
     if not parser.num_errors:
         return "it did not say why"
     error = parser.get_error(0)
@@ -121,12 +133,17 @@ def _parse_error(parser: Any) -> str:
     return f"node '{error.node_name()}': {' '.join(' '.join(lines).split())[:240]}"
 
 
-def _monitor(module: Any, progress: Progress) -> Any:
-    class Monitor(module.IProgressMonitor):  # type: ignore[misc]
+def _monitor(module: Bindings, progress: Progress) -> Any:
+    if TYPE_CHECKING:
+        from tensorrt import IProgressMonitor
+    else:
+        IProgressMonitor = module.IProgressMonitor  # noqa: N806
+
+    class Monitor(IProgressMonitor):
         """Counts the steps of the outermost phase; TensorRT calls it from threads of its own."""
 
         def __init__(self) -> None:
-            module.IProgressMonitor.__init__(self)
+            IProgressMonitor.__init__(self)
             self.stopped = False
             self._outer: tuple[str, int] | None = None
 

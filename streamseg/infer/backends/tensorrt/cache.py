@@ -68,7 +68,7 @@ def find_plan(path: Path, key: Key) -> Found:
     if not path.exists():
         return Found(None, _relative(path, key))
     for file in (path.parent, path, path.with_suffix(".json")):
-        if reason := _untrusted(file):
+        if reason := untrusted(file):
             return Found(None, reason)
     try:
         card = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=_Card)
@@ -92,8 +92,8 @@ def keep_plan(path: Path, key: Key, plan: bytes, most_bytes: int = _MOST_BYTES) 
     card = _Card(_SCHEMA, dict(key), hashlib.sha256(plan).hexdigest())
     try:
         make_private(path.parent)
-        _write(path.with_suffix(".json"), msgspec.json.encode(card))
-        _write(path, plan)
+        write_whole(path.with_suffix(".json"), msgspec.json.encode(card))
+        write_whole(path, plan)
         _make_room(path, most_bytes)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from None
@@ -137,7 +137,7 @@ def make_private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _untrusted(file: Path) -> str:
+def untrusted(file: Path) -> str:
     """Why `file` may have been put there or changed by somebody else; empty where it cannot."""
     try:
         status = file.lstat()
@@ -164,7 +164,8 @@ def _relative(path: Path, key: Key) -> str:
     return "there is none yet"
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes `data` to `path`, all of it or nothing; raises OSError."""
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import sys
 import time
@@ -14,6 +15,8 @@ from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.prepare import Precision, prepare
 from streamseg.infer.catalogue import load_spec
 from streamseg.infer.onnxfile import inspect_onnx
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def get_engine(
     built: list[tuple[Plan, str]] = []
 
     def build(why: str) -> bytes:
+        _log.info("%s: building an engine for %s with %s: %s", file.stem, target or gpu, library.kind, why)
         made = build_plan(library, prepare(file, precision), profiles, target=target, progress=progress)
         built.append((made, why))
         return made.data

@@ -10,13 +10,28 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from streamseg.errors import BackendError
 
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+    class Bindings:
+        """The names that streamseg uses: checked against the real ones by tools/check_tensorrt_types.py."""
+
+        Builder = trt.Builder
+        Dims = trt.Dims
+        ILogger = trt.ILogger
+        NetworkDefinitionCreationFlag = trt.NetworkDefinitionCreationFlag
+        OnnxParser = trt.OnnxParser
+        Runtime = trt.Runtime
+        TensorIOMode = trt.TensorIOMode
+
+
 Kind = Literal["tensorrt", "tensorrt-rtx"]
 _OLDEST = (10, 12)  # strong typing is complete from here on
-_HINTS: dict[Kind, str] = {
+HINTS: dict[Kind, str] = {
     "tensorrt": "pip install 'streamseg[tensorrt]'",
     "tensorrt-rtx": "pip install 'streamseg[build]'",
 }
@@ -29,9 +44,9 @@ class Library:
 
     kind: Kind
     version: str
-    module: Any
-    """The Python bindings; both libraries have the same names, as far as they are used here."""
-    logger: Any
+    module: Bindings
+    """The Python module; both libraries have the same names, as far as they are used here."""
+    logger: trt.ILogger
     said: deque[str]
     """Its last warnings and errors, oldest first: where a call only answers None, the reason is here."""
 
@@ -39,6 +54,10 @@ class Library:
         """The first thing it said that explains a failure, in one line."""
         lines = [line for line in self.said if "driver version is insufficient" not in line]  # no GPU: known
         return " ".join((lines[0] if lines else "it did not say why").split())[:240]
+
+    def because(self) -> str:
+        """The same behind a colon; empty where it said nothing."""
+        return f": {self.reason()}" if self.said else ""
 
 
 @functools.cache
@@ -51,9 +70,9 @@ def load_library(kind: Kind) -> Library:
     try:
         module, version = _import_tensorrt() if kind == "tensorrt" else _import_rtx()
     except (ImportError, OSError) as error:
-        raise BackendError(f"{kind} does not load: {error}", _HINTS[kind]) from None
+        raise BackendError(f"{kind} does not load: {error}", HINTS[kind]) from None
     if kind == "tensorrt" and _number(version) < _OLDEST:
-        raise BackendError(f"TensorRT {version} is too old: 10.12 or newer", _HINTS[kind])
+        raise BackendError(f"TensorRT {version} is too old: 10.12 or newer", HINTS[kind])
     said: deque[str] = deque(maxlen=20)
     return Library(kind, version, module, _make_logger(module, said), said)
 
@@ -83,14 +102,18 @@ def _import_rtx() -> tuple[Any, str]:
     return importlib.import_module("tensorrt_rtx_bindings.tensorrt_rtx"), str(package.__version__)
 
 
-def _make_logger(module: Any, said: deque[str]) -> Any:
+def _make_logger(module: Bindings, said: deque[str]) -> trt.ILogger:
     worth = {module.ILogger.INTERNAL_ERROR, module.ILogger.ERROR, module.ILogger.WARNING}
+    if TYPE_CHECKING:
+        from tensorrt import ILogger
+    else:
+        ILogger = module.ILogger  # noqa: N806
 
-    class Logger(module.ILogger):  # type: ignore[misc]
+    class Logger(ILogger):
         def __init__(self) -> None:
-            module.ILogger.__init__(self)
+            ILogger.__init__(self)
 
-        def log(self, severity: Any, message: str) -> None:
+        def log(self, severity: ILogger.Severity, message: str) -> None:
             if severity in worth:
                 said.append(message)
 

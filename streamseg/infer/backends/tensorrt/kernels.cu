@@ -1,0 +1,124 @@
+// What happens to a frame on the GPU before and behind the network. nvcc compiles this for GPUs and g++ for the tests:
+// the work of one thread is an ordinary function of its place (x, y, z), and only the entries below differ.
+
+#ifdef __CUDACC__
+#include <cuda_fp16.h>
+#define THREAD static __device__ __forceinline__
+#define ADD(counter, number) atomicAdd(&(counter), number)
+#define KERNEL(name, Task)                                                                                            \
+    extern "C" __global__ void name(const Task task) {                                                                \
+        name##_thread(task, blockIdx.x * blockDim.x + threadIdx.x, blockIdx.y * blockDim.y + threadIdx.y, blockIdx.z); \
+    }
+typedef __half half_t;
+#else
+#include <cmath>
+#define THREAD static
+#define ADD(counter, number) ((counter) += (number))
+#define KERNEL(name, Task)                                                                  \
+    extern "C" unsigned name##_bytes() { return sizeof(Task); }                             \
+    extern "C" void name(const Task *task, int columns, int rows, int planes) {             \
+        for (int z = 0; z < planes; z++)                                                    \
+            for (int y = 0; y < rows; y++)                                                  \
+                for (int x = 0; x < columns; x++) name##_thread(*task, x, y, z);            \
+    }
+typedef _Float16 half_t;
+#endif
+
+typedef unsigned char byte;
+enum Kind { BYTES, HALVES, FLOATS };
+
+// Where a pixel's centre falls in a row of other pixels: half-pixel convention, as cv2.INTER_LINEAR has it.
+struct Between {
+    int first, second;
+    float share;  // of the second
+};
+
+THREAD Between between(int place, float scale, int length) {
+    float at = (place + 0.5f) * scale - 0.5f;
+    at = at < 0 ? 0 : at > length - 1 ? length - 1 : at;
+    int first = (int)at;
+    return {first, first + 1 < length ? first + 1 : first, at - first};
+}
+
+THREAD float mix(float a, float b, float share) { return share == 0 ? a : a + (b - a) * share; }
+
+// fit: one picture into its place in the network's input: resized, padded, channels ordered, normalised.
+struct Fit {
+    const byte *picture;  // rows of blue-green-red pixels
+    void *out;            // this picture's part of the input
+    int pitch;            // bytes from row to row of the picture
+    int seen_width, seen_height;
+    int left, top, width, height;  // where it lies in the input; the rest is padding
+    int columns, rows;             // of the input
+    int channels;                  // 3, or 1 for grey
+    int rgb;                       // else blue-green-red
+    int planar;                    // NCHW, else NHWC
+    int kind;                      // of the input's numbers
+    int pad;                       // value of padding before it is normalised
+    float mean[3], std[3];         // by channel of the input
+};
+
+THREAD int sample(const Fit &f, const Between &u, const Between &v, int channel) {
+    const byte *above = f.picture + (long long)v.first * f.pitch + channel;
+    const byte *below = f.picture + (long long)v.second * f.pitch + channel;
+    float high = mix(above[u.first * 3], above[u.second * 3], u.share);
+    float low = mix(below[u.first * 3], below[u.second * 3], u.share);
+    return (int)(mix(high, low, v.share) + 0.5f);
+}
+
+THREAD void fit_thread(const Fit &f, int x, int y, int) {
+    if (x >= f.columns || y >= f.rows) return;
+    int blue_green_red[3] = {f.pad, f.pad, f.pad};
+    if (x >= f.left && x < f.left + f.width && y >= f.top && y < f.top + f.height) {
+        Between u = between(x - f.left, (float)f.seen_width / f.width, f.seen_width);
+        Between v = between(y - f.top, (float)f.seen_height / f.height, f.seen_height);
+        for (int c = 0; c < 3; c++) blue_green_red[c] = sample(f, u, v, c);
+    }
+    int grey = (blue_green_red[0] * 3735 + blue_green_red[1] * 19235 + blue_green_red[2] * 9798 + 16384) >> 15;
+    for (int c = 0; c < f.channels; c++) {
+        int value = f.channels == 1 ? grey : blue_green_red[f.rgb ? 2 - c : c];
+        long long place = f.planar ? ((long long)c * f.rows + y) * f.columns + x
+                                   : ((long long)y * f.columns + x) * f.channels + c;
+        float number = (value - f.mean[c]) / f.std[c];
+        if (f.kind == BYTES) ((byte *)f.out)[place] = (byte)number;
+        else if (f.kind == HALVES) ((half_t *)f.out)[place] = (half_t)number;
+        else ((float *)f.out)[place] = number;
+    }
+}
+
+KERNEL(fit, Fit)
+
+// pick: for every pixel the class whose score is highest there; scores of a lower resolution are interpolated.
+struct Pick {
+    const void *scores;
+    byte *labels;          // (planes, rows, columns)
+    int columns, rows;     // of the labels
+    int width, height;     // of the scores
+    int classes;
+    int kind;              // of the scores' numbers
+    int plane, by_class, by_row, by_column;  // how many numbers apart
+};
+
+THREAD float score(const Pick &p, long long place) {
+    return p.kind == HALVES ? (float)((const half_t *)p.scores)[place] : ((const float *)p.scores)[place];
+}
+
+THREAD void pick_thread(const Pick &p, int x, int y, int z) {
+    if (x >= p.columns || y >= p.rows) return;
+    Between u = between(x, (float)p.width / p.columns, p.width);
+    Between v = between(y, (float)p.height / p.rows, p.height);
+    int best = 0;
+    float highest = 0;
+    for (int c = 0; c < p.classes; c++) {
+        long long start = (long long)z * p.plane + (long long)c * p.by_class;
+        long long above = start + (long long)v.first * p.by_row, below = start + (long long)v.second * p.by_row;
+        long long left = (long long)u.first * p.by_column, right = (long long)u.second * p.by_column;
+        float high = mix(score(p, above + left), score(p, above + right), u.share);
+        float low = mix(score(p, below + left), score(p, below + right), u.share);
+        float here = mix(high, low, v.share);
+        if (c == 0 || here > highest) highest = here, best = c;  // ties go to the first
+    }
+    p.labels[((long long)z * p.rows + y) * p.columns + x] = (byte)best;
+}
+
+KERNEL(pick, Pick)

@@ -1,0 +1,110 @@
+"""streamseg's own kernels: found compiled or compiled here, and given their tasks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamseg.errors import BackendError
+from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Stream
+from streamseg.infer.backends.tensorrt.runtime import Port
+from streamseg.infer.preprocess import PAD, Fit
+from streamseg.infer.spec import InputSpec
+
+_log = logging.getLogger(__name__)
+
+SOURCE = Path(__file__).with_name("kernels.cu")
+COMPILED = SOURCE.with_suffix(".fatbin")
+_KINDS = {"uint8": 0, "float16": 1, "float32": 2}
+_SIDES = ("pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
+_NUMBERS = ("columns", "rows", "width", "height", "classes", "kind", "plane", "by_class", "by_row", "by_column")
+FIT = np.dtype(
+    [
+        ("picture", "u8"), ("out", "u8"),
+        *((name, "i4") for name in (*_SIDES, "channels", "rgb", "planar", "kind", "pad")),
+        ("mean", "f4", 3), ("std", "f4", 3),
+    ],
+    align=True,
+)  # fmt: skip
+"""`struct Fit` of kernels.cu."""
+PICK = np.dtype(
+    [
+        ("scores", "u8"), ("labels", "u8"),
+        *((name, "i4") for name in _NUMBERS),
+    ],
+    align=True,
+)  # fmt: skip
+"""`struct Pick` of kernels.cu."""
+
+
+class Kernels:
+    """The kernels on one GPU; used in the thread that made it, with its context current."""
+
+    def __init__(self, cuda: CudaRuntime) -> None:
+        """Takes what ships, or compiles the source where that has nothing for this GPU or its driver.
+
+        Raises:
+            BackendError: neither can be had.
+        """
+        self._cuda = cuda
+        try:
+            self._module: Any = cuda.load(COMPILED.read_bytes())
+        except BackendError as error:
+            _log.info("the kernels that ship do not load on %s: %s; they are compiled here", cuda.gpu, error.message)
+            self._module = cuda.load(cuda.compile(SOURCE.read_text()))
+
+    def fit(
+        self, picture: Address, seen: tuple[int, int], fit: Fit, spec: InputSpec, out: Address, stream: Stream
+    ) -> None:
+        """Begins to bring a picture, u8 BGR of `seen` height and width, to the part of the input at `out`."""
+        task = fit_task(seen, fit, spec)
+        task["picture"], task["out"] = picture, out
+        self._cuda.launch(self._module, "fit", (fit.size[1], fit.size[0], 1), task[()], stream)
+
+    def pick(self, scores: Port, axis: int, labels: Address, size: tuple[int, int], stream: Stream) -> None:
+        """Begins to write labels (N, height, width) u8 of `size`; the classes of `scores` lie along `axis`, 1 or 3."""
+        task = pick_task(scores.shape, axis, str(scores.info.dtype), size)
+        task["scores"], task["labels"] = scores.address, labels
+        self._cuda.launch(self._module, "pick", (size[1], size[0], scores.shape[0]), task[()], stream)
+
+
+def fit_task(seen: tuple[int, int], fit: Fit, spec: InputSpec) -> Any:
+    """A FIT without addresses, for a picture of `seen` height and width with no gaps between its rows."""
+    task = np.zeros((), FIT)
+    target = fit.target
+    values = {
+        "pitch": seen[1] * 3,
+        "seen_width": seen[1],
+        "seen_height": seen[0],
+        "left": target.x,
+        "top": target.y,
+        "width": target.width,
+        "height": target.height,
+        "columns": fit.size[1],
+        "rows": fit.size[0],
+        "channels": spec.channels,
+        "rgb": spec.colour == "rgb",
+        "planar": spec.layout == "NCHW",
+        "kind": _KINDS[spec.dtype],
+        "pad": PAD,
+        "mean": spec.mean,
+        "std": spec.std,
+    }
+    for name, value in values.items():
+        task[name] = value
+    return task
+
+
+def pick_task(shape: tuple[int, ...], axis: int, dtype: str, size: tuple[int, int]) -> Any:
+    """A PICK without addresses, for scores (N, C, h, w) or (N, h, w, C)."""
+    classes = shape[axis]
+    height, width = (side for i, side in enumerate(shape) if i not in (0, axis))
+    apart = (height * width, width, 1) if axis == 1 else (1, width * classes, classes)
+    task = np.zeros((), PICK)
+    values = (size[1], size[0], width, height, classes, _KINDS[dtype], classes * height * width, *apart)
+    for name, value in zip(_NUMBERS, values, strict=True):
+        task[name] = value
+    return task

@@ -1,0 +1,138 @@
+"""The kernels, compiled by g++, against OpenCV and NumPy; by nvcc only where there is one. No GPU takes part."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import runpy
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.infer.backends.tensorrt.kernels import FIT, PICK, SOURCE, fit_task, pick_task
+from streamseg.infer.postprocess import argmax_planes
+from streamseg.infer.preprocess import Preprocessor, make_fit
+from streamseg.infer.spec import InputSpec
+from tests.parts import host_kernels
+
+TOOL = runpy.run_path(str(Path(__file__).parents[3] / "tools" / "make_kernels.py"))
+SIZES = [((37, 53), (64, 96)), ((120, 97), (31, 45)), ((48, 64), (48, 64)), ((1, 1), (7, 5)), ((90, 160), (45, 80))]
+
+
+def image(height: int, width: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    small = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 3).astype(np.uint8)
+
+
+def by_kernel(picture: Any, spec: InputSpec, size: tuple[int, int]) -> np.ndarray[Any, Any]:
+    """As the GPU would: from the frame itself, with gaps between its rows where it is a part of a wider one."""
+    fit = make_fit(spec.fit, picture.shape[:2], size)
+    seen = fit.source.of(picture)
+    shape = (spec.channels, *size) if spec.layout == "NCHW" else (*size, spec.channels)
+    out = np.full(shape, 99, spec.dtype)
+    task = fit_task(seen.shape[:2], fit, spec)
+    task["pitch"] = seen.strides[0]
+    task["picture"], task["out"] = seen.ctypes.data, out.ctypes.data
+    host_kernels.run("fit", task, (size[1], size[0], 1))
+    return out
+
+
+def test_the_tasks_are_laid_out_as_in_the_source() -> None:
+    assert host_kernels.library().fit_bytes() == FIT.itemsize
+    assert host_kernels.library().pick_bytes() == PICK.itemsize
+    for name, dtype in (("Fit", FIT), ("Pick", PICK)):
+        body = re.sub("//.*", "", SOURCE.read_text().split(f"struct {name} {{")[1].split("};")[0])
+        fields = re.findall(r"(\w+)(?:\[\d+\])?(?=[,;])", body)
+        assert fields == list(dtype.names or ())
+
+
+@pytest.mark.parametrize(("frame", "size"), SIZES)
+@pytest.mark.parametrize("fit", ["stretch", "letterbox", "crop"])
+@pytest.mark.parametrize("colour", ["rgb", "bgr", "grey"])
+def test_a_frame_is_fitted_as_opencv_fits_it(
+    frame: tuple[int, int], size: tuple[int, int], fit: Any, colour: Any
+) -> None:
+    spec = InputSpec(layout="NHWC", dtype="uint8", colour=colour, fit=fit)
+    picture = image(*frame)
+    (expected,), _ = Preprocessor(spec)([picture], size, 1)
+    found = by_kernel(picture, spec, size)
+    away = np.abs(found.astype(int) - expected.astype(int))
+    assert away.max() <= 1  # OpenCV counts in eleven bits
+    assert np.mean(away > 0) < 0.2
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("colour", ["rgb", "grey"])
+def test_a_picture_of_the_right_size_is_normalised_to_the_bit(
+    layout: Literal["NCHW", "NHWC"], dtype: Literal["float32", "float16"], colour: Literal["rgb", "grey"]
+) -> None:
+    many = colour == "rgb"
+    mean, std = ((123.7, 116.3, 103.5), (58.4, 57.1, 57.4)) if many else ((110.0,), (60.0,))
+    spec = InputSpec(layout=layout, dtype=dtype, colour=colour, mean=mean, std=std)
+    picture = image(33, 61)
+    (expected,), _ = Preprocessor(spec)([picture], (33, 61), 1)
+    np.testing.assert_array_equal(by_kernel(picture, spec, (33, 61)), expected)
+
+
+def test_a_part_of_a_wider_picture_is_read_row_by_row() -> None:
+    wide = image(50, 90)
+    spec = InputSpec(layout="NHWC", dtype="uint8", colour="bgr")
+    part = wide[3:40, 11:70]
+    np.testing.assert_array_equal(by_kernel(part, spec, (20, 30)), by_kernel(np.array(part), spec, (20, 30)))
+
+
+def picked(scores: Any, axis: int, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    labels = np.full((scores.shape[0], *size), 99, np.uint8)
+    task = pick_task(scores.shape, axis, str(scores.dtype), size)
+    task["scores"], task["labels"] = scores.ctypes.data, labels.ctypes.data
+    host_kernels.run("pick", task, (size[1], size[0], scores.shape[0]))
+    return labels
+
+
+@pytest.mark.parametrize("axis", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("shape", [(1, 2, 5, 7), (3, 21, 33, 19), (2, 1, 8, 32)])
+def test_labels_are_those_of_argmax(axis: int, dtype: str, shape: tuple[int, int, int, int]) -> None:
+    scores = np.random.default_rng(0).normal(0, 1, shape).astype(dtype)
+    scores[:, :, 0] = 0.5  # ties go to the first
+    scores = np.ascontiguousarray(np.moveaxis(scores, 1, axis))
+    np.testing.assert_array_equal(picked(scores, axis, shape[2:4]), argmax_planes(scores, axis))
+
+
+@pytest.mark.parametrize("axis", [1, 3])
+@pytest.mark.parametrize("size", [(40, 56), (37, 53), (16, 100)])
+def test_coarse_scores_are_interpolated_before_the_class_is_picked(axis: int, size: tuple[int, int]) -> None:
+    scores = np.random.default_rng(1).normal(0, 1, (2, 5, 10, 14)).astype(np.float32)
+    fine = np.stack(
+        [[cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_LINEAR) for plane in each] for each in scores]
+    )
+    top = np.sort(fine, axis=1)
+    clear = top[:, -1] - top[:, -2] > 1e-5
+    found = picked(np.ascontiguousarray(np.moveaxis(scores, 1, axis)), axis, size)
+    assert clear.mean() > 0.999
+    np.testing.assert_array_equal(found[clear], fine.argmax(1)[clear])
+
+
+def test_the_kernels_that_ship_were_made_of_this_source() -> None:
+    assert TOOL["main"](["--check"]) == 0
+
+
+@pytest.mark.slow
+def test_the_source_compiles_for_every_gpu(tmp_path: Path) -> None:
+    if shutil.which("nvcc") is None:
+        pytest.skip("nvcc is not installed")
+    TOOL["compile_kernels"](tmp_path / "kernels.fatbin")
+    assert (tmp_path / "kernels.fatbin").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_pycuda_compiles_the_source_where_a_gpu_is_unknown() -> None:
+    if importlib.util.find_spec("pycuda") is None or shutil.which("nvcc") is None:
+        pytest.skip("pycuda or nvcc is not installed")
+    compiler = pytest.importorskip("pycuda.compiler", reason="pycuda needs a driver", exc_type=ImportError)
+    assert compiler.compile(SOURCE.read_text(), no_extern_c=True, arch="sm_90")

@@ -1,0 +1,48 @@
+"""TensorRT that fails in the middle of a run, on doubles of it and of the GPU: the stream goes on, nothing is left."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from streamseg.assembly import assemble
+from streamseg.config import make_options
+from streamseg.infer import backends, stepping
+from tests.parts import toy_models
+from tests.parts.gpu_machine import Machine
+
+
+@pytest.mark.parametrize(
+    ("faults", "ends"),
+    [(1, ["opened anew"]), (50, ["taken instead: ort-cpu"])],
+    ids=["a pass that fails once", "a GPU that is lost"],
+)
+def test_the_stream_goes_on(
+    machine: Machine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    faults: int,
+    ends: list[str],
+) -> None:
+    chain = {name: backends.BACKENDS[name] for name in ("tensorrt", "ort-cpu")}
+    monkeypatch.setattr(backends, "BACKENDS", chain)
+    stepping._warn_once.cache_clear()
+    model = toy_models.segmenter(tmp_path / "toy.onnx", kind="labels", dtype="uint8", layout="NHWC")
+    (tmp_path / "toy.yaml").write_text(
+        "classes: [a, b, c, d, e]\noutputs: {labels: scores}\ninput: {layout: NHWC, dtype: uint8, colour: bgr}\n"
+    )
+    options = make_options({"source": "test://?frames=40", "outputs": ("null",), "model": str(model), "workers": 1})
+    pipeline = assemble(options)
+    with caplog.at_level(logging.WARNING, "streamseg"):
+        for shown in pipeline:
+            if shown.frame.index == 3:
+                machine.world.faults["execute"] = faults
+    metrics = pipeline.metrics()
+    assert metrics.captured == metrics.shown == 40
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("tensorrt failed")]
+    assert [line.rpartition("; ")[2] for line in lines] == ends
+    assert all("the pass did not begin" in line for line in lines)
+    assert machine.gpu.leaks() == []
