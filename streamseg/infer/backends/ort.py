@@ -20,14 +20,17 @@ _log = logging.getLogger(__name__)
 _FATAL = 4  # ONNX Runtime writes to stderr below this; every error reaches us as an exception as well
 _MACHINE_FAULTS = ("NotImplemented", "RuntimeException", "EPFail", "EngineError", "DeviceReset")
 _PLACE = re.compile(r"^/\S+:\d+ .*?\([^()]*\)(?: const)? ")  # where in its own source it was
+_HINTS = {"CUDAExecutionProvider": "on an NVIDIA GPU: pip install onnxruntime-gpu"}
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OrtBackend:
-    """A session of ONNX Runtime; no custom operators, no spinning threads."""
+    """A session of ONNX Runtime; no custom operators."""
 
-    def __init__(self, file: Path, threads: int, provider: str = "CPUExecutionProvider") -> None:
-        """Loads `file` with `threads` threads for one run.
+    def __init__(
+        self, file: Path, threads: int, provider: str = "CPUExecutionProvider", *, spinning: bool = False
+    ) -> None:
+        """Loads `file` with `threads` threads for one run; `spinning` threads wait for work without sleeping.
 
         Raises:
             InputError: the model is broken or asks for what is refused.
@@ -35,14 +38,14 @@ class OrtBackend:
         """
         ort = _onnxruntime()
         if provider not in ort.get_available_providers():
-            raise BackendError(f"this ONNX Runtime has no {provider}")
+            raise BackendError(f"this ONNX Runtime has no {provider}", _HINTS.get(provider, ""))
         path = inspect_onnx(file).path
         options = ort.SessionOptions()
         options.log_severity_level = _FATAL
         options.intra_op_num_threads = max(1, threads)
         options.inter_op_num_threads = 1
         # A spinning thread takes the core that decoding and drawing need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
         chain = [provider, "CPUExecutionProvider"] if provider != "CPUExecutionProvider" else [provider]
         try:
             session = ort.InferenceSession(str(path), options, providers=chain, enable_fallback=0)
@@ -51,7 +54,7 @@ class OrtBackend:
         except Exception as error:  # its exceptions share no base class
             raise _told(error, file) from None
         if session.get_providers()[0] != provider:
-            raise BackendError(f"{provider} did not start")
+            raise BackendError(f"{provider} did not start", "CUDA and cuDNN must be those that this ONNX Runtime wants")
         self.name = f"ONNX Runtime {ort.__version__} ({provider.removesuffix('ExecutionProvider')})"
         self._file = file
         self._session: Any = session

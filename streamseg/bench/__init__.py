@@ -1,0 +1,1 @@
+"""How fast streamseg is, beside what one would write first, beside the network alone, and beside other programs."""

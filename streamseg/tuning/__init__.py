@@ -1,0 +1,1 @@
+"""Which backend, precision and share of the cores runs a model quickest here: measured, checked, remembered."""
