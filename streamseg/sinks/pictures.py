@@ -112,7 +112,9 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(data)
+        part.unlink(missing_ok=True)  # whatever it is, a link to somewhere else perhaps
+        with part.open("xb") as file:
+            file.write(data)
         os.replace(part, path)  # noqa: PTH105 - the same call, without building a third path for every frame
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -129,8 +129,13 @@ def test_the_kind_is_told_from_the_string_alone() -> None:
         "a.jsonl": "jsonl",
         "a.MP4": "video",
         "b/c.mkv": "video",
+        "b/c-%H%M%S.mkv": "segments",
+        "c-%H.mp4?segment=60": "segments",
         "a.png": "pictures",
         "masks:x": "masks",
+        "hls:x": "hls",
+        "events:x?class=person": "events",
+        "rtsp://host/cam.mp4": "publish",
     }
     assert {uri: sink_kind(uri) for uri in kinds} == kinds
     assert set(kinds.values()) == set(SINKS)

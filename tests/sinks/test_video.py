@@ -14,12 +14,16 @@ import cv2
 import numpy as np
 import pytest
 
+import streamseg
+from streamseg.capture import open_source
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import OutputError
 from streamseg.frame import Frame
+from streamseg.planes import Planes
 from streamseg.sinks import open_sink
-from streamseg.sinks.video import FORMATS, VideoSink
-from tests.parts.clips import numbered, read_number
+from streamseg.sinks.video import VideoSink
+from streamseg.sinks.videofile import FORMATS
+from tests.parts.clips import clip, numbered, read_number
 from tests.parts.fakes import segmentation
 
 
@@ -72,6 +76,37 @@ def test_colours_survive(tmp_path: Path) -> None:
     assert np.abs(picture[-100:, 100:-100].reshape(-1, 3).mean(0) - (60, 140, 190)).max() < 4
 
 
+def test_planes_are_recorded_as_they_are_and_in_their_own_colours(tmp_path: Path) -> None:
+    for matrix, span in ((6, 1), (1, 1), (1, 2)):
+        buffer = np.full((360, 320), 90, np.uint8)
+        buffer[240:300], buffer[300:] = 150, 120
+        planes = Planes.blank(buffer, (matrix, span))
+        frame = Frame(planes, 0, 0.0, 0.0)
+        path = tmp_path / f"{matrix}-{span}.mp4"
+        sink = VideoSink(str(path))
+        sink.write(Shown(frame, segmentation(frame), planes, 0, {}))
+        picture = Frame(planes.image, 1, 0.04, 0.04)  # the view was changed to one that makes pictures
+        sink.write(Shown(picture, segmentation(picture), picture.pixels, 0, {}))
+        sink.close()
+        found = [each.planes for each in open_source(str(path))]
+        assert len(found) == 2
+        for each in found:
+            assert each is not None
+            assert each.colours == (matrix, span)
+            for ours, theirs in ((each.y, planes.y), (each.u, planes.u), (each.v, planes.v)):
+                assert np.abs(ours.astype(int) - theirs).max() <= 2
+
+
+def test_a_recorded_overlay_shows_what_the_window_would(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mp4", frames=10, size=(640, 360))
+    shown = list(streamseg.open(str(source), str(tmp_path / "out.mp4"), model="otsu"))
+    recorded = list(open_source(str(tmp_path / "out.mp4")))
+    assert isinstance(shown[0].pixels, Planes)
+    assert [read_number(each.frame.image) for each in shown] == list(range(10))
+    for ours, wanted in zip(recorded, shown, strict=True):
+        assert np.abs(ours.image.astype(int) - wanted.picture).mean() < 3
+
+
 @pytest.mark.parametrize("size", [(321, 241), (320, 241), (17, 15), (2, 2), (1, 1)])
 def test_odd_sides_are_padded(size: tuple[int, int], tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
@@ -114,6 +149,16 @@ def test_what_a_killed_run_left_is_kept_under_a_name_of_its_own(
     assert (tmp_path / "out-recovered-1.mp4").read_text() == "first"
     assert (tmp_path / "out-recovered-2.mp4").read_text() == "second"
     assert "cut short" in caplog.text
+
+
+def test_a_file_that_another_run_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    first, second = VideoSink(str(tmp_path / "out.mp4")), VideoSink(str(tmp_path / "out.mp4"))
+    first.write(shown(0, 0.0))
+    with pytest.raises(OutputError, match="another run"):
+        second.write(shown(1, 0.0))
+    first.write(shown(2, 0.04))
+    first.close()
+    assert [number for number, _ in read(tmp_path / "out.mp4")] == [0, 2]
 
 
 def test_nothing_shown_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,0 +1,203 @@
+"""Clips around what matters: from some seconds before a class is seen until some seconds after it was seen last."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streamseg.contracts import Shown
+from streamseg.errors import InputError, OutputError
+from streamseg.frame import Pixels
+from streamseg.segmentation import Classes
+from streamseg.sinks.pictures import write_whole
+from streamseg.sinks.preroll import Preroll, Unit
+from streamseg.sinks.query import percent, seconds, split_query
+from streamseg.sinks.video import CLOCK, Encoder
+from streamseg.sinks.videofile import VideoFile, check_room, in_use, keep, reason, unused
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+OPTIONS = ("class", "area", "before", "after")
+_ROUNDING_S = 1e-6
+_LONGEST_S = 600.0  # an event that does not end goes on in a further clip
+_MOST_BYTES = 64_000_000  # of video in memory, whatever `before` asks for
+
+
+class EventsSink:
+    """Writes `FOLDER/CLASS-DATE-TIME.mp4` and a `.json` beside it for each time that `class` is seen.
+
+    `class` counts as seen in a frame of which it covers `area` percent or more, by default 1; `before` and `after`
+    are 5 seconds each. Everything is encoded all the time, and what came before waits in memory as packets.
+    """
+
+    blocking = True
+    needs_picture = True
+
+    def __init__(self, uri: str) -> None:
+        name, asked = split_query(uri.removeprefix("events:"), OPTIONS)
+        if not name or "class" not in asked:
+            raise InputError(f"{uri}: needs a folder and a class", "events:clips?class=person&area=5")
+        self._folder, self._class = Path(name), asked["class"]
+        self._least_percent = percent(asked, "area", 1.0)
+        self._after_s = seconds(asked, "after", 5.0)
+        self._before = Preroll(seconds(asked, "before", 5.0), _MOST_BYTES)
+        self._size: tuple[int, ...] = ()
+        self._encoder: Encoder | None = None
+        self._clip: _Clip | None = None
+        self.unwritten = 0
+        """Frames that were in an open fragment when it could not be written."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for part in sorted(self._folder.glob(f"{_safe(self._class)}-*.mp4.part")):
+                if not in_use(part):
+                    keep(part)
+        except OSError as error:
+            raise OutputError(f"{name}: {error.strerror}") from None
+        if not os.access(self._folder, os.W_OK):
+            raise OutputError(f"{name}: not writable")
+
+    def write(self, shown: Shown) -> None:
+        """Takes one picture; what is kept of it is decided later.
+
+        Raises:
+            OutputError: a clip cannot be written; what was written until then stays playable.
+        """
+        percent = _percent(shown, self._class)
+        encoder = self._encoder_for(shown.pixels)
+        packets = [Unit.of(packet) for packet in encoder.write(shown.pixels, shown.frame.time_s)]
+        for unit in packets:
+            self._before.add(unit)
+        try:
+            self._follow(shown, percent, packets, encoder)
+        except (OSError, ValueError) as error:
+            raise self._lost(error) from None
+
+    def close(self) -> None:
+        """Ends the clip that is open.
+
+        Raises:
+            OutputError: its end cannot be written.
+        """
+        try:
+            self._end()
+        except (OSError, ValueError) as error:
+            raise self._lost(error) from None
+
+    def _follow(self, shown: Shown, percent: float, packets: list[Unit], encoder: Encoder) -> None:
+        time_s, seen = shown.frame.time_s, percent >= self._least_percent
+        if self._clip is not None:
+            self._clip.add(packets)
+        elif seen:
+            self._clip = self._begin(shown, encoder)
+        if self._clip is None:
+            return
+        if seen:
+            self._clip.see(time_s, percent)
+        if time_s - self._clip.story.last_seen_s >= self._after_s - _ROUNDING_S or self._clip.length_s >= _LONGEST_S:
+            self._end()
+
+    def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:
+        check_room(self._folder)
+        now = datetime.now().astimezone()
+        path = unused(self._folder / f"{_safe(self._class)}-{now:%Y%m%d-%H%M%S}.mp4")
+        story = Story(shown.frame.stream, self._class, now.isoformat(timespec="milliseconds"), shown.frame.time_s)
+        clip = _Clip(path, encoder.stream, story)
+        clip.add(list(self._before))
+        return clip
+
+    def _end(self) -> None:
+        if self._clip is not None:
+            self._clip.finish()
+            self._clip = None
+
+    def _lost(self, error: Exception) -> OutputError:
+        if self._clip is not None:
+            self.unwritten += self._clip.pending
+            self._clip.abandon()
+            self._clip = None
+        return OutputError(f"events:{self._folder}: {reason(error)}")
+
+    def _encoder_for(self, picture: Pixels) -> Encoder:
+        import av
+
+        size = picture.shape[:2]
+        if self._encoder is None or size != self._size:
+            self.close()
+            self._before.clear()
+            # A file of nothing but its head, so that the parameters which a clip begins with are known.
+            head = av.open(os.devnull, "w", format="mp4", options={"movflags": "empty_moov+frag_keyframe"})
+            self._encoder, self._size = Encoder(head, picture, str(self._folder)), size
+            head.start_encoding()
+        return self._encoder
+
+
+class Story(msgspec.Struct):
+    """What the JSON beside a clip says."""
+
+    stream: str
+    class_name: str = msgspec.field(name="class")
+    seen: str
+    """Date and time at which the class was seen first."""
+    first_seen_s: float
+    """The same on the stream's own clock."""
+    last_seen_s: float = 0.0
+    largest_percent: float = 0.0
+    """Of the picture that it covered."""
+    begins_s: float = 0.0
+    """Where the clip begins on the stream's own clock."""
+    length_s: float = 0.0
+    frames: int = 0
+
+
+class _Clip(VideoFile):
+    """A clip and its story, which is written once the clip is whole."""
+
+    def __init__(self, path: Path, template: VideoStream, story: Story) -> None:
+        super().__init__(path)
+        self.story = story
+        self._stream = self.container.add_stream_from_template(template)
+        self._start: int | None = None
+
+    @property
+    def length_s(self) -> float:
+        return self.story.length_s
+
+    def add(self, units: list[Unit]) -> None:
+        import av
+
+        for unit in units:
+            if self._start is None:
+                self._start = unit.ticks
+                self.story.begins_s = round(float(unit.ticks * CLOCK), 6)
+            packet = av.Packet(unit.data)
+            packet.pts = packet.dts = unit.ticks - self._start
+            packet.time_base, packet.duration, packet.is_keyframe = CLOCK, unit.duration, unit.key
+            packet.stream = self._stream
+            self.mux(packet)
+            self.story.frames += 1
+            self.story.length_s = round(float((unit.ticks - self._start + unit.duration) * CLOCK), 6)
+
+    def see(self, time_s: float, percent: float) -> None:
+        self.story.last_seen_s = time_s
+        self.story.largest_percent = max(self.story.largest_percent, round(percent, 3))
+
+    def finish(self) -> None:
+        super().finish()
+        write_whole(self.path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(self.story)) + b"\n")
+
+
+def _percent(shown: Shown, name: str) -> float:
+    classes: Classes = shown.segmentation.classes
+    if name not in classes.names:
+        raise InputError(f"events: this model has no class {name}", f"one of {', '.join(classes.names)}")
+    return float(shown.segmentation.areas()[classes.names.index(name)]) * 100
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)

@@ -1,0 +1,68 @@
+"""Keeps a live stream going when an output fails: frames are let go and counted until the output works again."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from streamseg.contracts import Shown, Sink
+from streamseg.errors import OutputError
+
+_log = logging.getLogger(__name__)
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 30.0
+
+
+class Retrying:
+    """A sink that is tried again for ever: after half a second, then twice as long, up to half a minute.
+
+    A line says why it failed, once for each reason, and one that it goes on.
+    """
+
+    def __init__(
+        self, sink: Sink, *, now: Callable[[], float] = time.monotonic, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self.blocking, self.needs_picture = sink.blocking, sink.needs_picture
+        self._sink, self._now, self._jitter = sink, now, jitter
+        self._refused = self._lost = 0
+        self._due_s, self._wait_s = 0.0, _FIRST_WAIT_S
+        self._reason = ""
+
+    @property
+    def unwritten(self) -> int:
+        """Frames let go, and those that the sink lost by itself."""
+        return self._refused + int(getattr(self._sink, "unwritten", 0))
+
+    def write(self, shown: Shown) -> None:
+        """Hands one frame on, or counts it."""
+        if self._reason and self._now() < self._due_s:
+            self._refused += 1
+            return
+        try:
+            self._sink.write(shown)
+        except OutputError as error:
+            self._refused += 1
+            self._pause(error)
+        else:
+            if self._reason:
+                self._go_on()
+
+    def close(self) -> None:
+        """Closes the sink."""
+        self._sink.close()
+
+    def _pause(self, error: OutputError) -> None:
+        if not self._reason:
+            self._lost = self.unwritten - 1
+        if str(error) != self._reason:
+            _log.warning("%s; the stream goes on without it, and it is tried again", error)
+        self._reason = str(error)
+        self._due_s = self._now() + max(error.retry_s, self._wait_s * (0.5 + 0.5 * self._jitter()))
+        self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
+
+    def _go_on(self) -> None:
+        name = self._reason.partition(": ")[0]
+        _log.warning("%s: goes on; %d frames were not written", name, self.unwritten - self._lost)
+        self._reason, self._wait_s = "", _FIRST_WAIT_S

@@ -1,0 +1,67 @@
+"""A recording in pieces: a file a minute, say, named by the time at which it begins, the oldest deleted if asked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from streamseg.errors import OutputError
+from streamseg.sinks.query import byte_count, seconds, split_query
+from streamseg.sinks.retention import Limits, has_room, make_room, own_files
+from streamseg.sinks.video import Recording, VideoSink
+from streamseg.sinks.videofile import in_use, keep, unused
+
+OPTIONS = ("segment", "segment_size", "keep", "keep_size", "free")
+_SEGMENT_S = 60.0
+_LOOK_EVERY_S = 1.0
+_ROUNDING_S = 1e-6
+
+
+class SegmentsSink(VideoSink):
+    """Writes `FOLDER/NAME-%Y%m%d-%H%M%S.mp4`: a new file after `segment` seconds or `segment_size` bytes of video.
+
+    Each file begins with a key frame at time 0 and the frame after the last one of the file before. `keep`,
+    `keep_size` and `free` delete the oldest files that match the name; where `free` cannot be had even so, nothing
+    is written.
+    """
+
+    def __init__(self, uri: str) -> None:
+        name, asked = split_query(uri, OPTIONS)
+        super().__init__(name)
+        self._own = own_files(self._path.name)
+        self._limits = Limits(seconds(asked, "keep"), byte_count(asked, "keep_size"), byte_count(asked, "free"))
+        self._longest_s, self._largest = seconds(asked, "segment"), byte_count(asked, "segment_size")
+        if self._longest_s is None and self._largest is None:
+            self._longest_s = _SEGMENT_S
+        self._looked_s = self._expected = 0.0
+        self._keep_parts()
+
+    def _full(self, file: Recording, time_s: float) -> bool:
+        """Whether it is long or large enough; and, once a second, whether the disk is before it is full."""
+        self._expected = max(self._expected, file.bytes)
+        if abs(time_s - self._looked_s) >= _LOOK_EVERY_S:
+            self._looked_s = time_s
+            if not self._room_left(file):
+                return True
+        late = self._longest_s is not None and time_s - file.start_s >= self._longest_s - _ROUNDING_S
+        return late or (self._largest is not None and file.bytes >= self._largest)
+
+    def _next_path(self) -> Path:
+        self._keep_parts()
+        if not self._make_room(self._expected):
+            raise OutputError(f"{self._path}: less is free on the disk than free= asks for")
+        return unused(self._path.with_name(datetime.now().strftime(self._path.name)))
+
+    def _room_left(self, file: Recording) -> bool:
+        try:
+            return has_room(self._path.parent, self._limits) or self._make_room(file.bytes)
+        except OSError:
+            return False  # finishing the file will tell why
+
+    def _make_room(self, wanted_bytes: float) -> bool:
+        return make_room(self._path.parent, self._own, self._limits, wanted_bytes=wanted_bytes)
+
+    def _keep_parts(self) -> None:
+        for part in sorted(self._path.parent.glob("*.part")):
+            if self._own.fullmatch(part.stem) and not in_use(part):
+                keep(part)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamseg.contracts import Controls, Shown
+from streamseg.errors import InputError, OutputError
+from streamseg.frame import Frame
+from streamseg.segmentation import Segmentation
+from streamseg.sinks import open_sink
+from streamseg.sinks.events import EventsSink
+from streamseg.sinks.preroll import Preroll, Unit
+from tests.parts.clips import numbered
+from tests.parts.disks import fill, small_disk
+from tests.parts.fakes import CLASSES
+from tests.sinks.test_segments import readable
+from tests.sinks.test_video import read
+
+
+def scene(number: int, share: float, *, size: tuple[int, int] = (320, 240), picture: bool = True) -> Shown:
+    """Frame `number` of a stream of 25 a second, of which `thing` covers `share`."""
+    image = numbered(number % 256, *size) if picture else np.zeros((size[1], size[0], 3), np.uint8)
+    frame = Frame(image, number, number / 25, 0.0, "door")
+    labels = np.zeros((100, 100), np.uint8)
+    labels.reshape(-1)[: round(share * 10_000)] = 1
+    return Shown(frame, Segmentation(labels, CLASSES, number, number / 25), image, 0, {})
+
+
+def clips(folder: Path) -> list[tuple[dict[str, object], Path]]:
+    """Each clip's story, and the clip; there is no other file."""
+    stories = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    assert {path.with_suffix(".mp4") for path in stories} | set(stories) == set(folder.iterdir())
+    return [(json.loads(path.read_text()), path.with_suffix(".mp4")) for path in stories]
+
+
+def test_a_clip_holds_what_came_before_and_after(tmp_path: Path) -> None:
+    sink = EventsSink(f"events:{tmp_path}?class=thing&area=5&before=2&after=3")
+    for number in range(250):
+        sink.write(scene(number, 0.07 if 110 <= number < 130 else 0.04))
+    sink.close()
+    ((story, path),) = clips(tmp_path)
+    found = read(path)
+    numbers = [number for number, _ in found]
+    assert numbers == list(range(numbers[0], 129 + 75 + 1))
+    assert 110 - 2 * 25 - 25 <= numbers[0] <= 110 - 2 * 25  # the key frame that is old enough
+    assert np.allclose([time_s for _, time_s in found], np.arange(len(found)) / 25, atol=0.002)
+    assert story == {
+        "stream": "door",
+        "class": "thing",
+        "seen": story["seen"],
+        "first_seen_s": 4.4,
+        "last_seen_s": 129 / 25,
+        "largest_percent": 7.0,
+        "begins_s": numbers[0] / 25,
+        "length_s": len(found) / 25,
+        "frames": len(found),
+    }
+    assert abs((datetime.now().astimezone() - datetime.fromisoformat(str(story["seen"]))).total_seconds()) < 60
+    with av.open(str(path)) as container:
+        assert next(container.demux(video=0)).is_keyframe
+
+
+def test_each_event_has_its_own_clip_and_one_seen_again_in_time_has_one(tmp_path: Path) -> None:
+    sink = EventsSink(f"events:{tmp_path}?class=thing&before=1&after=1")
+    seen = {50, 70, 90, 150, 180}  # 150 begins a new one; 180 yet another, whose beginning overlaps its end
+    for number in range(240):
+        sink.write(scene(number, 0.5 if number in seen else 0.0))
+    sink.close()
+    stories = clips(tmp_path)
+    assert [(story["first_seen_s"], story["last_seen_s"]) for story, _ in stories] == [
+        (2.0, 3.6),
+        (6.0, 6.0),
+        (7.2, 7.2),
+    ]
+    for story, path in stories:
+        numbers = readable(path)
+        first, last = (round(float(str(story[key])) * 25) for key in ("first_seen_s", "last_seen_s"))
+        assert numbers == list(range(numbers[0], last + 26))
+        assert numbers[0] <= first - 25
+
+
+def test_an_event_at_the_start_has_what_there_is_and_one_at_the_end_is_finished(tmp_path: Path) -> None:
+    sink = EventsSink(f"events:{tmp_path}?class=thing")
+    for number in range(20):
+        sink.write(scene(number, 1.0))
+    sink.close()
+    ((_, path),) = clips(tmp_path)
+    assert readable(path) == list(range(20))
+
+
+def test_nothing_seen_leaves_nothing_behind(tmp_path: Path) -> None:
+    sink = EventsSink(f"events:{tmp_path / 'clips'}?class=thing")
+    for number in range(60):
+        sink.write(scene(number, 0.009))
+    sink.close()
+    assert not list((tmp_path / "clips").iterdir())
+
+
+def test_an_event_without_an_end_goes_on_in_a_further_clip(tmp_path: Path) -> None:
+    sink = EventsSink(f"events:{tmp_path}?class=thing&before=1&after=1")
+    for number in range(0, 700 * 25, 25):
+        sink.write(scene(number, 1.0, size=(64, 48), picture=False))
+    sink.close()
+    lengths = sorted(float(str(story["length_s"])) for story, _ in clips(tmp_path))
+    assert len(lengths) == 2
+    assert lengths[1] <= 602
+
+
+def test_a_change_of_size_ends_the_clip(tmp_path: Path) -> None:
+    sink = EventsSink(f"events:{tmp_path}?class=thing")
+    for number in range(40):
+        sink.write(scene(number, 1.0, size=(320, 240) if number < 20 else (640, 480)))
+    sink.close()
+    assert [len(readable(path)) for _, path in clips(tmp_path)] == [20, 20]
+
+
+def test_what_waits_in_memory_is_bounded_in_time_and_in_bytes() -> None:
+    preroll = Preroll(2.0, 1_000_000)
+    for number in range(10_000):
+        preroll.add(Unit(bytes(100), number * 3600, 3600, number % 25 == 0))
+    assert 50 < len(list(preroll)) <= 75
+    assert next(iter(preroll)).key
+    assert preroll.bytes == sum(len(unit.data) for unit in preroll)
+    preroll = Preroll(3600.0, 1_000_000)
+    for number in range(10_000):
+        preroll.add(Unit(bytes(10_000), number * 3600, 3600, number % 25 == 0))
+        assert preroll.bytes <= 1_000_000 + 25 * 10_000
+    assert next(iter(preroll)).key
+
+
+def test_a_killed_runs_clip_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "thing-20260101-101010.mp4.part").write_text("what there is")
+    EventsSink(f"events:{tmp_path}?class=thing").close()
+    assert (tmp_path / "thing-20260101-101010-recovered-1.mp4").read_text() == "what there is"
+
+
+def test_a_full_disk_costs_a_clip_and_not_the_next(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 40) as disk:
+        sink = EventsSink(f"events:{disk}?class=thing&before=1&after=1")
+        ballast = fill(disk, free_megabytes=2)
+        for number in range(50):
+            sink.write(scene(number, 0.0))
+        with pytest.raises(OutputError, match="No space"):
+            sink.write(scene(50, 1.0))
+        ballast.unlink()
+        for number in range(51, 100):
+            sink.write(scene(number, 1.0 if number == 60 else 0.0))
+        sink.close()
+        ((_, path),) = clips(disk)
+        assert set(range(35, 85)) <= set(readable(path))
+
+
+@pytest.mark.parametrize(
+    ("uri", "what"),
+    [
+        ("events:clips", "needs a folder and a class"),
+        ("events:?class=thing", "needs a folder and a class"),
+        ("events:{}?class=thing&area=101", "not a share"),
+        ("events:{}?class=thing&area=0", "not a share"),
+        ("events:{}?class=thing&before=long", "not a time"),
+        ("events:{}?klass=thing", "no option klass"),
+    ],
+)
+def test_an_option_that_is_wrong_is_one_line(uri: str, what: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=what):
+        open_sink(uri.format(tmp_path), Controls())
+
+
+def test_a_class_that_the_model_does_not_have_is_one_line_with_those_it_has(tmp_path: Path) -> None:
+    sink = open_sink(f"events:{tmp_path}?class=dog", Controls(), live=True)
+    with pytest.raises(InputError, match="no class dog.*background, thing"):
+        sink.write(scene(0, 0.0))
+
+
+def test_names_are_harmless(tmp_path: Path) -> None:
+    sink = EventsSink(f"events:{tmp_path / 'in'}?class=../up&before=1")
+    for number in range(3):
+        one = scene(number, 0.0)
+        classes = type(CLASSES)(("../up", "b"), CLASSES.colours)
+        sink.write(Shown(one.frame, Segmentation(one.segmentation.labels, classes, 0, 0.0), one.picture, 0, {}))
+    sink.close()
+    assert [path.name.partition("-")[0] for path in sorted((tmp_path / "in").iterdir())] == [".._up", ".._up"]
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
