@@ -1,0 +1,1 @@
+"""Many named streams in one process, on shared networks, seen over HTTP."""
