@@ -1,4 +1,4 @@
-"""Installs the real parts that the tests run against: an RTSP server, a virtual screen, a keyboard for it.
+"""Installs the real parts that the tests run against: RTSP server, screen, keyboard, browser, an emulated computer.
 
 Nothing of it is needed to run streamseg. Where apt is not to be had, this says so in one line, and the tests that want
 a part skip with the reason.
@@ -7,14 +7,19 @@ a part skip with the reason.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-PROGRAMS = ("Xvfb", "xdotool", "import", "ffmpeg")
+PROGRAMS = ("Xvfb", "xdotool", "import", "ffmpeg", "chromium", "qemu-system-x86_64", "v4l2-ctl")
 RTSP_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 PACKAGES = [
+    "busybox-static",
+    "chromium",
+    "cpio",
     "ffmpeg",
     "gir1.2-gst-rtsp-server-1.0",
     "gstreamer1.0-plugins-bad",
@@ -23,9 +28,12 @@ PACKAGES = [
     "gstreamer1.0-plugins-ugly",
     "gstreamer1.0-rtsp",
     "imagemagick",
+    "kmod",
     "libgl1",
     "libglib2.0-0",
     "python3-gi",
+    "qemu-system-x86",
+    "v4l-utils",
     "xdotool",
     "xvfb",
 ]
@@ -33,22 +41,50 @@ PACKAGES = [
 
 ORIGINALS = "mediapipe==0.10.21"
 CACHE = Path(__file__).parents[1] / ".cache"
+KERNEL = CACHE / "kernel"
+KERNEL_PARTS = [
+    "./boot/vmlinuz-*",
+    *(f"*/kernel/{part}/*" for part in ("drivers/virtio", "drivers/media", "net/9p", "fs")),
+]
 
 
 def main() -> int:
     fetch_originals()
+    install()
+    fetch_kernel()
+    return 0
+
+
+def install() -> None:
     if not missing():
-        return 0
+        return
     if not shutil.which("apt-get") or os.geteuid() != 0:
         print(f"parts: {', '.join(missing())} not found, and no apt-get as root: their tests will be skipped")
-        return 0
+        return
     print(f"parts: installing {', '.join(missing())} for the tests")
     quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "--no-install-recommends", *PACKAGES]):
         subprocess.run(command, check=False, **quiet)  # type: ignore[call-overload]
     if missing():
         print(f"parts: still without {', '.join(missing())}: their tests will be skipped")
-    return 0
+
+
+def fetch_kernel() -> None:
+    """Debian's kernel with its camera driver, for the computer that the tests emulate; 70 MB, unpacked into .cache."""
+    if not shutil.which("qemu-system-x86_64") or not shutil.which("apt-get") or list(KERNEL.glob("boot/vmlinuz-*")):
+        return
+    depends = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True).stdout
+    names = re.findall(r"Depends: (linux-image-\d\S+-amd64)", depends)
+    print(f"parts: fetching {names[0] if names else 'a kernel'} for the emulated computer")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["apt-get", "download", "-qq", *names[:1]], cwd=folder, check=False)
+        for package in Path(folder).glob("*.deb"):
+            KERNEL.mkdir(parents=True, exist_ok=True)
+            with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as files:
+                unpack = ["tar", "-x", "-C", str(KERNEL), "--wildcards", *KERNEL_PARTS]
+                subprocess.run(unpack, stdin=files.stdout, check=False)
+    if not list(KERNEL.glob("boot/vmlinuz-*")):
+        print("parts: not to be had: the tests with a camera of the kernel's will be skipped")
 
 
 def fetch_originals() -> None:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from streamseg.capture.revive import Revive
+from streamseg.capture.revive import Revive, opened_apart
 from streamseg.contracts import Source, SourceOptions
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
@@ -76,11 +78,32 @@ def test_the_first_opening_fails_aloud() -> None:
         Script(OSError("strange")).revive()
 
 
-def test_waits_double_up_to_half_a_minute_and_start_over_once_frames_flow() -> None:
-    failures = [SourceError("refused") for _ in range(9)]
+def test_waits_stay_short_for_ten_seconds_then_double_and_start_over_once_frames_flow() -> None:
+    failures = [SourceError("refused") for _ in range(16)]
     script = Script(live(1), *failures, live(1), live(5))
     take(script.revive(), 4)
-    assert script.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 30.0, 0.5]
+    assert script.pauses == [0.5, *[1.0] * 10, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 0.5]
+
+
+def test_a_device_is_looked_for_every_second() -> None:
+    script = Script(live(1), *[SourceError("no camera") for _ in range(40)], live(5))
+    take(Revive(script.open, OPTIONS, longest_wait_s=1.0, pause=script.pause, jitter=lambda: 1.0), 3)
+    assert script.pauses == [0.5, *[1.0] * 40]
+
+
+def test_an_outage_is_one_line_for_each_longer_wait(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script(live(1), *[SourceError("refused") for _ in range(200)], live(5))
+    with caplog.at_level(logging.INFO):
+        take(script.revive(), 3)
+    assert 1 <= len(caplog.records) <= 7, caplog.text  # the waits of this outage take an hour and a half
+
+
+def test_a_source_that_flaps_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script(*(live(2) for _ in range(300)))
+    started_s = time.monotonic()
+    with caplog.at_level(logging.INFO):
+        take(script.revive(), 500)
+    assert len(caplog.records) <= 2 + 2 * (time.monotonic() - started_s)
 
 
 def test_waits_are_spread_so_that_a_hundred_cameras_do_not_come_at_once() -> None:
@@ -129,6 +152,19 @@ def test_what_connections_count_is_summed() -> None:
     source = Script(*scenes).revive()
     take(source, 4)
     assert source.counters["decode_errors"] == 12
+
+
+def test_opening_apart_gives_the_value_or_the_error_and_hears_a_signal() -> None:
+    assert opened_apart(lambda: 7) == 7
+    with pytest.raises(SourceError, match="refused"):
+        opened_apart(Script(SourceError("refused")).open)
+    free = threading.Event()
+    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        opened_apart(lambda: free.wait(60))
+    free.set()
+    timer.join()
 
 
 def test_no_thread_is_left_after_many_connections() -> None:

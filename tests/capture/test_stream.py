@@ -10,21 +10,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from streamseg.capture import open_source
-from streamseg.capture.stream import StreamSource, expand, with_credentials
+from streamseg.capture.stream import StreamSource, with_credentials
 from streamseg.contracts import Source, SourceOptions
 from streamseg.errors import InputError, SourceError
 from streamseg.frame import Frame
+from streamseg.urls import expand
 from tests.parts import clips
+from tests.parts.http_server import http_server
 from tests.parts.rtsp import Camera, free_port
 
 QUICK = SourceOptions(stall_timeout_s=2.0)
@@ -182,43 +184,6 @@ def test_close_is_heard_at_once_while_a_camera_is_silent(small: Path) -> None:
         camera.go_on()
 
 
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-@contextmanager
-def http_server(answer: Answer | None = None, folder: Path | None = None) -> Iterator[tuple[str, list[str]]]:
-    """A server on loopback that answers with `answer`, or gives the files of `folder`; and what it was asked for."""
-    asked: list[str] = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            if answer is None:
-                super().do_GET()
-            else:
-                answer(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """A reader that leaves is no error here."""
-
-    handler = partial(Handler, directory=str(folder)) if folder else Handler
-    server = Server(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def _motion_jpeg(handler: http.server.BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
@@ -232,6 +197,38 @@ def _motion_jpeg(handler: http.server.BaseHTTPRequestHandler) -> None:
         except OSError:
             return
         time.sleep(0.02)  # a camera's own rate
+
+
+def test_a_live_decoder_holds_no_frame_back(tmp_path: Path) -> None:
+    """Each picture is sent only once the one before has come out."""
+    out, shown = tmp_path / "live.ts", threading.Semaphore(0)
+    options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "bframes=0:slices=1"}
+    clips.clip(out, frames=60, format="mpegts", options=options)
+    with av.open(str(out)) as container:
+        ends = [packet.pos for packet in container.demux(video=0) if packet.size][1:]
+    raw = out.read_bytes()
+    probed = 40  # pictures sent at once, which opening wants to see
+    behind = 2  # a picture's end is known by the begin of the next, once to the container and once to the parser
+
+    def paced(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "video/mp2t")
+        handler.end_headers()
+        start = 0
+        for number, end in enumerate([*ends, len(raw)]):
+            if number > probed and not shown.acquire(timeout=10):
+                return
+            handler.wfile.write(raw[start:end])
+            start = end
+
+    with http_server(paced) as (url, _), opened(f"{url}/live.ts", SourceOptions(stall_timeout_s=20.0)) as source:
+        assert source.info.live
+        numbers = []
+        for frame in itertools.islice(source, 58):
+            numbers.append(clips.read_number(frame.image))
+            if len(numbers) > probed - behind:
+                shown.release()
+    assert numbers == list(range(58))
 
 
 def test_motion_jpeg_over_http_is_live() -> None:
@@ -286,6 +283,12 @@ def test_a_missing_page_and_one_that_is_no_video_are_told(tmp_path: Path) -> Non
             open_source(f"{url}/none", QUICK)
         with pytest.raises(SourceError, match="no answer that is a video"):
             open_source(f"{url}/page.html", QUICK)
+
+
+def test_sound_alone_is_told_apart_from_silence(tmp_path: Path) -> None:
+    clips.audio_only(tmp_path / "song.mp4")
+    with http_server(folder=tmp_path) as (url, _), pytest.raises(InputError, match="no video in it"):
+        open_source(f"{url}/song.mp4", QUICK)
 
 
 PIPED = {"mpegts": {"format": "mpegts"}, "matroska": {"format": "matroska"}, "h264": {"format": "h264"}}

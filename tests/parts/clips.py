@@ -65,8 +65,14 @@ def clip(
     return path
 
 
-def annexb(path: Path, *, frames: int = 50, size: tuple[int, int] = (320, 240), fps: int = 25) -> Path:
-    """Raw H.264 for a camera: a key frame a second, no frame held back, one slice."""
+def annexb(
+    path: Path, *, frames: int = 50, size: tuple[int, int] = (320, 240), fps: int = 25, codec: str = "libx264"
+) -> Path:
+    """Raw H.264 (or H.265, with libx265) for a camera: a key frame a second, no frame held back, one slice."""
+    if codec == "libx265":
+        quiet = f"log-level=none:repeat-headers=1:bframes=0:keyint={fps}"
+        options = {"preset": "ultrafast", "tune": "zerolatency", "x265-params": quiet}
+        return clip(path, frames=frames, size=size, fps=fps, codec=codec, format="hevc", options=options)
     parameters = "repeat-headers=1:bframes=0:sliced-threads=0:slices=1"
     options = {"preset": "veryfast", "tune": "zerolatency", "g": str(fps), "x264-params": parameters}
     return clip(path, frames=frames, size=size, fps=fps, format="h264", options=options)

@@ -7,9 +7,11 @@ import socket
 import subprocess
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import pytest
 
+_Camera = TypeVar("_Camera", bound="Camera")
 _SERVER = Path(__file__).with_name("rtsp_server.py")
 _PYTHON = "/usr/bin/python3"
 _PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
@@ -47,12 +49,15 @@ class Camera:
         return f"rtsp://{login}@127.0.0.1:{self.port}/cam"
 
     def start(self, clip: Path | None = None) -> None:
-        command = [_PYTHON, str(_SERVER), str(self.port), str(clip or self._clip), *self._login, *self._options]
+        self.started_s = float(self._launch(_SERVER, clip or self._clip)[1])
+
+    def _launch(self, server: Path, file: Path) -> list[str]:
+        command = [_PYTHON, str(server), str(self.port), str(file), *self._login, *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         ready = self._process.stdout.readline().split()
         assert ready and ready[0] == "ready", "the RTSP server did not start"
-        self.started_s = float(ready[1])
+        return ready
 
     def stall(self) -> None:
         self._send(signal.SIGSTOP)
@@ -72,9 +77,28 @@ class Camera:
         if self._process is not None:
             self._process.send_signal(number)
 
-    def __enter__(self) -> Camera:
+    def __enter__(self: _Camera) -> _Camera:
         self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.kill()
+
+
+class Recorder(Camera):
+    """The other way round: takes what is published at `recorder.url`, into one file of raw H.264 after another."""
+
+    def __init__(self, folder: Path, *options: str, user: str = "", password: str = "") -> None:
+        super().__init__(folder, *options, user=user, password=password)
+        self.files: list[Path] = []
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://127.0.0.1:{self.port}/live"
+
+    def url_with(self, login: str) -> str:
+        return f"rtsp://{login}@127.0.0.1:{self.port}/live"
+
+    def start(self, clip: Path | None = None) -> None:
+        self.files.append(self._clip / f"{len(self.files)}.h264")
+        self._launch(_SERVER.with_name("rtsp_recorder.py"), self.files[-1])

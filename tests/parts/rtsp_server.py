@@ -1,4 +1,4 @@
-"""An RTSP camera for tests: loops an H.264 file, with a password, with damage, over TCP or UDP.
+"""An RTSP camera for tests: loops an H.264 or H.265 file, with a password, with damage, over TCP or UDP.
 
 Runs under the system's Python, which has GStreamer's bindings. Prints `ready` once it listens.
 """
@@ -20,7 +20,8 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 
 LAUNCH = (
-    "( appsrc name=src is-live=true format=time {extra} ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+    "( appsrc name=src is-live=true format=time {extra} ! {codec}parse ! "
+    "rtp{codec}pay name=pay0 pt=96 config-interval=-1 )"
 )
 
 
@@ -31,7 +32,8 @@ def main() -> None:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_shared(True)
     factory.set_latency(0)
-    factory.set_launch(LAUNCH.format(extra="do-timestamp=true max-bytes=0" if arguments.paced else ""))
+    extra = "do-timestamp=true max-bytes=0" if arguments.paced else ""
+    factory.set_launch(LAUNCH.format(extra=extra, codec=codec_of(arguments.file)))
     transports = GstRtsp.RTSPLowerTrans
     factory.set_protocols({"tcp": transports.TCP, "udp": transports.UDP}[arguments.transport])
     feed = paced if arguments.paced else on_demand
@@ -61,11 +63,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def codec_of(path: str) -> str:
+    return "h265" if path.endswith(".h265") else "h264"
+
+
 def access_units(path: str) -> tuple[list[bytes], Any]:
     """Every picture's bytes, and what they are."""
     pipeline = Gst.parse_launch(
-        f"filesrc location={path} ! h264parse config-interval=-1 ! "
-        "video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
+        f"filesrc location={path} ! {codec_of(path)}parse config-interval=-1 ! "
+        f"video/x-{codec_of(path)},stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
     )
     out = pipeline.get_by_name("out")
     pipeline.set_state(Gst.State.PLAYING)

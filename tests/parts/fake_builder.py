@@ -1,0 +1,179 @@
+"""The half of the double of TensorRT that builds: an "engine" is the prepared ONNX file with its profile before it."""
+
+from __future__ import annotations
+
+import enum
+import json
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import onnx
+
+from tests.parts.fake_cuda import FakeGpu, must
+
+MAGIC = b"engine of the double\n"
+ComputeCapability = enum.Enum("ComputeCapability", ["SM75", "SM80", "SM86", "SM89", "SM120", "CURRENT"])
+NetworkDefinitionCreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", {"STRONGLY_TYPED": 1})
+
+
+class ILogger:
+    class Severity(enum.IntEnum):
+        INTERNAL_ERROR = 0
+        ERROR = 1
+        WARNING = 2
+        INFO = 3
+        VERBOSE = 4
+
+    INTERNAL_ERROR, ERROR, WARNING = Severity.INTERNAL_ERROR, Severity.ERROR, Severity.WARNING
+
+    def log(self, severity: ILogger.Severity, msg: str) -> None:
+        raise NotImplementedError
+
+
+class IProgressMonitor:
+    pass
+
+
+class World:
+    """The library as loaded once: its version, its one logger, and what is to go wrong."""
+
+    def __init__(self, gpu: FakeGpu, version: str) -> None:
+        self.gpu, self.version = gpu, version
+        self.logger: ILogger | None = None
+        self.faults: dict[str, int] = {}
+        self.builds = 0
+        self.on_step: Callable[[], object] = lambda: None
+        """Called after each step of a build."""
+        self.graphs = False
+        """Whether the last execution context was asked for CUDA graphs."""
+
+    def heard(self, logger: ILogger) -> None:
+        must(self.logger in (None, logger), "there is one logger for everything")
+        self.logger = logger
+
+    def fails(self, what: str) -> bool:
+        left = self.faults.get(what, 0)
+        self.faults[what] = max(0, left - 1)
+        return left > 0
+
+    def say(self, text: str) -> None:
+        assert self.logger is not None
+        self.logger.log(ILogger.Severity.ERROR, text)
+
+    def current(self, what: str) -> None:
+        must(bool(self.gpu.stack), f"{what} needs a CUDA context that is current")
+
+
+class Network:
+    def __init__(self) -> None:
+        self.model: onnx.ModelProto | None = None
+
+    @property
+    def num_layers(self) -> int:
+        assert self.model is not None
+        return len(self.model.graph.node)
+
+
+class ParserError:
+    def desc(self) -> str:
+        return "no importer for the operator"
+
+    def node_name(self) -> str:
+        return "the_odd_one"
+
+
+class Profile:
+    def __init__(self) -> None:
+        self.shapes: dict[str, list[list[int]]] = {}
+
+    def set_shape(self, input: str, min: Sequence[int], opt: Sequence[int], max: Sequence[int]) -> None:
+        ordered = all(a <= b <= c for a, b, c in zip(min, opt, max, strict=True))
+        if ordered:  # the real one says nothing either
+            self.shapes[input] = [list(min), list(opt), list(max)]
+
+
+class Config:
+    def __init__(self) -> None:
+        self.profiles: list[Profile] = []
+        self.progress_monitor: Any = None
+
+    num_compute_capabilities = 0
+
+    def set_compute_capability(self, compute_capability: ComputeCapability, index: int) -> bool:
+        must(index < self.num_compute_capabilities, "how many there are is said first")
+        self.target = compute_capability
+        return True
+
+    def add_optimization_profile(self, profile: Profile) -> int:
+        self.profiles.append(profile)
+        return len(self.profiles) - 1
+
+
+class Builder:
+    def __init__(self, world: World, logger: ILogger) -> None:
+        world.heard(logger)
+        self._world = world
+
+    def create_network(self, flags: int = 0) -> Network:
+        must(flags == 1 << 1, "networks are strongly typed")
+        return Network()
+
+    def create_builder_config(self) -> Config:
+        return Config()
+
+    def create_optimization_profile(self) -> Profile:
+        return Profile()
+
+    def build_serialized_network(self, network: Network, config: Config) -> bytes | None:
+        world = self._world
+        world.current("a build")
+        world.builds += 1
+        must(network.model is not None, "a network is parsed before it is built")
+        assert network.model is not None
+        if world.fails("build"):
+            world.say("could not find any implementation for node the_odd_one")
+            return None
+        if not _watched(config.progress_monitor, world.on_step):
+            return None
+        known = {name: shape for profile in config.profiles for name, shape in profile.shapes.items()}
+        if set(known) != {value.name for value in network.model.graph.input}:
+            world.say("network has dynamic inputs, but no optimization profile has been defined")
+            return None
+        header = json.dumps({"version": world.version, "shapes": known}).encode()
+        model: bytes = network.model.SerializeToString()
+        return MAGIC + header + b"\n" + model
+
+
+class OnnxParser:
+    def __init__(self, world: World, network: Network, logger: ILogger) -> None:
+        world.heard(logger)
+        self._world, self._network = world, network
+        self.num_errors = 0
+
+    def parse(self, model: bytes) -> bool:
+        if self._world.fails("parse"):
+            self.num_errors = 1
+            return False
+        self._network.model = onnx.load_from_string(model)
+        return True
+
+    def get_error(self, index: int) -> ParserError:
+        return ParserError()
+
+
+def _watched(monitor: Any, on_step: Callable[[], object]) -> bool:
+    """Tells the monitor of three steps, from a thread that is not the program's own."""
+    answers: list[bool] = []
+
+    def tell() -> None:
+        monitor.phase_start("Building", None, 3)
+        for step in range(3):
+            answers.append(monitor.step_complete("Building", step))
+            on_step()
+        monitor.phase_finish("Building")
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    thread.join()
+    return all(answers)

@@ -1,0 +1,127 @@
+"""A double of the module `pycuda.driver`: its names, over the GPU of fake_cuda."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tests.parts.fake_cuda import (
+    EARLY,
+    Allocation,
+    CompileError,
+    Error,
+    FakeContext,
+    FakeGpu,
+    FakeStream,
+    LaunchError,
+    LogicError,
+    OutOfMemoryError,
+    Pages,
+    must,
+    page_locked,
+)
+
+
+class _Device:
+    def __init__(self, driver: FakeDriver, number: int) -> None:
+        must(driver.ready, "init comes first")
+        driver.gpu.answer()
+        if number:
+            raise LogicError("cuDeviceGet failed: invalid device ordinal")
+        self._gpu = driver.gpu
+
+    def name(self) -> str:
+        return self._gpu.name
+
+    def compute_capability(self) -> tuple[int, int]:
+        return self._gpu.capability
+
+    def get_attribute(self, attribute: str) -> int:
+        return {"multiprocessors": self._gpu.processors}[attribute]
+
+    def retain_primary_context(self) -> FakeContext:
+        return FakeContext(self._gpu)
+
+
+class _Module:
+    def __init__(self, gpu: FakeGpu) -> None:
+        gpu.enter()
+        self._gpu = gpu
+
+    def get_function(self, name: str) -> Callable[..., None]:
+        if name not in self._gpu.kernels:
+            raise LogicError("cuModuleGetFunction failed: named symbol not found")
+
+        def launch(*arguments: Any, grid: Any, block: Any, stream: FakeStream) -> None:
+            self._gpu.enter()
+            stream.put(lambda: self._gpu.kernels[name](grid, block, *arguments))
+
+        return launch
+
+
+class FakeDriver(ModuleType):
+    """A module with the names of `pycuda.driver`, as far as they are used."""
+
+    CompileError, Error, LaunchError, LogicError = CompileError, Error, LaunchError, LogicError
+    MemoryError = OutOfMemoryError
+
+    def __init__(self, gpu: FakeGpu) -> None:
+        super().__init__("pycuda.driver")
+        self.gpu, self.ready = gpu, False
+        self.device_attribute = SimpleNamespace(MULTIPROCESSOR_COUNT="multiprocessors")
+        self.Context = SimpleNamespace(pop=self._pop)
+        device: Any = functools.partial(_Device, self)
+        device.count = lambda: gpu.count
+        self.Device = device
+        self.Stream = functools.partial(FakeStream, gpu)
+        self.mem_alloc = functools.partial(Allocation, gpu)
+
+    def init(self) -> None:
+        if self.gpu.init_error:
+            raise LogicError(self.gpu.init_error)
+        self.ready = True
+
+    def pagelocked_empty(self, shape: int, dtype: Any) -> np.ndarray[Any, Any]:
+        must(np.dtype(dtype) == np.uint8, "the double knows bytes alone")
+        return np.asarray(Pages(self.gpu, shape))
+
+    def memcpy_htod_async(self, dest: int, src: np.ndarray[Any, Any], stream: FakeStream) -> None:
+        self.gpu.enter()
+        pages = page_locked(src)
+        self.gpu.uploaded_bytes += src.nbytes
+        before = src.tobytes()
+
+        def copy() -> None:
+            must(not pages.freed, "page-locked memory outlives the copy from it")
+            must(src.tobytes() == before, "what is being uploaded stays as it is until the stream is done")
+            self.gpu.view(dest, src.nbytes)[:] = src.reshape(-1).view(np.uint8)
+
+        stream.put(copy)
+
+    def memcpy_dtoh_async(self, dest: np.ndarray[Any, Any], src: int, stream: FakeStream) -> None:
+        self.gpu.enter()
+        pages = page_locked(dest)
+        self.gpu.downloaded_bytes += dest.nbytes
+        plain = dest.reshape(-1).view(np.uint8)
+        plain.fill(EARLY)
+
+        def copy() -> None:
+            must(not pages.freed, "page-locked memory outlives the copy to it")
+            plain[:] = self.gpu.view(src, dest.nbytes)
+
+        stream.put(copy)
+
+    def module_from_buffer(self, buffer: bytes) -> _Module:
+        self.gpu.enter()
+        if buffer in self.gpu.refused:
+            raise LogicError("cuModuleLoadDataEx failed: no kernel image is available for execution on the device")
+        return _Module(self.gpu)
+
+    def _pop(self) -> None:
+        if not self.gpu.stack:
+            raise LogicError("context::pop failed: cannot pop non-current context")
+        self.gpu.stack.pop()

@@ -1,0 +1,81 @@
+"""A machine with a GPU, its driver, pycuda and TensorRT, all of them doubles."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from streamseg.infer import backends
+from streamseg.infer.backends.tensorrt.library import load_library
+from tests.parts import host_kernels
+from tests.parts.fake_builder import World
+from tests.parts.fake_cuda import FakeGpu
+from tests.parts.fake_driver import FakeDriver
+from tests.parts.fake_tensorrt import make_rtx, make_tensorrt
+
+
+class Machine:
+    """What a test may change."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, engines: Path) -> None:
+        self._patch = patch
+        self.gpu = FakeGpu()
+        self.engines = engines
+        self.world: World
+        patch.setenv("STREAMSEG_ENGINES", str(engines))
+        self.gpu.kernels = host_kernels.on(self.gpu) if shutil.which("g++") else {}
+        self.put("pycuda", ModuleType("pycuda"))
+        self.put("pycuda.driver", FakeDriver(self.gpu))
+        self.install()
+
+    def install(self, version: str = "11.4.0") -> None:
+        """Another version of TensorRT, as after an update and a new start."""
+        module: Any = make_tensorrt(self.gpu, version)
+        self.put("tensorrt", module)
+        self.world = module.world
+        load_library.cache_clear()
+        backends.SAID.clear()
+
+    def install_rtx(self) -> None:
+        """TensorRT-RTX beside it."""
+        module: Any = make_rtx(self.gpu)
+        self.put("tensorrt_rtx", module)
+        self.world = module.world
+        load_library.cache_clear()
+
+    def put(self, name: str, module: ModuleType) -> None:
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        self._patch.setitem(sys.modules, name, module)
+
+    def refuse(self, image: bytes) -> None:
+        """Kernels that the driver does not take."""
+        self.gpu.refused.append(image)
+
+    def compiler(self, compile_source: Callable[..., bytes]) -> None:
+        """What `pycuda.compiler.compile` does."""
+        module: Any = ModuleType("pycuda.compiler")
+        module.compile = compile_source
+        self.put("pycuda.compiler", module)
+
+    @property
+    def plan(self) -> Path:
+        """The one engine that is kept."""
+        (plan,) = self.engines.glob("*.plan")
+        return plan
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(monkeypatch, tmp_path / "engines")
+    yield made
+    load_library.cache_clear()
+    backends.SAID.clear()
+    assert not made.gpu.broken
+    assert not made.gpu.stack, "contexts are left on the thread's stack"

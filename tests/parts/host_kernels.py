@@ -1,0 +1,56 @@
+"""streamseg's kernels compiled by g++: the same source, run on the CPU, thread after thread."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamseg.infer.backends.tensorrt.kernels import SOURCE
+from tests.parts.fake_cuda import FakeGpu
+
+ADDRESSES = ("picture", "out", "scores", "labels")
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """Compiled once; a test without g++ is skipped."""
+    if shutil.which("g++") is None:
+        pytest.skip("the kernels are compiled by g++ here, which is not installed")
+    folder = tempfile.mkdtemp()
+    target = Path(folder) / "kernels.so"
+    command = ["g++", "-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([*command, "-o", str(target), str(SOURCE)], check=True)
+    loaded = ctypes.CDLL(str(target))
+    shutil.rmtree(folder)
+    return loaded
+
+
+def run(kernel: str, task: Any, threads: tuple[int, int, int]) -> None:
+    """Like a launch: in whole blocks of 32 by 8, so that some threads have nothing to do."""
+    plain = np.ascontiguousarray(task).tobytes()
+    columns, rows = -(-threads[0] // 32) * 32, -(-threads[1] // 8) * 8
+    getattr(library(), kernel)(plain, columns, rows, threads[2])
+
+
+def on(gpu: FakeGpu) -> dict[str, Callable[..., None]]:
+    """The kernels for a double of a GPU: what they are told of its memory is where that really lies."""
+
+    def make(kernel: str) -> Callable[..., None]:
+        def launched(grid: tuple[int, int, int], block: tuple[int, int, int], task: Any) -> None:
+            task = np.array(task)
+            for name in set(ADDRESSES) & set(task.dtype.names):
+                task[name] = gpu.view(int(task[name]), 1).ctypes.data
+            run(kernel, task, (grid[0] * block[0], grid[1] * block[1], grid[2]))
+
+        return launched
+
+    return {kernel: make(kernel) for kernel in ("fit", "pick")}

@@ -1,0 +1,46 @@
+"""HTTP servers on loopback that do what a test wants, and write down what they are asked for."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def http_server(answer: Answer | None = None, folder: Path | None = None) -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback that answers with `answer`, or gives the files of `folder`; and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            if answer is None:
+                super().do_GET()
+            else:
+                answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """A reader that leaves is no error here."""
+
+    handler = partial(Handler, directory=str(folder)) if folder else Handler
+    server = Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

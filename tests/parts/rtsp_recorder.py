@@ -1,0 +1,63 @@
+"""An RTSP server for tests that takes what is published at /live and writes it to a file of raw H.264.
+
+Runs under the system's Python, which has GStreamer's bindings. Prints `ready` once it listens.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("file")
+    parser.add_argument("--user")
+    parser.add_argument("--password")
+    parser.add_argument("--digest", action="store_true")
+    arguments = parser.parse_args()
+    Gst.init(None)
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
+    factory.set_protocols(GstRtsp.RTSPLowerTrans.TCP)
+    factory.set_latency(0)
+    factory.set_launch(
+        "( rtph264depay name=depay0 ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au ! "
+        f"filesink location={arguments.file} buffer-mode=unbuffered sync=false )"
+    )
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(str(arguments.port))
+    if arguments.user:
+        protect(server, factory, arguments)
+    server.get_mount_points().add_factory("/live", factory)
+    server.attach(None)
+    print("ready", flush=True)
+    GLib.MainLoop().run()
+
+
+def protect(server: Any, factory: Any, arguments: argparse.Namespace) -> None:
+    auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "user")
+    if arguments.digest:
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(arguments.user, arguments.password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(arguments.user, arguments.password), token)
+    server.set_auth(auth)
+    permissions = GstRtspServer.RTSPPermissions()
+    for right in ("media.factory.access", "media.factory.construct"):
+        permissions.add_permission_for_role("user", right, True)
+    factory.set_permissions(permissions)
+
+
+if __name__ == "__main__":
+    main()

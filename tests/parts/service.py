@@ -1,0 +1,120 @@
+"""A real `streamseg serve` in a process of its own, and somebody who looks at it over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.parts.rtsp import free_port
+
+PATIENCE_S = 60.0  # for what comes soon on a machine that is free
+_PROGRAM = "from streamseg.cli import program; program()"
+
+
+class Service:
+    """`with Service(folder, yaml) as service:` serves until the end of the block, started by the words `under`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        site: str,
+        *flags: str,
+        env: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
+    ) -> None:
+        self.port = free_port()
+        self.config, self._log = folder / "site.yaml", folder / "service.log"
+        self.config.write_text(site)
+        self._under, self._flags, self._env = under, flags, {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+        self.stdout = folder / "service.out"
+
+    def __enter__(self) -> Service:
+        command = [*self._under, sys.executable, "-c", _PROGRAM, "serve", "--config", str(self.config)]
+        command += ["--listen", f"127.0.0.1:{self.port}", *self._flags]
+        with self._log.open("wb") as log, self.stdout.open("wb") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=log, env=self._env)
+        self.until(lambda: "started" in self.log())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def until(self, met: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+        """Waits until `met` gives something true."""
+        end_s = time.monotonic() + patience_s
+        while not met():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < end_s, f"in vain for {patience_s} s: {self.log()}"
+            time.sleep(0.05)
+
+    def reload(self, site: str) -> None:
+        """Writes the file anew, asks for it to be read and waits until the service has said something about it."""
+        lines = self.log().count("read anew")
+        self.config.write_text(site)
+        self.process.send_signal(signal.SIGHUP)
+        self.until(lambda: self.log().count("read anew") > lines)
+
+    def stop(self) -> tuple[int, float]:
+        """Exit code, and seconds from SIGTERM to the end."""
+        started_s = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        return code, time.monotonic() - started_s
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> tuple[int, bytes]:
+        with self.open(path, headers, method) as response:
+            return response.status, response.read()
+
+    @contextmanager
+    def open(
+        self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            connection.request(method, path, headers=dict(headers or {}))
+            yield connection.getresponse()
+        finally:
+            connection.close()
+
+    def streams(self) -> dict[str, dict[str, Any]]:
+        """What /streams says, by name."""
+        return {row["name"]: row for row in json.loads(self.get("/streams")[1])}
+
+    def shows(self, name: str, frames: int) -> Callable[[], bool]:
+        """For `until`: `frames` more than now were shown."""
+        goal = self.streams()[name]["frames"]["shown"] + frames
+        return lambda: bool(self.streams()[name]["frames"]["shown"] >= goal)
+
+    def metrics(self) -> dict[tuple[str, ...], float]:
+        """Every sample of /metrics: its name, then the values of its labels in their names' order."""
+        text = self.get("/metrics")[1].decode()
+        return {
+            (sample.name, *(sample.labels[key] for key in sorted(sample.labels))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+
+def run_to_its_end(*words: object, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Exit code and standard error of a `streamseg serve` that ends by itself."""
+    command = [sys.executable, "-c", _PROGRAM, "serve", *map(str, words)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env={**os.environ, **(env or {})}
+    )
+    return done.returncode, done.stderr

@@ -1,0 +1,113 @@
+"""No failure, log line or output shows a password or token, however it is written into the URL."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+from tests.parts import clips
+from tests.parts.http_server import http_server
+from tests.parts.rtsp import Camera, free_port
+
+SECRET = "hunter2"
+LOGINS = [f"admin:{SECRET}", f"admin:%68unter2{SECRET}%40", f"{SECRET}", f"admin:a/{SECRET}", f"admin:a@{SECRET}?b#c"]
+PROGRAM = [sys.executable, "-c", "from streamseg.cli import program; program()"]
+
+
+def said(*words: str, seconds: float = 60, **env: str) -> str:
+    """All that a run says, on both its outputs; it is asked to end after `seconds`."""
+    running = subprocess.Popen(
+        [*PROGRAM, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "400", **env},
+    )
+    with running, contextlib.suppress(subprocess.TimeoutExpired):
+        return running.communicate(timeout=seconds)[0]
+    running.terminate()
+    return running.communicate(timeout=60)[0]
+
+
+def test_the_word_that_is_looked_for_would_be_found() -> None:
+    assert SECRET in said("run", f"{SECRET}.mp4", "null")
+
+
+@pytest.mark.parametrize("login", LOGINS)
+@pytest.mark.parametrize("debug", [[], ["--debug"]], ids=["", "debug"])
+def test_a_refused_connection_shows_no_secret(login: str, debug: list[str]) -> None:
+    for scheme in ("rtsp", "http"):
+        words = said("run", f"{scheme}://{login}@127.0.0.1:{free_port()}/cam?token={SECRET}", "null", *debug)
+        assert SECRET not in words
+        assert "127.0.0.1" in words
+        assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "rtsp://admin:hunter2@no-such-camera.invalid/1", "null"],
+        ["run", "ftp://admin:hunter2@cam/1", "null"],
+        ["run", "test://", "ftp://admin:hunter2@cam/1"],
+        ["rtsp://admin:hunter2@cam/1"],
+        ["run", "test://", "null", "--size", "rtsp://admin:hunter2@cam/1"],
+        ["run", "test://", "null", "--model", "rtsp://admin:hunter2@cam/1"],
+        ["run", "test://", "null", "--background", "rtsp://admin:hunter2@cam/1", "--view", "replace"],
+        ["run", "test://?token=hunter2", "null"],
+        ["run", "test://", "null", "--unknown", "rtsp://admin:hunter2@cam/1"],
+        ["run", "test://", "null", "--unknown=rtsp://admin:hunter2@cam/1"],
+        ["run", "rtsp://admin:hunter2${NOWHERE}@cam/1", "null"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_with_a_url_in_it_shows_no_secret(words: list[str]) -> None:
+    told = said(*words)
+    assert told
+    assert SECRET not in told
+
+
+def test_a_configuration_shows_no_secret(tmp_path: Path) -> None:
+    url = f"rtsp://admin:{SECRET}@127.0.0.1:{free_port()}/1"
+    for text in (f"source: {url}\n", f"source: [{url}]\n", f"source: {url}\nopacity: {url}\n", f"{url}: 1\n"):
+        path = tmp_path / "site.yaml"
+        path.write_text(text)
+        told = said("run", "--config", str(path), "null")
+        assert told
+        assert SECRET not in told, text
+
+
+def test_a_wrong_password_shows_neither_the_wrong_nor_the_right_one(tmp_path: Path) -> None:
+    clip = clips.annexb(tmp_path / "a.h264")
+    with Camera(clip, user="admin", password=f"right-{SECRET}") as camera:
+        told = said("run", camera.url_with(f"admin:wrong-{SECRET}"), "null", "--debug")
+        assert "password" in told
+        assert SECRET not in told
+
+
+def test_a_run_shows_no_secret_in_its_lines_its_json_and_its_command(tmp_path: Path) -> None:
+    """The camera breaks off again and again, so that reconnecting is told of as well."""
+
+    def ten_pictures(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        handler.end_headers()
+        for number in range(10):
+            body = cv2.imencode(".jpg", clips.numbered(number))[1].tobytes()
+            handler.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + body + b"\r\n")
+            time.sleep(0.02)
+
+    with http_server(ten_pictures) as (url, asked):
+        source = url.replace("://", "://admin:${CAM_PASSWORD}@") + "/video?token=${CAM_PASSWORD}&size=1"
+        told = said("run", source, "-", "--model", "otsu", "--debug", seconds=8, CAM_PASSWORD=SECRET)
+    assert SECRET in asked[0]  # so it did arrive where it belongs
+    assert '"stream":"http://***@127.0.0.1' in told
+    assert "trying again" in told
+    assert SECRET not in told
