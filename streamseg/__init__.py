@@ -24,7 +24,8 @@ def open(source: str | int, *outputs: str, **options: object) -> Pipeline:
 
     Args:
         source: a camera's number or device, a URL, a file, a folder or glob of pictures, or `test://`.
-        outputs: `window`, a video file, pictures, `masks:FOLDER`, `NAME.jsonl`, `null`.
+        outputs: `window`, a video file or segments, `events:FOLDER`, `rtsp://…`, `hls:FOLDER`, pictures,
+            `masks:FOLDER`, `NAME.jsonl`, `null`.
         options: the fields of `streamseg.config.RunOptions`: model, settings, view, opacity, size, fps, ...
 
     Raises:

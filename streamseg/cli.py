@@ -7,12 +7,13 @@ import contextlib
 import os
 import signal
 import sys
+import traceback
 import typing
 from collections.abc import Callable, Sequence
 from types import FrameType
 
 from streamseg.config import RunOptions, make_options, read_config
-from streamseg.errors import BackendError, InputError, StreamsegError
+from streamseg.errors import BackendError, InputError, StreamsegError, printable, redact
 from streamseg.words import parse, parser
 
 if typing.TYPE_CHECKING:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BackendError.exit_code
     except Exception as error:
         if arguments.debug:
-            raise
+            print(redact(traceback.format_exc()), file=sys.stderr)
         _say(f"this is a defect in streamseg: {type(error).__name__}: {error} (--debug shows where)")
         return 1
 
@@ -59,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
         set_up_logging(debug=arguments.debug, quiet=arguments.quiet)
         controls = Controls()
-        pipeline = assemble(_with_an_output(_options(arguments)), controls)
+        pipeline = assemble(_with_an_output(_options(arguments)), controls, trust_engine=arguments.trust_engine)
         signals.watch(controls)
         follow(pipeline, quiet=arguments.quiet, explain=arguments.explain)
     return 0
@@ -173,10 +174,47 @@ def _build(arguments: argparse.Namespace) -> int:
     return build_and_print(arguments)
 
 
+def _tune(arguments: argparse.Namespace) -> int:
+    from streamseg.tuning.command import tune_and_print
+
+    return tune_and_print(arguments)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from streamseg.bench.command import bench_and_print
+
+    return bench_and_print(arguments)
+
+
 def _eval(arguments: argparse.Namespace) -> int:
     from streamseg.listing import evaluate_and_print
 
     return evaluate_and_print(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    with Signals():  # before the imports; the service has handlers of its own
+        try:
+            from streamseg.serve.service import ServeOptions, run
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in ("aiohttp", "prometheus_client"):
+                raise
+            raise InputError(f"serve needs {error.name}", "pip install 'streamseg[serve]'") from None
+        options = ServeOptions(
+            config=arguments.config,
+            listen=arguments.listen,
+            token_file=arguments.token_file,
+            no_auth=arguments.no_auth,
+            allow_hosts=tuple(arguments.allow_host),
+        )
+        run(options, as_json=arguments.log == "json", debug=arguments.debug)
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from streamseg.comparing import compare_and_print
+
+    return compare_and_print(arguments)
 
 
 def _completion(arguments: argparse.Namespace) -> int:
@@ -188,6 +226,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
+    "serve": _serve,
     "models": _models,
     "doctor": _doctor,
     "import": _import,
@@ -195,10 +234,13 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "export": _export,
     "quantise": _quantise,
     "build": _build,
+    "tune": _tune,
+    "bench": _bench,
     "eval": _eval,
+    "compare": _compare,
     "completion": _completion,
 }
 
 
 def _say(line: str) -> None:
-    print(f"streamseg: {' '.join(line.split())}", file=sys.stderr)
+    print(f"streamseg: {printable(redact(' '.join(line.split())))}", file=sys.stderr)

@@ -65,6 +65,10 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     transport: Annotated[Literal["tcp", "udp"], Meta(description="how RTSP packets travel")] = "tcp"
     stall_timeout: Annotated[_Seconds, Meta(description="seconds of silence before a live source is opened anew")] = 5.0
 
+    def __post_init__(self) -> None:
+        if any("\0" in text for text in (str(self.source), *self.outputs, self.model, self.background or "")):
+            raise ValueError("a name holds a NUL, which no file can")
+
 
 def read_config(path: Path, overrides: Mapping[str, object]) -> RunOptions:
     """The options in the YAML file `path`, with those in `overrides` put over them.
@@ -73,7 +77,7 @@ def read_config(path: Path, overrides: Mapping[str, object]) -> RunOptions:
         InputError: the file cannot be read or does not fit; the message names the line.
     """
     if "source" in overrides:
-        base = read_yaml(path, _AnySource)
+        base = read_yaml(path, AnySource)
         return make_options({**{k: getattr(base, k) for k in base.__struct_fields__}, **overrides})
     options = read_yaml(path, RunOptions)
     return make_options({**msgspec.structs.asdict(options), **overrides})
@@ -91,7 +95,9 @@ def make_options(values: Mapping[str, object]) -> RunOptions:
         raise InputError(_plain(str(error))) from None
 
 
-class _AnySource(RunOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class AnySource(RunOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same where the source is named elsewhere."""
+
     source: str | int = ""
 
 

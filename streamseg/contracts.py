@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from streamseg.frame import Frame, Image, StreamInfo
+from streamseg.frame import MAX_MEGAPIXELS, Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
 from streamseg.segmentation import Classes, Segmentation
 
@@ -25,7 +25,7 @@ class SourceOptions:
     """How RTSP packets travel."""
     stall_timeout_s: float = 5.0
     """A live source that is silent for longer is opened anew."""
-    max_megapixels: float = 64.0
+    max_megapixels: float = MAX_MEGAPIXELS
     """Larger pictures are refused before they are decoded."""
 
 
@@ -46,7 +46,7 @@ class Source(Protocol):
 
 
 class Segmenter(Protocol):
-    """Finds what is in frames; made and called in one thread."""
+    """Finds what is in frames; called by one thread at a time, which need not be the one that made it."""
 
     @property
     def classes(self) -> Classes: ...
@@ -65,6 +65,15 @@ class Scalable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Tuned:
+    """How a model was measured to run quickest on this machine."""
+
+    workers: int
+    threads: int
+    make: Callable[[int], Segmenter]
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A model that has been found and checked, ready to be made in the thread that will use it."""
 
@@ -76,10 +85,16 @@ class Recipe:
     """True: several may share a stream. False: it remembers earlier frames, so one sees them all, in order."""
     batch: int = 1
     """How many frames a call takes best; any number is accepted."""
+    most: int | None = None
+    """How many frames one run of the network holds; None where there is no network."""
+    shared: bool = False
+    """Whether other streams use what `make` gives as well."""
     instances: bool = False
     """Whether it finds objects, each by itself."""
     licence: str = ""
     """Of the weights; empty where there are none."""
+    tuned: Mapping[str, Tuned] = field(default_factory=dict)
+    """What to do instead for a source that is `live`, and for a `file`."""
 
 
 class Mover(Protocol):
@@ -104,7 +119,7 @@ class Mover(Protocol):
 class Renderer(Protocol):
     """Draws what a person sees."""
 
-    def __call__(self, frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Image: ...
+    def __call__(self, frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Pixels: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,17 +128,22 @@ class Shown:
 
     frame: Frame
     segmentation: Segmentation
-    picture: Image
-    """What the renderer drew, or the frame's own image where nothing is drawn; do not write into it."""
+    pixels: Pixels
+    """What the renderer drew, or the frame's own where nothing is drawn; an encoder takes planes as they are."""
     dropped: int
     """Frames let go since the one shown before."""
     timings_ms: Mapping[str, float]
     """`wait` for the network, `infer`, `render`; `age`: from decoded to shown; `carried`: how far in video time the
     mask was brought."""
 
+    @property
+    def picture(self) -> Image:
+        """(H, W, 3) u8 BGR of `pixels`, converted the first time; do not write into it."""
+        return as_image(self.pixels)
+
 
 class Sink(Protocol):
-    """Where the result goes."""
+    """Where the result goes; one with an attribute `unwritten` says how many frames it could not take."""
 
     @property
     def blocking(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -13,11 +14,15 @@ from typing import NamedTuple
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from streamseg import __version__
-from streamseg.assembly import available_cores
 from streamseg.config import DEFAULT_MODEL
-from streamseg.errors import StreamsegError
+from streamseg.errors import StreamsegError, printable
+from streamseg.machine import available_cores, nvidia_driver
+
+_SMALL_MODEL = "person-wide"
+_LEAST_AGREEMENT = 0.99
 
 
 class Finding(NamedTuple):
@@ -36,7 +41,9 @@ def print_report(*, as_json: bool) -> int:
     else:
         table = Table(box=None, pad_edge=False, show_header=False)
         for what, ok, says in findings:
-            table.add_row("[green]yes[/]" if ok else "[yellow]no[/]", what, says)
+            table.add_row(
+                "[green]yes[/]" if ok else "[yellow]no[/]", what, Text(printable(says))
+            )  # a camera names itself
         Console().print(table)
     return 0 if findings[-1].ok else 5
 
@@ -47,8 +54,10 @@ def examine() -> Iterator[Finding]:
     yield Finding("cores", True, f"{available_cores()} of {os.cpu_count()} usable")
     for package in ("numpy", "opencv-python", "av", "onnx", "onnxruntime"):
         yield _package(package)
-    for look in (_codecs, _cameras, _display, _gpu, _tensorrt, _providers, _backends, _inference):
+    for look in (_codecs, _cameras, _display, _gpu, _tensorrt, _providers, _tuned):
         yield _careful(look)
+    yield from _chain()
+    yield _careful(_inference)
 
 
 def _package(name: str) -> Finding:
@@ -63,7 +72,7 @@ def _careful(look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except Exception as error:
-        return Finding(look.__name__.strip("_"), False, f"{type(error).__name__}: {error}")
+        return Finding(getattr(look, "__name__", "").strip("_"), False, f"{type(error).__name__}: {error}")
 
 
 def _codecs() -> Finding:
@@ -99,7 +108,7 @@ def _display() -> Finding:
 
 
 def _gpu() -> Finding:
-    name = next((path for path in ("/proc/driver/nvidia/version", "/etc/nv_tegra_release") if os.path.exists(path)), "")  # noqa: PTH110
+    name = nvidia_driver()
     return Finding("NVIDIA GPU", bool(name), f"driver found in {name}" if name else "no NVIDIA driver loaded")
 
 
@@ -115,10 +124,44 @@ def _providers() -> Finding:
     return Finding("providers", True, f"ONNX Runtime {', '.join(onnxruntime.get_available_providers())}")
 
 
-def _backends() -> Finding:
+def _chain() -> Iterator[Finding]:
+    """Every backend at work on a small network, in the order in which a run tries them."""
     from streamseg.infer.backends import BACKENDS
 
-    return Finding("backends", True, f"tried in this order: {', '.join(BACKENDS)}, then classical methods by name")
+    taken = False
+    for name in BACKENDS:
+        what, ok, says = _careful(functools.partial(_backend, name))
+        yield Finding(what or f"backend {name}", ok, f"{says}; a run takes it" if ok and not taken else says)
+        taken = taken or ok
+
+
+def _backend(name: str) -> Finding:
+    from streamseg.infer.backends import REFERENCE, openers
+    from streamseg.infer.catalogue import SHIPPED, load_spec
+    from streamseg.infer.network import Network
+    from streamseg.infer.stepping import agreement
+
+    what = f"backend {name}"
+    file = SHIPPED / f"{_SMALL_MODEL}.onnx"
+    try:
+        one, other = (Network(load_spec(file), openers(file, 1, each)[each]()) for each in (name, REFERENCE))
+    except StreamsegError as error:
+        return Finding(what, False, str(error))
+    for network in (one, other):
+        network.close()
+    alike = agreement(one.warmed_up, other.warmed_up)
+    says = "" if name == REFERENCE else f", {alike:.1%} of its labels as on {REFERENCE}"
+    return Finding(what, alike >= _LEAST_AGREEMENT, f"runs {_SMALL_MODEL}{says}")
+
+
+def _tuned() -> Finding:
+    from streamseg.infer.catalogue import find_model
+    from streamseg.infer.tuned import in_words, remembered
+
+    file = find_model(DEFAULT_MODEL)
+    found = remembered(file) if file else {}
+    says = "; ".join(f"{goal}: {in_words(choice)}" for goal, choice in sorted(found.items()))
+    return Finding(f"tuned {DEFAULT_MODEL}", bool(found), says or f"not yet: streamseg tune {DEFAULT_MODEL}")
 
 
 def _inference() -> Finding:

@@ -25,14 +25,15 @@ class Handoff(Generic[T]):
         self.dropped = 0
         """Items let go for newer ones."""
 
-    def put(self, item: T) -> bool:
-        """Hands `item` over; False when closed, and then it was not taken."""
+    def put(self, item: T, timeout_s: float | None = None) -> bool:
+        """Hands `item` over; False when closed or still full after `timeout_s`, and then it was not taken."""
         with self._changed:
-            while self._lossless and len(self._items) >= self._capacity and not self._closed:
-                self._changed.wait()
-            if self._closed:
+            if self._lossless:
+                self._changed.wait_for(lambda: len(self._items) < self._capacity or self._closed, timeout_s)
+            full = len(self._items) >= self._capacity
+            if self._closed or (full and self._lossless):
                 return False
-            if len(self._items) >= self._capacity:
+            if full:
                 self._items.popleft()
                 self.dropped += 1
             self._items.append(item)

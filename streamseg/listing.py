@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from streamseg.errors import InputError
+from streamseg.errors import InputError, printable
 from streamseg.infer.catalogue import Listed, list_models
 from streamseg.infer.importer import Hints, import_model
 
@@ -29,8 +29,9 @@ def print_models(*, as_json: bool) -> int:
     table.add_column("licence", ratio=1)
     for model in models:
         what = f"{model.summary} ({model.score})" if model.score else model.summary
-        table.add_row(model.name, what, _classes(model), _size(model), model.licence)
-    Console().print(table)
+        cells = (model.name, what, _classes(model), _size(model), model.licence)
+        table.add_row(*map(printable, cells))  # a model's own words are anybody's
+    Console(markup=False).print(table)
     return 0
 
 
@@ -45,10 +46,10 @@ def import_and_print(arguments: argparse.Namespace) -> int:
 
 def evaluate_and_print(arguments: argparse.Namespace) -> int:
     """Scores a model on labelled pictures."""
-    from streamseg.assembly import available_cores
     from streamseg.evaluation.evaluate import Wanted, evaluate
     from streamseg.evaluation.report import as_json, print_table, write_sheet
     from streamseg.infer import load_recipe
+    from streamseg.machine import available_cores
 
     ids = dict(_renamed(text) for text in arguments.ids)
     wanted = Wanted(ids=ids, pattern=arguments.only, parts=arguments.parts, video=arguments.video)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _RECENT = 240  # latencies kept for percentiles: eight seconds at 30 frames a second
@@ -25,11 +25,16 @@ class Metrics:
     fps: float
     """Frames shown a second over the last two seconds; 0 before the second frame."""
     unwritten: int
-    """Shown frames that an output was too slow to take."""
-    latency_ms: Mapping[str, tuple[float, float]]
-    """Stage to (p50, p95) over the last 240 frames."""
+    """Shown frames that an output was too slow to take, or could not take: a full disk, a server that is away."""
+    recent_ms: Mapping[str, tuple[float, ...]]
+    """Stage to the latencies of the last 240 frames."""
     pace: str = ""
     """How often the network runs and why, in one line."""
+
+    @property
+    def latency_ms(self) -> Mapping[str, tuple[float, float]]:
+        """Stage to (p50, p95) over the last 240 frames."""
+        return {stage: _percentiles(values) for stage, values in self.recent_ms.items()}
 
     @property
     def in_flight(self) -> int:
@@ -91,12 +96,12 @@ class Meter:
                 dropped=dict(self._dropped),
                 fps=(len(self._shown_at) - 1) / span if span > 0 else 0.0,
                 unwritten=unwritten,
-                latency_ms={stage: _percentiles(values) for stage, values in self._recent.items()},
+                recent_ms={stage: tuple(values) for stage, values in self._recent.items()},
                 pace=pace,
             )
 
 
-def _percentiles(values: deque[float]) -> tuple[float, float]:
+def _percentiles(values: Sequence[float]) -> tuple[float, float]:
     ordered = sorted(values)
     last = len(ordered) - 1
     return ordered[round(0.5 * last)], ordered[round(0.95 * last)]

@@ -65,7 +65,7 @@ class Pace:
         """The network finished a frame after `seconds` of work."""
         self._took_s.append(seconds)
         self._usual_s = median(self._took_s)
-        if self.target == "power":
+        if self.target == "power" and self._live:  # a file's gap is fixed: the caller waits for just these masks
             self._rests_until_s = now_s + _REST * seconds
         if self._live and len(self._took_s) == _RECENT and self._usual_s > _LIVE_GAP_S and self.scale > _SCALES[-1]:
             self.scale = _SCALES[_SCALES.index(self.scale) + 1]

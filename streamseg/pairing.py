@@ -88,14 +88,13 @@ def _newest(results: Handoff[Result], frame: Frame, latest: Result, pace: Pace) 
 def between(
     frames: Handoff[Frame],
     lines: Sequence[Handoff[Result]],
-    batch: int,
     every: int,
     take: Take,
     mover: Mover,
     let_go: LetGo,
 ) -> Iterator[Result]:
     """Every frame in order: the network's own mask for every `every`-th, what lies between carried from both sides."""
-    turns = itertools.cycle(line for line in lines for _ in range(batch))
+    turns = itertools.cycle(lines)
     before: Result | None = None
     waiting: list[Frame] = []
     try:

@@ -13,6 +13,7 @@ carried to it, or in a file with the masks on both sides of it; the lanes then s
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import threading
 import time
@@ -31,8 +32,7 @@ T = TypeVar("T")
 
 _LOOK_UP_S = 0.1  # how often a waiting caller looks whether somebody asked it to quit
 _GRACE_S = 1.5  # for threads to end and outputs to close once somebody did
-_FILE_DEPTH = 4
-_LIVE_SINK_DEPTH = 8
+_FILE_DEPTH, _LIVE_SINK_DEPTH = 4, 8
 _LIVE_SEEN = 8  # frames through which motion is followed at once, where showing them fell behind
 
 
@@ -47,13 +47,14 @@ class Pipeline:
     Args:
         source: where frames come from; closed at the end.
         make_segmenter: called once in the thread of each worker.
-        render: draws the picture; None shows each frame's own image.
+        render: draws the picture; None shows each frame as it is.
         sinks: where the result goes; closed at the end.
         workers: segmenters at work side by side; more than one only for a source that is not live.
         batch: frames given to a segmenter in one call; 1 for a live source.
         make_mover: what carries masks to other frames and steadies them; without one each frame has its own mask.
         pace: how often the network runs; by default it looks at every frame that is shown.
         controls: `controls.quit = True` ends the run, from any thread or signal handler.
+        meter: counts on from an earlier run of the same stream.
 
     Raises (while iterating): the first error of any thread, after everything has been closed.
     """
@@ -70,21 +71,20 @@ class Pipeline:
         make_mover: Callable[[], Mover] | None = None,
         pace: Pace | None = None,
         controls: Controls | None = None,
+        meter: Meter | None = None,
     ) -> None:
         live = source.info.live
         self.pace = pace or Pace("quality", source.info)
         depth = 1 if live else max(_FILE_DEPTH, batch)
         self.source = source
         self.controls = controls or Controls()
-        self._make_segmenter = make_segmenter
-        self._render = render
+        self._make_segmenter, self._render = make_segmenter, render
         self._sinks = [sink for sink in sinks if not sink.blocking]
         self._blocking = [
             (sink, Handoff[Shown](_LIVE_SINK_DEPTH if live else _FILE_DEPTH, lossless=not live))
             for sink in sinks
             if sink.blocking
         ]
-        self._batch = 1 if live else batch
         self._lanes = [
             _Lane(Handoff[Frame](depth, lossless=not live), Handoff[Result](depth, lossless=not live))
             for _ in range(1 if live else workers)
@@ -93,7 +93,9 @@ class Pipeline:
         carries = make_mover is not None and self.pace.carries and (live or self.pace.every > 1)
         self._all = Handoff[Frame](_LIVE_SEEN if live else self.pace.every, lossless=not live) if carries else None
         """Every frame, straight to the caller, where masks are carried; None where each frame brings its own."""
-        self._meter = Meter()
+        self._batch = 1 if live or carries else batch  # the caller waits for one mask before it takes more frames
+        self._meter = meter or Meter()
+        self._unwritten = 0  # shown, but given up because an output took nothing any more
         self._error: BaseException | None = None
         self._failing = threading.Lock()
 
@@ -109,7 +111,8 @@ class Pipeline:
 
     def metrics(self) -> Metrics:
         """A reading of the counters and latencies, at any time and from any thread."""
-        return self._meter.read(sum(line.dropped for _, line in self._blocking), self.pace.explain())
+        lost = sum(line.dropped + getattr(sink, "unwritten", 0) for sink, line in self._blocking)
+        return self._meter.read(self._unwritten + lost, self.pace.explain())
 
     def __iter__(self) -> Iterator[Shown]:
         threads = [self._start("capture", self._capture)]
@@ -168,6 +171,8 @@ class Pipeline:
         started_s = time.monotonic()
         try:
             segmentations = segmenter(frames)
+            if len(segmentations) != len(frames):
+                raise ValueError(f"a segmenter gave {len(segmentations)} segmentations for {len(frames)} frames")
         except BaseException:
             if self._all is None:
                 self._meter.failed(len(frames))
@@ -190,7 +195,7 @@ class Pipeline:
             return in_turn(lines, self._batch, self._next, mover)
         if self.source.info.live:
             return carried(self._all, lines[0], self._next, mover, self.pace, self._meter.dropped)
-        return between(self._all, lines, self._batch, self.pace.every, self._next, mover, self._meter.dropped)
+        return between(self._all, lines, self.pace.every, self._next, mover, self._meter.dropped)
 
     def _show(self) -> Iterator[Shown]:
         last_index = -1
@@ -200,8 +205,14 @@ class Pipeline:
             for sink in self._sinks:
                 sink.write(shown)
             for _, queue in self._blocking:
-                queue.put(shown)
+                self._hand_over(shown, queue)
             yield shown
+
+    def _hand_over(self, shown: Shown, queue: Handoff[Shown]) -> None:
+        """Waits for room as long as nobody asked to quit: a reader of the standard output may never come back."""
+        while not (taken := queue.put(shown, _LOOK_UP_S)) and not self.controls.quit and self._error is None:
+            pass
+        self._unwritten += not taken
 
     def _next(self, line: Handoff[T]) -> T | None:
         while not self.controls.quit:
@@ -214,7 +225,7 @@ class Pipeline:
         frame, segmentation, wait_ms, infer_ms = result
         started_s = time.monotonic()
         try:
-            picture = self._render(frame, segmentation, self.metrics()) if self._render else frame.image
+            picture = self._render(frame, segmentation, self.metrics()) if self._render else frame.pixels
         except BaseException:
             self._meter.failed()
             raise
@@ -245,7 +256,8 @@ class Pipeline:
             except BaseException as error:
                 self._fail(error)
 
-        thread = threading.Thread(target=life, name=f"streamseg-{name}", daemon=True)
+        context = contextvars.copy_context()  # so that a thread's log lines belong to its stream
+        thread = threading.Thread(target=context.run, args=(life,), name=f"streamseg-{name}", daemon=True)
         thread.start()
         return thread
 
@@ -279,6 +291,7 @@ class Pipeline:
         for _, queue in self._blocking:
             queue.close()
         join(writers, deadline_s)
+        self._unwritten += sum(queue.drain() for _, queue in self._blocking)
         for sink in self._sinks:
             try:
                 sink.close()

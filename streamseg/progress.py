@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from streamseg.errors import redact
+from streamseg.errors import printable, redact
 from streamseg.metrics import Metrics
 from streamseg.pipeline import Pipeline
 
@@ -41,7 +41,7 @@ def summary(pipeline: Pipeline, seconds: float) -> str:
     metrics = pipeline.metrics()
     dropped = "".join(f", {count} dropped ({reason})" for reason, count in metrics.dropped.items())
     failed = f", {metrics.failed} failed" if metrics.failed else ""
-    unwritten = f", {metrics.unwritten} not written: an output was too slow" if metrics.unwritten else ""
+    unwritten = f", {metrics.unwritten} not written: an output was too slow or away" if metrics.unwritten else ""
     trouble = "".join(
         f", {count} {name.replace('_', ' ')}" for name, count in pipeline.source.counters.items() if count
     )
@@ -69,7 +69,7 @@ def set_up_logging(*, debug: bool, quiet: bool) -> None:
 
 class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return printable(redact(super().format(record)))
 
 
 def _with_bar(pipeline: Pipeline, readings: Iterator[Metrics]) -> None:
@@ -77,7 +77,7 @@ def _with_bar(pipeline: Pipeline, readings: Iterator[Metrics]) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[fps]:.0f} fps"),
@@ -92,11 +92,12 @@ def _with_bar(pipeline: Pipeline, readings: Iterator[Metrics]) -> None:
 
 def _with_status(pipeline: Pipeline, readings: Iterator[Metrics]) -> None:
     from rich.console import Console
+    from rich.text import Text
 
     name = pipeline.source.info.name
-    with Console(stderr=True).status(name) as status:
+    with Console(stderr=True).status(Text(name)) as status:
         for metrics in readings:
-            status.update(f"{name}: {status_line(metrics)}")
+            status.update(Text(f"{name}: {status_line(metrics)}"))  # as text: a name may look like markup
 
 
 def _explained(readings: Iterator[Metrics]) -> Iterator[Metrics]:

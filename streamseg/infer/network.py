@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
+import cv2
 import msgspec
 import numpy as np
 
-from streamseg.errors import InputError
+from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame
-from streamseg.infer.backends.contract import Backend, Tensor
+from streamseg.infer.backends.contract import Backend, PictureBackend, Tensor
 from streamseg.infer.check import channel_axis, check_model, check_output_shape, input_info
 from streamseg.infer.instances import paint, read_instances
 from streamseg.infer.postprocess import Plane, argmax_planes, label_planes, probability_planes
@@ -18,11 +19,12 @@ from streamseg.infer.preprocess import Fit, Preprocessor, input_size
 from streamseg.infer.spec import ROLES, ModelSpec, spec_classes
 from streamseg.segmentation import Segmentation
 
-_MOST_AT_ONCE = 16  # frames in one run where the batch is free: more saves nothing and costs memory
+MOST_AT_ONCE = 16
+"""Frames in one run where the batch is free: more saves nothing and costs memory."""
 
 
 class Network:
-    """Runs `backend` as `spec` says; made and called in one thread.
+    """Runs `backend` as `spec` says; called by one thread at a time.
 
     `scale`, which may be set between two calls, makes the input smaller where the graph leaves its size free.
     """
@@ -32,10 +34,12 @@ class Network:
 
         Raises:
             InputError: spec and graph differ.
+            BackendError: it does not run, or gives what is no number.
         """
         self.classes = spec_classes(spec)
         self.scale = 1.0
         self._backend = backend
+        self._pictures = backend if isinstance(backend, PictureBackend) else None
         try:
             check_model(spec, backend.inputs, backend.outputs)
             info = input_info(spec, backend.inputs)
@@ -44,7 +48,8 @@ class Network:
             self._spec = _with_size(spec, info.shape)
             self._preprocess = Preprocessor(self._spec.input)
             self._outside = spec.ignore_index if spec.ignore_index is not None else spec.background or 0
-            self._warm_up()
+            self.warmed_up = self._warm_up()
+            """What it found in a generated picture, always the same one."""
         except BaseException:
             backend.close()
             raise
@@ -62,13 +67,8 @@ class Network:
         """
         found: list[Segmentation] = []
         for size, run in self._runs(frames):
-            batch, fits = self._preprocess([frame.image for frame in run], size, self._batch or len(run))
-            outputs = self._by_role(self._backend.run({self._input: batch}), batch.shape[0])
-            found += (
-                self._instances(run, fits, outputs)
-                if self._spec.task == "instance"
-                else self._semantic(run, fits, outputs)
-            )
+            outputs, fits = self._run(run, size, self._batch or len(run))
+            found += self._read(run, fits, outputs)
         return found
 
     def close(self) -> None:
@@ -81,21 +81,34 @@ class Network:
         def size_of(frame: Frame) -> tuple[int, int]:
             return input_size(self._spec.input, (frame.height, frame.width), self.scale)
 
-        most = self._batch or _MOST_AT_ONCE
+        most = self._batch or MOST_AT_ONCE
         for size, group in itertools.groupby(frames, size_of):
             alike = list(group)
             for start in range(0, len(alike), most):
                 yield size, alike[start : start + most]
 
-    def _by_role(self, outputs: Mapping[str, Tensor], batch: int) -> dict[str, Tensor]:
-        """What the network gave for a batch, checked: shapes that the graph left open are known only now."""
-        by_role = {role: outputs[name] for role, name in self._spec.outputs.items()}
+    def _read(
+        self, frames: Sequence[Frame], fits: Sequence[Fit], outputs: Mapping[str, Tensor]
+    ) -> Iterator[Segmentation]:
+        read = self._instances if self._spec.task == "instance" else self._semantic
+        return read(frames, fits, outputs)
+
+    def _run(
+        self, frames: Sequence[Frame], size: tuple[int, int], batch: int
+    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
+        """Outputs by role, checked: shapes that the graph left open are known only now."""
+        if self._pictures:
+            by_role, fits = self._pictures.segment([frame.image for frame in frames], size, batch)
+        else:
+            pictures, fits = self._preprocess([frame.pixels for frame in frames], size, batch)
+            outputs = self._backend.run({self._input: pictures})
+            by_role = {role: outputs[name] for role, name in self._spec.outputs.items()}
         for role, output in by_role.items():
             check_output_shape(self._spec, role, output.shape)
             given = 1 if output.ndim == 2 and self._spec.task == "semantic" else output.shape[0]
             if given != batch or not output.size:
                 raise InputError(f"{self._spec.name}: {batch} pictures in, {role} of shape {output.shape} out")
-        return by_role
+        return by_role, fits
 
     def _instances(
         self, frames: Sequence[Frame], fits: Sequence[Fit], by_role: Mapping[str, Tensor]
@@ -129,12 +142,28 @@ class Network:
             return argmax_planes(logits, channel_axis(self._spec, logits.shape)), confidence
         return label_planes(by_role["labels"]), confidence
 
-    def _warm_up(self) -> None:
-        """The first run is slow and shows what the graph did not declare: shapes, and whether it runs at all."""
+    def _warm_up(self) -> Segmentation:
+        """The first run is slow and shows what the graph did not declare: shapes, whether it runs at all, and how.
+
+        Raises:
+            BackendError: what should be numbers are none: some value overflowed.
+        """
         height, width = self._spec.input.height, self._spec.input.width
         side = self._spec.input.side
-        blank = np.zeros((height or width or side, width or height or side, 3), np.uint8)
-        self([Frame(blank, 0, 0.0, 0.0)])
+        ((size, frames),) = self._runs([_blots(height or width or side, width or height or side)])
+        outputs, fits = self._run(frames, size, self._batch or 1)
+        for role, output in outputs.items():
+            if output.dtype.kind == "f" and np.isnan(output).any():
+                said = f"{self._spec.name}: on {self._backend.name} {np.isnan(output).mean():.0%} of its {role} are NaN"
+                raise BackendError(said, "a value overflowed: another precision or backend may have room for it")
+        return next(iter(self._read(frames, fits, outputs)))
+
+
+def _blots(height: int, width: int) -> Frame:
+    """The same soft blots of colour every time: a blank picture would leave most of a network at rest."""
+    small = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    image = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return Frame(image, 0, 0.0, 0.0)
 
 
 def _with_size(spec: ModelSpec, shape: Sequence[int | None] | None) -> ModelSpec:

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.frame import Image
+from streamseg.frame import Image, Pixels
 from streamseg.infer.spec import FitKind, InputSpec
+from streamseg.planes import Planes, from_yuv
 
 PAD = 116
 """Grey around a letterboxed picture: near the mean that most networks subtract."""
@@ -105,8 +106,8 @@ class Preprocessor:
         self._batch: Batch = np.empty(0)
         self._picture: Image = np.empty((0, 0, 3), np.uint8)
 
-    def __call__(self, images: Sequence[Image], size: tuple[int, int], batch: int) -> tuple[Batch, list[Fit]]:
-        """The input tensor for `images`, (H, W, 3) u8 BGR of any sizes, at (height, width) `size`.
+    def __call__(self, images: Sequence[Pixels], size: tuple[int, int], batch: int) -> tuple[Batch, list[Fit]]:
+        """The input tensor for `images`, of any sizes, at (height, width) `size`.
 
         Where there are fewer images than `batch` the rest keeps what was there before.
         """
@@ -146,16 +147,26 @@ def _tables(spec: InputSpec) -> list[NDArray[Any]]:
     return [((values - m) / s).astype(kind) for m, s in zip(mean, std, strict=True)]
 
 
-def _place(image: Image, fit: Fit, out: Image) -> None:
+def _place(image: Pixels, fit: Fit, out: Image) -> None:
     target = fit.target
     if (target.height, target.width) != fit.size:
         out.fill(PAD)
-    seen = fit.source.of(image)
     inner = target.of(out)
-    # Linear, never area: area takes 6 to 15 times as long for a difference that networks do not notice.
-    resized = cv2.resize(seen, (target.width, target.height), dst=inner, interpolation=cv2.INTER_LINEAR)
-    if resized is not inner and not np.may_share_memory(resized, inner):
-        inner[...] = resized
+    if not isinstance(image, Planes):
+        # Linear, never area: area takes 6 to 15 times as long for a difference that networks do not notice.
+        size = inner.shape[1::-1]
+        _filled(cv2.resize(fit.source.of(image), size, dst=inner, interpolation=cv2.INTER_LINEAR), inner)
+        return
+    half = Rect(*(side // 2 for side in (fit.source.x, fit.source.y, fit.source.width, fit.source.height)))
+    parts = fit.source.of(image.y), half.of(image.u), half.of(image.v)
+    small = cv2.merge([cv2.resize(part, inner.shape[1::-1], interpolation=cv2.INTER_LINEAR) for part in parts])
+    _filled(cv2.transform(small, from_yuv(image.colours), dst=inner), inner)
+
+
+def _filled(result: NDArray[Any], inner: Image) -> None:
+    """OpenCV fills what it was given where it can, and else returns an array of its own."""
+    if result is not inner and not np.may_share_memory(result, inner):
+        inner[...] = result
 
 
 def _planes(picture: Image, spec: InputSpec) -> Sequence[NDArray[Any]]:

@@ -12,7 +12,7 @@ import pytest
 from streamseg.errors import BackendError, InputError
 from streamseg.infer import backends
 from streamseg.infer.backends import open_backend
-from streamseg.infer.backends.contract import Backend, TensorInfo
+from streamseg.infer.backends.contract import Backend, Stopped, TensorInfo
 from streamseg.infer.backends.ort import OrtBackend
 from tests.parts import toy_models
 
@@ -125,7 +125,7 @@ def test_a_provider_that_is_not_there_is_a_backend_error(tmp_path: Path) -> None
 def test_a_refusal_is_said_once_and_the_next_backend_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(file: Path, threads: int) -> Backend:
+    def broken(file: Path, threads: int, stopped: Stopped) -> Backend:
         raise BackendError("no such chip")
 
     monkeypatch.setattr(backends, "BACKENDS", {"chip": broken, "ort-cpu": backends.BACKENDS["ort-cpu"]})
@@ -142,7 +142,7 @@ def test_a_refusal_is_said_once_and_the_next_backend_taken(
 def test_a_broken_model_is_not_tried_on_every_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[Path] = []
 
-    def noting(file: Path, threads: int) -> Backend:
+    def noting(file: Path, threads: int, stopped: Stopped) -> Backend:
         tried.append(file)
         raise InputError("broken")
 
@@ -153,7 +153,7 @@ def test_a_broken_model_is_not_tried_on_every_backend(tmp_path: Path, monkeypatc
 
 
 def test_no_backend_at_all_is_one_line_with_every_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(file: Path, threads: int) -> Backend:
+    def broken(file: Path, threads: int, stopped: Stopped) -> Backend:
         raise BackendError("no such chip")
 
     monkeypatch.setattr(backends, "BACKENDS", {"one": broken, "two": broken})
@@ -162,14 +162,14 @@ def test_no_backend_at_all_is_one_line_with_every_reason(tmp_path: Path, monkeyp
 
 
 def test_an_unknown_backend_is_named_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no backend 'abacus' \\(one of ort-cuda, ort-cpu\\)"):
+    with pytest.raises(InputError, match="no backend 'abacus' \\(one of tensorrt, tensorrt-rtx, ort-cuda, ort-cpu, "):
         open_backend(tmp_path / "x.onnx", 1, "abacus")
 
 
 _CHILD = """
 import resource, sys
 from pathlib import Path
-resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 from streamseg.errors import StreamsegError
 from streamseg.infer import load_recipe
 from streamseg.frame import Frame
