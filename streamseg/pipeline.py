@@ -7,8 +7,8 @@ A live source has one lane, and every hand-off in it keeps only the newest frame
 delay. A file has as many lanes as it has workers; frames are dealt to them in turn and collected in the same turn, so
 every frame comes out, in order, with no sorting and no more memory than the hand-offs hold.
 
-Where masks are carried by motion, every frame also goes straight to the caller, which shows it with the newest mask
-carried to it, or in a file with the masks on both sides of it; the lanes then see only some frames (`pairing`).
+Where masks are carried by motion, every frame also goes straight to the caller, which shows it with the newest mask,
+or in a file with those on both sides, carried to it; the lanes then see only some frames (`pairing`).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Pipeline:
         depth = 1 if live else max(_FILE_DEPTH, batch)
         self.source = source
         self.controls = controls or Controls()
-        self._make_segmenter, self._render = make_segmenter, render
+        self._make_segmenter, self._render, self._make_mover = make_segmenter, render, make_mover
         self._sinks = [sink for sink in sinks if not sink.blocking]
         self._blocking = [
             (sink, Handoff[Shown](_LIVE_SINK_DEPTH if live else _FILE_DEPTH, lossless=not live))
@@ -89,9 +89,9 @@ class Pipeline:
             _Lane(Handoff[Frame](depth, lossless=not live), Handoff[Result](depth, lossless=not live))
             for _ in range(1 if live else workers)
         ]
-        self._make_mover = make_mover
         carries = make_mover is not None and self.pace.carries and (live or self.pace.every > 1)
-        self._all = Handoff[Frame](_LIVE_SEEN if live else self.pace.every, lossless=not live) if carries else None
+        ahead = _LIVE_SEEN if live else self.pace.every * (workers + 1)  # so that every worker has its next frame
+        self._all = Handoff[Frame](ahead, lossless=not live) if carries else None
         """Every frame, straight to the caller, where masks are carried; None where each frame brings its own."""
         self._batch = 1 if live or carries else batch  # the caller waits for one mask before it takes more frames
         self._meter = meter or Meter()
@@ -291,7 +291,7 @@ class Pipeline:
         for _, queue in self._blocking:
             queue.close()
         join(writers, deadline_s)
-        self._unwritten += sum(queue.drain() for _, queue in self._blocking)
+        self._unwritten += sum(line.drain() for _, line in self._blocking)
         for sink in self._sinks:
             try:
                 sink.close()
