@@ -115,7 +115,9 @@ def cameras(asked: argparse.Namespace, load: Callable[..., Recipe], seconds: flo
     """Frames that the network looked at in `seconds` for all streams, counted once it is known whether groups gain."""
     controls = [Controls() for _ in range(asked.streams)]
     uris = [f"test://?seed={seed}&size={asked.size}&fps={asked.fps}" for seed in range(asked.streams)]
-    options = [RunOptions(source=uri, outputs=("null",), model=asked.model, target="quality") for uri in uris]
+    options = [
+        RunOptions(source=uri, outputs=("null",), model=asked.model, target="quality", steady=False) for uri in uris
+    ]
     pipelines = [assemble(*pair, load=load) for pair in zip(options, controls, strict=True)]
     threads = [threading.Thread(target=pipeline.run) for pipeline in pipelines]
     for thread in threads:
