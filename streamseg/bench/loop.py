@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -110,6 +111,17 @@ class Inside:
 
     def close(self) -> None:
         """Nothing: each run ends by itself."""
+
+
+def decoded(task: Task) -> Iterator[Any]:
+    """The clip as OpenCV reads it, frame by frame, with its threads at work: for the loops that are not ours."""
+    cv2.setNumThreads(task.threads)  # which a pipeline that ran before has set to one
+    capture = cv2.VideoCapture(str(task.clip))
+    while True:
+        taken, frame = capture.read()
+        if not taken:
+            return
+        yield frame
 
 
 def _end(run: Iterator[Labels | None]) -> None:

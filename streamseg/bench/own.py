@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 import streamseg
-from streamseg.bench.loop import Inside, Labels, Task
+from streamseg.bench.loop import Inside, Labels, Task, decoded
 from streamseg.capture import open_source
 from streamseg.contracts import Controls
 from streamseg.infer import load_recipe
@@ -32,12 +32,7 @@ def naive(task: Task) -> Inside:
     mean, std = bare.mean.reshape(1, 1, 3), bare.std.reshape(1, 1, 3)
 
     def start() -> Iterator[Labels]:
-        cv2.setNumThreads(task.threads)  # which a pipeline that ran before has set to one
-        capture = cv2.VideoCapture(str(task.clip))
-        while True:
-            taken, frame = capture.read()
-            if not taken:
-                return
+        for frame in decoded(task):
             picture = cv2.resize(frame, (width, height))
             picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if bare.rgb else picture
             tensor = ((picture.astype(np.float32) - mean) / std).transpose(2, 0, 1)[None]

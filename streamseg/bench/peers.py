@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from streamseg.bench.loop import Inside, Labels, Task
+from streamseg.bench.loop import Inside, Labels, Task, decoded
 from streamseg.bench.roboflow import colour_table, draw
 from streamseg.errors import BackendError
 from streamseg.infer.postprocess import argmax_planes
@@ -59,7 +59,7 @@ def opencv_dnn(task: Task) -> Inside:
     steps.scalefactor = [*map(float, 1 / bare.std), 0.0]
 
     def start() -> Iterator[Labels]:
-        for frame in _decoded(task):
+        for frame in decoded(task):
             net.setInput(cv2.dnn.blobFromImageWithParams(frame, steps))
             scores = np.asarray(net.forward())
             if bare.decision == "threshold":
@@ -94,7 +94,7 @@ def _in_order(
     waiting: dict[int, Labels] = {}
     following = 0
     try:
-        for index, frame in enumerate(_decoded(task)):
+        for index, frame in enumerate(decoded(task)):
             submit(frame, cv2.resize(frame, (width, height)), index)
             while not done.empty():
                 waiting.update([done.get()])
@@ -107,13 +107,3 @@ def _in_order(
         waiting.update([done.get()])
     for index in sorted(waiting):
         yield waiting[index]
-
-
-def _decoded(task: Task) -> Iterator[Any]:
-    cv2.setNumThreads(task.threads)  # which a pipeline that ran before has set to one
-    capture = cv2.VideoCapture(str(task.clip))
-    while True:
-        taken, frame = capture.read()
-        if not taken:
-            return
-        yield frame
