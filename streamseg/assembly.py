@@ -95,7 +95,7 @@ def _mover(options: RunOptions, info: StreamInfo, recipe: Recipe, pace: Pace) ->
     """None where pictures do not move into one another, or the model itself follows the video."""
     if not info.moving or not recipe.parallel or not (options.steady or pace.carries):
         return None
-    return lambda: make_mover(steady=options.steady)
+    return lambda: make_mover(steady=options.steady, effort="usual" if info.live else "quick")
 
 
 def share_cores(options: RunOptions, info: StreamInfo, recipe: Recipe) -> tuple[int, int]:

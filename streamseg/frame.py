@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import printable
-from streamseg.planes import Planes
+from streamseg.planes import Plane, Planes
 
 Image: TypeAlias = NDArray[np.uint8]
 """A picture: (H, W, 3) u8, blue-green-red, as OpenCV has it."""
@@ -63,14 +63,21 @@ class Frame:
         """Columns, in pixels."""
         return int(self.pixels.shape[1])
 
-    def grey(self, height: int, width: int) -> NDArray[np.uint8]:
-        """(height, width) u8 brightness; from planes without any conversion, and then in the video's own range."""
+    def small(self, height: int, width: int) -> tuple[Plane, Plane, Plane]:
+        """Brightness, (height, width) u8, and blue and red against it at half of each; both sides even.
+
+        From planes without any conversion, and then in the video's own range.
+        """
         import cv2
 
-        pixels = self.pixels
+        pixels, half = self.pixels, (width // 2, height // 2)
         if isinstance(pixels, Planes):
-            return np.asarray(cv2.resize(pixels.y, (width, height)), np.uint8)
-        return np.asarray(cv2.cvtColor(cv2.resize(pixels, (width, height)), cv2.COLOR_BGR2GRAY), np.uint8)
+            sizes = (pixels.y, (width, height)), (pixels.u, half), (pixels.v, half)
+            y, u, v = (np.asarray(cv2.resize(plane, size), np.uint8) for plane, size in sizes)
+            return y, u, v
+        rows: Plane = np.asarray(cv2.cvtColor(cv2.resize(pixels, (width, height)), cv2.COLOR_BGR2YUV_I420), np.uint8)
+        u, v = rows[height:].reshape(2, *half[::-1])
+        return rows[:height], u, v
 
     def __repr__(self) -> str:
         return f"Frame({self.width}x{self.height}, index={self.index}, time_s={self.time_s:.3f})"

@@ -26,7 +26,7 @@ from streamseg.evaluation.scores import confusion, scores
 from streamseg.evaluation.temporal import Consistency
 from streamseg.frame import Frame
 from streamseg.infer import load_recipe
-from streamseg.motion import make_mover
+from streamseg.motion import Effort, make_mover
 from streamseg.segmentation import Classes, Segmentation
 
 Labels = NDArray[np.uint8]
@@ -137,8 +137,8 @@ def moved(plane: NDArray[Any], flow: NDArray[np.float32], how: int) -> NDArray[A
     return np.asarray(cv2.remap(plane, *there, how, borderMode=cv2.BORDER_REPLICATE))
 
 
-def carried(clip: Clip, *, steady: bool, fine: bool = False) -> Step:
-    mover = make_mover(steady=steady, fine=fine)
+def carried(clip: Clip, effort: Effort = "usual", *, steady: bool) -> Step:
+    mover = make_mover(steady=steady, effort=effort)
 
     def step(index: int) -> list[tuple[int, Labels]]:
         mover.observe(clip.frames[index])
@@ -148,9 +148,9 @@ def carried(clip: Clip, *, steady: bool, fine: bool = False) -> Step:
     return step
 
 
-def from_both_sides(clip: Clip, *, fine: bool) -> Step:
+def from_both_sides(clip: Clip, effort: Effort) -> Step:
     """As in a file: nothing until there is a mask, then all frames up to its own."""
-    mover, waiting = make_mover(fine=fine), list[Frame]()
+    mover, waiting = make_mover(effort=effort), list[Frame]()
 
     def step(index: int) -> list[tuple[int, Labels]]:
         mover.observe(clip.frames[index])
@@ -219,7 +219,7 @@ def main() -> None:
             "held": held(clip),
             "flow": warped(clip, chained=False),
             "carried": carried(clip, steady=False),
-            "carried, fine": carried(clip, steady=False, fine=True),
+            "carried, fine": carried(clip, "fine", steady=False),
         }
         compare(f"perfect masks, {late / FPS * 1e3:.0f} ms late", clip, ways)
 
@@ -228,16 +228,17 @@ def main() -> None:
             "held": held(clip),
             "flow frame to frame": warped(clip, chained=True),
             "carried": carried(clip, steady=steady),
-            "carried, fine": carried(clip, steady=steady, fine=True),
-            "from both sides, quick (files)": from_both_sides(clip, fine=False),
-            "from both sides, fine (files)": from_both_sides(clip, fine=True),
+            "carried, fine": carried(clip, "fine", steady=steady),
+            "from both sides, quick (files)": from_both_sides(clip, "quick"),
+            "from both sides, fine (files)": from_both_sides(clip, "fine"),
         }
 
     def own(clip: Clip) -> dict[str, Step]:
         return {
             "the network's own": held(clip),
+            "steadied, quick (files)": carried(clip, "quick", steady=True),
             "steadied": carried(clip, steady=True),
-            "steadied, fine": carried(clip, steady=True, fine=True),
+            "steadied, fine": carried(clip, "fine", steady=True),
         }
 
     def last_key(index: int) -> int:

@@ -19,7 +19,8 @@ Flow = NDArray[np.float32]
 """(h, w, 2) f32: how far away in x and y, in pixels of a small picture, each of its pixels was."""
 
 _GREY_AREA = 480 * 360
-_LEAST_SIDE = 24  # dense inverse search needs room for its patches
+_PATCH, _STRIDE = 8, 6
+_LEAST_STEPS = 3  # dense inverse search needs room for its patches
 _CUT = 0.33  # of the contrast: neighbours leave 0.06 to 0.2 of it over, other places of the same drive 0.4 and more
 _BACK_STEPS = 2
 _NOISE = 2.0  # grey levels that are left over where nothing moves
@@ -35,13 +36,17 @@ class Look:
     """Height, width of the frame, px."""
     grey: Grey
     """Every so manieth pixel of the frame: at most as many as 480x360 has."""
+    colours: tuple[Grey, Grey]
+    """Blue and red at half of its sides, twice as far from 128: they tell as much as brightness does."""
 
 
 def look_at(frame: Frame) -> Look:
-    """The frame, small and grey."""
+    """The frame, small."""
     shrink = max(1, math.ceil((frame.height * frame.width / _GREY_AREA) ** 0.5))
-    grey = frame.grey(max(1, frame.height // shrink), max(1, frame.width // shrink))
-    return Look(frame.index, frame.time_s, (frame.height, frame.width), grey)
+    height, width = (max(2, side // shrink // 2 * 2) for side in (frame.height, frame.width))
+    grey, *colours = frame.small(height, width)
+    blue, red = (np.asarray(cv2.addWeighted(colour, 2, colour, 0, -128), np.uint8) for colour in colours)
+    return Look(frame.index, frame.time_s, (frame.height, frame.width), grey, (blue, red))
 
 
 class Search:
@@ -51,7 +56,8 @@ class Search:
         self._area = area
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._search.setFinestScale(0)
-        self._search.setPatchStride(6)
+        self._search.setPatchSize(_PATCH)
+        self._search.setPatchStride(_STRIDE)
         self._search.setGradientDescentIterations(10)
         self._search.setUseMeanNormalization(False)
         self._small: dict[Look, Grey] = {}
@@ -60,15 +66,19 @@ class Search:
         """Height and width of the flow; the same for frames of the same proportions, whatever their size."""
         height, width = look.frame
         scale = (self._area / (height * width)) ** 0.5
-        return max(_LEAST_SIDE, round(height * scale)), max(_LEAST_SIDE, round(width * scale))
+        return _covered(height * scale), _covered(width * scale)
 
-    def __call__(self, now: Look, then: Look) -> Flow | None:
-        """From pixels of `now` to where they are in `then`; None where that cannot make one picture of the other."""
+    def __call__(self, now: Look, then: Look, like: Flow | None = None) -> Flow | None:
+        """From pixels of `now` to where they are in `then`; None where that cannot make one picture of the other.
+
+        What moves goes on moving: the search begins with a flow `like` this one, where one is known, and finds more in
+        the same time.
+        """
         self._small = {look: self._shrunk(look) for look in (now, then)}
         here, there = self._small.values()
         there = brighter(there, cv2.mean(here)[0] - cv2.mean(there)[0])  # the exposure may have changed
-        # Zeros, not just room for the result: what is handed over is where the search begins.
-        flow = np.asarray(self._search.calc(here, there, np.zeros((*here.shape, 2), np.float32)), np.float32)
+        start = np.zeros((*here.shape, 2), np.float32) if like is None else like.copy()  # it is written over
+        flow = np.asarray(self._search.calc(here, there, start), np.float32)
         return flow if _explains(flow, here, there) else None
 
     def _shrunk(self, look: Look) -> Grey:
@@ -76,7 +86,15 @@ class Search:
         known = self._small.get(look)
         if known is not None:
             return known
-        return np.asarray(cv2.resize(look.grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        grey, half = look.grey, tuple(side // 2 for side in look.grey.shape)
+        if half[0] >= height:  # by two it is quick
+            grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _covered(side: float) -> int:
+    """The nearest length that patches cover up to its end: along an edge without any, motion is a guess."""
+    return _PATCH + _STRIDE * max(_LEAST_STEPS, round((side - _PATCH) / _STRIDE))
 
 
 def _explains(flow: Flow, now: Grey, then: Grey) -> bool:

@@ -67,8 +67,13 @@ class History:
         pair = now.index, then.index
         if pair not in self._steps:
             back = self._steps.get((then.index, now.index))
-            self._steps[pair] = self._search(now, then) if back is None else inverse(back)
+            self._steps[pair] = self._search(now, then, self._last(*pair)) if back is None else inverse(back)
         return self._steps[pair]
+
+    def _last(self, now: int, then: int) -> Flow | None:
+        """The step that was found last, of those in the same direction."""
+        known = (flow for pair, flow in reversed(self._steps.items()) if (pair[1] < pair[0]) == (then < now))
+        return next(known, None)
 
 
 def _in_order(first: Look, second: Look, third: Look) -> bool:

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.motion.flow import Flow, Grey, Look, brighter, destinations, grid, inside, sample
-from streamseg.motion.votes import Around, Index, Plane, Voters, elect, share, voters_around
+from streamseg.motion.votes import Around, Index, Looks, Plane, Voters, elect, share, voters_around
 
 _SURE, _LOST = 12, 48  # grey levels of difference that cost no confidence, and all of it
 _TRUST = np.interp(np.arange(256), [_SURE, _LOST], [255, 0]).round().astype(np.uint8)
 _SOFTENED = 0.67  # pixels: a pixel's own grey still makes three fifths of a row
 _ASK = np.uint8(255)  # where this is a value, too, more is asked than need be, no more
+_MARGIN = 1  # pixels from a border in which votes are asked for: further away they change little
 _EVEN = 16  # of 255: probabilities that differ by no more are not voted for
 
 
@@ -38,6 +39,9 @@ class _Moved(NamedTuple):
     side: Side
     values: Plane
     """Class ids, or how likely class 1 is; as they were."""
+    most: Plane
+    """The highest of the values around each pixel."""
+    least: Plane
     there: Flow | None
     """Where each pixel was."""
     seen: Plane
@@ -51,22 +55,23 @@ class _Moved(NamedTuple):
 def match(now: Look, sides: Sequence[Side], reach: float) -> tuple[Plane, Plane]:
     """Labels and confidence for `now`, each (h, w) u8 like those of the first side.
 
-    For each pixel those within `reach` pixels of where the motion leads to vote, on all sides, the stronger the more
-    they look like it: so borders settle on those of the picture, and of two sides the one counts that is not hidden.
-    Where all would vote alike nobody is asked. Labels are sampled once, whatever the length of the way. What looks
-    like nothing there is not sure of its label.
+    For each pixel at a border those within `reach` pixels of where the motion leads vote, on all sides, the stronger
+    the more they look like it: so borders settle on those of the picture, and of two sides the one counts that is not
+    hidden. Labels are sampled once, whatever the length of the way. What looks like nothing there is not sure of its
+    label.
     """
     shape = sides[0].labels.shape
     room = min(shape, now.grey.shape, key=lambda size: size[0] * size[1])
-    around = voters_around(reach, shape[0] / room[0], shape[1] / room[1])
+    rows, columns = shape[0] / room[0], shape[1] / room[1]
+    around = voters_around(reach, rows, columns)
+    window = np.ones((2 * round(_MARGIN * rows) + 1, 2 * round(_MARGIN * columns) + 1), np.uint8)
     most = max(int(side.labels.max()) for side in sides)
     soft = most == 1 and all(side.confidence is not None for side in sides)
     even = _EVEN if soft else 0
     planes = [_soft(side, shape) if soft else _sampled(side.labels, shape) for side in sides]
     own = sides[0].way is None  # then borders are asked only where they moved
     moved = [
-        _moved(now, side, values, values if own else _marked(values, around, even))
-        for side, values in zip(sides, planes, strict=True)
+        _moved(now, side, values, None if own else window, even) for side, values in zip(sides, planes, strict=True)
     ]
     values = _voted(now, moved, around, soft, even)
     if not soft:
@@ -76,11 +81,16 @@ def match(now: Look, sides: Sequence[Side], reach: float) -> tuple[Plane, Plane]
     return (values > 127).view(np.uint8), _times(sure, trust)
 
 
-def _moved(now: Look, side: Side, values: Plane, marked: Plane) -> _Moved:
+def _moved(now: Look, side: Side, values: Plane, window: Plane | None, even: int) -> _Moved:
     if side.way is None:
-        return _Moved(side, values, None, values, None, 0)
+        return _Moved(side, values, values, values, None, values, None, 0)
+    most = least = marked = values
+    if window is not None:
+        most, least = (np.asarray(of(values, window), np.uint8) for of in (cv2.dilate, cv2.erode))
+        marked = _marked(values, most, least, even)
     there = destinations(side.way, values.shape)
-    return _Moved(side, values, there, sample(marked, there, cv2.INTER_NEAREST), *_trust(now, side.then, side.way))
+    seen = sample(marked, there, cv2.INTER_NEAREST)
+    return _Moved(side, values, most, least, there, seen, *_trust(now, side.then, side.way))
 
 
 def _soft(side: Side, shape: tuple[int, ...]) -> Plane:
@@ -90,14 +100,9 @@ def _soft(side: Side, shape: tuple[int, ...]) -> Plane:
     return _sampled(np.minimum(likely, np.uint8(254)), shape)
 
 
-def _marked(values: Plane, around: Around, even: int) -> Plane:
-    """The values, and `_ASK` where those that would vote differ by more than `even`."""
-    far = max(max(abs(dy), abs(dx)) for dy, dx, _ in around)
-    voters = np.zeros((2 * far + 1, 2 * far + 1), np.uint8)
-    for dy, dx, _ in around:
-        voters[far + dy, far + dx] = 1
-    most = cv2.dilate(values, voters)
-    spread = cv2.subtract(most, cv2.erode(values, voters), most)
+def _marked(values: Plane, most: Plane, least: Plane, even: int) -> Plane:
+    """The values, and `_ASK` where those around differ by more than `even`."""
+    spread = cv2.subtract(most, least)
     cv2.threshold(spread, even, int(_ASK), cv2.THRESH_BINARY, spread)
     return np.asarray(cv2.bitwise_or(values, spread, spread), np.uint8)
 
@@ -107,10 +112,28 @@ def _voted(now: Look, moved: Sequence[_Moved], around: Around, soft: bool, even:
     values: Plane = moved[0].seen.copy()
     pixels = np.flatnonzero(_asked(moved, even))
     if len(pixels):
-        grey = _resized(now, values.shape).take(pixels)
+        y, u, v = _looks(now, values.shape)
+        looks = y.take(pixels), u.take(pixels), v.take(pixels)
         voters = [_voters(one, pixels) for one in moved]
-        values.reshape(-1)[pixels] = (share if soft else elect)(grey, voters, around)
-    return np.asarray(values, np.uint8)
+        motion = voters[0].values.take(voters[0].places)
+        if soft:
+            won = share(looks, motion, voters, around)
+        else:
+            won = elect(looks, motion, _rivals(motion, moved, voters), voters, around)
+        values.reshape(-1)[pixels] = won
+    return values
+
+
+def _rivals(motion: Plane, moved: Sequence[_Moved], voters: Sequence[Voters]) -> Plane:
+    """What else each pixel may be: what another side has there, else what is around there."""
+    places = [side.places for side in voters]
+    most = np.maximum.reduce([one.most.take(at) for one, at in zip(moved, places, strict=True)])
+    least = np.minimum.reduce([one.least.take(at) for one, at in zip(moved, places, strict=True)])
+    rivals = np.asarray(np.where(most != motion, most, least), np.uint8)
+    for side in voters[1:]:
+        there = side.values.take(side.places)
+        np.copyto(rivals, there, where=there != motion)
+    return rivals
 
 
 def _asked(moved: Sequence[_Moved], even: int) -> NDArray[np.bool_]:
@@ -125,8 +148,8 @@ def _asked(moved: Sequence[_Moved], even: int) -> NDArray[np.bool_]:
 
 def _voters(one: _Moved, pixels: Index) -> Voters:
     shape = one.seen.shape
-    looks = brighter(_resized(one.side.then, shape), one.darker)
-    return Voters(looks, one.values, _places(pixels, one.there, shape), one.side.worth)
+    places = _places(pixels, one.there, shape)
+    return Voters(_looks(one.side.then, shape), one.values, places, one.darker, one.side.worth)
 
 
 def _places(pixels: Index, there: Flow | None, shape: tuple[int, ...]) -> Index:
@@ -140,8 +163,8 @@ def _places(pixels: Index, there: Flow | None, shape: tuple[int, ...]) -> Index:
 
 def _trust(now: Look, then: Look, way: Flow) -> tuple[Plane, float]:
     """How much what is there, or next to it, looks like what is here; and how much brighter it is here."""
-    here = _resized(now, way.shape[:2])
-    there = sample(_resized(then, way.shape[:2]), grid(way.shape) + way)
+    here = _grey(now, way.shape[:2])
+    there = sample(_grey(then, way.shape[:2]), grid(way.shape) + way)
     by = cv2.mean(here)[0] - cv2.mean(there)[0]  # a change of exposure says nothing
     there = brighter(there, by)
     around = np.ones((3, 3), np.uint8)
@@ -167,10 +190,22 @@ def _fitted(trust: Plane | None, shape: tuple[int, ...]) -> Plane:
 
 
 @lru_cache(8)
-def _resized(look: Look, shape: tuple[int, ...]) -> Grey:
-    """Its grey picture at `shape`, less its noise; kept, as those carried from are asked for again and again."""
-    grey = cv2.resize(look.grey, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.GaussianBlur(grey, (3, 3), _SOFTENED), np.uint8)
+def _looks(look: Look, shape: tuple[int, ...]) -> Looks:
+    """Its picture at `shape`; kept, as those carried from are asked for again and again."""
+    blue, red = (_resized(colour, shape) for colour in look.colours)
+    return _grey(look, shape), blue, red
+
+
+@lru_cache(8)
+def _grey(look: Look, shape: tuple[int, ...]) -> Grey:
+    """Its brightness at `shape`, less its noise."""
+    return np.asarray(cv2.GaussianBlur(_resized(look.grey, shape), (3, 3), _SOFTENED), np.uint8)
+
+
+def _resized(plane: Plane, shape: tuple[int, ...]) -> Plane:
+    if plane.shape == shape:
+        return plane
+    return np.asarray(cv2.resize(plane, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _sampled(plane: Plane, shape: tuple[int, ...]) -> Plane:

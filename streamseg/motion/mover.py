@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,11 @@ from streamseg.motion.instances import carry_instances, no_instances
 from streamseg.motion.match import Side, match
 from streamseg.segmentation import Instances, Segmentation
 
+Effort = Literal["quick", "usual", "fine"]
 
-class _Effort(NamedTuple):
-    """What is spent on a frame."""
+
+class _Spent(NamedTuple):
+    """What an effort means."""
 
     area: int
     """Pixels of the picture in which motion is searched."""
@@ -26,7 +28,11 @@ class _Effort(NamedTuple):
     """Pixels around where the motion leads that vote."""
 
 
-_LIVE, _QUICK, _FINE = _Effort(128 * 96, 1.5), _Effort(112 * 84, 1.0), _Effort(224 * 168, 2.0)
+_EFFORTS: Mapping[Effort, _Spent] = {
+    "quick": _Spent(112 * 84, 1.0),
+    "usual": _Spent(128 * 96, 2.3),
+    "fine": _Spent(264 * 198, 3.0),
+}
 _PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
 
 
@@ -39,9 +45,9 @@ class Motion:
     confidence 0.
     """
 
-    def __init__(self, *, steady: bool = True, fine: bool = False) -> None:
-        self._ahead, self._between = (_FINE, _FINE) if fine else (_LIVE, _QUICK)
-        self._live, self._file = History(Search(self._ahead.area)), History(Search(self._between.area))
+    def __init__(self, *, steady: bool = True, effort: Effort = "usual") -> None:
+        self._effort = _EFFORTS[effort]
+        self._history = History(Search(self._effort.area))
         self._steady = steady
         self._last: tuple[Segmentation, Segmentation] | None = None
         """What was last found, and the same steadied."""
@@ -51,25 +57,23 @@ class Motion:
 
     def observe(self, frame: Frame) -> None:
         """The next frame of the stream; indices may have gaps, sizes may change."""
-        look = look_at(frame)
-        self._live.see(look)
-        self._file.see(look)
+        self._history.see(look_at(frame))
 
     def carry(self, segmentation: Segmentation) -> Segmentation:
         """`segmentation` of an observed frame, brought to the newest observed one; steadied where it is that one's."""
-        segmentation = self._with_names(self._live, segmentation)
+        segmentation = self._with_names(segmentation)
         if self._steady:
             segmentation = self._steadied(segmentation)
-        if segmentation.frame_index == self._live.newest.index:
+        if segmentation.frame_index == self._history.newest.index:
             return segmentation
-        return _onto(self._live, self._live.newest, [segmentation], self._ahead.reach)
+        return _onto(self._history, self._history.newest, [segmentation], self._effort)
 
-    def _with_names(self, history: History, found: Segmentation) -> Segmentation:
+    def _with_names(self, found: Segmentation) -> Segmentation:
         """The same, each object with the track id of the one that it continues."""
         if found.instances is None:
             return found
         if self._named is None or self._named[0] is not found:
-            before = self._named and _objects_at(history, self._named[1], found.frame_index)
+            before = self._named and _objects_at(self._history, self._named[1], found.frame_index)
             named = self._identities.follow(found.instances, before)
             self._named = found, dataclasses.replace(found, instances=named)
         return self._named[1]
@@ -85,14 +89,13 @@ class Motion:
         if self._last is None:
             return found
         before = self._last[1]
-        now, then = (self._live.find(each.frame_index) for each in (found, before))
-        way = self._live.way(now, then) if now and then and then.index < now.index else None
+        now, then = (self._history.find(each.frame_index) for each in (found, before))
+        way = self._history.way(now, then) if now and then and then.index < now.index else None
         if now is None or then is None or way is None:
             return found
         own = Side(now, None, found.labels, found.confidence)
-        labels, confidence = match(
-            now, [own, Side(then, way, before.labels, before.confidence, _PAST_WORTH)], self._ahead.reach
-        )
+        last = Side(then, way, before.labels, before.confidence, _PAST_WORTH)
+        labels, confidence = match(now, [own, last], self._effort.reach)
         return dataclasses.replace(found, labels=labels, confidence=None if found.confidence is None else confidence)
 
     def between(
@@ -100,14 +103,14 @@ class Motion:
     ) -> Iterator[Segmentation]:
         """One segmentation for each of `frames`, all observed: they follow the frame of `before`, and the last of
         them is that of `after`. Either is None at an end of the stream."""
-        ends = [self._with_names(self._file, one) for one in (before, after) if one is not None]
+        ends = [self._with_names(one) for one in (before, after) if one is not None]
         for frame in frames:
-            now = self._file.find(frame.index)
+            now = self._history.find(frame.index)
             own = next((one for one in ends if one.frame_index == frame.index), None)
-            yield own or (_doubted(ends[0]) if now is None else _onto(self._file, now, ends, self._between.reach))
+            yield own or (_doubted(ends[0]) if now is None else _onto(self._history, now, ends, self._effort))
 
 
-def _onto(history: History, now: Look, found: Sequence[Segmentation], reach: float) -> Segmentation:
+def _onto(history: History, now: Look, found: Sequence[Segmentation], effort: _Spent) -> Segmentation:
     """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
     found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
     seen = [(one, then) for one in found if (then := history.find(one.frame_index)) is not None]
@@ -116,7 +119,9 @@ def _onto(history: History, now: Look, found: Sequence[Segmentation], reach: flo
     ways = [(one, then, way) for one, then in seen if (way := history.way(now, then)) is not None]
     if not ways:
         return _forgotten(found[0])
-    labels, confidence = match(now, [Side(then, way, one.labels, one.confidence) for one, then, way in ways], reach)
+    labels, confidence = match(
+        now, [Side(then, way, one.labels, one.confidence) for one, then, way in ways], effort.reach
+    )
     nearest, then, way = ways[0]
     objects = nearest.instances
     if objects is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,94 +13,122 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
 Index = NDArray[np.intp]
-Around = Sequence[tuple[int, int, float]]
-"""Who votes, nearest first: how far away in y and x, in pixels of the labels, and what that makes of its vote."""
+Votes = NDArray[np.float32]
+Looks = tuple[Plane, Plane, Plane]
+"""Brightness, and twice the colour around 128."""
+Around = Sequence[tuple[int, int]]
+"""Who votes: how far away in y and x, in pixels of the labels."""
 
-_ALIKE = 6.0  # grey levels of difference that make a vote e times weaker
-_NEAR_PX = 1.7  # distance that makes one 1.6 times weaker
-_LANE, _LANES = 13, 4  # bits that hold every sum of weights, and how many such sums a counter has room for
+_ALIKE = 8.0  # levels of difference, summed over brightness and colour, that make a vote e times weaker
+_UNDECIDED = 1 / 255  # of a vote: where nothing is alike the motion decides
+
+# Four bytes of a pixel make one number: its value, and how it looks. Of the differences to another one each counts up
+# to a cap, so that one product has the sum of the looks in its seven highest bits but one, and in the highest whether
+# the values differ.
+_CAPS = np.array([1, 47, 40, 40], np.uint8)
+_SUMMED = np.uint32(1 << 31 | 1 << 16 | 1 << 8 | 1)
+_TO_BYTE = 24
+_DIFFERS = 128
+_AT_ONCE = 1 << 14  # ballots
 
 
 class Voters(NamedTuple):
     """A side, as far as votes need it."""
 
-    looks: Plane
+    looks: Looks
     values: Plane
     """What is voted for: class ids, or how likely class 1 is, 0..255."""
     places: Index
     """For each pixel that asks: around where its voters are, counted row by row through the planes."""
+    darker: float = 0.0
+    """Levels of brightness that the looks lack."""
     worth: float = 1.0
+
+
+class Ballots(NamedTuple):
+    """What some of those around each pixel say, each (voters, n)."""
+
+    unlike: Plane
+    """0..127: how different they look; `_DIFFERS` more where their value is not the one in question."""
+    values: Plane
 
 
 def voters_around(reach: float, rows: float = 1.0, columns: float = 1.0) -> Around:
     """Those within `reach` pixels, each of which has so many `rows` and `columns` of the labels."""
     side = range(-math.floor(reach), math.floor(reach) + 1)
-    near = sorted((math.hypot(dx, dy), dx, dy) for dx in side for dy in side if math.hypot(dx, dy) <= reach)
-    return [(round(dy * rows), round(dx * columns), math.exp(-(far**2) / (2 * _NEAR_PX**2))) for far, dx, dy in near]
+    near = [(dy, dx) for dy in side for dx in side if math.hypot(dx, dy) <= reach]
+    return list(dict.fromkeys((round(dy * rows), round(dx * columns)) for dy, dx in near))
 
 
-def elect(grey: Plane, sides: Sequence[Voters], around: Around) -> Plane:
-    """The class ids that won, (n,), of pixels that look like `grey`, (n,).
-
-    Votes are counted for each bit of the id: the same as class by class where two classes meet, which is nearly
-    everywhere that classes meet. An id that is nowhere gives way to the one that the motion leads to on the first side.
-    """
-    motion = [side.values.take(side.places) for side in sides]
-    known = np.bincount(np.concatenate(motion), minlength=256) > 0
-    bits = max(int(side.values.max()) for side in sides).bit_length()
-    spreads = [_spread(bit, min(bits, bit + _LANES)) for bit in range(0, bits, _LANES)]
-    votes, counts = _poll(grey, sides, around, spreads)
-    won = np.zeros(grey.shape, np.uint8)
-    for bit in range(bits):
-        ayes = counts[bit // _LANES] >> np.uint64(bit % _LANES * _LANE) & np.uint64((1 << _LANE) - 1)
-        won |= (ayes + ayes > votes).view(np.uint8) << np.uint8(bit)
-    return np.asarray(np.where(known[won], won, motion[0]), np.uint8)
-
-
-def share(grey: Plane, sides: Sequence[Voters], around: Around) -> Plane:
-    """How likely class 1 is, (n,) 0..255, when each vote is divided as its side's value says."""
-    votes, (ayes,) = _poll(grey, sides, around, [np.arange(256, dtype=np.uint64)])
-    return np.asarray((ayes + votes // np.uint64(2)) // votes, np.uint8)
-
-
-def _poll(
-    grey: Plane, sides: Sequence[Voters], around: Around, spreads: Sequence[NDArray[np.uint64]]
-) -> tuple[NDArray[np.uint64], list[NDArray[np.uint64]]]:
-    """All votes for each pixel, and for each of `spreads` the sum of votes times what it has for the value."""
-    votes, *counts = np.zeros((1 + len(spreads), *grey.shape), np.uint64)
-    pad = max(max(abs(dy), abs(dx)) for dy, dx, _ in around)
+def elect(looks: Looks, motion: Plane, rival: Plane, sides: Sequence[Voters], around: Around) -> Plane:
+    """For each pixel, (n,), its `rival` where that has more than half of the votes, else what the `motion` says."""
+    lead = np.full(len(motion), -_UNDECIDED, np.float32)
     for side in sides:
-        looks, values = (_padded(plane, pad) for plane in (side.looks, side.values))
-        width = side.looks.shape[1]
-        stride = width + 2 * pad
-        place = side.places + (side.places // width * (2 * pad) + pad * (stride + 1))
-        for nth, (dy, dx, near) in enumerate(around):
-            at = place + (dy * stride + dx)
-            there = looks.take(at)
-            unlike = np.maximum(grey, there) - np.minimum(grey, there)  # OpenCV takes four pixels or fewer for a colour
-            weight = _weights(near * side.worth, nth == 0).take(unlike)
-            votes += weight
-            value = values.take(at)
-            for spread, count in zip(spreads, counts, strict=True):
-                count += weight * spread.take(value)
-    return votes, counts
+        weights = _weights(side.worth)
+        weights[0, _DIFFERS:] *= -1
+        for ballots in _poll(looks, rival, side, around):
+            lead += cv2.LUT(ballots.unlike, weights).sum(0)
+    return np.asarray(np.where(lead > 0, rival, motion), np.uint8)
 
 
-def _padded(plane: Plane, pad: int) -> Plane:
-    wide = cv2.copyMakeBorder(plane, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-    return np.asarray(wide, np.uint8).reshape(-1)
+def share(looks: Looks, motion: Plane, sides: Sequence[Voters], around: Around) -> Plane:
+    """How likely class 1 is, (n,) 0..255, when each vote is divided as its side's value says."""
+    votes = np.full(len(motion), _UNDECIDED, np.float32)
+    ayes = votes * motion
+    for side in sides:
+        weights = _weights(side.worth)
+        for ballots in _poll(looks, motion, side, around):
+            weight = cv2.LUT(ballots.unlike, weights)
+            votes += weight.sum(0)
+            ayes += (weight * ballots.values).sum(0)
+    return np.asarray((ayes / votes).round(), np.uint8)
 
 
-@lru_cache(64)
-def _weights(most: float, motion: bool) -> NDArray[np.uint64]:
-    """(256,): the weight of a vote by its difference in grey; where nothing is alike the motion decides."""
-    weights = (255 * most * np.exp(-np.arange(256) / _ALIKE)).round()
-    return np.asarray(np.maximum(weights, 1 if motion else 0), np.uint64)
+def _poll(looks: Looks, value: Plane, side: Voters, around: Around) -> Iterator[Ballots]:
+    """All ballots, as many at once as the processor's nearest memory holds; the next are written over the last.
+
+    Somebody has to ask: there is at least one pixel.
+    """
+    at_once = max(1, min(len(around), _AT_ONCE // len(value)))
+    shape = at_once, len(value), 4
+    asking, said, differ, caps = (np.empty(shape, np.uint8) for _ in range(4))
+    bright, *colours = looks
+    asking[..., 0] = value
+    asking[..., 1] = (bright - np.float32(side.darker)).clip(0, 255).round()
+    asking[..., 2], asking[..., 3] = colours
+    caps[:] = _CAPS
+    # In rows: of an array of one pixel OpenCV cannot tell how it lies, and four numbers alone it takes for a colour.
+    asking_rows, said_rows, differ_rows, caps_rows = (
+        each.reshape(at_once, -1) for each in (asking, said, differ, caps)
+    )
+    unlike = np.empty(shape[:2], np.uint8)
+    far = max(max(abs(dy), abs(dx)) for dy, dx in around)
+    flat, stride = _packed(side, far)
+    corners = side.places + side.places // side.values.shape[1] * (2 * far)
+    voters = np.array([(far + dy) * stride + far + dx for dy, dx in around], np.intp)
+    for start in range(0, len(voters), at_once):
+        some = voters[start : start + at_once, None]
+        numbers, differences = (each[: len(some)].view(np.uint32)[..., 0] for each in (said, differ))
+        flat.take(corners + some, out=numbers, mode="wrap")  # other modes copy once more
+        cv2.absdiff(asking_rows, said_rows, differ_rows)
+        cv2.min(differ_rows, caps_rows, differ_rows)
+        np.multiply(differences, _SUMMED, out=differences)
+        np.right_shift(differences, _TO_BYTE, out=unlike[: len(some)], casting="unsafe")
+        yield Ballots(unlike[: len(some)], said[: len(some), :, 0])
 
 
-@lru_cache(16)
-def _spread(first: int, end: int) -> NDArray[np.uint64]:
-    """(256,): bits `first` to `end` of each id, each at the foot of a lane of its own."""
-    ids = np.arange(256, dtype=np.uint64)
-    lanes = [(ids >> np.uint64(bit) & np.uint64(1)) << np.uint64((bit - first) * _LANE) for bit in range(first, end)]
-    return np.asarray(np.bitwise_or.reduce(lanes), np.uint64)
+def _packed(side: Voters, pad: int) -> tuple[NDArray[np.uint32], int]:
+    """Each pixel's value and looks as one number, row by row with `pad` more around; and how long a row is."""
+    height, width = side.values.shape
+    packed = cv2.copyMakeBorder(cv2.merge([side.values, *side.looks]), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    return np.asarray(packed, np.uint8).reshape(-1).view(np.uint32), width + 2 * pad
+
+
+def _weights(worth: float) -> Votes:
+    """(1, 256) by the bytes of `Ballots`."""
+    return np.asarray(worth * np.tile(_falling(), (1, 2)), np.float32)
+
+
+@lru_cache(1)
+def _falling() -> Votes:
+    return np.asarray(np.exp(-np.arange(_DIFFERS)[None] / _ALIKE), np.float32)

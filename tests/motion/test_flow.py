@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from streamseg.motion.flow import Search, compose, destinations, look_at
+from streamseg.motion.flow import Flow, Search, compose, destinations, look_at
 from streamseg.motion.history import History
 from tests.motion.clips import frame, panned, texture
 
@@ -47,6 +48,23 @@ def test_a_way_that_is_followed_outlives_the_history() -> None:
     assert history.find(1) is None
     assert way is not None
     assert abs(np.median(way[10:-10, 10:-40, 0]) - 19) < 1
+
+
+def test_what_moves_fast_is_followed_the_better_the_longer_it_moves() -> None:
+    wide = cv2.resize(texture(1, 320, 100), (1280, 400), interpolation=cv2.INTER_CUBIC)
+    looks = [look_at(frame(i, np.ascontiguousarray(wide[30:270, i * 60 : i * 60 + 320]))) for i in range(6)]
+    search, history = Search(160 * 120), History(Search(160 * 120))
+
+    def error(way: Flow | None) -> float:
+        assert way is not None
+        return float(np.abs(way[12:-12, 12:-55] - [30, 0]).mean())
+
+    for look in looks:
+        history.see(look)
+        history.way(look, looks[max(0, look.index - 1)])
+    pairs = list(zip(looks[3:], looks[2:], strict=False))
+    followed = np.mean([error(history.way(now, then)) for now, then in pairs])
+    assert followed < 1 < np.mean([error(search(now, then)) for now, then in pairs])
 
 
 def test_a_change_of_exposure_is_no_cut() -> None:

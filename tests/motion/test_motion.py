@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streamseg.contracts import Mover
-from streamseg.motion import make_mover
+from streamseg.motion import Effort, make_mover
 from streamseg.segmentation import Classes, Instances, Segmentation
 from tests.motion.clips import CLASSES, SCENE, frame, miou, panned, segmentation, texture
 
@@ -219,7 +219,7 @@ def test_an_object_that_is_found_again_keeps_its_track_id(file: bool) -> None:
 
 
 def test_between_two_masks_both_count() -> None:
-    both, one, frames = make_mover(fine=True), make_mover(fine=True), [frame(index) for index in range(9)]
+    both, one, frames = make_mover(effort="fine"), make_mover(effort="fine"), [frame(index) for index in range(9)]
     for each in frames:
         both.observe(each)
         one.observe(each)
@@ -234,8 +234,9 @@ def test_between_two_masks_both_count() -> None:
 
 def test_more_time_gives_better_masks_between_two() -> None:
     frames, wrong = [frame(index) for index in range(9)], []
-    for fine in (False, True):
-        mover = make_mover(fine=fine)
+    efforts: tuple[Effort, ...] = ("quick", "fine")
+    for effort in efforts:
+        mover = make_mover(effort=effort)
         for each in frames:
             mover.observe(each)
         filled = list(mover.between(frames[1:], segmentation(0), segmentation(8)))
