@@ -18,6 +18,10 @@ _TRUST = np.interp(np.arange(256), [_SURE, _LOST], [255, 0]).round().astype(np.u
 _SOFTENED = 0.67  # pixels: a pixel's own grey still makes three fifths of a row
 _ASK = np.uint8(255)  # where this is a value, too, more is asked than need be, no more
 _MARGIN = 1  # pixels from a border in which votes are asked for: further away they change little
+_BALLOTS, _FEWEST = (
+    1 << 19,
+    5,
+)  # where nearly all of a mask is borders, each is asked by fewer, so that it takes no longer
 _EVEN = 16  # of 255: probabilities that differ by no more are not voted for
 
 
@@ -112,6 +116,7 @@ def _voted(now: Look, moved: Sequence[_Moved], around: Around, soft: bool, even:
     values: Plane = moved[0].seen.copy()
     pixels = np.flatnonzero(_asked(moved, even))
     if len(pixels):
+        around = around[: max(_FEWEST, _BALLOTS // len(pixels))]
         y, u, v = _looks(now, values.shape)
         looks = y.take(pixels), u.take(pixels), v.take(pixels)
         voters = [_voters(one, pixels) for one in moved]

@@ -17,7 +17,7 @@ Votes = NDArray[np.float32]
 Looks = tuple[Plane, Plane, Plane]
 """Brightness, and twice the colour around 128."""
 Around = Sequence[tuple[int, int]]
-"""Who votes: how far away in y and x, in pixels of the labels."""
+"""Who votes, nearest first: how far away in y and x, in pixels of the labels."""
 
 _ALIKE = 8.0  # levels of difference, summed over brightness and colour, that make a vote e times weaker
 _UNDECIDED = 1 / 255  # of a vote: where nothing is alike the motion decides
@@ -56,8 +56,8 @@ class Ballots(NamedTuple):
 def voters_around(reach: float, rows: float = 1.0, columns: float = 1.0) -> Around:
     """Those within `reach` pixels, each of which has so many `rows` and `columns` of the labels."""
     side = range(-math.floor(reach), math.floor(reach) + 1)
-    near = [(dy, dx) for dy in side for dx in side if math.hypot(dx, dy) <= reach]
-    return list(dict.fromkeys((round(dy * rows), round(dx * columns)) for dy, dx in near))
+    near = sorted((math.hypot(dy, dx), dy, dx) for dy in side for dx in side if math.hypot(dy, dx) <= reach)
+    return list(dict.fromkeys((round(dy * rows), round(dx * columns)) for _, dy, dx in near))
 
 
 def elect(looks: Looks, motion: Plane, rival: Plane, sides: Sequence[Voters], around: Around) -> Plane:

@@ -40,6 +40,7 @@ def test_votes_at_borders_are_as_good_as_votes_everywhere(
         return np.ones_like(usual)
 
     monkeypatch.setattr(matching, "_asked", everywhere)
+    monkeypatch.setattr(matching, "_BALLOTS", 1 << 30)
     labels, confidences = matched(confidence, n_sides)
     assert np.array_equal(at_borders[0], labels)
     assert np.abs(at_borders[1].astype(int) - confidences).max() <= 1
@@ -53,3 +54,12 @@ def test_a_mask_of_the_frame_itself_is_asked_where_the_last_one_differs() -> Non
     sides = [Side(look, None, own, None), Side(look, np.zeros((96, 128, 2), np.float32), last, None)]
     labels, _ = match(look, sides, 1.5)
     assert np.array_equal(labels[24:, 24:], own[24:, 24:])
+
+
+def test_a_mask_of_borders_alone_is_asked_by_the_nearest_only() -> None:
+    look, random = look_at(frame(0)), np.random.default_rng(0)
+    labels = random.integers(0, 4, (480, 640), np.uint8)
+    still = np.zeros((96, 128, 2), np.float32)
+    carried, _ = match(look, [Side(look, still, labels, None)], 3.0)
+    few, _ = match(look, [Side(look, still, labels, None)], 1.0)
+    assert np.array_equal(carried, few)
