@@ -79,7 +79,8 @@ class Search:
         there = brighter(there, cv2.mean(here)[0] - cv2.mean(there)[0])  # the exposure may have changed
         start = np.zeros((*here.shape, 2), np.float32) if like is None else like.copy()  # it is written over
         flow = np.asarray(self._search.calc(here, there, start), np.float32)
-        return flow if _explains(flow, here, there) else None
+        # One that is no number must not come back as a start: OpenCV would crash on it.
+        return flow if np.isfinite(flow).all() and _explains(flow, here, there) else None
 
     def _shrunk(self, look: Look) -> Grey:
         height, width = self.shape(look)

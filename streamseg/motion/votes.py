@@ -22,9 +22,9 @@ Around = Sequence[tuple[int, int]]
 _ALIKE = 8.0  # levels of difference, summed over brightness and colour, that make a vote e times weaker
 _UNDECIDED = 1 / 255  # of a vote: where nothing is alike the motion decides
 
-# Four bytes of a pixel make one number: its value, and how it looks. Of the differences to another one each counts up
-# to a cap, so that one product has the sum of the looks in its seven highest bits but one, and in the highest whether
-# the values differ.
+# Four bytes of a pixel make one number, its value the lowest of them, then how it looks. Of the differences to another
+# pixel each counts up to a cap, so that one product has the sum of the looks in the lower seven bits of its highest
+# byte, and in that byte's highest bit whether the values differ.
 _CAPS = np.array([1, 47, 40, 40], np.uint8)
 _SUMMED = np.uint32(1 << 31 | 1 << 16 | 1 << 8 | 1)
 _TO_BYTE = 24

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
+import pytest
 
 from streamseg.motion.flow import Flow, Search, compose, destinations, look_at
 from streamseg.motion.history import History
@@ -76,6 +79,28 @@ def test_a_change_of_exposure_is_no_cut() -> None:
 def test_another_picture_is_a_cut() -> None:
     looks = look_at(frame(0, panned(0))), look_at(frame(1, texture(9, 320, 240)))
     assert Search(160 * 120)(looks[1], looks[0]) is None
+
+
+@pytest.mark.parametrize("nowhere", [np.nan, np.inf])
+def test_a_flow_that_is_no_number_is_a_cut_and_no_start(nowhere: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, search = [look_at(frame(index, panned(index))) for index in range(3)], Search(160 * 120)
+    history, broken = History(search), SimpleNamespace(calc=lambda here, there, start: np.full_like(start, nowhere))
+    for look in looks:
+        history.see(look)
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "_search", broken)
+        assert history.way(looks[1], looks[0]) is None
+    assert history.way(looks[2], looks[1]) is not None
+
+
+def test_a_start_that_is_far_off_does_no_harm() -> None:
+    looks, search = [look_at(frame(index, panned(index))) for index in range(2)], Search(160 * 120)
+    found = search(looks[1], looks[0])
+    assert found is not None
+    for start in (np.full_like(found, 1e9), np.full_like(found, -40), np.flip(found) * 9):
+        again = search(looks[1], looks[0], start)
+        assert again is not None
+        assert np.abs(again - found).mean() < 0.05
 
 
 def test_a_still_and_even_picture_is_no_cut() -> None:
