@@ -65,7 +65,7 @@ def test_quality_and_power() -> None:
     assert power.due(20 / 30 + 0.3)
 
 
-@pytest.mark.parametrize(("target", "every"), [("fps", 8), ("latency", 8), ("power", 17), ("quality", 1)])
+@pytest.mark.parametrize(("target", "every"), [("fps", 10), ("latency", 10), ("power", 17), ("quality", 1)])
 def test_in_a_file_the_gap_is_fixed_in_seconds(target: Target, every: int) -> None:
     pace = Pace(target, FILE)
     assert pace.every == every

@@ -39,7 +39,7 @@ def test_in_a_file_the_network_looks_at_some_frames_and_all_come_out_in_order(wo
     source = CountingSource(count)
     pipeline = carrying(source, Marker(lambda _: time.sleep(jitter.random() * 0.002)), workers=workers)
     every = pipeline.pace.every
-    assert every == 8
+    assert every == 10
     shown = list(pipeline)
     assert [one.frame.index for one in shown] == list(range(count))
     for one in shown:

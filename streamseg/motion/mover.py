@@ -29,7 +29,7 @@ class _Spent(NamedTuple):
 
 
 _EFFORTS: Mapping[Effort, _Spent] = {
-    "quick": _Spent(112 * 84, 1.0),
+    "quick": _Spent(96 * 72, 1.0),
     "usual": _Spent(128 * 96, 2.3),
     "fine": _Spent(264 * 198, 3.0),
 }
