@@ -22,6 +22,7 @@ _BALLOTS, _FEWEST = (
     1 << 19,
     5,
 )  # where nearly all of a mask is borders, each is asked by fewer, so that it takes no longer
+_KEPT = 32  # pictures, of all streams together
 _EVEN = 16  # of 255: probabilities that differ by no more are not voted for
 
 
@@ -194,14 +195,14 @@ def _fitted(trust: Plane | None, shape: tuple[int, ...]) -> Plane:
     return np.full(shape, 255, np.uint8) if trust is None else _sampled(trust, shape)
 
 
-@lru_cache(8)
+@lru_cache(_KEPT)
 def _looks(look: Look, shape: tuple[int, ...]) -> Looks:
     """Its picture at `shape`; kept, as those carried from are asked for again and again."""
     blue, red = (_resized(colour, shape) for colour in look.colours)
     return _grey(look, shape), blue, red
 
 
-@lru_cache(8)
+@lru_cache(_KEPT)
 def _grey(look: Look, shape: tuple[int, ...]) -> Grey:
     """Its brightness at `shape`, less its noise."""
     return np.asarray(cv2.GaussianBlur(_resized(look.grey, shape), (3, 3), _SOFTENED), np.uint8)
