@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import gi
+from rtsp_auth import protect  # type: ignore[import-not-found]  # a neighbour: this runs as a script
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
@@ -129,21 +130,6 @@ def damaged(unit: bytes, share: float) -> bytes:
     for _ in range(max(1, len(raw) // 200)):
         raw[random.randrange(min(40, len(raw) - 1), len(raw))] ^= 1 << random.randrange(8)
     return bytes(raw)
-
-
-def protect(server: Any, factory: Any, arguments: argparse.Namespace) -> None:
-    auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
-    token.set_string("media.factory.role", "user")
-    if arguments.digest:
-        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        auth.add_digest(arguments.user, arguments.password, token)
-    else:
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(arguments.user, arguments.password), token)
-    server.set_auth(auth)
-    permissions = GstRtspServer.RTSPPermissions()
-    for right in ("media.factory.access", "media.factory.construct"):
-        permissions.add_permission_for_role("user", right, True)
-    factory.set_permissions(permissions)
 
 
 STARTED_S = time.monotonic()
