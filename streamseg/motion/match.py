@@ -18,10 +18,8 @@ _TRUST = np.interp(np.arange(256), [_SURE, _LOST], [255, 0]).round().astype(np.u
 _SOFTENED = 0.67  # pixels: a pixel's own grey still makes three fifths of a row
 _ASK = np.uint8(255)  # where this is a value, too, more is asked than need be, no more
 _MARGIN = 1  # pixels from a border in which votes are asked for: further away they change little
-_BALLOTS, _FEWEST = (
-    1 << 19,
-    5,
-)  # where nearly all of a mask is borders, each is asked by fewer, so that it takes no longer
+_BALLOTS = 1 << 19  # of all pixels of one side: where nearly all of a mask is borders, each is asked by fewer
+_FEWEST = 5  # and by so many at least
 _KEPT = 32  # pictures, of all streams together
 _EVEN = 16  # of 255: probabilities that differ by no more are not voted for
 
