@@ -1,0 +1,26 @@
+"""Sources opened for a while."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamseg.capture import open_source
+from streamseg.contracts import Source, SourceOptions
+from streamseg.frame import Frame
+
+QUICK = SourceOptions(stall_timeout_s=2.0)
+
+
+@contextmanager
+def opened(uri: str, options: SourceOptions = QUICK) -> Iterator[Source]:
+    source = open_source(uri, options)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def take(source: Source, count: int) -> list[Frame]:
+    return list(itertools.islice(source, count))
