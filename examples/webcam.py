@@ -2,4 +2,4 @@
 
 import streamseg
 
-streamseg.open(0, "window", view="blur", size="1280x720", fps=30).run()
+streamseg.open(0, "window", view="blur", size=(1280, 720), fps=30).run()

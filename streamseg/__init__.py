@@ -4,38 +4,89 @@ import streamseg
 
 for shown in streamseg.open("dashcam.mp4", model="person"):
     print(shown.frame.time_s, shown.segmentation.areas())
+
+model = streamseg.load("person")
+result = model(bgr)  # (H, W, 3) u8
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from streamseg.errors import BackendError, InputError, OutputError, SourceError, StreamsegError
 
 if TYPE_CHECKING:
-    from streamseg.pipeline import Pipeline
+    from streamseg.capture.iterable import PushSource, frames
+    from streamseg.contracts import Segmenter, Shown, SimpleSegmenter, SimpleSink, Sink, Source, View
+    from streamseg.frame import Frame, StreamInfo
+    from streamseg.metrics import Metrics
+    from streamseg.model import Model, load
+    from streamseg.options import SourceOptions
+    from streamseg.result import Result
+    from streamseg.segmentation import Classes, Instances, Segmentation
+    from streamseg.stream import Stream, open
 
-__version__ = "0.1.0"
-__all__ = ["BackendError", "InputError", "OutputError", "SourceError", "StreamsegError", "__version__", "open"]
+__version__ = "0.2.0"
+__all__ = [
+    "BackendError",
+    "Classes",
+    "Frame",
+    "InputError",
+    "Instances",
+    "Metrics",
+    "Model",
+    "OutputError",
+    "PushSource",
+    "Result",
+    "Segmentation",
+    "Segmenter",
+    "Shown",
+    "SimpleSegmenter",
+    "SimpleSink",
+    "Sink",
+    "Source",
+    "SourceError",
+    "SourceOptions",
+    "Stream",
+    "StreamInfo",
+    "StreamsegError",
+    "View",
+    "__version__",
+    "frames",
+    "load",
+    "open",
+]
+
+# These import half a second of libraries that `streamseg --help` can do without, so they are imported when asked for.
+_MODULES = {
+    "streamseg.capture.iterable": ("PushSource", "frames"),
+    "streamseg.contracts": (
+        "Segmenter",
+        "Shown",
+        "SimpleSegmenter",
+        "SimpleSink",
+        "Sink",
+        "Source",
+        "View",
+    ),
+    "streamseg.options": ("SourceOptions",),
+    "streamseg.frame": ("Frame", "StreamInfo"),
+    "streamseg.metrics": ("Metrics",),
+    "streamseg.model": ("Model", "load"),
+    "streamseg.result": ("Result",),
+    "streamseg.segmentation": ("Classes", "Instances", "Segmentation"),
+    "streamseg.stream": ("Stream", "open"),
+}
+
+if not TYPE_CHECKING:  # else a type checker would take any misspelt name for one that is imported late
+
+    def __getattr__(name: str) -> object:
+        for module, names in _MODULES.items():
+            if name in names:
+                return getattr(importlib.import_module(module), name)
+        raise AttributeError(f"module 'streamseg' has no attribute '{name}'")
 
 
-def open(source: str | int, *outputs: str, **options: object) -> Pipeline:
-    """Opens a source, a model and any outputs; iterate over the result for every frame it shows.
-
-    Args:
-        source: a camera's number or device, a URL, a file, a folder or glob of pictures, or `test://`.
-        outputs: `window`, a video file or segments, `events:FOLDER`, `rtsp://…`, `hls:FOLDER`, pictures,
-            `masks:FOLDER`, `NAME.jsonl`, `null`.
-        options: the fields of `streamseg.config.RunOptions`: model, settings, view, opacity, size, fps, ...
-
-    Raises:
-        InputError: an option, file or model is wrong.
-        SourceError: the source cannot be reached.
-        OutputError: an output cannot be opened.
-        BackendError: the model cannot run on this machine.
-    """
-    # Here, because these import half a second of libraries that `streamseg --help` can do without.
-    from streamseg.assembly import assemble
-    from streamseg.config import make_options
-
-    return assemble(make_options({**options, "source": source, "outputs": outputs}))
+def __dir__() -> list[str]:
+    return __all__

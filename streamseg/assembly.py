@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-import cv2
+import msgspec
 
-from streamseg.capture import open_source
+from streamseg.capture import inputs_of, open_source, part_of
 from streamseg.config import RunOptions
-from streamseg.contracts import Controls, Mover, Recipe, Segmenter, Sink, SourceOptions, Tuned
+from streamseg.contracts import (  # fmt: skip
+    Controls,
+    Existing,
+    Inputs,
+    MaskPropagator,
+    SegmenterFactory,
+    Sink,
+    Source,
+    ViewLike,
+    Workers,
+)
 from streamseg.frame import StreamInfo
-from streamseg.infer import load_recipe
+from streamseg.infer import load_segmenter
+from streamseg.infer.tiles import tiled
 from streamseg.machine import available_cores
 from streamseg.metrics import Meter
-from streamseg.motion import make_mover
-from streamseg.pace import Pace
-from streamseg.pipeline import Pipeline
-from streamseg.render import RenderOptions, make_renderer
-from streamseg.sinks import open_sink
+from streamseg.motion import make_propagator
+from streamseg.options import RenderOptions
+from streamseg.pipeline.pipeline import Pipeline
+from streamseg.pipeline.scheduler import InferenceScheduler
+from streamseg.render import make_renderer
+from streamseg.said import Said
+from streamseg.sinks import check_classes, open_sink, retrying
+from streamseg.sinks.claims import check_files, named
 
 _log = logging.getLogger(__name__)
 _FREE = ("Apache", "BSD", "CC0", "CC-BY-4", "MIT", "Unlicense")
@@ -30,24 +45,70 @@ def assemble(
     options: RunOptions,
     controls: Controls | None = None,
     *,
-    load: Callable[..., Recipe] = load_recipe,
+    load: Callable[..., SegmenterFactory] = load_segmenter,
+    source: Source | None = None,
+    view: ViewLike | None = None,
     more_sinks: Sequence[Sink] = (),
     meter: Meter | None = None,
     trust_engine: bool = False,
+    existing: Existing | None = None,
+    said: Said | None = None,
 ) -> Pipeline:
     """Opens source, model and outputs, in the order in which mistakes are likeliest, and joins them.
 
-    `load` finds the model; `more_sinks` get what the outputs get; `meter` counts on from an earlier run.
-    `trust_engine` admits an engine as the model: no file may say so, only who starts the run.
+    `load` finds the model; `source` and `view` are objects that stand for what the options name; `more_sinks` get what
+    the outputs get; `meter` counts on from an earlier run.
+    `trust_engine` admits an engine as the model: no file may say so, only who starts the run. `existing` says what
+    becomes of outputs that are there already, instead of `options.overwrite`. `said` is shared with earlier runs.
 
     Raises:
         StreamsegError: any of them cannot be had; what was open by then is closed again.
     """
-    cv2.setNumThreads(1)  # the stages are the threads: OpenCV's own would do the same work in up to twice the time
     controls = controls or Controls()
-    controls.opacity = options.opacity
-    controls.view = options.view
-    render = make_renderer(render_options(options), controls)
+    render = make_renderer(render_options(options), controls, view)
+    existing = existing or ("replace" if options.overwrite else "refuse")
+    outputs = checked_outputs(options, existing, None if source is None else Inputs())
+    recipe = load_model(options, controls, load, trust_engine=trust_engine, said=said)
+    source = open_source(options.uri, options.capture) if source is None else part_of(source, options.capture)
+    sinks: list[Sink] = []
+    try:
+        for output in outputs:
+            sinks.append(open_sink(output, source.info, controls, existing=existing))
+    except BaseException:
+        source.close()
+        for sink in sinks:
+            sink.close()
+        raise
+    sinks += [retrying(sink, source.info) for sink in more_sinks]
+    workers = share_cores(options, source.info, recipe)
+    pace = InferenceScheduler(options.target or ("fps" if source.info.live else "quality"), source.info)
+    return Pipeline(
+        source,
+        lambda: workers.make(workers.threads),
+        render=render if not sinks or any(sink.needs_image for sink in sinks) else None,
+        sinks=sinks,
+        workers=workers.count,
+        batch=recipe.batch,
+        make_propagator=_mover(options, source.info, recipe, pace),
+        pace=pace,
+        controls=controls,
+        meter=meter,
+    )
+
+
+def load_model(
+    options: RunOptions,
+    controls: Controls,
+    load: Callable[..., SegmenterFactory] = load_segmenter,
+    *,
+    trust_engine: bool = False,
+    said: Said | None = None,
+) -> SegmenterFactory:
+    """Finds the model, and in it every class that an output names; `said` remembers that its licence was named.
+
+    Raises:
+        InputError: there is no such model or class, or it cannot look at tiles.
+    """
     recipe = load(
         options.model,
         options.settings,
@@ -55,93 +116,55 @@ def assemble(
         trust_engine=trust_engine,
         stopped=lambda: controls.quit,
     )
-    _name_licence(recipe.name, recipe.licence)
-    source = open_source(str(options.source), source_options(options))
-    controls.pace = not source.info.live
-    sinks: list[Sink] = []
-    try:
-        for output in options.outputs:
-            sinks.append(open_sink(output, controls, live=source.info.live))
-    except BaseException:
-        source.close()
-        for sink in sinks:
-            sink.close()
-        raise
-    sinks += more_sinks
-    workers, threads = share_cores(options, source.info, recipe)
-    pace = Pace(options.target or ("fps" if source.info.live else "quality"), source.info)
-    return Pipeline(
-        source,
-        _maker(_tuned(recipe, source.info) or recipe, threads),
-        render=render if not sinks or any(sink.needs_picture for sink in sinks) else None,
-        sinks=sinks,
-        workers=workers,
-        batch=recipe.batch,
-        make_mover=_mover(options, source.info, recipe, pace),
-        pace=pace,
-        controls=controls,
-        meter=meter,
-    )
+    if options.tiles is not None:
+        recipe = tiled(recipe, options.tiles)
+    if recipe.licence and not recipe.licence.startswith(_FREE):
+        (said or Said()).once(_log, logging.WARNING, f"model {recipe.name}: {recipe.licence}")
+    check_classes(options.outputs, recipe.classes)
+    return recipe
 
 
-@functools.cache
-def _name_licence(model: str, licence: str) -> None:
-    """Once for each model, however many streams it serves and however often they begin."""
-    if licence and not licence.startswith(_FREE):
-        _log.warning("model %s: %s", model, licence)
+def checked_outputs(options: RunOptions, existing: Existing, inputs: Inputs | None = None) -> tuple[str, ...]:
+    """The outputs with the source's name in them, once it is known that they destroy nothing; opens nothing.
+
+    `inputs` are the files that the source reads, by default those of the one that the options name.
+
+    Raises:
+        InputError: one would write over the source or another, or the source is wrong.
+        OutputError: one exists.
+    """
+    inputs = inputs_of(options.uri) if inputs is None else inputs
+    outputs = named(options.outputs, options.source_text, inputs)
+    background = [Path(options.render.background)] if options.render.background else []
+    check_files(outputs, options.source_text, inputs, existing, background)
+    return outputs
 
 
-def _mover(options: RunOptions, info: StreamInfo, recipe: Recipe, pace: Pace) -> Callable[[], Mover] | None:
+def _mover(
+    options: RunOptions, info: StreamInfo, recipe: SegmenterFactory, pace: InferenceScheduler
+) -> Callable[[], MaskPropagator] | None:
     """None where pictures do not move into one another, or the model itself follows the video."""
     if not info.moving or not recipe.parallel or not (options.steady or pace.carries):
         return None
-    return lambda: make_mover(steady=options.steady, effort="usual" if info.live else "quick")
+    return lambda: make_propagator(steady=options.steady, effort="usual" if info.live else "quick")
 
 
-def share_cores(options: RunOptions, info: StreamInfo, recipe: Recipe) -> tuple[int, int]:
-    """Workers and threads for each, as tuned, else on a file as many one-thread workers as cores, live one with all.
+def share_cores(options: RunOptions, info: StreamInfo, recipe: SegmenterFactory) -> Workers:
+    """As tuned, else on a file as many one-thread workers as cores, live one with all of them.
 
     A file wants throughput, and one-thread workers waste nothing on waiting for each other; a live frame wants its
-    mask soon.
+    mask soon. On a GPU only so many workers pay as the recipe says; they share the cores, should they step down.
     """
     cores = available_cores()
     alone = info.live or not recipe.parallel or recipe.shared
-    tuned = _tuned(recipe, info)
+    tuned = recipe.tuned.get("live" if info.live else "file")
     if tuned and not options.workers:
-        return tuned.workers, options.threads or tuned.threads
-    workers = 1 if alone else options.workers or cores
-    return workers, options.threads or max(1, cores // workers)
-
-
-def _tuned(recipe: Recipe, info: StreamInfo) -> Tuned | None:
-    return recipe.tuned.get("live" if info.live else "file")
-
-
-def source_options(options: RunOptions) -> SourceOptions:
-    """The part of the options that concerns the source."""
-    width, _, height = (options.size or "").partition("x")
-    return SourceOptions(
-        size=(int(width), int(height)) if width else None,
-        fps=options.fps,
-        pixel_format=options.pixel_format,
-        transport=options.transport,
-        stall_timeout_s=options.stall_timeout,
-    )
+        return replace(tuned, threads=options.threads or tuned.threads)
+    count = 1 if alone else options.workers or recipe.workers or cores
+    return Workers(count, options.threads or max(1, cores // count), (tuned or recipe).make)
 
 
 def render_options(options: RunOptions) -> RenderOptions:
-    """The part of the options that concerns what is drawn."""
-    hud = "window" in options.outputs if options.hud is None else options.hud
-    return RenderOptions(
-        view=options.view,
-        opacity=options.opacity,
-        outline=options.outline,
-        legend=options.legend,
-        hud=hud,
-        boxes=options.boxes,
-        background=options.background,
-    )
-
-
-def _maker(recipe: Recipe | Tuned, threads: int) -> Callable[[], Segmenter]:
-    return lambda: recipe.make(threads)
+    """What is drawn; figures, where nothing is said of them, in a window."""
+    hud = "window" in options.outputs if options.render.hud is None else options.render.hud
+    return msgspec.structs.replace(options.render, hud=hud)

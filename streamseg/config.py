@@ -2,72 +2,169 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+import typing
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import FieldInfo, fields
 
 from streamseg.errors import InputError
-from streamseg.pace import Target
-from streamseg.yamlfile import read_yaml
+from streamseg.options import RenderOptions, SourceOptions
+from streamseg.pipeline.scheduler import Target
+from streamseg.validation import MisfitError, fit
+from streamseg.yamlfile import read_tree
 
+Group = TypeVar("Group", bound=msgspec.Struct)
 DEFAULT_MODEL = "person"
 
+BACKEND_NAMES = (
+    "tensorrt", "tensorrt-rtx", "ort-cuda", "ort-cpu", "openvino", "openvino-bf16", "ort-cpu-spin",
+)  # fmt: skip
+"""Those of `streamseg.infer.backends`, which `--help` does not import; packages add more."""
+
+_Source = Annotated[
+    str | int | tuple[str, ...],
+    Meta(description="where frames come from; several files in turn", extra={"group": "source"}),
+]
 _Count = Annotated[int, Meta(ge=1, le=256)]
-_Rate = Annotated[float, Meta(gt=0, le=1000)]
-_Size = Annotated[str, Meta(pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")]
-_Fraction = Annotated[float, Meta(ge=0, le=1)]
-_FourLetters = Annotated[str, Meta(pattern=r"^\w{4}$")]
-_Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
 class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every option of `run`; its name with dashes is the flag, its name as it stands the key in YAML."""
+    """Every option of `run`, those of the source and of what is drawn by themselves."""
 
-    source: Annotated[str | int, Meta(description="where frames come from")]
-    outputs: Annotated[tuple[str, ...], Meta(description="where the result goes")] = ()
-    model: Annotated[str, Meta(description="a name from `streamseg models`, or a file MODEL.onnx")] = DEFAULT_MODEL
+    source: _Source
+    outputs: Annotated[
+        tuple[str, ...],
+        Meta(description="where the result goes", extra={"group": "output", "default": "a window"}),
+    ] = ()
+    overwrite: Annotated[bool, Meta(description="replace outputs that exist", extra={"group": "output"})] = False
+    model: Annotated[
+        str,
+        Meta(
+            description="a name from `streamseg models`, or an .onnx file",
+            extra={"group": "model", "value": "NAME|FILE"},
+        ),
+    ] = DEFAULT_MODEL
     settings: Annotated[
-        dict[str, Any], Meta(description="a setting of the model as KEY=VALUE, such as value=128; may be repeated")
+        dict[str, Any],
+        Meta(
+            description="a setting of the model, such as value=128; may be repeated",
+            extra={"group": "model", "value": "KEY=VALUE"},
+        ),
     ] = {}
-    backend: Annotated[str | None, Meta(description="insist on this backend instead of the best one present")] = None
+    tiles: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | Literal["auto"] | None,
+        Meta(
+            description="look in overlapping tiles: auto, or how many along the longer side",
+            extra={"group": "model", "value": "N|auto"},
+        ),
+    ] = None
+    steady: Annotated[
+        bool,
+        Meta(description="take the flicker out of masks", extra={"group": "picture"}),
+    ] = True
     target: Annotated[
         Target | None,
-        Meta(description="what matters most: fps (live), latency, quality (files) or power"),
+        Meta(
+            description="what matters most",
+            extra={"group": "speed", "value": "GOAL", "default": "fps live, quality for files"},
+        ),
     ] = None
-    steady: Annotated[bool, Meta(description="take the flicker out of masks, along the picture's motion")] = True
+    backend: Annotated[
+        str | None,
+        Meta(
+            description="what runs the network",
+            extra={"group": "speed", "value": "NAME", "choices": BACKEND_NAMES, "default": "the best here"},
+        ),
+    ] = None
     workers: Annotated[
-        _Count | None, Meta(description="networks side by side on a file; as many as there are cores")
+        _Count | None,
+        Meta(
+            description="networks side by side on a file",
+            extra={"group": "speed", "value": "N", "default": "one a core, two on a GPU", "rare": True},
+        ),
     ] = None
-    threads: Annotated[_Count | None, Meta(description="threads of each network")] = None
+    threads: Annotated[
+        _Count | None,
+        Meta(
+            description="threads of each network",
+            extra={"group": "speed", "value": "N", "default": "the cores, shared among them", "rare": True},
+        ),
+    ] = None
 
-    view: Annotated[str, Meta(description="overlay, mask, side-by-side, blur, replace, objects, boxes or source")] = (
-        "overlay"
-    )
-    opacity: Annotated[_Fraction, Meta(description="of the colours over the picture, 0 to 1")] = 0.5
-    background: Annotated[
-        str | None, Meta(description="for the view `replace`: a picture, or a colour as '#rrggbb'")
-    ] = None
-    outline: Annotated[bool, Meta(description="draw the edges of the masks")] = False
-    boxes: Annotated[bool, Meta(description="draw the boxes of instances")] = True
-    legend: Annotated[bool, Meta(description="draw the classes with their share of the picture")] = False
-    hud: Annotated[bool | None, Meta(description="draw frames a second, latency and drops; by default in a window")] = (
-        None
-    )
-
-    size: Annotated[_Size | None, Meta(description="WIDTHxHEIGHT to ask of a camera or scene")] = None
-    fps: Annotated[_Rate | None, Meta(description="frames a second to ask of a camera or scene")] = None
-    pixel_format: Annotated[
-        _FourLetters | None, Meta(description="four letters to ask of a camera: MJPG, YUYV, NV12")
-    ] = None
-    transport: Annotated[Literal["tcp", "udp"], Meta(description="how RTSP packets travel")] = "tcp"
-    stall_timeout: Annotated[_Seconds, Meta(description="seconds of silence before a live source is opened anew")] = 5.0
+    render: RenderOptions = RenderOptions()
+    capture: SourceOptions = SourceOptions(wait=True)
 
     def __post_init__(self) -> None:
-        if any("\0" in text for text in (str(self.source), *self.outputs, self.model, self.background or "")):
+        if self.source == ():
+            raise ValueError("no source is named")
+        if any("\0" in text for text in (self.source_text, *self.outputs, self.model, self.render.background or "")):
             raise ValueError("a name holds a NUL, which no file can")
+
+    @property
+    def uri(self) -> str | tuple[str, ...]:
+        """The name of the source, or those of several files."""
+        if isinstance(self.source, tuple):
+            return self.source if len(self.source) > 1 else self.source[0]
+        return str(self.source)
+
+    @property
+    def source_text(self) -> str:
+        """The same in one text, for people."""
+        return self.uri if isinstance(self.uri, str) else ", ".join(self.uri)
+
+
+class FlatOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same as a person writes them, all on one level: keys in YAML and, with dashes, flags."""
+
+    def __post_init__(self) -> None:
+        self.grouped()
+
+    def grouped(self) -> RunOptions:
+        """The options that these are.
+
+        Raises:
+            ValueError: they contradict one another.
+        """
+        return self._made(RunOptions)
+
+    def _made(self, kind: type[Group]) -> Group:
+        values = {
+            each.name: self._made(type(each.default)) if _is_group(each) else getattr(self, each.encode_name)
+            for each in fields(kind)
+        }
+        return kind(**values)
+
+
+def _is_group(field: FieldInfo) -> bool:
+    return isinstance(field.default, msgspec.Struct)
+
+
+def _flat(group: msgspec.Struct | type[msgspec.Struct]) -> Iterator[tuple[Any, ...]]:
+    """Key, type and, where it has one, default of each option; it is the value in `group` where that is no type."""
+    for each in fields(group):
+        default = each.default if isinstance(group, type) else getattr(group, each.name)
+        if _is_group(each):
+            yield from _flat(default)
+        elif each.default_factory is not msgspec.NODEFAULT:
+            yield each.encode_name, each.type, msgspec.field(default_factory=each.default_factory)
+        else:
+            yield (each.encode_name, each.type) if each.required else (each.encode_name, each.type, default)
+
+
+def _table(name: str, base: type[FlatOptions], rows: Iterable[tuple[Any, ...]]) -> type[FlatOptions]:
+    made = msgspec.defstruct(name, rows, bases=(base,), frozen=True, forbid_unknown_fields=True, kw_only=True)
+    return typing.cast("type[FlatOptions]", made)
+
+
+OPTIONS = _table("OPTIONS", FlatOptions, _flat(RunOptions))
+"""Every option with its type, range and default: what flags, configuration files and their reference are made of."""
+ANY_SOURCE = _table("ANY_SOURCE", OPTIONS, [("source", _Source, "")])
+"""The same where the source is named elsewhere."""
 
 
 def read_config(path: Path, overrides: Mapping[str, object]) -> RunOptions:
@@ -76,11 +173,13 @@ def read_config(path: Path, overrides: Mapping[str, object]) -> RunOptions:
     Raises:
         InputError: the file cannot be read or does not fit; the message names the line.
     """
-    if "source" in overrides:
-        base = read_yaml(path, AnySource)
-        return make_options({**{k: getattr(base, k) for k in base.__struct_fields__}, **overrides})
-    options = read_yaml(path, RunOptions)
-    return make_options({**msgspec.structs.asdict(options), **overrides})
+    tree = read_tree(path)
+    if isinstance(tree.value, dict) and "streams" in tree.value:
+        raise InputError(
+            f"{path}: many streams are for a service", f"streamseg serve --config {shlex.quote(str(path))}"
+        )
+    written = tree.fit(ANY_SOURCE if "source" in overrides else OPTIONS)
+    return make_options({**msgspec.structs.asdict(written), **overrides})
 
 
 def make_options(values: Mapping[str, object]) -> RunOptions:
@@ -89,22 +188,9 @@ def make_options(values: Mapping[str, object]) -> RunOptions:
     Raises:
         InputError: one does not fit; the message names it.
     """
+    if "source" not in values:
+        raise InputError("no source is named")
     try:
-        return msgspec.convert(dict(values), RunOptions, strict=False)
-    except msgspec.ValidationError as error:
-        raise InputError(_plain(str(error))) from None
-
-
-class AnySource(RunOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same where the source is named elsewhere."""
-
-    source: str | int = ""
-
-
-def _plain(message: str) -> str:
-    """Turns `Expected ... - at `$.opacity`` into `opacity: expected ...`."""
-    text, _, where = message.partition(" - at `$.")
-    text = text.replace("Object contains unknown field", "there is no option")
-    text = text.replace("Object missing required field `source`", "no source is named")
-    key = where.rstrip("`")
-    return f"{key}: {text[0].lower()}{text[1:]}" if key else text
+        return fit(dict(values), OPTIONS, strict=False).grouped()
+    except MisfitError as error:
+        raise InputError(str(error)) from None

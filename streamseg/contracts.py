@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from streamseg.frame import MAX_MEGAPIXELS, Frame, Image, Pixels, StreamInfo, as_image
+from streamseg.frame import Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
+from streamseg.options import RenderOptions
 from streamseg.segmentation import Classes, Segmentation
+from streamseg.yuv import Planes
 
 
 @dataclass(frozen=True, slots=True)
-class SourceOptions:
-    """What a person may ask of a source; a source that has no use for one ignores it."""
+class Inputs:
+    """What is known of a source's files before it is opened; nothing where it is no file."""
 
-    size: tuple[int, int] | None = None
-    """Width, height to ask of a camera or a generated scene."""
-    fps: float | None = None
-    """Frames a second to ask of a camera or a generated scene; the rate given to pictures."""
-    pixel_format: str | None = None
-    """Four letters to ask of a camera: MJPG, YUYV, NV12."""
-    transport: Literal["tcp", "udp"] = "tcp"
-    """How RTSP packets travel."""
-    stall_timeout_s: float = 5.0
-    """A live source that is silent for longer is opened anew."""
-    max_megapixels: float = MAX_MEGAPIXELS
-    """Larger pictures are refused before they are decoded."""
+    stem: str = ""
+    """What outputs call the source: a file's name without its suffix, or a folder's."""
+    files: tuple[Path, ...] = ()
+    """All that are read."""
+    names: tuple[str, ...] = ()
+    """Of pictures, `Frame.file` of each of `files`."""
+    folder: Path | None = None
+    """The folder that was named as the source."""
+    many: bool = False
+    """Whether it is a folder or pattern of pictures, and each a result of its own."""
 
 
 class Source(Protocol):
@@ -45,8 +46,25 @@ class Source(Protocol):
         """Ends the iteration; may be called twice, and from any thread."""
 
 
-class Segmenter(Protocol):
-    """Finds what is in frames; called by one thread at a time, which need not be the one that made it."""
+@runtime_checkable
+class Heartbeat(Protocol):
+    """A source that tells when something last arrived, whether or not a frame came of it."""
+
+    @property
+    def heard_s(self) -> float:
+        """In seconds of `time.monotonic`."""
+
+    @property
+    def waits_for(self) -> str:
+        """What a frame comes with, in words."""
+
+    @property
+    def patience_s(self) -> float:
+        """For how long no frame may come of what arrives."""
+
+
+class SimpleSegmenter(Protocol):
+    """The least that an object must offer to be a model; called by one thread at a time, which may change."""
 
     @property
     def classes(self) -> Classes: ...
@@ -56,25 +74,25 @@ class Segmenter(Protocol):
     def close(self) -> None: ...
 
 
-@runtime_checkable
-class Scalable(Protocol):
-    """A segmenter that can look at a smaller picture."""
+class Segmenter(SimpleSegmenter, Protocol):
+    """Finds what is in frames; called by one thread at a time, which need not be the one that made it."""
 
     scale: float
-    """Of its usual input side, above 0 to 1."""
+    """Of its usual input side, above 0 to 1; set between calls. One that has no smaller input ignores it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
-    """How a model was measured to run quickest on this machine."""
+class Workers:
+    """How a model is run: how many segmenters side by side, with how many threads each, and what makes one."""
 
-    workers: int
+    count: int
     threads: int
     make: Callable[[int], Segmenter]
+    """Takes the number of threads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class SegmenterFactory:
     """A model that has been found and checked, ready to be made in the thread that will use it."""
 
     name: str
@@ -83,6 +101,8 @@ class Recipe:
     """Takes the number of threads one segmenter may use."""
     parallel: bool
     """True: several may share a stream. False: it remembers earlier frames, so one sees them all, in order."""
+    workers: int | None = None
+    """How many pay on a file; None: as many as there are cores."""
     batch: int = 1
     """How many frames a call takes best; any number is accepted."""
     most: int | None = None
@@ -93,11 +113,13 @@ class Recipe:
     """Whether it finds objects, each by itself."""
     licence: str = ""
     """Of the weights; empty where there are none."""
-    tuned: Mapping[str, Tuned] = field(default_factory=dict)
-    """What to do instead for a source that is `live`, and for a `file`."""
+    side: int | None = None
+    """Pixels of the longer side that the network sees; None where there is no network."""
+    tuned: Mapping[str, Workers] = field(default_factory=dict)
+    """What was measured to be quickest on this machine for a source that is `live`, and for a `file`."""
 
 
-class Mover(Protocol):
+class MaskPropagator(Protocol):
     """Carries what was found in one frame to others of the same stream, along the picture's own motion.
 
     Belongs to one thread, and writes into nothing that it is given.
@@ -114,6 +136,24 @@ class Mover(Protocol):
     ) -> Iterable[Segmentation]:
         """One segmentation for each of `frames`, all observed: they follow the frame of `before`, and the last of
         them is that of `after`. Either is None at an end of the stream."""
+
+
+Draw: TypeAlias = Callable[[Image, Frame, Segmentation, float], None]
+"""Fills a picture, (H, W, 3) u8 BGR, from a frame, its segmentation and an opacity of 0..1."""
+
+
+class View(NamedTuple):
+    """A way to show a frame."""
+
+    draw: Draw
+    columns: int = 1
+    """Widths of the frame side by side."""
+    on_planes: Callable[[Planes, Planes, Segmentation, float], None] | None = None
+    """The same for a frame that came as planes: fills the first from the second."""
+
+
+ViewLike: TypeAlias = str | Draw | View
+"""A view's name, or one of your own."""
 
 
 class Renderer(Protocol):
@@ -137,35 +177,47 @@ class Shown:
     mask was brought."""
 
     @property
-    def picture(self) -> Image:
+    def image(self) -> Image:
         """(H, W, 3) u8 BGR of `pixels`, converted the first time; do not write into it."""
         return as_image(self.pixels)
 
 
-class Sink(Protocol):
-    """Where the result goes; one with an attribute `unwritten` says how many frames it could not take."""
+Existing = Literal["refuse", "replace", "keep"]
+"""What becomes of files that have an output's name already: the run is refused, they are replaced, or the output takes
+free names beside them, as a service does that begins again and again."""
 
-    @property
-    def blocking(self) -> bool:
-        """True: gets a thread of its own. False: quick, or bound to the main thread."""
 
-    @property
-    def needs_picture(self) -> bool: ...
+class SimpleSink(Protocol):
+    """The least that an object must offer to be an output; what else a `Sink` has gets its default."""
 
     def write(self, shown: Shown) -> None: ...
 
     def close(self) -> None: ...
 
 
+class Sink(SimpleSink, Protocol):
+    """Where the result goes."""
+
+    @property
+    def blocking(self) -> bool:
+        """True: gets a thread of its own. False (default): quick, or bound to the main thread."""
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether it looks at `Shown.pixels` (default); where no output does, nothing is drawn."""
+
+    @property
+    def unwritten(self) -> int:
+        """How many frames of those it was given it could not write; 0 by default."""
+
+
 @dataclass(slots=True)
 class Controls:
     """What a viewer changes while a stream runs: written by a window, read by renderer and pipeline."""
 
-    opacity: float = 0.5
+    opacity: float = RenderOptions().opacity
     """0 (only the picture) to 1 (only the colours)."""
-    view: str = "overlay"
+    view: ViewLike = RenderOptions().view
     quit: bool = False
-    pace: bool = False
-    """True for a file in a window: each picture waits until its time has come."""
     views: tuple[str, ...] = field(default=("overlay",))
     """What `next view` walks through."""

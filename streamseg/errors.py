@@ -2,16 +2,18 @@
 
 Exit codes: 0 done or stopped on request, 1 a defect in streamseg itself, 2 bad usage, configuration,
 file or model, 3 a source that cannot be reached, 4 an output that cannot be written, 5 a backend that
-cannot run here.
+cannot run here. A command that makes something and was interrupted ends with 128 plus the signal's number.
 """
 
 from __future__ import annotations
 
 import re
 
+from streamseg.redaction import redact
+
 
 class StreamsegError(Exception):
-    """Base of every error that is somebody's to mend; prints as one line, `message (hint)`."""
+    """Base of every error that a user can mend; prints as one line, `message (hint)`."""
 
     exit_code = 1
 
@@ -28,13 +30,16 @@ class InputError(StreamsegError):
 
 
 class SourceError(StreamsegError):
-    """A camera or stream that cannot be reached now; `retry_s` is the shortest sensible wait."""
+    """A camera or stream that cannot be reached now.
+
+    `retry_s` is the shortest sensible wait; `away` says that waiting helps: it is off, unplugged or not there yet.
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, hint: str = "", *, retry_s: float = 0.5) -> None:
+    def __init__(self, message: str, hint: str = "", *, retry_s: float = 0.5, away: bool = False) -> None:
         super().__init__(message, hint)
-        self.retry_s = retry_s
+        self.retry_s, self.away = retry_s, away
 
 
 class OutputError(StreamsegError):
@@ -48,27 +53,36 @@ class OutputError(StreamsegError):
 
 
 class BackendError(StreamsegError):
-    """A model that is in order but cannot run on this machine."""
+    """A model that is in order but cannot run on this machine; `reason` says why, without the names of both."""
 
     exit_code = 5
 
+    def __init__(self, message: str, hint: str = "", *, reason: str = "") -> None:
+        super().__init__(message, hint)
+        self.reason = printable(redact(reason)) or self.message
 
-# To the last @, because a password may hold one; and where a colon begins no port, across the / that it may hold too.
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s]*|[^/\s:@\[]*:(?!\d+(?:[/?#\s]|$))\S*)@")
-_SECRET_QUERY = re.compile(
-    r"(?P<name>[?&;#][\w.%-]*(?:token|key|pass|pwd|pw|pas|secret|auth|sig|credential|session|jwt)[\w.%-]*=)[^&;\s'\"]*?(?=[:)]*(?:[&;\s'\"]|$))",
-    re.IGNORECASE,
-)
+
+class ReaderGoneError(Exception):
+    """The reader of the standard output has left: nothing is wrong, and nothing more is to be done."""
+
+
 # What a terminal would obey or cannot show: C0 and C1 controls, marks that turn the reading direction, half characters.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def redact(text: str) -> str:
-    """`text` without the user, password or token of any URL in it; for everything that leaves the process."""
-    text = _CREDENTIALS.sub(r"\g<scheme>***@", text)
-    return _SECRET_QUERY.sub(r"\g<name>***", text)
+_HALF = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # half characters that stand for no byte of a name
 
 
 def printable(text: str) -> str:
     """`text` with whatever a terminal would obey written out, as `\\x1b`; for names that come from outside."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def legible(tree: object) -> object:
+    """`tree` of lists and dictionaries with text that every writer of UTF-8 takes.
+
+    What the locale could not read of a name is tried as UTF-8; what is no text at all becomes a mark.
+    """
+    if isinstance(tree, str):
+        return _HALF.sub("\ufffd", tree).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(tree, dict):
+        return {legible(key): legible(value) for key, value in tree.items()}
+    return [legible(value) for value in tree] if isinstance(tree, list | tuple) else tree

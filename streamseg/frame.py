@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TypeAlias
+from fractions import Fraction
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import printable
-from streamseg.planes import Plane, Planes
+from streamseg.errors import InputError, printable
+from streamseg.yuv import Plane, Planes
 
 Image: TypeAlias = NDArray[np.uint8]
 """A picture: (H, W, 3) u8, blue-green-red, as OpenCV has it."""
+ImageLike: TypeAlias = NDArray[Any]
+"""The same from a program's own code: OpenCV's types do not say that its pictures are u8, so what comes is checked."""
 Pixels: TypeAlias = Image | Planes
 """A picture in either form; both have a `shape` of (H, W, 3)."""
 
-MAX_MEGAPIXELS = 64.0
-"""The largest picture that is let in, unless somebody says otherwise."""
+SQUARE = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +37,12 @@ class Frame:
     """`time.monotonic()` at the moment it was decoded."""
     stream: str = ""
     """Name of the stream, free of secrets."""
+    file: str = ""
+    """The picture file that it came from, as `sub/name.png` below the folder or pattern named; "" for video."""
+    page: int | None = None
+    """Which picture of `file`, from 0, where that holds several."""
+    pixel_aspect: Fraction = SQUARE
+    """How wide a pixel is to be shown for its height (1 for most): the picture is as wide as it by so much."""
 
     def __post_init__(self) -> None:
         if isinstance(self.pixels, Planes):
@@ -83,9 +92,46 @@ class Frame:
         return f"Frame({self.width}x{self.height}, index={self.index}, time_s={self.time_s:.3f})"
 
 
+def checked_image(image: object) -> Image:
+    """`image` as a read-only view, uncopied: (H, W, 3) u8 BGR; the caller's own array stays writable.
+
+    Raises:
+        InputError: it is anything else; the hint says how to convert it.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"an image is a NumPy array of (H, W, 3) uint8 BGR, not {type(image).__name__}", _mend(image))
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise InputError(f"an image is (H, W, 3) uint8 BGR, not {image.shape} {image.dtype}", _mend(image))
+    view: Image = np.ascontiguousarray(image).view()
+    view.setflags(write=False)
+    return view
+
+
+def _mend(image: object) -> str:
+    if isinstance(image, str | os.PathLike):
+        return f"of a file: cv2.imread({os.fspath(image)!r})"
+    if not isinstance(image, np.ndarray):
+        none = "cv2.imread and VideoCapture.read give None where they fail"
+        return none if image is None else "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"
+    if image.dtype != np.uint8:
+        return "of floats in 0..1: (image * 255).astype(numpy.uint8)"
+    known = {2: "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)", 3: "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)"}
+    return known.get(image.ndim, "a list of images for several")
+
+
 def as_image(pixels: Pixels) -> Image:
     """(H, W, 3) u8 BGR, read-only where it is converted."""
     return pixels.image if isinstance(pixels, Planes) else pixels
+
+
+def squared(image: Image, pixel_aspect: Fraction) -> Image:
+    """`image` for a screen, whose pixels are square: made wider or narrower where its own are not."""
+    if pixel_aspect == SQUARE:
+        return image
+    import cv2
+
+    height, width = image.shape[:2]
+    return np.asarray(cv2.resize(image, (max(1, round(width * pixel_aspect)), height)), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +150,8 @@ class StreamInfo:
     """How many frames will come, where that can be told; an estimate."""
     moving: bool = True
     """False: pictures that have nothing to do with one another."""
+    every: int = 1
+    """How much the index grows from one frame that is delivered to the next."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", printable(self.name))  # file names may hold anything

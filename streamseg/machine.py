@@ -5,30 +5,78 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import math
 import os
 import platform
 from pathlib import Path
 
+from streamseg.cgroup import cpu_quota
+
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino")
+_ON_NVIDIA = (
+    "pycuda",
+    "tensorrt",
+    "tensorrt-cu12",
+    "tensorrt-cu13",
+    "tensorrt-rtx",
+    "tensorrt-rtx-cu13-bindings",
+    "onnxruntime-ep-nv-tensorrt-rtx-cu13",
+)
 
 
 def available_cores() -> int:
-    """Cores this process may use, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use, which in a container can be fewer than the machine has.
+
+    A part of a core counts as one: half a core still runs a thread, if slowly.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def nvidia_driver() -> str:
-    """The file in which an NVIDIA driver says that it is loaded; empty where none is."""
-    known = ("/proc/driver/nvidia/version", "/etc/nv_tegra_release")
+    """What shows that an NVIDIA driver is here, a path; empty where none is."""
+    # WSL, gVisor and a service with `ProcSubset=pid` have nothing in /proc.
+    known = ("/proc/driver/nvidia/version", "/etc/nv_tegra_release", "/dev/nvidiactl", *_libcuda())
     return next((path for path in known if Path(path).exists()), "")
 
 
+def _libcuda() -> list[str]:
+    """Where the driver's library may lie: where the loader looks, and where containers and WSL put it."""
+    machine = platform.machine()
+    usual = (f"/usr/lib/{machine}-linux-gnu", "/usr/lib64", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64")
+    folders = [*filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")), *usual]
+    return [f"{folder}/libcuda.so.1" for folder in folders]
+
+
 def machine_key() -> dict[str, str]:
-    """Processor, cores and versions of what runs networks: times taken under one key mean nothing under another."""
+    """Processor, cores, GPU and versions of what runs networks: times taken under one key mean nothing elsewhere."""
     name, features = _processor()
-    return {"processor": name, "features": features, "cores": str(available_cores())} | {
-        package: version_of(package) for package in _RUNTIMES
-    }
+    return (
+        {"processor": name, "features": features, "cores": str(available_cores())}
+        | {package: version_of(package) for package in _RUNTIMES}
+        | _nvidia()
+    )
+
+
+def _nvidia() -> dict[str, str]:
+    """GPUs, driver and the versions of what runs there, as far as they are to be had without loading any of it."""
+    if not nvidia_driver():
+        return {}
+    told = Path("/proc/driver/nvidia")
+    lines = [line for file in sorted(told.glob("gpus/*/information")) for line in _lines(file)]
+    gpus = [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+    libraries = [Path(path).resolve().name for path in _libcuda() if Path(path).exists()]
+    driver = [*_lines(told / "version"), *_lines(Path("/etc/nv_tegra_release")), *libraries]
+    found = {"gpus": "; ".join(gpus), "driver": "".join(driver[:1])}
+    return found | {package: version_of(package) for package in _ON_NVIDIA if version_of(package)}
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def version_of(package: str) -> str:
@@ -42,10 +90,7 @@ def version_of(package: str) -> str:
 @functools.cache
 def _processor() -> tuple[str, str]:
     """Its name and a digest of its instruction sets, which virtual machines hide behind one name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
+    lines = _lines(Path("/proc/cpuinfo"))
     said = dict(line.replace("\t", "").split(": ", 1) for line in reversed(lines) if ": " in line)
     features = said.get("flags") or said.get("Features") or ""
     return said.get("model name") or platform.machine(), hashlib.sha256(features.encode()).hexdigest()[:12]

@@ -13,6 +13,21 @@ _FPS_WINDOW_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """How often the network runs, and why; as text, one line."""
+
+    kind: str
+    """Which decision it is: stays the same while only its figures waver."""
+    decision: str
+    """In words, with its figures."""
+    reason: str = ""
+    """What was measured."""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.decision}" if self.reason else self.decision
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """A reading: `captured == shown + failed + sum(dropped) + in_flight`, at any moment."""
 
@@ -28,13 +43,18 @@ class Metrics:
     """Shown frames that an output was too slow to take, or could not take: a full disk, a server that is away."""
     recent_ms: Mapping[str, tuple[float, ...]]
     """Stage to the latencies of the last 240 frames."""
-    pace: str = ""
-    """How often the network runs and why, in one line."""
+    explanation: Explanation | None = None
+    """How often the network runs, and why; None outside a pipeline."""
 
     @property
     def latency_ms(self) -> Mapping[str, tuple[float, float]]:
         """Stage to (p50, p95) over the last 240 frames."""
         return {stage: _percentiles(values) for stage, values in self.recent_ms.items()}
+
+    @property
+    def pace(self) -> str:
+        """The explanation in one line; empty outside a pipeline."""
+        return str(self.explanation or "")
 
     @property
     def in_flight(self) -> int:
@@ -84,7 +104,7 @@ class Meter:
         with self._lock:
             self._failed += count
 
-    def read(self, unwritten: int = 0, pace: str = "") -> Metrics:
+    def read(self, unwritten: int = 0, explanation: Explanation | None = None) -> Metrics:
         """All of it, from one moment."""
         with self._lock:
             span = self._shown_at[-1] - self._shown_at[0] if len(self._shown_at) > 1 else 0.0
@@ -97,7 +117,7 @@ class Meter:
                 fps=(len(self._shown_at) - 1) / span if span > 0 else 0.0,
                 unwritten=unwritten,
                 recent_ms={stage: tuple(values) for stage, values in self._recent.items()},
-                pace=pace,
+                explanation=explanation,
             )
 
 

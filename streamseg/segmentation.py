@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamseg.errors import InputError
+
+# Words for one thing, of which a model knows the one and a person says the other.
+_ALIKE = (
+    ("person", "pedestrian", "people", "human"),
+    ("bicyclist", "cyclist", "rider", "bicycle", "bike"),
+    ("car", "vehicle", "automobile"),
+    ("pavement", "sidewalk", "footpath"),
+    ("road", "street"),
+    ("sign", "traffic sign"),
+    ("tree", "vegetation"),
+    ("nucleus", "nuclei"),
+)
+_MOST_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,11 +41,57 @@ class Classes:
     def __post_init__(self) -> None:
         if not 1 <= len(self.names) <= 256:
             raise ValueError(f"1 to 256 classes fit in a byte, not {len(self.names)}")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"classes go by their names, which differ: {', '.join(self.names)}")
         if self.colours.shape != (len(self.names), 3) or self.colours.dtype != np.uint8:
             raise ValueError(f"colours are ({len(self.names)}, 3) uint8, not {self.colours.shape} {self.colours.dtype}")
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """`names`, those that repeat with a number behind them: bar, bar 2."""
+    taken: list[str] = []
+    for name in names:
+        others = (f"{name} {number}" for number in itertools.count(2))
+        free = itertools.chain([name], (other for other in others if other not in names))
+        taken.append(next(each for each in free if each not in taken))
+    return tuple(taken)
+
+
+def find_class(classes: Classes, name: str) -> int:
+    """The id of the class called `name`, or by another word for the same, in whatever letters: `Cars`, `person`.
+
+    Raises:
+        InputError: there is none; the message names those that come near.
+    """
+    if name in classes.names:
+        return classes.names.index(name)
+    known = [_plain(each) for each in classes.names]
+    for word in (_plain(name), _plain(name).removesuffix("s")):
+        for same in (word, *_alike(word)):
+            if same in known:
+                return known.index(same)
+    raise InputError(f"this model has no class '{name}'", _near(name, classes.names))
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ").replace("-", " ").strip()
+
+
+def _alike(word: str) -> tuple[str, ...]:
+    return next((group for group in _ALIKE if word in group), ())
+
+
+def _near(name: str, names: tuple[str, ...]) -> str:
+    """The words for these classes that look like `name`, or else the classes."""
+    words = {_plain(word): word for each in names for word in (*_alike(_plain(each)), each)}
+    close = difflib.get_close_matches(_plain(name), words, n=3)
+    if close:
+        return f"did you mean {' or '.join(words[word] for word in close)}?"
+    more = f" … ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
+    return f"it has {', '.join(names[:_MOST_LISTED])}{more}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,7 @@
-"""Strict YAML into typed values: no code, no aliases, no duplicate or unknown keys, and errors that name the line."""
+"""Strict YAML into typed values: no code, no aliases, no duplicate or unknown keys, and errors that name the line.
+
+A field that wants text gets what was written, as `1:20`, `012`, `on` or `1.10`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import yaml
+from msgspec import inspect as schema
 
 from streamseg.errors import InputError
+from streamseg.validation import MisfitError, fit
 
 T = TypeVar("T")
 _MAX_BYTES = 1 << 20
 _MAX_DEPTH = 32
-_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
-_DATE = "tag:yaml.org,2002:timestamp"  # nothing here is a date: it stays the text that was written
+_TAG = "tag:yaml.org,2002:"
+_TAGS = {_TAG + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
 _Path = tuple[str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """Numbers are decimal, as in YAML 1.2: by 1.1 `1:20` is 80, `012` is 10 and `1_000` is 1000."""
+
+    yaml_implicit_resolvers = {}
+
+
+for _kind, _words, _first in (
+    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(inf|nan))", "-+.0123456789"),
+    ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"(?:{_words})$"), list(_first))
 
 
 def read_yaml(path: Path, kind: type[T]) -> T:
@@ -42,20 +61,29 @@ class Tree:
     value: Any
     lines: Mapping[_Path, int]
     name: str
+    written: Mapping[_Path, str]
+    """Every number, truth and nothing as it was written."""
 
-    def fit(self, kind: type[T], at: _Path = (), under: Mapping[str, object] | None = None) -> T:
-        """The part under the keys `at` as a `kind`, laid over the values in `under`.
+    def fit(self, kind: type[T], at: _Path = (), over: _Path | None = None) -> T:
+        """The part under the keys `at` as a `kind`, laid over the part under the keys `over`.
 
         Raises:
             InputError: it does not fit; the message names file and line.
         """
+        value = self._part(kind, at)
+        try:
+            return fit(value if over is None else {**self._part(kind, over), **value}, kind)
+        except MisfitError as error:
+            keys = (*at, *map(str, error.place), *filter(None, [error.unknown]))
+            label = ".".join(filter(None, (*at, error.where)))
+            where = f"{self.name}:{_line(keys, self.lines)}"
+            raise InputError(": ".join(filter(None, (where, label, error.message)))) from None
+
+    def _part(self, kind: type[T], at: _Path) -> Any:
         value = self.value
         for key in at:
             value = value.get(key) or {}
-        try:
-            return msgspec.convert(value if under is None else {**under, **value}, kind)
-        except msgspec.ValidationError as error:
-            raise InputError(_with_line(str(error), self.lines, self.name, at)) from None
+        return _worded(value, schema.type_info(kind), self.written, at)
 
     def error(self, message: str, *at: str) -> InputError:
         """What to raise about the part under the keys `at`."""
@@ -81,11 +109,12 @@ def read_tree(path: Path) -> Tree:
 def parse_tree(raw: bytes | str, name: str) -> Tree:
     """The same from text; `name` stands for it in messages."""
     lines: dict[_Path, int] = {}
+    written: dict[_Path, str] = {}
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
         _refuse_bombs(text, name)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return Tree({} if root is None else _plain(root, (), lines), lines, name)
+        root = yaml.compose(text, Loader=_Loader)
+        return Tree({} if root is None else _plain(root, (), lines, written), lines, name, written)
     except UnicodeDecodeError:
         raise InputError(f"{name}: not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
@@ -108,7 +137,7 @@ def _refuse_bombs(text: str, name: str) -> None:
             raise InputError(f"{name}:{line}: nested too deeply")
 
 
-def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> object:
+def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int], written: dict[_Path, str]) -> object:
     lines[path] = node.start_mark.line + 1
     if node.tag not in _TAGS:
         raise yaml.MarkedYAMLError(problem=f"unknown tag {node.tag}", problem_mark=node.start_mark)
@@ -121,36 +150,62 @@ def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> object:
             if key in mapping:
                 raise yaml.MarkedYAMLError(problem=f"duplicate key '{key}'", problem_mark=key_node.start_mark)
             inner = (*path, key)
-            mapping[key] = _plain(value_node, inner, lines)
+            mapping[key] = _plain(value_node, inner, lines, written)
             lines[inner] = key_node.start_mark.line + 1
         return mapping
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, str(i)), lines) for i, item in enumerate(node.value)]
-    if node.tag == _DATE:
-        return node.value
+        return [_plain(item, (*path, str(i)), lines, written) for i, item in enumerate(node.value)]
     try:
-        return yaml.SafeLoader("").construct_object(node)
+        value: object = _Loader("").construct_object(node)
     except ValueError:
         raise yaml.MarkedYAMLError(problem="not a value of its tag", problem_mark=node.start_mark) from None
+    if not isinstance(value, str):
+        written[path] = str(node.value)
+    return value
 
 
-_WHERE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
-_UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]+)`")
+_HOLDS: dict[type, tuple[type, ...]] = {
+    int: (schema.IntType, schema.FloatType, schema.CustomType),
+    float: (schema.FloatType, schema.CustomType),
+    bool: (schema.BoolType,),
+    type(None): (schema.NoneType,),
+}
 
 
-def _with_line(message: str, lines: Mapping[_Path, int], name: str, at: _Path) -> str:
-    """Turns msgspec's `... - at `$.key[0]`` into `name:line: key[0]: ...`."""
-    where = _WHERE.search(message)
-    dotted = where["path"].lstrip(".") if where else ""
-    path = (*at, *re.findall(r"[^.\[\]]+", dotted))
-    text = message[: where.start()] if where else message
-    unknown = _UNKNOWN.search(text)
-    if unknown:
-        path = (*path, unknown["key"])
-        text = f"unknown key '{unknown['key']}'"
-    dotted = ".".join(filter(None, (*at, dotted)))
-    label = f"{dotted}: " if dotted and (at or not unknown) else ""
-    return f"{name}:{_line(path, lines)}: {label}{text}"
+def _worded(value: Any, wanted: schema.Type, written: Mapping[_Path, str], at: _Path) -> Any:
+    """`value`, with what was `written` wherever text is `wanted` and nothing else that it could be."""
+    kinds = _kinds(wanted)
+    if isinstance(value, dict):
+        return {key: _worded(each, _under(kinds, key), written, (*at, key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_worded(each, _under(kinds, i), written, (*at, str(i))) for i, each in enumerate(value)]
+    text = any(isinstance(kind, schema.StrType | schema.LiteralType | schema.CustomType) for kind in kinds)
+    fits = any(isinstance(kind, (schema.AnyType, *_HOLDS.get(type(value), ()))) for kind in kinds)
+    return written.get(at) or value if text and not fits else value
+
+
+def _kinds(wanted: schema.Type) -> list[schema.Type]:
+    """What a value may be: one kind, or those of a union."""
+    if isinstance(wanted, schema.Metadata):
+        return _kinds(wanted.type)
+    if isinstance(wanted, schema.UnionType):
+        return [kind for each in wanted.types for kind in _kinds(each)]
+    return [wanted]
+
+
+def _under(kinds: list[schema.Type], key: str | int) -> schema.Type:
+    """What the part of such a value may be that lies under `key`."""
+    for kind in kinds:
+        if isinstance(kind, schema.StructType):
+            found = [field.type for field in kind.fields if field.encode_name == key]
+            return found[0] if found else schema.AnyType()
+        if isinstance(kind, schema.DictType):
+            return kind.value_type
+        if isinstance(kind, schema.ListType | schema.VarTupleType):
+            return kind.item_type
+        if isinstance(kind, schema.TupleType) and isinstance(key, int) and key < len(kind.item_types):
+            return kind.item_types[key]
+    return schema.AnyType()
 
 
 def _line(path: _Path, lines: Mapping[_Path, int]) -> int:

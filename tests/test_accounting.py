@@ -10,12 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from streamseg.capture.revive import Revive
-from streamseg.contracts import Renderer, Shown, Source, SourceOptions
+from streamseg.capture.reconnect import ReconnectingSource
+from streamseg.contracts import Renderer, Shown, Source
 from streamseg.frame import Frame, Image
 from streamseg.metrics import Metrics
-from streamseg.pace import Pace, Target
-from streamseg.pipeline import Pipeline
+from streamseg.options import SourceOptions
+from streamseg.pipeline.pipeline import Pipeline
+from streamseg.pipeline.scheduler import InferenceScheduler, Target
 from streamseg.segmentation import Segmentation
 from tests.parts.fakes import CountingSource, ListSink, Marker, Shifter
 from tests.parts.fakes import frame as frame_of
@@ -83,7 +84,9 @@ def make_source(fault: str, live: bool) -> Source:
         return CountingSource(20, live=live, interval_s=interval_s, error=InjectedError(fault))
     if fault == "source breaks off":
         open_one = lambda: CountingSource(9, live=True, interval_s=0.001)  # noqa: E731
-        return Revive(open_one, SourceOptions(stall_timeout_s=5), pause=lambda closed, _: closed.wait(0.002))
+        return ReconnectingSource(
+            open_one, SourceOptions(stall_timeout_s=5), pause=lambda closed, _: closed.wait(0.002)
+        )
     kind = Sizes if fault == "sizes" else CountingSource
     return kind(60, live=live, interval_s=interval_s)
 
@@ -165,8 +168,8 @@ def test_every_frame_ends_in_exactly_one_counter(fault: str, seed: int, target: 
         sinks=sinks,
         workers=dice.randint(1, 3),
         batch=dice.choice([1, 1, 3]),
-        make_mover=None if target == "quality" else Shifter,
-        pace=Pace(target, source.info),
+        make_propagator=None if target == "quality" else Shifter,
+        pace=InferenceScheduler(target, source.info),
     )
     seen, last = 0, dice.randrange(5, 40)
     with watched(pipeline) as readings:

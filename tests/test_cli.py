@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
+import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,20 +14,16 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.cli import Signals
-from streamseg.contracts import Controls
+from streamseg import cli
+from streamseg import open as streamseg_open
+from tests.parts.clips import clip
+from tests.parts.models import needs
+from tests.parts.program import PROGRAM, environment, hears_signals
+from tests.parts.program import run_program as streamseg
 from tests.parts.toy_models import segmenter
 
-BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "OMP_NUM_THREADS": "1"}
 FRAMES = 12
 SCENE = f"test://?frames={FRAMES}&size=160x120"
-
-
-def streamseg(*words: object, env: dict[str, str] | None = None, **more: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from streamseg.cli import program; program()", *map(str, words)]
-    return subprocess.run(  # type: ignore[call-overload,no-any-return]
-        command, capture_output=True, text=True, timeout=60, env={**BARE, **(env or {})}, **more
-    )
 
 
 def one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
@@ -61,8 +55,8 @@ def test_json_lines_on_the_standard_output_are_all_that_stands_there() -> None:
 
 
 def test_a_closed_pipe_ends_the_run_quietly() -> None:
-    command = f"{sys.executable} -c 'from streamseg.cli import program; program()' run test:// - --model otsu | head -3"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=BARE)
+    command = f"{shlex.join(PROGRAM)} run test:// - --model otsu | head -3"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=environment())
     assert len(done.stdout.splitlines()) == 3
     assert "Traceback" not in done.stderr
     assert "defect" not in done.stderr
@@ -80,6 +74,50 @@ def test_an_own_model_is_imported_and_run(tmp_path: Path) -> None:
     assert "own" in [model["name"] for model in listed]
 
 
+def test_models_are_listed_with_their_first_classes() -> None:
+    listed = streamseg("models", env={"COLUMNS": "200"}).stdout
+    assert "background, nucleus" in listed
+    assert "sky, building … (11)" in listed
+
+
+def test_a_part_of_a_source_is_taken_on_the_command_line_from_a_file_and_from_python(tmp_path: Path) -> None:
+    clip(tmp_path / "a.mp4", frames=50, size=(64, 48))
+    (tmp_path / "a.yaml").write_text("source: a.mp4\noutputs: ['-']\nmodel: otsu\nstart: 0:00.4\nend: 1.8\nevery: 10\n")
+    rows = [
+        [json.loads(line) for line in streamseg(*words, cwd=tmp_path).stdout.splitlines()]
+        for words in (
+            ("run", "a.mp4", "-", "--model", "otsu", "--start", "10f", "--end", "0:01.8", "--every", "10"),
+            ("run", "--config", "a.yaml"),
+        )
+    ]
+    for each in rows:
+        assert [(row["index"], row["time_s"], row["dropped"]) for row in each] == [
+            (10, 0.4, 0), (20, 0.8, 0), (30, 1.2, 0), (40, 1.6, 0)
+        ]  # fmt: skip
+    shown = streamseg_open(str(tmp_path / "a.mp4"), model="otsu", start=0.4, end="45f", every=10)
+    assert [one.frame.index for one in shown] == [10, 20, 30, 40]
+
+
+def test_a_camera_stops_when_its_time_is_over() -> None:
+    done = streamseg("run", "test://?size=64x48", "null", "--end", "0.5", "--model", "otsu")
+    assert done.returncode == 0, done.stderr
+    assert "15 frames captured" in done.stderr
+
+
+def test_a_class_that_the_model_lacks_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    words = ("run", SCENE, "masks:labels", "out.jsonl", "events:clips?class=foregrund", "--model", "otsu")
+    assert "did you mean foreground?" in one_line(streamseg(*words, cwd=tmp_path), 2)
+    assert not list(tmp_path.iterdir())
+
+
+@needs("street")
+def test_a_class_may_be_called_by_another_word(tmp_path: Path) -> None:
+    words = ("run", SCENE, "events:clips?class=person&area=0.01", "--model", "street")
+    done = streamseg(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "pedestrian is what this model calls person" in done.stderr
+
+
 def test_a_picture_becomes_a_picture(tmp_path: Path) -> None:
     source, target = tmp_path / "in.png", tmp_path / "out.png"
     cv2.imwrite(str(source), np.full((40, 60, 3), 200, np.uint8))
@@ -95,7 +133,7 @@ def test_a_picture_becomes_a_picture(tmp_path: Path) -> None:
         (["run", "nowhere.mp4", "null"], 2, "nowhere.mp4"),
         (["run", "ftp://host/clip", "null"], 2, "ftp"),
         (["run", SCENE, "out.xyz"], 2, "out.xyz"),
-        (["run", SCENE, "/nowhere/out.mp4"], 4, "/nowhere"),
+        (["run", SCENE, f"{__file__}/out.mp4"], 4, "is no folder"),
         (["run", SCENE, "null", "--model", "otzu"], 2, "otsu"),
         (["run", SCENE, "null", "--model", "none.onnx"], 2, "none.onnx"),
         (["run", SCENE, "null", "--model", "weights.pth"], 2, "ONNX"),
@@ -105,8 +143,8 @@ def test_a_picture_becomes_a_picture(tmp_path: Path) -> None:
         (["run", SCENE, "null", "--view", "sideways"], 2, "side-by-side"),
         (["run", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["run"], 2, "source"),
-        (["run", "/dev/video77", "null"], 3, "/dev/video77"),
-        (["run", "rtsp://u:hunter2@127.0.0.1:9/cam", "null"], 3, "refused"),
+        (["run", "/dev/video77", "null", "--no-wait"], 3, "/dev/video77"),
+        (["run", "rtsp://u:hunter2@127.0.0.1:9/cam", "null", "--no-wait"], 3, "refused"),
     ],
     ids=lambda value: " ".join(value[1:4]) if isinstance(value, list) else None,
 )
@@ -133,14 +171,12 @@ def test_an_unknown_flag_is_refused_like_any_other_program_does() -> None:
 @pytest.mark.parametrize("moment", ["at once", "while loading", "while recording"])
 def test_a_signal_ends_it_cleanly_at_any_moment(sent: signal.Signals, moment: str, tmp_path: Path) -> None:
     video = tmp_path / "out.mp4"
-    command = [sys.executable, "-c", "from streamseg.cli import program; program()"]
     running = subprocess.Popen(
-        [*command, "run", "test://", str(video), "--model", "otsu"],
+        [*PROGRAM, "run", "test://", str(video), "--model", "otsu"],
         stderr=subprocess.PIPE,
         text=True,
-        env=BARE,
-        # A shell starts background jobs with Ctrl-C ignored, and so would this test's child when run as one.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env=environment(),
+        preexec_fn=hears_signals,
     )
     time.sleep({"at once": 0.02, "while loading": 0.3, "while recording": 0.0}[moment])
     deadline_s = time.monotonic() + 60
@@ -162,24 +198,7 @@ def test_a_signal_ends_it_cleanly_at_any_moment(sent: signal.Signals, moment: st
         with av.open(str(video)) as container:
             assert sum(1 for _ in container.decode(video=0)) > 0
     else:  # Python itself may not have begun to listen
-        assert running.returncode in (0, -sent, 1), said
-
-
-def test_an_interruption_that_python_swallowed_still_counts() -> None:
-    with Signals() as signals:
-        with contextlib.suppress(KeyboardInterrupt):  # as the clean-up of a module's import lock does
-            signal.raise_signal(signal.SIGTERM)
-        with pytest.raises(KeyboardInterrupt):
-            signals.watch(Controls())
-
-
-def test_help_loads_nothing_heavy() -> None:
-    code = (
-        "import sys; from streamseg.words import parser; parser().format_help(); "
-        "print([m for m in ('numpy', 'cv2', 'av', 'onnx', 'onnxruntime', 'tensorrt', 'pycuda') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == "[]", done.stderr
+        assert running.returncode in (0, 128 + sent, -sent, 1), said
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["models"], ["models", "--help"], ["import", "-h"]])
@@ -189,13 +208,6 @@ def test_help_and_lists_print(words: list[str]) -> None:
     assert len(done.stdout.splitlines()) > 5
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_completion_knows_the_commands(shell: str) -> None:
-    done = streamseg("completion", shell)
-    assert done.returncode == 0
-    assert "doctor" in done.stdout
-
-
 def test_the_doctor_runs_the_default_model() -> None:
     done = streamseg("doctor", "--json")
     found = {row["what"]: row for row in json.loads(done.stdout)}
@@ -203,3 +215,19 @@ def test_the_doctor_runs_the_default_model() -> None:
     assert found["model person"]["ok"]
     assert not found["display"]["ok"]
     assert {"cores", "cameras", "codecs", "NVIDIA GPU", "TensorRT", "providers"} <= found.keys()
+
+
+def test_a_library_that_finds_no_room_is_no_library_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(_: object) -> int:
+        raise ImportError("libx.so.5: failed to map segment from shared object")
+
+    monkeypatch.setattr("streamseg.commands.models.run", load)
+    assert cli.main(["models"]) == 5
+    assert capsys.readouterr().err == "streamseg: there is not enough memory for that\n"
+
+
+def test_to_be_asked_to_end_is_how_a_run_ends_and_no_other_command() -> None:
+    assert [cli._asked_to_end(words) for words in (["run", "0"], ["test://"], ["serve"])] == [0, 0, 0]
+    assert cli._asked_to_end(["models"]) == 128 + signal.SIGINT

@@ -1,63 +1,149 @@
-"""What the documents say works: links lead somewhere, commands parse, code runs."""
+"""What the documents say works: links lead somewhere, commands are understood, code runs, files are accepted."""
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from streamseg.capture import source_kind
+from streamseg.commands.parser import parser
 from streamseg.config import make_options
+from streamseg.infer import load_segmenter
 from streamseg.infer.classical import METHODS
+from streamseg.infer.model.spec import ModelSpec
+from streamseg.serve.config import read_site
 from streamseg.sinks import sink_kind
-from streamseg.words import parser
+from streamseg.yamlfile import parse_yaml
+from tests.parts.documents import CARDS, ROOT, WALKED, Block, blocks, commands
+from tests.parts.patience import finished
+from tests.parts.program import environment
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "streamseg").rglob("*.md")])
-README = (ROOT / "README.md").read_text()
-COMMANDS = [
-    line.partition("  #")[0].removeprefix("$ ").strip()
-    for page in PAGES
-    for line in page.read_text().splitlines()
-    if line.startswith(("streamseg ", "$ streamseg "))
-]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *CARDS])
+NAMES = (ROOT / "docs" / "names.md").read_text()
+REFERENCE = runpy.run_path(str(ROOT / "tools" / "docs_reference.py"))
+RUNS = [each for each in commands() if each.startswith("streamseg run ")]
+
+PHOTO = "import cv2, numpy\ncv2.imwrite('photo.jpg', numpy.zeros((48, 64, 3), numpy.uint8))\n"
+BEFORE = {
+    "README.md": PHOTO,
+    "index.md": PHOTO,
+    "python.md": ("import numpy, streamseg\nbgr = numpy.zeros((48, 64, 3), numpy.uint8)\nimages = [bgr, bgr]\n"),
+    "motion.md": (
+        "import streamseg\n"
+        "frames, newest_segmentation = [], None\n"
+        "for shown in streamseg.open('test://?frames=3', model='otsu', steady=False):\n"
+        "    frames.append(shown.frame)\n"
+        "    newest_segmentation = newest_segmentation or shown.segmentation\n"
+    ),
+}
+"""What a page's Python takes for granted."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_in_the_documents_are_understood(command: str) -> None:
+@pytest.mark.parametrize("command", RUNS)
+def test_runs_in_the_documents_are_understood(command: str) -> None:
     arguments = vars(parser().parse_args(shlex.split(command)[1:]))
-    if "outputs" in arguments and arguments["source"]:
+    if arguments["source"]:
         assert source_kind(arguments["source"])
         assert all(sink_kind(output) for output in arguments["outputs"])
         names = {name: arguments[name] for name in ("source", "outputs", "model", "view") if arguments[name]}
         assert make_options(names)
 
 
-def test_the_readme_names_every_classical_method() -> None:
-    assert [name for name in METHODS if f"`{name}`" not in README and f"{name}" not in README] == []
+def test_the_page_of_names_has_every_classical_method() -> None:
+    assert [name for name in METHODS if f"`{name}`" not in NAMES] == []
 
 
-def test_the_readmes_python_runs() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    code = code.replace("rtsp://camera/1", "test://?frames=3")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.page.name)
+def test_python_in_the_documents_runs(block: Block, tmp_path: Path) -> None:
+    code = BEFORE[block.page.name] + block.text.replace("rtsp://camera/1", "test://?frames=3")
+    done = finished([sys.executable, "-W", "error", "-c", code], env=environment(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 3
+    if block.page.name == "README.md":
+        assert len(done.stdout.splitlines()) == 3
 
 
-@pytest.mark.parametrize("name", ["areas.py", "own_sink.py"])
-def test_examples_run(name: str) -> None:
-    command = [sys.executable, str(ROOT / "examples" / name), "test://?frames=3"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.text.splitlines()[0])
+def test_yaml_in_the_documents_is_accepted(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "streams:" in block.text:
+        for name in ("DOOR_PASSWORD", "YARD_PASSWORD"):
+            monkeypatch.setenv(name, "secret")
+        (tmp_path / "site.yaml").write_text(block.text)
+        assert len(read_site(tmp_path / "site.yaml", load_segmenter)) == 3
+    elif "classes:" in block.text and "network:" not in block.text:
+        assert parse_yaml(block.text, ModelSpec, "street.yaml").classes
+    elif "network:" in block.text:
+        assert yaml.safe_load(block.text)["name"] == "cracks"  # test_docs_commands.py trains by it
+    else:
+        assert "scrape_configs" in yaml.safe_load(block.text)  # Prometheus's own
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=lambda block: block.page.name)
+def test_json_in_the_documents_is_json(block: Block) -> None:
+    assert json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=lambda block: block.page.name)
+def test_entry_points_in_the_documents_are_those_of_the_example(block: Block) -> None:
+    entries = [line.split("  #")[0].strip() for line in block.text.splitlines() if line.strip()]
+    example = (ROOT / "examples" / "package" / "pyproject.toml").read_text()
+    assert [entry for entry in entries if entry not in example] == []
+
+
+def test_no_block_is_of_a_language_that_nobody_checks() -> None:
+    reference = ROOT / "docs" / "reference"  # made from the program
+    others = [page for page in PAGES if page not in WALKED and page.parent != reference]  # test_guides.py checks those
+    assert set(re.findall(r"^```(\w+)$", "".join(page.read_text() for page in others), re.MULTILINE)) <= {
+        "python", "yaml", "json", "toml",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["reference/cli.md", "reference/configuration.md", "reference/python.md", "models.md"])
+def test_what_a_page_has_from_the_program_is_what_the_program_says_now(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    assert REFERENCE["MADE"].search(text)
+    assert text == REFERENCE["written"](text), "`python tools/docs_reference.py` writes it again"
+
+
+def test_no_page_shows_a_reader_of_the_checkout_what_only_the_site_understands() -> None:
+    assert [page.name for page in PAGES if re.search(r"^:::", page.read_text(), re.MULTILINE)] == []
+
+
+def test_the_page_of_models_leads_to_every_card() -> None:
+    text = (ROOT / "docs" / "models.md").read_text()
+    cards = REFERENCE["cards"]()
+    assert len(cards) > 5
+    assert [card.name for card in cards if f"/{card.name})" not in text] == []
+
+
+def test_the_readme_shows_each_of_five_jobs_with_a_small_picture_two_commands_and_its_page() -> None:
+    jobs = (ROOT / "README.md").read_text().split("<img ")[1:]
+    assert len(jobs) == 5
+    for job in jobs:
+        (picture,) = re.findall(r'src="([^"]+)"', job)
+        assert 1_000 < (ROOT / picture).stat().st_size < 150_000 and 'alt="' in job
+        assert "(docs/tutorials/" in job
+        assert len(job.split("```")[1].strip().splitlines()) == 2
+
+
+def test_every_how_to_page_is_found_from_the_first_page_and_from_the_readme() -> None:
+    pages = [page.name for page in (ROOT / "docs" / "howto").glob("*.md") if page.name != "index.md"]
+    assert len(pages) > 8
+    for first, folder in ((ROOT / "README.md", "docs/howto/"), (ROOT / "docs" / "index.md", "howto/")):
+        assert [name for name in pages if f"]({folder}{name}" not in first.read_text()] == []

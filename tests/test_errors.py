@@ -2,35 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamseg.errors import BackendError, InputError, OutputError, SourceError, StreamsegError, printable, redact
+from streamseg.errors import BackendError, InputError, OutputError, SourceError, StreamsegError, printable
 from streamseg.frame import StreamInfo
-
-
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("rtsp://admin:hunter2@cam/1 failed", "rtsp://***@cam/1 failed"),
-        ("rtsp://admin:p%40ss%2Fhunter2@cam/1", "rtsp://***@cam/1"),
-        ("rtsp://admin:p@hunter2@cam/1", "rtsp://***@cam/1"),
-        ("rtsp://hunter2@cam/1", "rtsp://***@cam/1"),
-        ("a rtsps://u:hunter2@x and http://v:hunter2@y", "a rtsps://***@x and http://***@y"),
-        ("http://cam/v?a=1&token=hunter2&b=2", "http://cam/v?a=1&token=***&b=2"),
-        ("http://cam/v?PASSWORD=hunter2", "http://cam/v?PASSWORD=***"),
-        ("http://cam/v?access_token=hunter2", "http://cam/v?access_token=***"),
-        ("http://cam/v?usr=a&loginpas=hunter2: refused", "http://cam/v?usr=a&loginpas=***: refused"),
-        ("(http://cam/v?api_key=hunter2)", "(http://cam/v?api_key=***)"),
-        ("https://cam/v?X-Amz-Signature=hunter2&a=1", "https://cam/v?X-Amz-Signature=***&a=1"),
-        ("rtsp://admin:p/hunter2@cam/1 failed", "rtsp://***@cam/1 failed"),
-        ("rtsp://admin:/hunter2?#@cam/1", "rtsp://***@cam/1"),
-        ("rtsp://admin:12/hunter2@[::1]:554/1", "rtsp://admin:12/hunter2@[::1]:554/1"),  # port 12, says every parser
-        ("http://cam:8080/a@b", "http://cam:8080/a@b"),
-        ("http://[::1]:8080/a@b", "http://[::1]:8080/a@b"),
-        ("clip@home.mp4 and mail@example.org", "clip@home.mp4 and mail@example.org"),
-        ("http://cam/a@b", "http://cam/a@b"),
-    ],
-)
-def test_no_secret_survives_redaction(text: str, clean: str) -> None:
-    assert redact(text) == clean
 
 
 @pytest.mark.parametrize(

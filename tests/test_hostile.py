@@ -20,17 +20,17 @@ import pytest
 from streamseg.config import RunOptions, read_config
 from streamseg.contracts import Controls
 from streamseg.errors import InputError, OutputError, StreamsegError
-from streamseg.infer import load_recipe
-from streamseg.infer.spec import ModelSpec
+from streamseg.files import write_whole
+from streamseg.infer import load_segmenter
+from streamseg.infer.model.spec import ModelSpec
 from streamseg.sinks import open_sink
-from streamseg.sinks.pictures import write_whole
 from streamseg.yamlfile import parse_yaml
 from tests.parts import clips, toy_models
 from tests.parts.bombs import measured
+from tests.parts.fakes import FILE
 from tests.parts.http_server import http_server
+from tests.parts.program import PROGRAM, environment, run_program
 
-PROGRAM = [sys.executable, "-c", "from streamseg.cli import program; program()"]
-HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 SCENE = "test://?frames=2&size=64x48"
 TITLE, RED = "\x1b]0;pwned\x07", "\x1b[31m"
 
@@ -49,7 +49,7 @@ class Touches:
 def test_a_pickled_model_runs_nothing(suffix: str, tmp_path: Path) -> None:
     model, trace = tmp_path / f"model.{suffix}", tmp_path / "trace"
     model.write_bytes(pickle.dumps(Touches(trace)))
-    done = subprocess.run([*PROGRAM, "run", SCENE, "null", "--model", str(model)], capture_output=True, text=True)
+    done = run_program("run", SCENE, "null", "--model", model)
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not trace.exists()
@@ -69,7 +69,7 @@ def test_no_configuration_and_no_model_names_code_to_load(key: str, tmp_path: Pa
     held.metadata_props.add(key="streamseg", value=text)
     onnx.save(held, model)
     with pytest.raises(InputError, match=f"unknown key '{key}'"):
-        load_recipe(str(model))
+        load_segmenter(str(model))
 
 
 _READ = """
@@ -118,8 +118,7 @@ def test_a_terminal_obeys_no_file_name(name: str, tmp_path: Path) -> None:
 def test_a_file_name_that_is_no_text_is_read_all_the_same(tmp_path: Path) -> None:
     clips.clip(tmp_path / "plain.mp4", frames=5)
     (tmp_path / "plain.mp4").rename(tmp_path / os.fsdecode(b"\xff.mp4"))
-    words = [*PROGRAM, "run", os.fsdecode(b"\xff.mp4"), "-", "--model", "otsu"]
-    done = subprocess.run(words, cwd=tmp_path, env=HERE, capture_output=True, text=True)
+    done = run_program("run", os.fsdecode(b"\xff.mp4"), "-", "--model", "otsu", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"index"') == 5
 
@@ -162,7 +161,7 @@ def test_a_terminal_takes_no_url_for_markup() -> None:
 def on_a_terminal(words: list[str], folder: Path, pid: list[int] | None = None, **env: str) -> str:
     """All that the program says on a terminal of its own."""
     master, slave = pty.openpty()
-    all_env = {**HERE, "COLUMNS": "200", "TERM": "xterm", **env}
+    all_env = environment(COLUMNS="200", TERM="xterm", **env)
     with subprocess.Popen([*PROGRAM, *words], stdout=slave, stderr=slave, cwd=folder, env=all_env) as run:
         os.close(slave)
         if pid is not None:
@@ -191,7 +190,7 @@ def test_a_picture_replaces_a_link_and_never_writes_through_it(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["%s.png", "%(x)s.png", "%d/../../x-%d.png", "a%n.png", "%*d.png"])
 def test_a_pattern_is_a_number_and_nothing_else(name: str, tmp_path: Path) -> None:
     with pytest.raises((InputError, OutputError)):
-        open_sink(str(tmp_path / name), Controls())
+        open_sink(str(tmp_path / name), FILE, Controls())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -200,7 +199,7 @@ def test_a_models_name_never_leaves_its_folder(name: str, tmp_path: Path, monkey
     monkeypatch.setenv("STREAMSEG_MODELS", str(tmp_path / "models"))
     (tmp_path / "evil.onnx").write_bytes(b"")
     with pytest.raises(StreamsegError, match="no model|not a|cannot be"):
-        load_recipe(name)
+        load_segmenter(name)
 
 
 def test_starting_reaches_for_no_network() -> None:

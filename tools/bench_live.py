@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 
 import streamseg
+from streamseg.pipeline.scheduler import Target
 
 FPS = 30
 MINUTE_S = 60.0
@@ -55,7 +56,7 @@ def main() -> None:
         )
 
 
-def watch(model: str, minutes: float, size: str, target: str) -> tuple[list[Minute], str]:
+def watch(model: str, minutes: float, size: str, target: Target) -> tuple[list[Minute], str]:
     """Runs the stream; the clock starts with the first picture."""
     pipeline = streamseg.open("test://", "null", model=model, size=size, fps=FPS, target=target)
     found: list[Minute] = []
@@ -90,7 +91,7 @@ def watch(model: str, minutes: float, size: str, target: str) -> tuple[list[Minu
             carried_ms.clear()
         if now_s - started_s >= minutes * MINUTE_S:
             pipeline.stop()
-    return found, pipeline.pace.explain()
+    return found, pipeline.metrics().pace
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.capture.pictures import SUFFIXES
+from streamseg.capture.media import IMAGES
 from streamseg.evaluation.scores import confusion, scores
 from streamseg.evaluation.temporal import Consistency
 from streamseg.frame import Frame
-from streamseg.infer import load_recipe
-from streamseg.motion import Effort, make_mover
+from streamseg.infer import load_segmenter
+from streamseg.motion import Effort, make_propagator
 from streamseg.segmentation import Classes, Segmentation
 
 Labels = NDArray[np.uint8]
@@ -138,29 +138,29 @@ def moved(plane: NDArray[Any], flow: NDArray[np.float32], how: int) -> NDArray[A
 
 
 def carried(clip: Clip, effort: Effort = "usual", *, steady: bool) -> Step:
-    mover = make_mover(steady=steady, effort=effort)
+    propagator = make_propagator(steady=steady, effort=effort)
 
     def step(index: int) -> list[tuple[int, Labels]]:
-        mover.observe(clip.frames[index])
+        propagator.observe(clip.frames[index])
         key = clip.key(index)
-        return [(index, mover.carry(clip.found[key]).labels)] if key >= 0 else []
+        return [(index, propagator.carry(clip.found[key]).labels)] if key >= 0 else []
 
     return step
 
 
 def from_both_sides(clip: Clip, effort: Effort) -> Step:
     """As in a file: nothing until there is a mask, then all frames up to its own."""
-    mover, waiting = make_mover(effort=effort), list[Frame]()
+    propagator, waiting = make_propagator(effort=effort), list[Frame]()
 
     def step(index: int) -> list[tuple[int, Labels]]:
-        mover.observe(clip.frames[index])
+        propagator.observe(clip.frames[index])
         waiting.append(clip.frames[index])
         found, last = clip.key(index) == index, index + 1 == len(clip.frames)
         if not found and not last:
             return []
         start = waiting[0].index
         before = clip.found[start - 1] if start else None
-        filled = mover.between(list(waiting), before, clip.found[index] if found else None)
+        filled = propagator.between(list(waiting), before, clip.found[index] if found else None)
         done = [(start + i, one.labels) for i, one in enumerate(filled)]
         waiting.clear()
         return done
@@ -173,7 +173,7 @@ def from_both_sides(clip: Clip, effort: Effort) -> Step:
 
 def load(folder: Path) -> tuple[list[Frame], list[Labels]]:
     """Frames and true labels, void as 255."""
-    pictures = sorted(path for path in (folder / "val").iterdir() if path.suffix.lower() in SUFFIXES)
+    pictures = sorted(path for path in (folder / "val").iterdir() if path.suffix.lower() in IMAGES)
     frames = [
         Frame(np.asarray(cv2.imread(str(path)), np.uint8), i, i / FPS, i / FPS) for i, path in enumerate(pictures)
     ]
@@ -208,7 +208,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     frames, truth = load(arguments.data)
-    recipe = load_recipe(arguments.model)
+    recipe = load_segmenter(arguments.model)
     segment = recipe.make(1)
     network = Clip(frames, truth, [segment([frame])[0] for frame in frames])
     ideal = replace(network, found=perfect(truth, recipe.classes))

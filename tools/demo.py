@@ -32,7 +32,7 @@ def main() -> int:
     print(f"source   {clip.name if clip else source}\nmodel    person")
     print(f"window   {problem or 'q quits, v changes the view'}")
 
-    pipeline = streamseg.open(source, *outputs, view="side-by-side", outline=True, hud=False)
+    pipeline = streamseg.open(source, *outputs, view="side-by-side", outline=True, hud=False, overwrite=True)
     first_s, shares = 0.0, []
     for shown in pipeline:
         first_s = first_s or time.monotonic() - started_s
@@ -52,10 +52,11 @@ def sheet(source: str, target: Path) -> None:
     """One frame in every view, side by side."""
     pictures = []
     for view in VIEWS:
-        pipeline = streamseg.open(source, view=view, background="#2a6f4e" if view == "replace" else None)
+        background = "#2a6f4e" if view == "replace" else None
+        pipeline = streamseg.open(source, view=view, background=background, outline=view == "overlay")
         for shown in pipeline:
             if shown.frame.index == 60:
-                pictures.append(cv2.resize(shown.picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
+                pictures.append(cv2.resize(shown.image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
                 break
     cv2.imwrite(str(target), np.hstack(pictures))
 

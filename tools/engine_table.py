@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streamseg.capture import open_source
+from streamseg.convert.quantise import quantise
 from streamseg.frame import Image
+from streamseg.infer import network_file
 from streamseg.infer.backends.tensorrt.builder import build_plan, make_profiles
 from streamseg.infer.backends.tensorrt.library import Library, load_library
 from streamseg.infer.backends.tensorrt.prepare import prepare
-from streamseg.infer.catalogue import SHIPPED, load_spec
-from streamseg.infer.onnxfile import inspect_onnx
-from streamseg.infer.quantise import quantise
+from streamseg.infer.model.catalogue import added_names, load_spec, network_names
+from streamseg.infer.model.onnxfile import inspect_onnx
 
 
 class Row(NamedTuple):
@@ -37,13 +38,13 @@ class Row(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", metavar="MODEL", default=sorted(p.stem for p in SHIPPED.glob("*.onnx")))
+    parser.add_argument("models", nargs="*", metavar="MODEL", default=[*network_names(), *added_names()])
     parser.add_argument("--for", dest="targets", default="sm86", metavar="ARCHITECTURES", help="separated by commas")
     arguments = parser.parse_args()
     library = load_library("tensorrt-rtx")
     print("| model | precision | for | MB | CPU s | layers |\n|---|---|---|---|---|---|")
     for name in arguments.models:
-        for row in rows(library, SHIPPED / f"{name}.onnx", arguments.targets.split(",")):
+        for row in rows(library, network_file(name), arguments.targets.split(",")):
             cells = f"`{row.model}`", row.precision, row.target, f"{row.size_mb:.1f}", f"{row.cpu_s:.1f}", row.layers
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
     print(f"\nTensorRT-RTX {library.version}")

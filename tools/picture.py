@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from skimage import data
 
-import streamseg
+from streamseg.assembly import assemble
+from streamseg.config import make_options
 
 HEIGHT = 420
 VIEWS: dict[str, dict[str, object]] = {
@@ -31,7 +32,7 @@ def main() -> None:
             str(portrait), cv2.resize(data.astronaut()[:, :, ::-1], (HEIGHT, HEIGHT), interpolation=cv2.INTER_AREA)
         )
         pictures = [
-            next(iter(streamseg.open(str(portrait), model="person", view=view, **options))).picture
+            next(iter(assemble(make_options({"source": str(portrait), "view": view, **options})))).image
             for view, options in VIEWS.items()
         ]
     cv2.imwrite(sys.argv[1], np.hstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 88])

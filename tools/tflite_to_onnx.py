@@ -2,9 +2,10 @@
 
     python tools/tflite_to_onnx.py network.tflite network.onnx
 
-Handles what such networks are made of: convolutions (also depthwise, and MediaPipe's transposed one with a bias),
-element-wise sums and products, activations, global means and bilinear resizing; weights may be stored as fp16. The
-graph keeps the values of the original and turns its layout from NHWC to NCHW. Needs `pip install tflite onnx`.
+Handles what such networks are made of: convolutions (also depthwise, transposed, and MediaPipe's transposed one with a
+bias), element-wise sums and products, activations, softmax, pooling, padding, global means, sums, resizing, and what
+moves values about; weights may be stored as fp16, or sparse. The graph keeps the values of the original and turns its
+layout from NHWC to NCHW; tensors of other ranks keep theirs. Needs `pip install tflite onnx`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from onnx import helper, numpy_helper
 _OPSET, _IR_VERSION = 17, 8
 _SAME = 0  # tflite's Padding.SAME; 1 is VALID
 _DTYPES = {0: np.float32, 1: np.float16, 2: np.int32}
-_TO_NCHW = (0, 3, 1, 2)
+_TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 _DEPTHWISE = (3, 0, 1, 2)
 _ACTIVATIONS = {1: "Relu", 3: "Relu6"}
 _NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
@@ -102,6 +103,15 @@ class Converter:
             group=group,
         )
 
+    def transposed_convolution(self, operator: Any, inputs: list[int], output: int) -> None:
+        """TensorFlow's own, whose inputs are sizes, kernel, picture and bias."""
+        options = _options(operator, tflite.TransposeConvOptions)
+        kernel, strides = self._constants[inputs[1]].shape[1:3], (options.StrideH(), options.StrideW())
+        if kernel != strides:
+            raise UnknownPartError(f"transposed convolution of {kernel} with strides {strides}")
+        weights = [self._weight(inputs[1], _DEPTHWISE), *(self._weight(i) for i in inputs[3:])]
+        self._add("ConvTranspose", [_name(inputs[2]), *weights], output, strides=strides, kernel_shape=kernel)
+
     def transposed(self, operator: Any, inputs: list[int], output: int) -> None:
         """MediaPipe's own operator; its options are three integers: padding, stride across, stride down."""
         _, across, down = np.frombuffer(operator.CustomOptionsAsNumpy().tobytes()[:12], np.int32)
@@ -124,19 +134,77 @@ class Converter:
             raise UnknownPartError(f"a mean that leaves {self._shape(output)}")
         self._add("GlobalAveragePool", [_name(inputs[0])], output)
 
+    def sum(self, operator: Any, inputs: list[int], output: int) -> None:
+        if not _options(operator, tflite.ReducerOptions).KeepDims() or len(self._shape(inputs[0])) != 4:
+            raise UnknownPartError(f"a sum that leaves {self._shape(output)}")
+        axes = [_TO_NCHW.index(int(axis) % 4) for axis in self._constants[inputs[1]].reshape(-1)]
+        self._add("ReduceSum", [_name(inputs[0]), self._numbers(output, "axes", axes)], output, keepdims=1)
+
+    def softmax(self, operator: Any, inputs: list[int], output: int) -> None:
+        if _options(operator, tflite.SoftmaxOptions).Beta() != 1:
+            raise UnknownPartError("a softmax with a temperature")
+        self._add("Softmax", [_name(inputs[0])], output, axis=1 if len(self._shape(output)) == 4 else -1)
+
+    def pool(self, operator: Any, inputs: list[int], output: int) -> None:
+        options = _options(operator, tflite.Pool2DOptions)
+        kernel, strides = (options.FilterHeight(), options.FilterWidth()), (options.StrideH(), options.StrideW())
+        pads = (0, 0, 0, 0)
+        if options.Padding() == _SAME:
+            pads = _same_pads(self._shape(inputs[0])[1:3], kernel, strides, (1, 1))
+        activation = options.FusedActivationFunction()
+        self._add("MaxPool", [_name(inputs[0])], output, activation, kernel_shape=kernel, strides=strides, pads=pads)
+
+    def pad(self, operator: Any, inputs: list[int], output: int) -> None:
+        """With zeros, before and after each axis."""
+        sides = self._constants[inputs[1]][list(_TO_NCHW)]
+        self._add("Pad", [_name(inputs[0]), self._numbers(output, "pads", sides.T.reshape(-1))], output)
+
+    def concatenate(self, operator: Any, inputs: list[int], output: int) -> None:
+        rank, axis = len(self._shape(output)), _options(operator, tflite.ConcatenationOptions).Axis()
+        axis = _TO_NCHW.index(axis % 4) if rank == 4 else axis
+        self._add("Concat", [_name(i) for i in inputs], output, axis=axis)
+
+    def depth_to_space(self, operator: Any, inputs: list[int], output: int) -> None:
+        size = _options(operator, tflite.DepthToSpaceOptions).BlockSize()
+        self._add("DepthToSpace", [_name(inputs[0])], output, blocksize=size, mode="DCR")
+
+    def reshape(self, operator: Any, inputs: list[int], output: int) -> None:
+        """By the order that values have in NHWC."""
+        shape, ranks = self._shape(output), (len(self._shape(inputs[0])), len(self._shape(output)))
+        before, after, name = _name(inputs[0]), f"{_name(output)}_reshaped", _name(output)
+        if ranks[0] == 4:
+            self._nodes.append(helper.make_node("Transpose", [before], [f"{name}_nhwc"], perm=_TO_NHWC))
+            before = f"{name}_nhwc"
+        sizes = self._numbers(output, "shape", shape)
+        self._nodes.append(helper.make_node("Reshape", [before, sizes], [after if ranks[1] == 4 else name]))
+        if ranks[1] == 4:
+            self._nodes.append(helper.make_node("Transpose", [after], [name], perm=_TO_NCHW))
+
+    def transpose(self, operator: Any, inputs: list[int], output: int) -> None:
+        order = [int(axis) for axis in self._constants[inputs[1]]]
+        if len(order) == 4:
+            order = [_TO_NHWC[order[axis]] for axis in _TO_NCHW]
+        self._add("Transpose", [_name(inputs[0])], output, perm=order)
+
+    def densify(self, operator: Any, inputs: list[int], output: int) -> None:
+        """Weights stored sparse become dense here and now."""
+        self._constants[output] = self._constants[inputs[0]]
+
     def resize(self, operator: Any, inputs: list[int], output: int) -> None:
         options = _options(operator, tflite.ResizeBilinearOptions)
+        self._resize(options, inputs, output, mode="linear")
+
+    def resize_nearest(self, operator: Any, inputs: list[int], output: int) -> None:
+        options = _options(operator, tflite.ResizeNearestNeighborOptions)
+        # TensorFlow's half pixel is asked for the pixel that it lies in, ONNX's for the centre that is nearest.
+        exact = options.HalfPixelCenters() or options.AlignCorners()
+        self._resize(options, inputs, output, mode="nearest", nearest_mode="round_prefer_ceil" if exact else "floor")
+
+    def _resize(self, options: Any, inputs: list[int], output: int, **how: Any) -> None:
         grid = "half_pixel" if options.HalfPixelCenters() else "asymmetric"
-        sizes = f"{_name(output)}_sizes"
-        shape = np.array([self._shape(output)[i] for i in _TO_NCHW], np.int64)
-        self._weights[sizes] = numpy_helper.from_array(shape, sizes)
-        self._add(
-            "Resize",
-            [_name(inputs[0]), "", "", sizes],
-            output,
-            mode="linear",
-            coordinate_transformation_mode="align_corners" if options.AlignCorners() else grid,
-        )
+        sizes = self._numbers(output, "sizes", [self._shape(output)[i] for i in _TO_NCHW])
+        mode = "align_corners" if options.AlignCorners() else grid
+        self._add("Resize", [_name(inputs[0]), "", "", sizes], output, coordinate_transformation_mode=mode, **how)
 
     def _add(self, op: str, inputs: list[str], output: int, activation: int = 0, **attributes: Any) -> None:
         """A node and, where TFLite has fused one into it, the activation behind it."""
@@ -156,6 +224,11 @@ class Converter:
 
     def _scalar(self, name: str, value: float) -> str:
         self._weights[name] = numpy_helper.from_array(np.array(value, np.float32), name)
+        return name
+
+    def _numbers(self, output: int, what: str, values: Any) -> str:
+        name = f"{_name(output)}_{what}"
+        self._weights[name] = numpy_helper.from_array(np.array(values, np.int64), name)
         return name
 
     def _operand(self, i: int) -> str:
@@ -182,7 +255,9 @@ class Converter:
             return None
         if tensor.Type() not in _DTYPES:
             raise UnknownPartError(f"weights of type {tensor.Type()}")
-        return np.frombuffer(buffer.DataAsNumpy().tobytes(), _DTYPES[tensor.Type()]).reshape(self._shape(i))
+        values = np.frombuffer(buffer.DataAsNumpy().tobytes(), _DTYPES[tensor.Type()])
+        sparsity = tensor.Sparsity()
+        return values.reshape(self._shape(i)) if sparsity is None else _dense(values, sparsity, self._shape(i))
 
     def _shape(self, i: int) -> list[int]:
         tensor = self._tensors[i]
@@ -190,7 +265,8 @@ class Converter:
 
     def _port(self, i: int) -> onnx.ValueInfoProto:
         shape = self._shape(i)
-        return helper.make_tensor_value_info(_name(i), onnx.TensorProto.FLOAT, [shape[axis] for axis in _TO_NCHW])
+        sides = [shape[axis] for axis in _TO_NCHW] if len(shape) == 4 else shape
+        return helper.make_tensor_value_info(_name(i), onnx.TensorProto.FLOAT, sides)
 
 
 def _plain(op: str) -> Callable[[Converter, Any, list[int], int], None]:
@@ -200,21 +276,64 @@ def _plain(op: str) -> Callable[[Converter, Any, list[int], int], None]:
 _HANDLERS: dict[str, Callable[[Converter, Any, list[int], int], None]] = {
     "ADD": Converter.add,
     "AVERAGE_POOL_2D": Converter.mean,
+    "CONCATENATION": Converter.concatenate,
     "CONV_2D": Converter.convolution,
     "Convolution2DTransposeBias": Converter.transposed,
+    "DENSIFY": Converter.densify,
     "DEPTHWISE_CONV_2D": Converter.depthwise,
+    "DEPTH_TO_SPACE": Converter.depth_to_space,
     "DEQUANTIZE": Converter.dequantize,
     "HARD_SWISH": _plain("HardSwish"),
     "LOGISTIC": _plain("Sigmoid"),
+    "MAX_POOL_2D": Converter.pool,
     "MEAN": Converter.mean,
     "MUL": Converter.multiply,
+    "PAD": Converter.pad,
     "RELU": _plain("Relu"),
+    "RESHAPE": Converter.reshape,
     "RESIZE_BILINEAR": Converter.resize,
+    "RESIZE_NEAREST_NEIGHBOR": Converter.resize_nearest,
+    "SOFTMAX": Converter.softmax,
+    "SUM": Converter.sum,
+    "TRANSPOSE": Converter.transpose,
+    "TRANSPOSE_CONV": Converter.transposed_convolution,
 }
 
 
 def _name(i: int) -> str:
     return f"t{i}"
+
+
+def _dense(values: NDArray[Any], sparsity: Any, shape: list[int]) -> NDArray[Any]:
+    """All values of a sparse tensor: level by level, dense ones have all their indices, others list theirs."""
+    if sparsity.BlockMapLength():
+        raise UnknownPartError("sparse weights in blocks")
+    order = [int(axis) for axis in sparsity.TraversalOrderAsNumpy()]
+    places, indices = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
+    for level in range(len(order)):
+        meta = sparsity.DimMetadata(level)
+        if meta.Format() == tflite.DimensionType.DENSE:
+            counts = np.full(len(places), meta.DenseSize())
+            starts = places * meta.DenseSize()
+        else:
+            segments = _listed(meta.ArraySegmentsType(), meta.ArraySegments())
+            starts, counts = segments[places], np.diff(segments)[places]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = np.repeat(starts, counts) + within
+        found = within
+        if meta.Format() != tflite.DimensionType.DENSE:
+            found = _listed(meta.ArrayIndicesType(), meta.ArrayIndices())[places]
+        indices = np.column_stack([np.repeat(indices, counts, axis=0), found])
+    dense = np.zeros(shape, values.dtype)
+    dense[tuple(indices[:, order.index(axis)] for axis in range(len(shape)))] = values[places]
+    return dense
+
+
+def _listed(kind: int, table: Any) -> NDArray[np.int64]:
+    names = {value: name for name, value in vars(tflite.SparseIndexVector).items() if isinstance(value, int)}
+    vector = getattr(tflite, names[kind])()
+    vector.Init(table.Bytes, table.Pos)
+    return np.asarray(vector.ValuesAsNumpy(), np.int64)
 
 
 def _options(operator: Any, kind: Any) -> Any:

@@ -11,21 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from streamseg.bench import floor, own, peers
+from streamseg.bench import peers, streamseg_loops, upper_bound
 from streamseg.bench.clip import long_clip
-from streamseg.bench.elsewhere import Elsewhere
 from streamseg.bench.graph import fix_size, take_apart
 from streamseg.bench.loop import Labels, Loop, Task, Turn
+from streamseg.bench.subprocess_loop import Elsewhere
 from streamseg.capture import open_source
 from streamseg.errors import InputError, StreamsegError
 from streamseg.infer import network_file
-from streamseg.infer.catalogue import load_spec
-from streamseg.infer.preprocess import input_size
-from streamseg.infer.spec import spec_classes
-from streamseg.infer.tuned import Choice, remembered
+from streamseg.infer.model.catalogue import load_spec
+from streamseg.infer.model.geometry import input_size
+from streamseg.infer.model.spec import spec_classes
+from streamseg.infer.tuning_store import Choice, remembered
 from streamseg.machine import available_cores
-from streamseg.tuning.command import beside, some_images
-from streamseg.tuning.tune import best, check_variants, chosen, race
+from streamseg.tuning.tune import beside, best, check_variants, chosen, race, some_images
 
 LEAST_AGREEMENT = 0.98
 """Share of the pixels that must get the reference's label before a loop's time counts: each decodes and resizes in its
@@ -80,7 +79,7 @@ def compare(wanted: Wanted) -> tuple[Task, list[Row]]:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as open_loops:
         task = prepare(wanted, Path(folder))
         rows, running = [], []
-        expected = own.serial(task).labels(_COMPARED)
+        expected = streamseg_loops.serial(task).labels(_COMPARED)
         for name, make in _makers(task, wanted, Path(folder)).items():
             row, loop = _opened(name, make, expected)
             rows.append(row)
@@ -113,7 +112,7 @@ def prepare(wanted: Wanted, folder: Path) -> Task:
         model=wanted.model,
         file=file,
         fixed=fixed,
-        picture=taken.name or "picture",
+        image=taken.name or "picture",
         labels=spec.outputs["labels"],
         size=size,
         bare=bare,
@@ -126,22 +125,27 @@ def _makers(task: Task, wanted: Wanted, folder: Path) -> dict[str, Callable[[], 
     cores = task.threads
     choice = _choice(task)
     makers: dict[str, Callable[[], Loop]] = {
-        "naive loop": lambda: own.naive(task),
+        "naive loop": lambda: streamseg_loops.naive(task),
         "OpenCV DNN": lambda: peers.opencv_dnn(task),
         "Roboflow InferencePipeline": lambda: _elsewhere(task, wanted, folder),
-        "streamseg's steps in turn": lambda: own.serial(task),
+        "streamseg's steps in turn": lambda: streamseg_loops.serial(task),
+        "network by hand": lambda: streamseg_loops.by_hand(task),
+        "the pipeline's step": lambda: streamseg_loops.stepped(task),
+        "load(model)(frame)": lambda: streamseg_loops.called(task),
         "OpenVINO AsyncInferQueue, f32": lambda: peers.openvino_queue(task, "f32"),
-        "streamseg": lambda: own.pipeline(task),
-        "streamseg, masks carried": lambda: own.pipeline(task, carried=True),
-        "network alone": lambda: floor.alone(task, "ort-cpu", cores, 1),
-        "network alone, one session": lambda: floor.alone(task, "ort-cpu", 1, cores),
+        "streamseg": lambda: streamseg_loops.pipeline(task),
+        "streamseg, masks carried": lambda: streamseg_loops.pipeline(task, carried=True),
+        "network alone": lambda: upper_bound.alone(task, "ort-cpu", cores, 1),
+        "network alone, one session": lambda: upper_bound.alone(task, "ort-cpu", 1, cores),
         "OpenVINO AsyncInferQueue": lambda: peers.openvino_queue(task),
     }
     if (choice.backend, choice.workers, choice.threads, choice.file) != ("ort-cpu", cores, 1, ""):
         file = Path(choice.file or task.file)
-        makers["streamseg, tuned"] = lambda: own.pipeline(task, choice)
-        makers["streamseg, tuned, masks carried"] = lambda: own.pipeline(task, choice, carried=True)
-        makers["network alone, tuned"] = lambda: floor.alone(task, choice.backend, choice.workers, choice.threads, file)
+        makers["streamseg, tuned"] = lambda: streamseg_loops.pipeline(task, choice)
+        makers["streamseg, tuned, masks carried"] = lambda: streamseg_loops.pipeline(task, choice, carried=True)
+        makers["network alone, tuned"] = lambda: upper_bound.alone(
+            task, choice.backend, choice.workers, choice.threads, file
+        )
     return makers
 
 
@@ -213,6 +217,8 @@ def ratios(rows: Sequence[Row]) -> Iterator[tuple[str, str, list[float]]]:
         ("streamseg", "naive loop"),
         ("streamseg", "network alone"),
         ("streamseg, masks carried", "network alone"),
+        ("load(model)(frame)", "the pipeline's step"),
+        ("load(model)(frame)", "network by hand"),
         ("streamseg, tuned", "naive loop"),
         ("streamseg, tuned", "OpenVINO AsyncInferQueue"),
         ("streamseg, tuned", "network alone, tuned"),

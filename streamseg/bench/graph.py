@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg import runtimes
 from streamseg.errors import InputError
-from streamseg.infer.fold import fold
+from streamseg.infer.model.constant_folding import fold_constants
 
 if TYPE_CHECKING:
     import onnx
@@ -46,7 +47,7 @@ def fix_size(file: Path, size: tuple[int, int], target: Path) -> None:
     for side, length in zip(sides, (1, *size, 3), strict=True):
         side.dim_value = length
     onnx.save(model, target)
-    fold(target, target)
+    fold_constants(target, target)
 
 
 def take_apart(file: Path, labels: str, target: Path) -> Bare:
@@ -93,14 +94,13 @@ def _decided_from(graph: onnx.GraphProto, labels: str) -> tuple[str | None, Lite
 
 def _normalisation(prelude: onnx.ModelProto, entry: str) -> tuple[bool, NDArray[np.float32], NDArray[np.float32]]:
     """Channel order, mean and standard deviation, read from what the graph makes of black and of pure colours."""
-    import onnxruntime
-
+    onnxruntime = runtimes.onnxruntime()
     session = onnxruntime.InferenceSession(prelude.SerializeToString(), providers=["CPUExecutionProvider"])
     sides = [side if isinstance(side, int) else 32 for side in session.get_inputs()[0].shape[1:3]]
 
     def values(*bgr: int) -> NDArray[Any]:
-        picture = np.full((1, *sides, 3), bgr, np.uint8)
-        return np.asarray(session.run(None, {entry: picture})[0])[0, :, 0, 0]
+        image = np.full((1, *sides, 3), bgr, np.uint8)
+        return np.asarray(session.run(None, {entry: image})[0])[0, :, 0, 0]
 
     black = values(0, 0, 0)
     answers = np.stack([values(255, 0, 0), values(0, 255, 0), values(0, 0, 255)]) - black  # a row a colour

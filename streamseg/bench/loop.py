@@ -31,7 +31,7 @@ class Task:
     file: Path
     fixed: Path
     """The same for one picture of one size: bytes in, labels out."""
-    picture: str
+    image: str
     """Name of its input, (1, height, width, 3) u8 BGR."""
     labels: str
     """Name of its output, (1, h, w) u8."""
@@ -86,18 +86,19 @@ class Inside:
         self.name = name
         self.runs_on = runs_on
         self.exact = exact
-        self._start = start
+        self.start = start
+        """Gives a fresh run."""
 
     def labels(self, count: int) -> list[Labels]:
         """See `Loop`."""
-        run = self._start()
+        run = self.start()
         found = [labels for labels in itertools.islice(run, count) if labels is not None]
         _end(run)
         return found
 
     def turn(self, seconds: float) -> Turn:
         """See `Loop`."""
-        run = self._start()
+        run = self.start()
         for _ in itertools.islice(run, _WARM_UP):
             pass
         frames, wall_s, cpu_s = 0, time.perf_counter(), time.process_time()
@@ -115,7 +116,7 @@ class Inside:
 
 def decoded(task: Task) -> Iterator[Any]:
     """The clip as OpenCV reads it, frame by frame, with its threads at work: for the loops that are not ours."""
-    cv2.setNumThreads(task.threads)  # which a pipeline that ran before has set to one
+    cv2.setNumThreads(task.threads)
     capture = cv2.VideoCapture(str(task.clip))
     while True:
         taken, frame = capture.read()

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from streamseg import runtimes
 from streamseg.bench.loop import Inside, Labels, Task, decoded
 from streamseg.bench.roboflow import colour_table, draw
 from streamseg.errors import BackendError
@@ -23,8 +24,7 @@ def openvino_queue(task: Task, precision: str | None = None) -> Inside:
     Raises:
         ImportError: OpenVINO is not installed.
     """
-    import openvino
-
+    openvino = runtimes.openvino()
     options = {"PERFORMANCE_HINT": "THROUGHPUT"} | ({"INFERENCE_PRECISION_HINT": precision} if precision else {})
     model = openvino.Core().compile_model(task.fixed, "CPU", options)
     taken = model.get_property("INFERENCE_PRECISION_HINT").to_string()
@@ -42,7 +42,7 @@ def openvino_queue(task: Task, precision: str | None = None) -> Inside:
             done.put((what[0], labels))
 
         jobs.set_callback(finish)
-        return _in_order(task, lambda frame, picture, i: jobs.start_async({0: picture[None]}, (i, frame)), done, jobs)
+        return _in_order(task, lambda frame, image, i: jobs.start_async({0: image[None]}, (i, frame)), done, jobs)
 
     version = openvino.__version__.partition("-")[0]
     name = "OpenVINO AsyncInferQueue" + (f", {precision}" if precision else "")

@@ -8,21 +8,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from streamseg import installing
 from streamseg.bench.compare import Row, ratios
 from streamseg.bench.loop import Task
 from streamseg.errors import InputError, OutputError
+from streamseg.files import whole
 from streamseg.machine import machine_key
 
 _WIDTH = 140  # of a table that goes into a file
 
 
-def as_json(task: Task, rows: Sequence[Row]) -> str:
-    """Everything that was measured, each turn by itself."""
-    told = {
+def as_tree(task: Task, rows: Sequence[Row]) -> dict[str, object]:
+    """Everything that was measured, each turn by itself, as JSON can hold it."""
+    return {
         "machine": machine_key(),
         "load_average": round(os.getloadavg()[0], 2),
         "clip": task.clip.name,
@@ -32,7 +33,6 @@ def as_json(task: Task, rows: Sequence[Row]) -> str:
         "loops": [_row(row) for row in rows],
         "ratios": {f"{ours} / {other}": _spread(values) for ours, other, values in ratios(rows)},
     }
-    return msgspec.json.format(msgspec.json.encode(told)).decode()
 
 
 def print_table(task: Task, rows: Sequence[Row]) -> None:
@@ -59,17 +59,17 @@ def print_table(task: Task, rows: Sequence[Row]) -> None:
         print(f"{ours} / {other}, round by round: {middle:.2f} ({min(values):.2f} to {max(values):.2f})")
 
 
-def plot(task: Task, rows: Sequence[Row], file: Path) -> None:
+def plot(task: Task, rows: Sequence[Row], file: Path, *, overwrite: bool = False) -> None:
     """A bar for each loop, from its lowest to its highest turn.
 
     Raises:
         InputError: matplotlib is not installed.
-        OutputError: `file` cannot be written.
+        OutputError: `file` exists and is not to be overwritten, or cannot be written.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise InputError("--plot needs matplotlib", "pip install matplotlib") from None
+        raise InputError("--plot needs matplotlib", installing.package("matplotlib")) from None
     timed = sorted((row for row in rows if row.turns), key=lambda row: statistics.median(row.rates))
     medians = [statistics.median(row.rates) for row in timed]
     below = [middle - min(row.rates) for row, middle in zip(timed, medians, strict=True)]
@@ -80,10 +80,11 @@ def plot(task: Task, rows: Sequence[Row], file: Path) -> None:
     axes.barh([row.name for row in timed], medians, xerr=[below, above], color=colours, ecolor="#444444")
     axes.set_xlabel(f"frames a second, {task.model}, {task.threads} cores")
     axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(file, dpi=150)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{file}: {error}") from None
+    with whole(file, overwrite=overwrite) as part:
+        try:
+            figure.savefig(part, dpi=150, format=file.suffix.removeprefix(".") or None)
+        except ValueError as error:
+            raise OutputError(f"{file}: {error}") from None
 
 
 def _row(row: Row) -> dict[str, object]:

@@ -51,8 +51,8 @@ class Logic:
 
     def infer(self, frames: list[Any]) -> list[Any]:
         """Labels for each frame."""
-        pictures = [cv2.resize(frame.image, (self._width, self._height))[None] for frame in frames]
-        return [self._session.run(self._output, {self._entry: picture})[0][0] for picture in pictures]
+        images = [cv2.resize(frame.image, (self._width, self._height))[None] for frame in frames]
+        return [self._session.run(self._output, {self._entry: image})[0][0] for image in images]
 
     def draw(self, labels: Any, frame: Any) -> None:
         """The overlay."""

@@ -2,81 +2,76 @@
 
 from __future__ import annotations
 
-import glob
-import os
-import re
-from collections.abc import Callable
-from pathlib import Path
-
-# Read by OpenCV when it is loaded: a picture's header can promise more than the memory holds, and what is wrong with a
-# picture is told below in one line, not in five.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-
-from streamseg.capture.camera import CameraSource
-from streamseg.capture.pictures import SUFFIXES, PicturesSource
-from streamseg.capture.revive import Revive, opened_apart
-from streamseg.capture.scene import SceneSource
-from streamseg.capture.stream import StreamSource
-from streamseg.capture.video import VideoSource
-from streamseg.contracts import Source, SourceOptions
+from streamseg import entrypoints
+from streamseg.capture.camera import CAMERA
+from streamseg.capture.images import IMAGES
+from streamseg.capture.kind import SourceKind, scheme_of
+from streamseg.capture.media import Uri
+from streamseg.capture.remote import STREAM
+from streamseg.capture.scene import SCENE
+from streamseg.capture.trim import Trim
+from streamseg.capture.video import VIDEO
+from streamseg.contracts import Inputs, Source
 from streamseg.errors import InputError
+from streamseg.options import SourceOptions
+from streamseg.redaction import shown
 
-_CAMERA_WAIT_S = 1.0  # looking whether a device is there costs nothing
-
-SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
-    "camera": lambda uri, options: Revive(lambda: CameraSource(uri, options), options, longest_wait_s=_CAMERA_WAIT_S),
-    "stream": lambda uri, options: _endless_if_live(uri, options),
-    "video": lambda uri, options: opened_apart(lambda: VideoSource(uri, options)),
-    "pictures": PicturesSource,
-    "scene": SceneSource,
+SOURCES: dict[str, SourceKind] = {
+    "camera": CAMERA,
+    "stream": STREAM,
+    "scene": SCENE,
+    "pictures": IMAGES,
+    "video": VIDEO,
 }
-
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
-_STREAMS = ("rtsp", "rtsps", "http", "https")
+"""Every kind of source; the first that a name asks for is taken."""
 
 
-def source_kind(uri: str) -> str:
-    """The key of `SOURCES` that `uri` asks for.
+def source_kind(uri: Uri) -> SourceKind:
+    """The kind that `uri` asks for, of `SOURCES` or of a package that adds it.
 
     Raises:
         InputError: none of them.
     """
-    scheme = _SCHEME.match(uri)
-    if scheme:
-        return _by_scheme(scheme["scheme"].lower(), uri)
-    if uri == "-":
-        return "stream"
-    if uri.isdigit() or uri.startswith(("/dev/video", "/dev/v4l/")):
-        return "camera"
-    if Path(uri).suffix.lower() in SUFFIXES or Path(uri).is_dir() or (glob.has_magic(uri) and not Path(uri).exists()):
-        return "pictures"
-    return "video"
+    if not uri:
+        raise InputError("the name of the source is empty", "'.' is this folder")
+    for kind in SOURCES.values():
+        if kind.means(uri):
+            return kind
+    scheme = scheme_of(uri)
+    if part := entrypoints.parts("sources").get(scheme):
+        return SourceKind(forms=f"{scheme}://…", means=lambda _: True, open=lambda *asked: part.load()(*asked))
+    raise InputError(f"{shown(str(uri))}: {scheme}:// is not known", ", ".join(kind.forms for kind in SOURCES.values()))
 
 
-def open_source(uri: str, options: SourceOptions | None = None) -> Source:
-    """Opens what `uri` names; live sources come back by themselves when they end or fall silent.
+def check_source(uri: Uri) -> None:
+    """Looks at the name alone, and at the environment that it wants to be filled from; opens nothing.
+
+    Raises:
+        InputError: it can be no source, here and now or later.
+    """
+    source_kind(uri).check(uri)
+
+
+def open_source(uri: Uri, options: SourceOptions | None = None) -> Source:
+    """Opens what `uri` names, or several pictures; live sources come back by themselves when they end or fall silent.
 
     Raises:
         InputError: the name, file or folder is wrong.
         SourceError: the camera or stream cannot be reached.
     """
-    return SOURCES[source_kind(uri)](uri, options or SourceOptions())
+    options = options or SourceOptions()
+    return part_of(source_kind(uri).open(uri, options), options)
 
 
-def _by_scheme(scheme: str, uri: str) -> str:
-    if scheme == "test":
-        return "scene"
-    if scheme in _STREAMS:
-        return "stream"
-    raise InputError(f"{uri}: {scheme}:// is not known", "0, /dev/video0, rtsp(s)://, http(s)://, a file or folder, -")
+def part_of(source: Source, options: SourceOptions) -> Source:
+    """What `options` ask for of `source`: all of it, or a part."""
+    return Trim(source, options) if options.every > 1 or options.start or options.end else source
 
 
-def _endless_if_live(uri: str, options: SourceOptions) -> Source:
-    if uri.lower().startswith("rtsp"):
-        return Revive(lambda: StreamSource(uri, options), options)
-    first = opened_apart(lambda: StreamSource(uri, options))
-    if not first.info.live:
-        return first
-    waiting = [first]  # the one already open serves as the first connection
-    return Revive(lambda: waiting.pop() if waiting else StreamSource(uri, options), options)
+def inputs_of(uri: Uri) -> Inputs:
+    """The files that the source `uri` will read, which is not opened; nothing of one that is no file.
+
+    Raises:
+        InputError: there is no such kind of source.
+    """
+    return source_kind(uri).inputs(uri)

@@ -11,30 +11,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from streamseg.contracts import SourceOptions
+from streamseg.capture.kind import SourceKind
+from streamseg.capture.reconnect import ReconnectingSource
 from streamseg.errors import SourceError
 from streamseg.frame import Frame, StreamInfo
+from streamseg.hostsettings import opencv_silent
+from streamseg.options import SourceOptions
 
 _log = logging.getLogger(__name__)
+_DEVICES = ("/dev/video", "/dev/v4l/")
+_LONGEST_WAIT_S = 1.0  # looking whether a device is there costs nothing
 
 
 class CameraSource:
-    """A camera through OpenCV; ends when it gives no more frames, for whoever opens it again."""
+    """A camera through OpenCV; ends when it gives no more frames, so that it can be opened again."""
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
-        device = f"/dev/video{uri}" if uri.isdigit() else uri
+        device = f"/dev/video{uri}" if uri.isdecimal() else uri
         self.counters: dict[str, int] = {}
         self._closed = False
         if sys.platform == "linux" and not Path(device).exists():
-            have = ", ".join(cameras()) or "none"
-            raise SourceError(f"no camera {device}", f"cameras here: {have}")
-        cv2.utils.logging.setLogLevel(
-            cv2.utils.logging.LOG_LEVEL_SILENT
-        )  # OpenCV warns of what is told below in one line
+            have = ", ".join(cameras()) or "none; test:// is a generated scene"
+            raise SourceError(f"no camera {device}", f"cameras here: {have}", away=True)
         on_linux = sys.platform == "linux"
-        self._camera = cv2.VideoCapture(device if on_linux else int(uri), cv2.CAP_V4L2 if on_linux else cv2.CAP_ANY)
+        with opencv_silent:  # it warns of what is told below in one line
+            self._camera = cv2.VideoCapture(device if on_linux else int(uri), cv2.CAP_V4L2 if on_linux else cv2.CAP_ANY)
         if not self._camera.isOpened():
-            raise SourceError(f"camera {device} cannot be opened", "another program may be using it")
+            raise SourceError(f"camera {device} cannot be opened", "another program may be using it", away=True)
         self._ask(options)
         self.info = self._describe(device)
         _log.info("%s: %dx%d at %s fps", device, self.info.width, self.info.height, self.info.fps or "unknown")
@@ -55,7 +58,7 @@ class CameraSource:
             self._camera.release()
 
     def close(self) -> None:
-        """Ends the iteration before its next frame; whoever iterates lets the camera go."""
+        """Ends the iteration before its next frame; the iterating thread releases the camera."""
         self._closed = True
 
     def _ask(self, options: SourceOptions) -> None:
@@ -82,3 +85,12 @@ def cameras() -> list[str]:
     return [
         f"/dev/{entry.name} {(entry / 'name').read_text().strip()}" for entry in listed if (entry / "name").exists()
     ]
+
+
+CAMERA = SourceKind(
+    forms="0, /dev/video0",
+    means=lambda uri: isinstance(uri, str) and (uri.isdecimal() or uri.startswith(_DEVICES)),
+    open=lambda uri, options: ReconnectingSource(
+        lambda: CameraSource(str(uri), options), options, longest_wait_s=_LONGEST_WAIT_S
+    ),
+)

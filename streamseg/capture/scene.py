@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.contracts import SourceOptions
+from streamseg.capture.kind import SourceKind, scheme_of
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image, StreamInfo
+from streamseg.imagefile import check_size
+from streamseg.options import Size, SourceOptions
 
 SCENE_CLASSES = ("background", "disc", "box", "triangle")
 _COLOURS = ((60, 120, 235), (200, 140, 40), (90, 190, 90))  # BGR of the three kinds of thing
@@ -39,8 +41,9 @@ class SceneSource:
     def __init__(self, uri: str, options: SourceOptions) -> None:
         asked = _query(uri)
         width, height = _size(asked.get("size"), uri) or options.size or (640, 480)
+        check_size(width, height, uri, options.max_megapixels)
         fps = _number(asked, "fps", options.fps or 30.0, uri)
-        frames = int(_number(asked, "frames", 0, uri)) or None
+        frames = max(1, int(_number(asked, "frames", 0, uri))) if "frames" in asked else None
         seed = int(_number(asked, "seed", 0, uri))
         self.counters: dict[str, int] = {}
         self.info = StreamInfo("test scene", width, height, fps, live=frames is None, frames=frames)
@@ -63,12 +66,12 @@ class SceneSource:
 
     def image(self, index: int) -> Image:
         """(H, W, 3) u8 BGR of frame `index`."""
-        picture: Image = self._ground.copy()
+        image: Image = self._ground.copy()
         for thing in self._things:
             left, top = self._place(thing, index)
-            part = picture[top : top + thing.mask.shape[0], left : left + thing.mask.shape[1]]
+            part = image[top : top + thing.mask.shape[0], left : left + thing.mask.shape[1]]
             cv2.copyTo(thing.sprite, thing.mask, part)
-        return picture
+        return image
 
     def labels(self, index: int) -> NDArray[np.uint8]:
         """(H, W) u8 class ids of frame `index`, exact."""
@@ -131,15 +134,20 @@ def _number(asked: dict[str, str], key: str, default: float, uri: str) -> float:
         value = float(asked.get(key, default))
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 1e9 or (key == "fps" and value == 0):
+    if not 0 <= value <= 1e9 or (key != "seed" and value == 0):
         raise InputError(f"{uri}: {key} must be a number above 0")
     return value
 
 
-def _size(text: str | None, uri: str) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and 0 < int(width) * int(height) <= 64_000_000):
-        raise InputError(f"{uri}: size must be WIDTHxHEIGHT")
-    return int(width), int(height)
+def _size(text: str | None, uri: str) -> Size | None:
+    try:
+        return None if text is None else Size(text)
+    except ValueError:
+        raise InputError(f"{uri}: size must be WIDTHxHEIGHT") from None
+
+
+SCENE = SourceKind(
+    forms="test://",
+    means=lambda uri: scheme_of(uri).lower() == "test",
+    open=lambda uri, options: SceneSource(str(uri), options),
+)

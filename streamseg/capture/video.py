@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from streamseg.buffers import Pool
-from streamseg.capture.clock import Clock
-from streamseg.capture.decode import FORMATS, decode_packets, open_error, pixel_limit, to_pixels, video_stream
-from streamseg.contracts import SourceOptions
+from streamseg.capture.decode import (
+    FORMATS,
+    decode_packets,
+    frame_rate,
+    has_grey_values,
+    open_error,
+    pixel_limit,
+    to_pixels,
+    video_stream,
+)
+from streamseg.capture.kind import SourceKind, scheme_of
+from streamseg.capture.reconnect import opened_apart
+from streamseg.capture.seek import Seek
+from streamseg.capture.timestamps import Timeline
+from streamseg.contracts import Inputs
 from streamseg.frame import Frame, StreamInfo
+from streamseg.imagefile import check_size, promised_size
+from streamseg.imagefile.depth import SPAN_SAID, Span, span_of
 from streamseg.machine import available_cores
+from streamseg.options import SourceOptions
+from streamseg.pyav import open_input
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 _log = logging.getLogger(__name__)
+_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.?\d*)")
+_LOOKED_AT = 300  # frames
+_UNTOLD = ("avi",)  # containers that do not say when a frame is to be shown
 _TOLERANCE_S = 0.5  # streams of one file seldom end together, and stamps may be a little out of order
 
 
@@ -26,16 +51,23 @@ class VideoSource:
 
         self._uri = uri
         self.counters = {"decode_errors": 0}
+        self._limits = {
+            "protocol_whitelist": "file",
+            "format_whitelist": FORMATS,
+            **pixel_limit(options.max_megapixels),
+        }
         try:
-            limits = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **pixel_limit(options.max_megapixels)}
-            self._container = av.open(f"file:{uri}", options=limits, metadata_errors="replace")
+            self._container = self._open()
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise open_error(error, uri) from None
         try:
             self._stream = video_stream(self._container, uri, options.max_megapixels)
+            if not self._stream.width:  # FFmpeg says nothing of the size of what it may not decode
+                check_size(*promised_size(Path(uri)), uri, options.max_megapixels)
         except BaseException:
             self._container.close()
             raise
+        self._start = None if self._container.format.name in _UNTOLD else options.start
         self._stream.thread_type = "AUTO"
         # The other half of the cores has a network to run, and each thread of the decoder costs some of the others'
         # time: on two cores one thread shows 7 % more frames a second than two.
@@ -43,22 +75,24 @@ class VideoSource:
         self._closed = False
         self.info = self._describe()
         self._step_s = 1 / (self.info.fps or 25.0)
+        self._span = self._measure()
+        if options.fps or options.size:
+            _log.warning("%s: a file keeps its own rate and size (--every N takes every n-th frame)", self.info.name)
 
     def __iter__(self) -> Iterator[Frame]:
         import av
 
         if self._closed:
             return
-        pool, clock = Pool(), Clock(self.info.name, self._step_s)
-        index, time_s = 0, 0.0
+        lead = Seek(self._start, Timeline(self.info.name, self._step_s))
         try:
-            for decoded in decode_packets(self._container, self._stream, self.counters):
+            for decoded in decode_packets(self._container, self._stream, self.counters, lead.pass_over):
                 if self._closed:
                     return
-                time_s = clock.read(decoded.time)
-                yield Frame(to_pixels(decoded, pool), index, time_s, time.monotonic(), self.info.name)
-                index += 1
-            self._report(index, time_s)
+                index, time_s = lead.number(decoded.time, decoded.lasts_s)
+                pixels, arrived_s = to_pixels(decoded.frame, self._span), time.monotonic()
+                yield Frame(pixels, index, time_s, arrived_s, self.info.name, pixel_aspect=decoded.pixel_aspect)
+            self._report(*lead.last)
         except av.error.FFmpegError as error:
             raise open_error(error, self._uri) from None
         finally:
@@ -66,27 +100,62 @@ class VideoSource:
             self._container.close()
 
     def close(self) -> None:
-        """Ends the iteration before its next frame; whoever iterates closes the file."""
+        """Ends the iteration before its next frame; the iterating thread closes the file."""
         self._closed = True
+
+    def _open(self) -> InputContainer:
+        return open_input(f"file:{self._uri}", self._limits)
+
+    def _measure(self) -> Span | None:
+        """What is black and what is white in a video of measured values, by a look at its beginning."""
+        pixels = self._stream.codec_context.format  # not its pix_fmt: PyAV 17 crashes on that of no known format
+        if pixels is None or not has_grey_values(pixels.name):
+            return None
+        import av
+
+        with self._open() as container, contextlib.suppress(av.error.FFmpegError):
+            frames = itertools.islice(container.decode(container.streams[self._stream.index]), _LOOKED_AT)
+            span = span_of(frame.to_ndarray() for frame in frames if isinstance(frame, av.VideoFrame))
+            if span is not None:
+                _log.warning(SPAN_SAID, self.info.name, *span)
+            return span
+        return None
 
     def _describe(self) -> StreamInfo:
         stream = self._stream
-        average, guessed = stream.average_rate, stream.guessed_rate
-        constant = average is not None and guessed is not None and abs(float(average / guessed) - 1) < 0.02
-        seconds = (self._container.duration or 0) / 1e6
-        frames = stream.frames or round(seconds * float(average or 0)) or None
-        fps = float(average) if average is not None and constant else None
-        return StreamInfo(Path(self._uri).name, stream.width, stream.height, fps, live=False, frames=frames)
+        name = Path(self._uri).name
+        frames = stream.frames or round(self._promised_s() * float(stream.average_rate or 0)) or None
+        fps = frame_rate(self._container, stream, name)
+        return StreamInfo(name, stream.width, stream.height, fps, live=False, frames=frames)
 
-    def _report(self, decoded: int, last_s: float) -> None:
+    def _promised_s(self) -> float:
+        """How long the video is said to be; 0 where that is said of the file alone, whose sound may be longer."""
+        stream = self._stream
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        said = _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))  # Matroska
+        if said:
+            hours, minutes, seconds = said.groups()
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return (self._container.duration or 0) / 1e6 if len(self._container.streams) == 1 else 0.0
+
+    def _report(self, last: int, last_s: float) -> None:
         """One line on what was missing, if anything was."""
         stream, told = self._stream, []
         if self.counters["decode_errors"]:
             told.append(f"{self.counters['decode_errors']} damaged packets passed over")
-        own_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
-        promised_s = own_s or (self._container.duration or 0) / 1e6
-        all_there = stream.frames and decoded >= stream.frames
+        promised_s = self._promised_s()
+        all_there = stream.frames and last + 1 >= stream.frames
         if last_s + self._step_s + _TOLERANCE_S < promised_s and not all_there:
             told.append(f"truncated: {last_s + self._step_s:.1f} of {promised_s:.1f} s are there")
-        if told:
+        if told and last >= 0:  # of none at all the run says so itself
             _log.warning("%s: %s", self.info.name, ", ".join(told))
+
+
+VIDEO = SourceKind(
+    forms="FILE …",
+    means=lambda uri: isinstance(uri, str) and not scheme_of(uri),  # whatever it is called: the last one asked
+    open=lambda uri, options: opened_apart(lambda: VideoSource(str(uri), options)),
+    inputs=lambda uri: Inputs(Path(str(uri)).stem, (Path(str(uri)),)),
+    in_turn=True,
+)

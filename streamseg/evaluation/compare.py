@@ -15,7 +15,7 @@ from streamseg.frame import Frame
 from streamseg.infer.backends import check_wanted, openers
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.backends.tensorrt.prepare import prepare
-from streamseg.infer.catalogue import load_spec
+from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
 
 _PRECISIONS = ("fp32", "fp16")

@@ -64,6 +64,10 @@ class InstanceCount:
         self._rights.append(right)
         return float(right.mean())
 
+    def rights(self) -> NDArray[np.float64]:
+        """(P, 10): each picture's share of right objects at each of `THRESHOLDS`; nan where there is nothing."""
+        return np.array(self._rights)
+
     def scores(self) -> InstanceScores:
         """Of all pictures so far."""
         classes, sureness, hits = (np.concatenate(parts, -1) for parts in zip(*self._hits, strict=True))
@@ -74,7 +78,7 @@ class InstanceCount:
                 if self._truths[c]
             ]
         )
-        rights = np.array(self._rights)
+        rights = self.rights()
         judged = rights[~np.isnan(rights).any(1)]
         return InstanceScores(
             ap50=float(precision[:, 0].mean()) if precision.size else float("nan"),

@@ -12,10 +12,11 @@ import onnx
 from streamseg.errors import InputError
 from streamseg.evaluation.compare import Side
 from streamseg.frame import Frame
-from streamseg.infer.backends.contract import Backend, Tensor
-from streamseg.infer.catalogue import load_spec
+from streamseg.infer.backends.contract import Backend
+from streamseg.infer.model.catalogue import load_spec
+from streamseg.infer.model.onnxfile import inspect_onnx
+from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.network import Network
-from streamseg.infer.onnxfile import inspect_onnx
 
 _FUSING = "tensorrt"  # an engine has no layers of the model's any more
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.capture.pictures import SUFFIXES
+from streamseg import installing
+from streamseg.capture.media import IMAGES
 from streamseg.errors import InputError
+from streamseg.maskfile import read_mask
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -38,30 +39,30 @@ class Objects:
 class Labelled:
     """One picture, and where its objects are written."""
 
-    picture: Path
+    image: Path
     mask: Path | None
     """A PNG of object numbers; None: the objects are in `coco`."""
     coco: COCO | None = None
     image_id: int = 0
 
 
-def find_labelled(pictures: Path, truth: Path) -> list[Labelled]:
+def find_labelled(images: Path, truth: Path) -> list[Labelled]:
     """Every labelled picture of a folder, by name; `truth` is a folder of PNGs of the same names, or COCO's JSON.
 
     Raises:
         InputError: a folder is missing or has no pairs, or the JSON is none of COCO's.
     """
-    if not pictures.is_dir():
-        raise InputError(f"{pictures}: no such folder")
+    if not images.is_dir():
+        raise InputError(f"{images}: no such folder")
     if truth.suffix == ".json":
-        return _find_in_coco(pictures, truth)
+        return _find_in_coco(images, truth)
     if not truth.is_dir():
         raise InputError(f"{truth}: no such folder")
     masks = {path.stem: path for path in truth.iterdir() if path.suffix.lower() == ".png"}
-    found = sorted(path for path in pictures.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in images.iterdir() if path.suffix.lower() in IMAGES)
     pairs = [Labelled(path, masks[path.stem]) for path in found if path.stem in masks]
     if not pairs:
-        raise InputError(f"{pictures}: no picture has a mask of its name in {truth}")
+        raise InputError(f"{images}: no picture has a mask of its name in {truth}")
     return pairs
 
 
@@ -75,9 +76,10 @@ def read_objects(labelled: Labelled, classes: Sequence[str], shape: tuple[int, .
     """
     if labelled.mask is None:
         return _objects_in_coco(labelled, classes, shape)
-    numbers = cv2.imread(str(labelled.mask), cv2.IMREAD_UNCHANGED)
-    if numbers is None or numbers.ndim != 2 or numbers.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{labelled.mask}: one channel of 8 or 16 bits is expected, a number for each object")
+    try:
+        numbers = read_mask(labelled.mask)
+    except InputError as error:
+        raise InputError(f"{error.message}; objects have a number for each object, in 8 or 16 bits") from None
     if numbers.shape != tuple(shape[:2]):
         told = [f"{each[1]}x{each[0]}" for each in (numbers.shape, shape)]
         raise InputError(f"{labelled.mask}: {told[0]}, but its picture is {told[1]}")
@@ -86,25 +88,25 @@ def read_objects(labelled: Labelled, classes: Sequence[str], shape: tuple[int, .
     return Objects(numbers.astype(np.uint16), class_ids)
 
 
-def _find_in_coco(pictures: Path, truth: Path) -> list[Labelled]:
+def _find_in_coco(images: Path, truth: Path) -> list[Labelled]:
     coco = _load_coco(truth)
     found = [
-        Labelled(pictures / Path(str(image["file_name"])).name, None, coco, int(image["id"]))
+        Labelled(images / Path(str(image["file_name"])).name, None, coco, int(image["id"]))
         for image in coco.dataset["images"]
     ]
     if not found:
         raise InputError(f"{truth}: no pictures in it")
     for each in found:
-        if not each.picture.is_file():
-            raise InputError(f"{each.picture}: is named in {truth} and missing")
-    return sorted(found, key=lambda each: each.picture)
+        if not each.image.is_file():
+            raise InputError(f"{each.image}: is named in {truth} and missing")
+    return sorted(found, key=lambda each: each.image)
 
 
 def _load_coco(path: Path) -> COCO:
     try:
         from pycocotools.coco import COCO
     except ImportError:
-        raise InputError("reading COCO's JSON needs pycocotools", "pip install 'streamseg[train]'") from None
+        raise InputError("reading COCO's JSON needs pycocotools", installing.package("pycocotools")) from None
     try:
         dataset = json.loads(path.read_bytes())
         coco = COCO()
@@ -129,16 +131,16 @@ def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[in
         name = coco.cats.get(annotation["category_id"], {}).get("name", annotation["category_id"])
         if name not in classes:
             raise InputError(
-                f"{labelled.picture}: category '{name}' is none of the classes", f"one of {', '.join(classes[1:])}"
+                f"{labelled.image}: category '{name}' is none of the classes", f"one of {', '.join(classes[1:])}"
             )
         try:
             with warnings.catch_warnings():  # pycocotools warns of its own use of NumPy
                 warnings.simplefilter("ignore")
                 mask = coco.annToMask(annotation)
         except Exception:  # pycocotools names none
-            raise InputError(f"{labelled.picture}: annotation {annotation.get('id')} has no valid outline") from None
+            raise InputError(f"{labelled.image}: annotation {annotation.get('id')} has no valid outline") from None
         if mask.shape != numbers.shape:
-            raise InputError(f"{labelled.picture}: is not of the size that its annotations are for")
+            raise InputError(f"{labelled.image}: is not of the size that its annotations are for")
         numbers[mask > 0] = len(class_ids)
         class_ids.append(list(classes).index(name))
     return Objects(numbers, np.array(class_ids, np.int32))

@@ -7,6 +7,8 @@ costs nothing.
 
 from __future__ import annotations
 
+import warnings
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,42 @@ def part_scores(true: Mask, found: Mask) -> tuple[float, float]:
     shared = _entropy(mine) + _entropy(theirs) - _entropy(both)
     either = _entropy(mine) + _entropy(theirs)
     return float(rand), float(2 * shared / either) if either > 0 else 1.0
+
+
+SURE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""How sure, 0..1, a pixel of a part has to be; the challenge takes what suits the network best."""
+
+
+class PartCount:
+    """Adds pictures up: how the parts of one class are split and joined, at each of `SURE`."""
+
+    def __init__(self) -> None:
+        self._scores: list[list[tuple[float, float]]] = []
+
+    def add(self, true: Mask, found: Mask, sure: NDArray[np.uint8] | None) -> None:
+        """Of one picture; `sure` (h, w) is how sure the label of each pixel is, 0..255, None where nobody knows."""
+        levels = [found]
+        if sure is not None:
+            size = found.shape[1], found.shape[0]
+            signed = np.where(cv2.resize(found.view(np.uint8), sure.shape[::-1], interpolation=0) > 0, sure, 255 - sure)
+            share = np.asarray(cv2.resize(signed.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)) / 255
+            levels += [share >= least for least in SURE[1:]]
+        self._scores.append([part_scores(true, level) for level in levels])
+
+    def figures(self) -> dict[str, float]:
+        """Mean over the pictures: Rand and information score of the labels, and of the level where Rand is best."""
+        if not self._scores:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan, as it should be
+            rand, information = np.nanmean(np.array(self._scores), axis=0).T
+        figures = {"rand": float(rand[0]), "information": float(information[0])}
+        if len(rand) == 1 or np.isnan(rand).all():
+            return figures
+        best = int(np.nanargmax(rand))
+        return figures | {
+            "rand_best": float(rand[best]), "information_best": float(information[best]), "rand_best_at": SURE[best],
+        }  # fmt: skip
 
 
 def _parts(mask: Mask) -> NDArray[np.int32]:

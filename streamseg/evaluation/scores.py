@@ -85,9 +85,9 @@ def near_f1(counts: Counts) -> NDArray[np.float64]:
 
 
 def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    picture = mask.view(np.uint8)
-    inner = cv2.erode(picture, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(picture != inner)
+    image = mask.view(np.uint8)
+    inner = cv2.erode(image, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(image != inner)
 
 
 def _dilated(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:

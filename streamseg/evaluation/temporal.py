@@ -43,6 +43,60 @@ class Consistency:
         return float(np.mean(self._values)) if self._values else float("nan")
 
 
+class LastingTruth:
+    """mVC: of the pixels whose true class does not change over n frames, the share that is right in all of them.
+
+    Miao et al., "VSPW: A Large-scale Dataset for Video Scene Parsing in the Wild", CVPR 2021; they give it for 8 and 16
+    frames. Unlike `Consistency` it needs a label for every frame, and rewards nothing that is steady and wrong.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self._before: Labels | None = None
+        self._same = self._right = np.zeros((0, 0), np.int32)
+        self._values: list[float] = []
+
+    def add(self, true: Labels, found: Labels) -> None:
+        """The next frame, both (H, W) u8; where `true` is void nothing lasts."""
+        if self._before is None or self._before.shape != true.shape:
+            self._same = self._right = np.zeros(true.shape, np.int32)
+            self._before = true
+        lasts = (true == self._before) & (true != _VOID)
+        self._same = np.where(lasts, self._same, 0) + (true != _VOID)
+        self._right = np.where(found == true, self._right + 1, 0)
+        self._before = true
+        lasting = self._same >= self._frames
+        if lasting.any():
+            self._values.append(float((self._right[lasting] >= self._frames).mean()))
+
+    def mean(self) -> float:
+        """0..1, mean over all stretches of n frames; nan where there is none."""
+        return float(np.mean(self._values)) if self._values else float("nan")
+
+
+class Video:
+    """What only a video can show: how steady labels are, and how lastingly right."""
+
+    def __init__(self, n_classes: int) -> None:
+        self._consistency = Consistency(n_classes)
+        self._lasting = {f"mvc_{frames}": LastingTruth(frames) for frames in (8, 16)}
+
+    def add(self, image: Image, found: Labels, true: Labels | None) -> None:
+        """The next frame; `true` None where objects and not labels are judged."""
+        self._consistency.add(image, found)
+        if true is not None:
+            size = true.shape[1], true.shape[0]
+            whole = np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+            for lasting in self._lasting.values():
+                lasting.add(true, whole)
+
+    def figures(self) -> dict[str, float]:
+        """0..1 by name; without the figures that too few frames cannot give."""
+        lasting = {name: each.mean() for name, each in self._lasting.items()}
+        known = {name: value for name, value in lasting.items() if not np.isnan(value)}
+        return {"temporal_consistency": self._consistency.mean(), **known}
+
+
 def _moved(labels: Labels, flow: NDArray[np.float32]) -> Labels:
     """Each pixel gets the label that it had where `flow` (h, w, 2) says it was; void where that was outside."""
     height, width = labels.shape

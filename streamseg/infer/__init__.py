@@ -3,48 +3,71 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.contracts import Recipe, Segmenter, Tuned
+from streamseg import installing
+from streamseg.contracts import Segmenter, SegmenterFactory, SimpleSegmenter, Workers
 from streamseg.errors import InputError
-from streamseg.infer.catalogue import find_model, network_names
+from streamseg.files import missing
+from streamseg.infer.model.catalogue import (
+    IN_PACKAGES,
+    Listed,
+    added_names,
+    find_added,
+    find_model,
+    list_added,
+    list_networks,
+    network_names,
+)
+from streamseg.infer.own import own_segmenter
+from streamseg.said import Said
+from streamseg.segmentation import Classes
 
 if TYPE_CHECKING:
-    from streamseg.infer.backends.contract import Backend
-    from streamseg.infer.spec import ModelSpec
-    from streamseg.infer.tuned import Choice
+    from streamseg.infer.model.spec import ModelSpec
+    from streamseg.infer.tuning_store import Choice
 
-_PICKLED = "pickled files can run code and are not read; export it with torch.onnx.export where it was trained"
-_ENGINE = "an engine runs code of whoever built it: name the .onnx file, or --trust-engine if that was you"
+_PICKLED = (
+    "pickled files can run code: export it with torch.onnx.export where it was made, then streamseg import FILE.onnx"
+)
+_ENGINE = "an engine can run code of those who built it: name the .onnx file, or --trust-engine if that was you"
 _ENGINES = (".engine", ".plan", ".trt")
 _NO_MODELS = {
     ".pt": _PICKLED,
     ".pth": _PICKLED,
     ".pkl": _PICKLED,
-    ".tflite": "convert it to ONNX, then `streamseg import`",
+    ".ckpt": _PICKLED,
+    **dict.fromkeys(
+        (".tflite", ".h5", ".keras", ".safetensors"), "convert it to ONNX, then streamseg import FILE.onnx"
+    ),
     **dict.fromkeys(_ENGINES, _ENGINE),
 }
+"""Suffixes of models that are not run, and what to do with each."""
 
 
-def load_recipe(
+def load_segmenter(
     name_or_path: str,
     settings: Mapping[str, object] | None = None,
     *,
     backend: str | None = None,
     trust_engine: bool = False,
     stopped: Callable[[], bool] = lambda: False,
-) -> Recipe:
+    said: Said | None = None,
+) -> SegmenterFactory:
     """Finds and checks a model: a network's name, a classical method's name, or the path of an .onnx file.
 
     `settings` are a classical method's own; `backend` is a name out of `backends.BACKENDS`, taken instead of the best.
     `trust_engine` admits the path of a TensorRT engine, which can run any code. Whatever takes long asks `stopped`.
+    Recipes that share `said` say what their backends miss only once.
 
     Raises:
         InputError: there is no such model, it is wrong in itself, or the settings are not its own.
     """
-    from streamseg.infer import classical
+    from streamseg.infer import classical, pose
 
     settings = settings or {}
     file = find_model(name_or_path)
@@ -52,92 +75,106 @@ def load_recipe(
         return classical.load(name_or_path, settings)
     if settings:
         raise InputError(f"'{name_or_path}' takes no settings", "only classical methods do")
+    if file is None and name_or_path == pose.NAME:
+        return pose.load(backend)
     if trust_engine and Path(name_or_path).suffix.lower() in _ENGINES:
         return _engine(Path(name_or_path), backend)
-    return _network(file or _onnx_path(name_or_path), backend, stopped)
+    if file is None and not Path(name_or_path).suffix:
+        added = find_added(name_or_path)
+        if added is not None and not isinstance(added, str | os.PathLike):
+            return _of_package(name_or_path, added)
+    return _network(file or _onnx_path(name_or_path), backend, stopped, said)
 
 
-def find_network(name_or_path: str) -> Path:
-    """The file of a network: by its name, or by its path.
+def list_models() -> list[Listed]:
+    """Everything that `--model` takes by name; a model that cannot be read is logged and left out."""
+    from streamseg.infer import classical, pose
 
-    Raises:
-        InputError: there is none.
-    """
-    return find_model(name_or_path) or _onnx_path(name_or_path)
+    methods = [
+        Listed(name, "classical", classical.load(name, {}).classes.names, 0, "Apache-2.0", "", method.summary)
+        for name, method in classical.METHODS.items()
+    ]
+    ours = [*list_networks(), *pose.list_itself(), *methods]
+    taken = {model.name for model in ours}
+    return [*ours, *(model for model in list_added() if model.name not in taken)]
 
 
-def _network(file: Path, backend: str | None, stopped: Callable[[], bool]) -> Recipe:
-    from streamseg.infer.backends import REFERENCE, check_wanted, openers
-    from streamseg.infer.check import check_model, input_info
+def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said: Said | None) -> SegmenterFactory:
+    from streamseg.infer.backends import REFERENCE, check_wanted, openers, paying_workers
+    from streamseg.infer.failover import FailoverNetwork
+    from streamseg.infer.model.onnxfile import inspect_onnx
+    from streamseg.infer.model.spec import spec_beside, spec_classes, spec_inside
+    from streamseg.infer.model.validate import check_model, input_info
     from streamseg.infer.network import MOST_AT_ONCE
-    from streamseg.infer.onnxfile import inspect_onnx
-    from streamseg.infer.spec import spec_beside, spec_classes, spec_inside
-    from streamseg.infer.stepping import SteppingNetwork
+    from streamseg.infer.tuning_store import remembered, tuned_openers
 
     check_wanted(backend)
+    said = said or Said()
     found = inspect_onnx(file)
     spec = spec_beside(file) or spec_inside(file, found.metadata)
     check_model(spec, found.inputs, found.outputs)
     shape = input_info(spec, found.inputs).shape
     batch = shape[0] if shape else None
     reference = openers(file, 1, REFERENCE)[REFERENCE]
-    tuned = {} if backend else _tuned(spec, file, reference, stopped)
-    return Recipe(
+    choices = {} if backend else remembered(file)
+
+    def make(choice: Choice | None, threads: int) -> Segmenter:
+        if choice is None:
+            return FailoverNetwork(spec, openers(file, threads, backend, stopped), reference, said=said)
+        chain = tuned_openers(file, threads, choice, stopped)
+        return FailoverNetwork(spec, chain, reference, compared=choice.backend, said=said)
+
+    return SegmenterFactory(
         name=spec.name,
         classes=spec_classes(spec),
-        make=tuned["file"].make
-        if "file" in tuned
-        else lambda threads: SteppingNetwork(spec, openers(file, threads, backend, stopped), reference),
+        make=functools.partial(make, choices.get("file")),
         parallel=True,
+        workers=paying_workers(backend),
         batch=batch or 1,
         most=batch or MOST_AT_ONCE,
         instances=spec.task == "instance",
         licence=spec.licence,
-        tuned=tuned,
+        side=max(spec.input.height or 0, spec.input.width or 0, *_sides(spec, shape)) or spec.input.side,
+        tuned={
+            goal: Workers(choice.workers, choice.threads, functools.partial(make, choice))
+            for goal, choice in choices.items()
+        },
     )
 
 
-def _tuned(
-    spec: ModelSpec, file: Path, reference: Callable[[], Backend], stopped: Callable[[], bool]
-) -> dict[str, Tuned]:
-    """What `streamseg tune` found."""
-    from streamseg.infer.stepping import SteppingNetwork
-    from streamseg.infer.tuned import remembered, tuned_openers
-
-    def maker(choice: Choice) -> Callable[[int], Segmenter]:
-        return lambda threads: SteppingNetwork(
-            spec, tuned_openers(file, threads, choice, stopped), reference, compared=choice.backend
-        )
-
-    return {goal: Tuned(choice.workers, choice.threads, maker(choice)) for goal, choice in remembered(file).items()}
+def _sides(spec: ModelSpec, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
+    """Those that the graph fixes."""
+    sides = () if shape is None else shape[2:] if spec.input.layout == "NCHW" else shape[1:3]
+    return tuple(side or 0 for side in sides)
 
 
-def _engine(file: Path, backend: str | None) -> Recipe:
-    """A recipe of an engine that somebody vouches for; only the YAML beside it can say what it is."""
-    from streamseg.infer.backends import check_wanted
-    from streamseg.infer.backends.tensorrt.opening import open_foreign
+def _engine(file: Path, backend: str | None) -> SegmenterFactory:
+    """A recipe of an engine that the user vouches for; only the YAML beside it can say what it is."""
+    from streamseg.infer.backends import check_wanted, paying_workers
+    from streamseg.infer.backends.tensorrt.load import open_foreign
+    from streamseg.infer.model.spec import spec_beside, spec_classes
     from streamseg.infer.network import Network
-    from streamseg.infer.spec import spec_beside, spec_classes
 
     check_wanted(backend)
     spec = spec_beside(file)
     if spec is None:
         raise InputError(f"{file}: nothing says how to feed this engine", f"write {file.with_suffix('.yaml').name}")
-    return Recipe(
+    return SegmenterFactory(
         name=spec.name,
         classes=spec_classes(spec),
         make=lambda threads: Network(spec, open_foreign(file, spec, backend)),
         parallel=True,
+        workers=paying_workers(backend or "tensorrt"),
         instances=spec.task == "instance",
         licence=spec.licence,
     )
 
 
 def network_file(name_or_path: str) -> Path:
-    """The file of a network.
+    """The file of a network: by its name, or by its path.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is none, or it is no network, or several.
     """
     from streamseg.infer import classical
 
@@ -147,20 +184,50 @@ def network_file(name_or_path: str) -> Path:
 
 
 def _onnx_path(text: str) -> Path:
+    from streamseg.infer import pose
+
+    if text == pose.NAME:
+        raise InputError(f"{text}: is several networks", "this is for one; see `streamseg models`")
+    check_format(text)
     path = Path(text)
-    hint = _NO_MODELS.get(path.suffix.lower())
-    if hint:
-        raise InputError(f"{text}: streamseg runs ONNX files, not {path.suffix}", hint)
     if path.suffix.lower() == ".onnx":
         if path.is_file():
             return path
-        raise InputError(f"{text}: no such file")
-    raise _unknown(text)
+        raise missing(text)
+    added = find_added(text)
+    if isinstance(added, str | os.PathLike):
+        return Path(added)
+    raise unknown_model(text)
 
 
-def _unknown(name: str) -> InputError:
+def check_format(path: str) -> None:
+    """Looks at what the name of a file ends in.
+
+    Raises:
+        InputError: it is that of a model, and not of one that streamseg takes.
+    """
+    suffix = Path(path).suffix
+    if hint := _NO_MODELS.get(suffix.lower()):
+        raise InputError(f"{path}: streamseg runs ONNX files, not {suffix}", hint)
+
+
+def _of_package(name: str, make: Callable[[], SimpleSegmenter]) -> SegmenterFactory:
+    """Of a model that another package makes; each stream has one of its own."""
+    classes = getattr(make, "classes", None)
+    if not isinstance(classes, Classes):
+        segmenter = make()
+        classes = segmenter.classes
+        segmenter.close()
+    return SegmenterFactory(name, classes, lambda threads: own_segmenter(make()), parallel=True, workers=1)
+
+
+def unknown_model(name: str) -> InputError:
+    """What to say of a name that no model has here: how to install it, or what comes near."""
     from streamseg.infer import classical
 
-    close = difflib.get_close_matches(name, [*network_names(), *classical.METHODS], n=3)
+    if name in IN_PACKAGES:
+        return InputError(f"model '{name}' is in a package of its own", installing.models(IN_PACKAGES[name]))
+    known = dict.fromkeys([*network_names(), *IN_PACKAGES, *classical.METHODS, *added_names()])
+    close = difflib.get_close_matches(name, known, n=3)
     guess = f"did you mean {' or '.join(close)}? " if close else ""
     return InputError(f"no model '{name}'", f"{guess}see `streamseg models`")

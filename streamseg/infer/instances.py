@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.infer.preprocess import Fit
+from streamseg.infer.model.geometry import Fit
 from streamseg.masks import draw_masks
 from streamseg.segmentation import Instances
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame
-from streamseg.infer.backends.contract import Backend, PictureBackend, Tensor
-from streamseg.infer.check import channel_axis, check_model, check_output_shape, input_info
-from streamseg.infer.instances import paint, read_instances
-from streamseg.infer.postprocess import Plane, argmax_planes, label_planes, probability_planes
-from streamseg.infer.preprocess import Fit, Preprocessor, input_size
-from streamseg.infer.spec import ROLES, ModelSpec, spec_classes
+from streamseg.infer.backends.contract import Backend, ImageBackend
+from streamseg.infer.model.geometry import Fit, input_size, sized
+from streamseg.infer.model.spec import ModelSpec, spec_classes
+from streamseg.infer.model.tensors import Tensor
+from streamseg.infer.model.validate import check_model, check_output_shape, input_info
+from streamseg.infer.preprocess import Preprocessor
+from streamseg.infer.readers import READERS
+from streamseg.said import Said
 from streamseg.segmentation import Segmentation
 
 MOST_AT_ONCE = 16
@@ -29,8 +31,8 @@ class Network:
     `scale`, which may be set between two calls, makes the input smaller where the graph leaves its size free.
     """
 
-    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
-        """Checks one against the other and warms up; owns the backend from here on.
+    def __init__(self, spec: ModelSpec, backend: Backend, said: Said | None = None) -> None:
+        """Checks one against the other and warms up; owns the backend from here on. `said` is the run's own.
 
         Raises:
             InputError: spec and graph differ.
@@ -39,15 +41,15 @@ class Network:
         self.classes = spec_classes(spec)
         self.scale = 1.0
         self._backend = backend
-        self._pictures = backend if isinstance(backend, PictureBackend) else None
+        self._images = backend if isinstance(backend, ImageBackend) else None
         try:
             check_model(spec, backend.inputs, backend.outputs)
             info = input_info(spec, backend.inputs)
             self._input = info.name
             self._batch = info.shape[0] if info.shape else None
-            self._spec = _with_size(spec, info.shape)
+            self._spec = msgspec.structs.replace(spec, input=sized(spec.input, info.shape))
             self._preprocess = Preprocessor(self._spec.input)
-            self._outside = spec.ignore_index if spec.ignore_index is not None else spec.background or 0
+            self._reader = READERS[spec.task](self._spec, said or Said())
             self.warmed_up = self._warm_up()
             """What it found in a generated picture, always the same one."""
         except BaseException:
@@ -68,7 +70,7 @@ class Network:
         found: list[Segmentation] = []
         for size, run in self._runs(frames):
             outputs, fits = self._run(run, size, self._batch or len(run))
-            found += self._read(run, fits, outputs)
+            found += self._reader.read(run, fits, outputs)
         return found
 
     def close(self) -> None:
@@ -87,60 +89,21 @@ class Network:
             for start in range(0, len(alike), most):
                 yield size, alike[start : start + most]
 
-    def _read(
-        self, frames: Sequence[Frame], fits: Sequence[Fit], outputs: Mapping[str, Tensor]
-    ) -> Iterator[Segmentation]:
-        read = self._instances if self._spec.task == "instance" else self._semantic
-        return read(frames, fits, outputs)
-
     def _run(
         self, frames: Sequence[Frame], size: tuple[int, int], batch: int
     ) -> tuple[Mapping[str, Tensor], list[Fit]]:
         """Outputs by role, checked: shapes that the graph left open are known only now."""
-        if self._pictures:
-            by_role, fits = self._pictures.segment([frame.image for frame in frames], size, batch)
+        if self._images:
+            by_role, fits = self._images.segment([frame.image for frame in frames], size, batch, self._preprocess.cell)
         else:
-            pictures, fits = self._preprocess([frame.pixels for frame in frames], size, batch)
-            outputs = self._backend.run({self._input: pictures})
+            images, fits = self._preprocess([frame.pixels for frame in frames], size, batch)
+            outputs = self._backend.run({self._input: images})
             by_role = {role: outputs[name] for role, name in self._spec.outputs.items()}
         for role, output in by_role.items():
             check_output_shape(self._spec, role, output.shape)
-            given = 1 if output.ndim == 2 and self._spec.task == "semantic" else output.shape[0]
-            if given != batch or not output.size:
+            if self._reader.count(output) != batch or not output.size:
                 raise InputError(f"{self._spec.name}: {batch} pictures in, {role} of shape {output.shape} out")
         return by_role, fits
-
-    def _instances(
-        self, frames: Sequence[Frame], fits: Sequence[Fit], by_role: Mapping[str, Tensor]
-    ) -> Iterator[Segmentation]:
-        """Objects, and labels painted from their masks at the network's own resolution."""
-        background = self.classes.background or 0
-        columns = [by_role[role] for role in ROLES["instance"]]
-        for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
-            boxes, scores, class_ids, masks = (column[i] for column in columns)
-            instances = read_instances(boxes, scores, class_ids, masks, fit, self._spec.least_score, len(self.classes))
-            size = fit.target.height, fit.target.width
-            labels = paint(instances, fit.frame, size, background)
-            yield Segmentation(labels, self.classes, frame.index, frame.time_s, None, instances)
-
-    def _semantic(
-        self, frames: Sequence[Frame], fits: Sequence[Fit], by_role: Mapping[str, Tensor]
-    ) -> Iterator[Segmentation]:
-        labels, confidence = self._planes(by_role)
-        for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
-            sure = None if confidence is None else fit.undo(confidence[i], 0)
-            whole = fit.undo(labels[i], self._outside)
-            yield Segmentation(whole, self.classes, frame.index, frame.time_s, sure)
-
-    def _planes(self, by_role: Mapping[str, Tensor]) -> tuple[Plane, Plane | None]:
-        if "probability" in by_role:
-            return probability_planes(by_role["probability"])
-        sure = by_role.get("confidence")
-        confidence = None if sure is None else label_planes(sure)
-        if "logits" in by_role:
-            logits = by_role["logits"]
-            return argmax_planes(logits, channel_axis(self._spec, logits.shape)), confidence
-        return label_planes(by_role["labels"]), confidence
 
     def _warm_up(self) -> Segmentation:
         """The first run is slow and shows what the graph did not declare: shapes, whether it runs at all, and how.
@@ -156,7 +119,8 @@ class Network:
             if output.dtype.kind == "f" and np.isnan(output).any():
                 said = f"{self._spec.name}: on {self._backend.name} {np.isnan(output).mean():.0%} of its {role} are NaN"
                 raise BackendError(said, "a value overflowed: another precision or backend may have room for it")
-        return next(iter(self._read(frames, fits, outputs)))
+        self._preprocess.cell = self._reader.cell(size, outputs)
+        return next(self._reader.read(frames, fits, outputs))
 
 
 def _blots(height: int, width: int) -> Frame:
@@ -164,12 +128,3 @@ def _blots(height: int, width: int) -> Frame:
     small = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     image = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
     return Frame(image, 0, 0.0, 0.0)
-
-
-def _with_size(spec: ModelSpec, shape: Sequence[int | None] | None) -> ModelSpec:
-    """The spec with the sides that the graph fixes."""
-    if shape is None:
-        return spec
-    height, width = shape[2:] if spec.input.layout == "NCHW" else shape[1:3]
-    size = {"height": spec.input.height or height, "width": spec.input.width or width}
-    return msgspec.structs.replace(spec, input=msgspec.structs.replace(spec.input, **size))

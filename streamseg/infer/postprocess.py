@@ -9,11 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
+VOID = 255
+"""The label of pixels that belong to no class."""
 
 
 def label_planes(output: NDArray[Any]) -> Plane:
-    """(N, h, w) u8 from integer labels (N, h, w), (h, w), (N, 1, h, w) or (N, h, w, 1); -1 becomes 255."""
-    return squeeze(output).astype(np.uint8, copy=False)
+    """(N, h, w) u8 from integer labels (N, h, w), (h, w), (N, 1, h, w) or (N, h, w, 1); what is no byte is `VOID`."""
+    planes = squeeze(output)
+    if planes.dtype != np.uint8 and planes.size and (planes.min() < 0 or planes.max() > VOID):
+        planes = np.where((planes >= 0) & (planes <= VOID), planes, VOID)
+    return planes.astype(np.uint8, copy=False)
+
+
+def strange_labels(output: NDArray[Any], n_classes: int, ignore: int | None) -> NDArray[np.bool_] | None:
+    """Where integer labels, (...), are neither a class nor `ignore`, nor below 0; None where that is nowhere."""
+    if not output.size or output.max() < n_classes:
+        return None
+    strange = output >= n_classes
+    if ignore is not None:
+        strange &= output != ignore
+    return strange if strange.any() else None
 
 
 def argmax_planes(logits: NDArray[Any], axis: int) -> Plane:
@@ -25,9 +40,9 @@ def argmax_planes(logits: NDArray[Any], axis: int) -> Plane:
     labels = np.zeros((planes.shape[0], *planes.shape[2:]), np.uint8)
     best = np.empty(planes.shape[2:], np.float32)
     class_id = np.empty(planes.shape[2:], np.uint8)
-    for picture, out in zip(planes, labels, strict=True):
-        np.copyto(best, picture[0])
-        for i, plane in enumerate(picture[1:], 1):
+    for image, out in zip(planes, labels, strict=True):
+        np.copyto(best, image[0])
+        for i, plane in enumerate(image[1:], 1):
             class_id.fill(i)
             higher = cv2.compare(plane, best, cv2.CMP_GT)
             cv2.copyTo(class_id, higher, out)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from streamseg.contracts import Mover
-from streamseg.motion.mover import Effort, Motion
+from streamseg.contracts import MaskPropagator
+from streamseg.motion.propagator import Effort, FlowPropagator
 
-__all__ = ["Effort", "make_mover"]
+__all__ = ["Effort", "make_propagator"]
 
 
-def make_mover(*, steady: bool = True, effort: Effort = "usual") -> Mover:
+def make_propagator(*, steady: bool = True, effort: Effort = "usual") -> MaskPropagator:
     """What carries the segmentations of one stream, to be made in the thread that shows them.
 
     `steady` takes the flicker out of what the network finds. `quick` is for files, where masks on both sides of a
     frame make up for what is saved; `fine` takes about twice the usual time for masks that fit better.
     """
-    return Motion(steady=steady, effort=effort)
+    return FlowPropagator(steady=steady, effort=effort)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ _NOISE = 2.0  # grey levels that are left over where nothing moves
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Thumbnail:
     """What is kept of a frame."""
 
     index: int
@@ -35,18 +35,22 @@ class Look:
     frame: tuple[int, int]
     """Height, width of the frame, px."""
     grey: Grey
-    """Every so manieth pixel of the frame: at most as many as 480x360 has."""
+    """Every n-th pixel of the frame: at most as many as 480x360 has."""
     colours: tuple[Grey, Grey]
     """Blue and red at half of its sides, twice as far from 128: they tell as much as brightness does."""
+    greys_at: dict[tuple[int, ...], Grey] = field(default_factory=dict)
+    """Softened brightness by size: a frame that labels come from is asked for the same ones again and again."""
+    colours_at: dict[tuple[int, ...], tuple[Grey, Grey]] = field(default_factory=dict)
+    """Blue and red by size."""
 
 
-def look_at(frame: Frame) -> Look:
+def look_at(frame: Frame) -> Thumbnail:
     """The frame, small."""
     shrink = max(1, math.ceil((frame.height * frame.width / _GREY_AREA) ** 0.5))
     height, width = (max(2, side // shrink // 2 * 2) for side in (frame.height, frame.width))
     grey, *colours = frame.small(height, width)
     blue, red = (np.asarray(cv2.addWeighted(colour, 2, colour, 0, -128), np.uint8) for colour in colours)
-    return Look(frame.index, frame.time_s, (frame.height, frame.width), grey, (blue, red))
+    return Thumbnail(frame.index, frame.time_s, (frame.height, frame.width), grey, (blue, red))
 
 
 class Search:
@@ -60,18 +64,18 @@ class Search:
         self._search.setPatchStride(_STRIDE)
         self._search.setGradientDescentIterations(10)
         self._search.setUseMeanNormalization(False)
-        self._small: dict[Look, Grey] = {}
+        self._small: dict[Thumbnail, Grey] = {}
 
-    def shape(self, look: Look) -> tuple[int, int]:
+    def shape(self, look: Thumbnail) -> tuple[int, int]:
         """Height and width of the flow; the same for frames of the same proportions, whatever their size."""
         height, width = look.frame
         scale = (self._area / (height * width)) ** 0.5
         return _covered(height * scale), _covered(width * scale)
 
-    def __call__(self, now: Look, then: Look, like: Flow | None = None) -> Flow | None:
+    def __call__(self, now: Thumbnail, then: Thumbnail, like: Flow | None = None) -> Flow | None:
         """From pixels of `now` to where they are in `then`; None where that cannot make one picture of the other.
 
-        What moves goes on moving: the search begins with a flow `like` this one, where one is known, and finds more in
+        What moves keeps moving: the search begins with a flow `like` this one, where one is known, and finds more in
         the same time.
         """
         self._small = {look: self._shrunk(look) for look in (now, then)}
@@ -82,7 +86,7 @@ class Search:
         # One that is no number must not come back as a start: OpenCV would crash on it.
         return flow if np.isfinite(flow).all() and _explains(flow, here, there) else None
 
-    def _shrunk(self, look: Look) -> Grey:
+    def _shrunk(self, look: Thumbnail) -> Grey:
         height, width = self.shape(look)
         known = self._small.get(look)
         if known is not None:

@@ -4,50 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
-from streamseg.buffers import Pool
-from streamseg.contracts import Controls, Renderer
+from streamseg import entrypoints
+from streamseg.bufferpool import Pool
+from streamseg.contracts import Controls, Renderer, View, ViewLike
 from streamseg.errors import InputError
-from streamseg.frame import Frame, Image, Pixels
+from streamseg.frame import Frame, Pixels
 from streamseg.metrics import Metrics
-from streamseg.planes import Planes, to_bgr
+from streamseg.options import RenderOptions
 from streamseg.render import contours
-from streamseg.render.background import Blur, Replace
+from streamseg.render.background import Blur, Replace, matte
 from streamseg.render.hud import Hud, Legend
 from streamseg.render.objects import Objects
 from streamseg.render.overlay import ColoursOnly, Overlay, SideBySide, source
 from streamseg.render.tint import tint
 from streamseg.segmentation import Segmentation
-
-Draw = Callable[[Image, Frame, Segmentation, float], None]
-"""Fills a picture from a frame, its segmentation and an opacity of 0..1."""
-
-
-class View(NamedTuple):
-    """A way to show a frame."""
-
-    draw: Draw
-    columns: int = 1
-    """Widths of the frame side by side."""
-    on_planes: Callable[[Planes, Planes, Segmentation, float], None] | None = None
-    """The same for a frame that came as planes: fills the first from the second."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderOptions:
-    """What is drawn."""
-
-    view: str = "overlay"
-    opacity: float = 0.5
-    outline: bool = False
-    legend: bool = False
-    hud: bool = False
-    boxes: bool = True
-    background: str | None = None
-    """For the view `replace`: a picture's path or '#rrggbb'."""
-
+from streamseg.yuv import Planes, to_bgr
 
 VIEWS: dict[str, Callable[[RenderOptions], View]] = {
     "overlay": lambda options: View(Overlay(), on_planes=tint),
@@ -55,49 +27,78 @@ VIEWS: dict[str, Callable[[RenderOptions], View]] = {
     "side-by-side": lambda options: View(SideBySide(), columns=2),
     "blur": lambda options: View(Blur()),
     "replace": lambda options: View(Replace(options.background)),
+    "matte": lambda options: View(matte),
     "objects": lambda options: View(Objects()),
     "boxes": lambda options: View(source),
     "source": lambda options: View(source),
 }
 
 
-def make_renderer(options: RenderOptions, controls: Controls) -> Renderer:
-    """A renderer for one stream; `controls.view` and `controls.opacity` are looked at anew for every frame.
+def find_view(view: ViewLike, options: RenderOptions) -> View:
+    """The view of that name, here or in a package that adds it, or `view` itself.
 
     Raises:
         InputError: there is no such view, or its background cannot be read.
     """
-    if options.view not in VIEWS:
-        raise InputError(f"no view '{options.view}'", f"one of {', '.join(VIEWS)}")
-    controls.view, controls.opacity, controls.views = options.view, options.opacity, tuple(VIEWS)
+    if isinstance(view, str):
+        if make := VIEWS.get(view):
+            return make(options)
+        view = entrypoints.load("views", view, ("view", VIEWS))
+        view = view() if isinstance(view, type) else view
+    if isinstance(view, View):
+        return view
+    if not callable(view):
+        raise InputError(f"{type(view).__name__} is no view", "a name, or a function that fills a picture")
+    return View(view)
+
+
+def make_renderer(options: RenderOptions, controls: Controls, view: ViewLike | None = None) -> Renderer:
+    """A renderer for one stream; `controls.view` and `controls.opacity` are read again for every frame.
+
+    `view` is an object that stands for the one that the options name.
+
+    Raises:
+        InputError: there is no such view, or its background cannot be read.
+    """
+    controls.view = options.view if view is None else view
+    controls.opacity, controls.views = options.opacity, tuple(VIEWS)
     return _Drawing(options, controls)
 
 
 class _Drawing:
     def __init__(self, options: RenderOptions, controls: Controls) -> None:
         self._options, self._controls = options, controls
-        self._views = {name: make(options) for name, make in VIEWS.items()}
+        self._named = {"replace": VIEWS["replace"](options)}  # its background is read before the first frame
+        self._asked, self._view = controls.view, self._find(controls.view)
         self._hud, self._legend = Hud(), Legend()
         self._pool = Pool()
 
     def __call__(self, frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Pixels:
         """Planes where the frame came as such and nothing is written over it, else a picture."""
-        options, view = self._options, self._views[self._controls.view]
-        boxes = options.boxes and segmentation.instances is not None and self._controls.view != "source"
-        pixels = self._fill(view, frame, segmentation)
+        options, asked = self._options, self._controls.view
+        if asked is not self._asked:
+            self._asked, self._view = asked, self._find(asked)
+        boxes = options.boxes and segmentation.instances is not None and asked != "source"
+        pixels = self._fill(self._view, frame, segmentation)
         if not (options.outline or boxes or options.legend or options.hud):
             return pixels
-        picture = to_bgr(pixels.wrapped()) if isinstance(pixels, Planes) else pixels
-        last = picture[:, -frame.width :]
+        image = to_bgr(pixels.wrapped()) if isinstance(pixels, Planes) else pixels
+        last = image[:, -frame.width :]
         if options.outline:
             contours.outline(last, segmentation)
         if boxes:
             contours.boxes(last, segmentation)
         if options.legend:
-            self._legend(last, segmentation, time.monotonic())
+            self._legend(last, segmentation, frame.time_s)
         if options.hud:
-            self._hud(picture, metrics, time.monotonic())
-        return picture
+            self._hud(image, metrics, time.monotonic())
+        return image
+
+    def _find(self, view: ViewLike) -> View:
+        """Views by name keep what they remember while others are shown."""
+        if not isinstance(view, str):
+            return find_view(view, self._options)
+        return self._named.setdefault(view, self._named.get(view) or find_view(view, self._options))
 
     def _fill(self, view: View, frame: Frame, segmentation: Segmentation) -> Pixels:
         opacity, height, width = self._controls.opacity, frame.height, frame.width
@@ -106,6 +107,6 @@ class _Drawing:
             drawn = Planes.blank(buffer, frame.planes.colours)
             view.on_planes(drawn, frame.planes, segmentation, opacity)
             return drawn
-        picture = self._pool.take(height, width * view.columns, 3)
-        view.draw(picture, frame, segmentation, opacity)
-        return picture
+        image = self._pool.take(height, width * view.columns, 3)
+        view.draw(image, frame, segmentation, opacity)
+        return image

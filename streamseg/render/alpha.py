@@ -32,8 +32,8 @@ def foreground(segmentation: Segmentation) -> Alpha | None:
     return np.asarray(cv2.min(drawn_as, segmentation.confidence), np.uint8)
 
 
-def enlarge(picture: Alpha, height: int, width: int) -> Alpha:
-    """`picture` at (height, width), smoothly."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=SMOOTH), np.uint8)
+def enlarge(image: Alpha, height: int, width: int) -> Alpha:
+    """`image` at (height, width), smoothly."""
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=SMOOTH), np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,9 @@ import numpy as np
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
-from streamseg.picturefile import read_picture
+from streamseg.imagefile import read_image
 from streamseg.render.alpha import enlarge, foreground
+from streamseg.render.matte import refine
 from streamseg.segmentation import Segmentation
 
 _SHRINK = 4  # a blur this wide loses nothing on a picture a quarter the size
@@ -25,8 +25,8 @@ class Blur:
     would draw the person's colours out into a halo.
     """
 
-    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
-        """Fills `picture`, (H, W, 3) like the frame."""
+    def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `image`, (H, W, 3) like the frame."""
         height, width = max(1, frame.height // _SHRINK), max(1, frame.width // _SHRINK)
         small = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
         person = _alpha(segmentation, height, width)
@@ -35,7 +35,7 @@ class Blur:
         total = cv2.GaussianBlur(small * weight, (0, 0), sigma)
         share = cv2.GaussianBlur(weight, (0, 0), sigma)[:, :, None]
         blurred = np.clip(total / np.maximum(share, 1e-3), 0, 255).astype(np.uint8)
-        _compose(picture, frame, segmentation, enlarge(blurred, frame.height, frame.width))
+        _compose(image, frame, segmentation, enlarge(blurred, frame.height, frame.width))
 
 
 class Replace:
@@ -45,11 +45,11 @@ class Replace:
         self._wanted = _read(background or "#2b2b2b")
         self._fitted: Image = np.zeros((0, 0, 3), np.uint8)
 
-    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
-        """Fills `picture`, (H, W, 3) like the frame."""
+    def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `image`, (H, W, 3) like the frame."""
         if self._fitted.shape[:2] != (frame.height, frame.width):
             self._fitted = _cover(self._wanted, frame.height, frame.width)
-        _compose(picture, frame, segmentation, self._fitted)
+        _compose(image, frame, segmentation, self._fitted)
 
 
 def _alpha(segmentation: Segmentation, height: int, width: int) -> Image:
@@ -57,28 +57,42 @@ def _alpha(segmentation: Segmentation, height: int, width: int) -> Image:
     return np.full((height, width), 255, np.uint8) if alpha is None else enlarge(alpha, height, width)
 
 
-def _compose(picture: Image, frame: Frame, segmentation: Segmentation, behind: Image) -> None:
+def matte(image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+    """Fills `image` with the foreground's share of each pixel, in grey: what to lay over other pictures with."""
+    cv2.cvtColor(_edged(frame, segmentation), cv2.COLOR_GRAY2BGR, dst=image)
+
+
+def _edged(frame: Frame, segmentation: Segmentation) -> Image:
+    """The foreground's share of each pixel of the frame, its edge where the colours have theirs."""
+    alpha = foreground(segmentation)
+    return np.full((frame.height, frame.width), 255, np.uint8) if alpha is None else refine(alpha, frame.image)
+
+
+def _compose(image: Image, frame: Frame, segmentation: Segmentation, behind: Image) -> None:
     """picture = frame x alpha + behind x (1 - alpha)."""
-    share = cv2.cvtColor(_alpha(segmentation, frame.height, frame.width), cv2.COLOR_GRAY2BGR)
-    cv2.multiply(frame.image, share, dst=picture, scale=1 / 255)
-    cv2.add(picture, cv2.multiply(behind, cv2.bitwise_not(share), scale=1 / 255), dst=picture)
+    share = cv2.cvtColor(_edged(frame, segmentation), cv2.COLOR_GRAY2BGR)
+    cv2.multiply(frame.image, share, dst=image, scale=1 / 255)
+    cv2.add(image, cv2.multiply(behind, cv2.bitwise_not(share), scale=1 / 255), dst=image)
 
 
 def _read(background: str) -> Image:
-    if re.fullmatch(r"#[0-9a-fA-F]{6}", background):
-        red, green, blue = bytes.fromhex(background[1:])
-        return np.array([[[blue, green, red]]], np.uint8)
-    if background.startswith("#"):
-        raise InputError(f"background {background}: not a colour", "write it as '#rrggbb'")
-    if not Path(background).is_file():
-        raise InputError(f"background {background}: no such picture", "name a picture, or a colour as '#rrggbb'")
-    return read_picture(Path(background))
+    if Path(background).is_file():
+        return read_image(Path(background))
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(background)[:3]
+    except ValueError:
+        raise InputError(
+            f"background {background}: neither a picture nor a colour", "a colour is a name as 'red', or '#rrggbb'"
+        ) from None
+    return np.array([[[blue, green, red]]], np.uint8)
 
 
-def _cover(picture: Image, height: int, width: int) -> Image:
-    """`picture` scaled to fill (height, width), its middle kept."""
-    scale = max(height / picture.shape[0], width / picture.shape[1])
-    tall, wide = max(height, round(picture.shape[0] * scale)), max(width, round(picture.shape[1] * scale))
-    large = cv2.resize(picture, (wide, tall), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+def _cover(image: Image, height: int, width: int) -> Image:
+    """`image` scaled to fill (height, width), its middle kept."""
+    scale = max(height / image.shape[0], width / image.shape[1])
+    tall, wide = max(height, round(image.shape[0] * scale)), max(width, round(image.shape[1] * scale))
+    large = cv2.resize(image, (wide, tall), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     top, left = (tall - height) // 2, (wide - width) // 2
     return np.ascontiguousarray(large[top : top + height, left : left + width])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from streamseg.frame import Image
@@ -20,12 +22,12 @@ class Hud:
         self._due_s = 0.0
         self._panel: Image = np.zeros((1, 1, 3), np.uint8)
 
-    def __call__(self, picture: Image, metrics: Metrics, now_s: float) -> None:
-        """Draws into `picture`; `now_s` is any monotonic clock."""
+    def __call__(self, image: Image, metrics: Metrics, now_s: float) -> None:
+        """Draws into `image`; `now_s` is any monotonic clock."""
         if now_s >= self._due_s:
             self._due_s = now_s + _REFRESH_S
-            self._panel = make_panel([(text, None) for text in hud_lines(metrics)], text_scale(picture))
-        blend_panel(picture, self._panel, 0, 0)
+            self._panel = make_panel([(text, None) for text in hud_lines(metrics)], text_scale(image))
+        blend_panel(image, self._panel, 0, 0)
 
 
 def hud_lines(metrics: Metrics) -> list[str]:
@@ -33,8 +35,8 @@ def hud_lines(metrics: Metrics) -> list[str]:
     age_ms = metrics.latency_ms.get("age", (0.0, 0.0))[0]
     infer_ms = metrics.latency_ms.get("infer", (0.0, 0.0))[0]
     lines = [f"{metrics.fps:.1f} fps", f"{age_ms:.0f} ms old, network {infer_ms:.1f} ms"]
-    if metrics.pace:
-        lines.append(metrics.pace.rpartition(": ")[2])
+    if metrics.explanation:
+        lines.append(metrics.explanation.decision)
     dropped = sum(metrics.dropped.values())
     return [*lines, f"{dropped} dropped"] if dropped else lines
 
@@ -43,18 +45,18 @@ class Legend:
     """The classes in view with their share of the picture, largest first."""
 
     def __init__(self) -> None:
-        self._due_s = 0.0
+        self._drawn_s = -math.inf
         self._panel: Image = np.zeros((1, 1, 3), np.uint8)
 
-    def __call__(self, picture: Image, segmentation: Segmentation, now_s: float) -> None:
-        """Draws into `picture`; `now_s` is any monotonic clock."""
-        if now_s >= self._due_s:
-            self._due_s = now_s + _REFRESH_S
-            self._panel = self._drawn(picture, segmentation)
-        blend_panel(picture, self._panel, 0, picture.shape[0] - self._panel.shape[0])
+    def __call__(self, image: Image, segmentation: Segmentation, time_s: float) -> None:
+        """Draws into `image`; `time_s` is the frame's own, so that a film read quickly has the shares of its frames."""
+        if abs(time_s - self._drawn_s) >= _REFRESH_S:
+            self._drawn_s = time_s
+            self._panel = self._drawn(image, segmentation)
+        blend_panel(image, self._panel, 0, image.shape[0] - self._panel.shape[0])
 
     @staticmethod
-    def _drawn(picture: Image, segmentation: Segmentation) -> Image:
+    def _drawn(image: Image, segmentation: Segmentation) -> Image:
         classes, areas = segmentation.classes, segmentation.areas()
         order = [i for i in np.argsort(-areas, kind="stable") if i != classes.background and areas[i] > 0]
         lines = [
@@ -62,4 +64,4 @@ class Legend:
             for i in order[:_MAX_LEGEND]
             for b, g, r in [classes.colours[i]]
         ]
-        return make_panel(lines, text_scale(picture) * 0.9) if lines else np.zeros((1, 1, 3), np.uint8)
+        return make_panel(lines, text_scale(image) * 0.9) if lines else np.zeros((1, 1, 3), np.uint8)

@@ -22,17 +22,17 @@ class Objects:
         self._overlay = Overlay()
         self._classes = Classes(tuple(map(str, range(_N + 1))), _colours(), background=0, ignore_index=None)
 
-    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
-        """Fills `picture`, (H, W, 3) like the frame; an object that is tracked keeps its colour."""
+    def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `image`, (H, W, 3) like the frame; an object that is tracked keeps its colour."""
         found = segmentation.instances
         if found is None:
-            self._overlay(picture, frame, segmentation, opacity)
+            self._overlay(image, frame, segmentation, opacity)
             return
         numbers = np.zeros_like(segmentation.labels)
         order = np.where(found.track_ids >= 0, found.track_ids, np.arange(len(found)))
         draw_masks(numbers, found, (frame.height, frame.width), order % _N + 1)
         own = Segmentation(numbers, self._classes, segmentation.frame_index, segmentation.frame_time_s)
-        self._overlay(picture, frame, own, opacity)
+        self._overlay(image, frame, own, opacity)
 
 
 def _colours() -> NDArray[np.uint8]:

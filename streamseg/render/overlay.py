@@ -24,14 +24,14 @@ class Overlay:
         self._table: NDArray[np.uint8] = np.zeros((256, 1, 3), np.uint8)
         self._colours: Image = np.zeros((0, 0, 3), np.uint8)
 
-    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
-        """Fills `picture`, (H, W, 3) like the frame."""
+    def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `image`, (H, W, 3) like the frame."""
         alpha = foreground(segmentation)
         colours = self._enlarged(segmentation, alpha, frame.height, frame.width)
-        cv2.addWeighted(frame.image, 1 - opacity, colours, opacity, 0, dst=picture)
+        cv2.addWeighted(frame.image, 1 - opacity, colours, opacity, 0, dst=image)
         if alpha is not None:
             _, undrawn = cv2.threshold(enlarge(alpha, frame.height, frame.width), 127, 255, cv2.THRESH_BINARY_INV)
-            cv2.copyTo(frame.image, undrawn, picture)
+            cv2.copyTo(frame.image, undrawn, image)
 
     def _enlarged(self, segmentation: Segmentation, alpha: Alpha | None, height: int, width: int) -> Image:
         classes = segmentation.classes
@@ -62,10 +62,10 @@ def grown(labels: NDArray[np.uint8], alpha: Alpha | None) -> NDArray[np.uint8]:
 class ColoursOnly:
     """The class colours without the video; black where nothing is drawn."""
 
-    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
-        """Fills `picture`; hard borders, so that every pixel shows exactly one class."""
+    def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `image`; hard borders, so that every pixel shows exactly one class."""
         coloured = cv2.applyColorMap(segmentation.labels, colour_table(segmentation.classes))
-        cv2.resize(coloured, (frame.width, frame.height), dst=picture, interpolation=cv2.INTER_NEAREST)
+        cv2.resize(coloured, (frame.width, frame.height), dst=image, interpolation=cv2.INTER_NEAREST)
 
 
 class SideBySide:
@@ -74,12 +74,12 @@ class SideBySide:
     def __init__(self) -> None:
         self._overlay = Overlay()
 
-    def __call__(self, picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
-        """Fills `picture`, which is twice as wide as the frame."""
-        np.copyto(picture[:, : frame.width], frame.image)
-        self._overlay(picture[:, frame.width :], frame, segmentation, opacity)
+    def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `image`, which is twice as wide as the frame."""
+        np.copyto(image[:, : frame.width], frame.image)
+        self._overlay(image[:, frame.width :], frame, segmentation, opacity)
 
 
-def source(picture: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+def source(image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
     """The frame as it came."""
-    np.copyto(picture, frame.image)
+    np.copyto(image, frame.image)

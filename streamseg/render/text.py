@@ -14,18 +14,21 @@ _LINE_PX = 30  # height of a line at scale 1
 _DARKEN = 0.35
 Colour = tuple[int, int, int]
 WHITE: Colour = (245, 245, 245)
+BLACK: Colour = (0, 0, 0)
 
 
-def text_scale(picture: Image) -> float:
+def text_scale(image: Image) -> float:
     """Text is a thirtieth of the picture's height, and never too small to read."""
-    return max(0.4, float(picture.shape[0]) / 30 / _LINE_PX)
+    return max(0.4, float(image.shape[0]) / 30 / _LINE_PX)
 
 
-def put_text(picture: Image, text: str, x: int, y: int, scale: float) -> None:
+def put_text(image: Image, text: str, x: int, y: int, scale: float) -> None:
     """One line with its lower left corner at (x, y), readable on any ground."""
     weight = max(1, round(scale * 1.6))
-    for colour, more in (((0, 0, 0), 2 * weight), (WHITE, 0)):
-        cv2.putText(picture, text, (x, y), _FONT, scale * 0.8, colour, weight + more, cv2.LINE_AA)
+    corners = [(x + across, y + down, BLACK) for across in (-weight, weight) for down in (-weight, weight)]
+    # Not one line of twice the weight: in OpenCV 5 that is a bolder letter, not a thicker line.
+    for left, base, colour in (*corners, (x, y, WHITE)):
+        cv2.putText(image, text, (left, base), _FONT, scale * 0.8, colour, weight, cv2.LINE_AA)
 
 
 def make_panel(lines: Sequence[tuple[str, Colour | None]], scale: float) -> Image:
@@ -44,10 +47,10 @@ def make_panel(lines: Sequence[tuple[str, Colour | None]], scale: float) -> Imag
     return panel
 
 
-def blend_panel(picture: Image, panel: Image, x: int, y: int) -> None:
+def blend_panel(image: Image, panel: Image, x: int, y: int) -> None:
     """Darkens the picture under the panel and adds the text; what does not fit is left out."""
     x, y = max(0, x), max(0, y)
-    part = picture[y : y + panel.shape[0], x : x + panel.shape[1]]
+    part = image[y : y + panel.shape[0], x : x + panel.shape[1]]
     if part.size:
         cut = panel[: part.shape[0], : part.shape[1]]
         cv2.addWeighted(part, _DARKEN, np.ascontiguousarray(cut), 1.0, 0, dst=part)

@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.planes import Plane, Planes, to_yuv
 from streamseg.render.alpha import enlarge, foreground
 from streamseg.render.overlay import grown
 from streamseg.render.palette import colour_table
 from streamseg.segmentation import Segmentation
+from streamseg.yuv import Plane, Planes, to_yuv
 
 
-def tint(picture: Planes, planes: Planes, segmentation: Segmentation, opacity: float) -> None:
-    """Fills `picture` with `planes` and class colours blended over; what is not drawn stays as it was, to the bit.
+def tint(image: Planes, planes: Planes, segmentation: Segmentation, opacity: float) -> None:
+    """Fills `image` with `planes` and class colours blended over; what is not drawn stays as it was, to the bit.
 
     Each block of 2x2 pixels has one colour in 4:2:0, so it is drawn as a whole or not at all: the mask is enlarged
     to half the picture's height and width, a quarter of the work.
@@ -22,33 +22,33 @@ def tint(picture: Planes, planes: Planes, segmentation: Segmentation, opacity: f
     classes, alpha = segmentation.classes, foreground(segmentation)
     table = np.asarray(cv2.transform(colour_table(classes), to_yuv(planes.colours)), np.uint8)
     if len(classes) == 2 and classes.background is not None:
-        _blend_flat(picture, planes, table[1 - classes.background, 0], opacity)
+        _blend_flat(image, planes, table[1 - classes.background, 0], opacity)
     else:
         coloured = cv2.applyColorMap(grown(segmentation.labels, alpha), table)
-        _blend(picture, planes, np.asarray(coloured, np.uint8), opacity)
+        _blend(image, planes, np.asarray(coloured, np.uint8), opacity)
     if alpha is not None:
         _, undrawn = cv2.threshold(enlarge(alpha, *planes.u.shape), 127, 255, cv2.THRESH_BINARY_INV)
-        _restore(picture, planes, np.asarray(undrawn, np.uint8))
+        _restore(image, planes, np.asarray(undrawn, np.uint8))
 
 
-def _blend_flat(picture: Planes, planes: Planes, colour: NDArray[np.uint8], opacity: float) -> None:
+def _blend_flat(image: Planes, planes: Planes, colour: NDArray[np.uint8], opacity: float) -> None:
     """One colour everywhere: what is background is put back afterwards."""
-    for out, plane, value in zip(_three(picture), _three(planes), colour, strict=True):
+    for out, plane, value in zip(_three(image), _three(planes), colour, strict=True):
         cv2.convertScaleAbs(plane, out, 1 - opacity, opacity * float(value))
 
 
-def _blend(picture: Planes, planes: Planes, coloured: NDArray[np.uint8], opacity: float) -> None:
+def _blend(image: Planes, planes: Planes, coloured: NDArray[np.uint8], opacity: float) -> None:
     """`coloured` is (h, w, 3) YUV, to be enlarged."""
-    for out, plane, small in zip(_three(picture), _three(planes), cv2.split(coloured), strict=True):
+    for out, plane, small in zip(_three(image), _three(planes), cv2.split(coloured), strict=True):
         cv2.addWeighted(plane, 1 - opacity, enlarge(np.asarray(small, np.uint8), *plane.shape), opacity, 0, dst=out)
 
 
-def _restore(picture: Planes, planes: Planes, undrawn: Plane) -> None:
+def _restore(image: Planes, planes: Planes, undrawn: Plane) -> None:
     """Puts back what is under `undrawn`, (H / 2, W / 2): in brightness two pixels at a time, as one of 16 bits."""
     for row in (0, 1):
-        cv2.copyTo(planes.y[row::2].view(np.uint16), undrawn, picture.y[row::2].view(np.uint16))
-    cv2.copyTo(planes.u, undrawn, picture.u)
-    cv2.copyTo(planes.v, undrawn, picture.v)
+        cv2.copyTo(planes.y[row::2].view(np.uint16), undrawn, image.y[row::2].view(np.uint16))
+    cv2.copyTo(planes.u, undrawn, image.u)
+    cv2.copyTo(planes.v, undrawn, image.v)
 
 
 def _three(planes: Planes) -> tuple[Plane, Plane, Plane]:

@@ -67,7 +67,7 @@ def _state(readings: list[tuple[str, Reading]]) -> Iterator[Metric]:
     ready = GaugeMetricFamily("streamseg_stream_ready", "1 where the newest frame is fresh.", labels=["stream"])
     age = GaugeMetricFamily("streamseg_frame_age_seconds", "Age of the newest frame shown.", labels=["stream"])
     restarts = CounterMetricFamily(
-        "streamseg_restarts", "Times the stream failed and was begun anew.", labels=["stream"]
+        "streamseg_restarts", "Times the stream failed and was restarted.", labels=["stream"]
     )
     events = CounterMetricFamily(
         "streamseg_source_events", "What the source met and got over, such as reconnects.", labels=["stream", "event"]

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import TextIO
 
-from streamseg.errors import redact
+from streamseg.redaction import redact
 
 STREAM: ContextVar[str] = ContextVar("stream", default="")
 """Name of the stream that the running thread belongs to."""

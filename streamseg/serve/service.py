@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from aiohttp import web
 
-from streamseg.errors import InputError, OutputError, StreamsegError
-from streamseg.serve.guard import read_token
+from streamseg.errors import StreamsegError
+from streamseg.serve.auth import read_token
+from streamseg.serve.listener import listen
 from streamseg.serve.log import set_up_logging
-from streamseg.serve.notify import notify, watchdog_s
 from streamseg.serve.stream import Reading, Stream
-from streamseg.serve.streams import Streams
+from streamseg.serve.supervisor import Streams
+from streamseg.serve.systemd import notify, watchdog_s
 from streamseg.serve.web import make_app
+from streamseg.signals import SIGNALS
 
 _log = logging.getLogger(__name__)
-_SEND_BUFFER = 1 << 16  # a viewer's picture is at most as old as what fits in here
 _MOST_CLIENTS = 256  # of which some may say nothing for ever; file descriptors are for cameras and outputs
 _TICK_S = 5.0
 
@@ -53,13 +52,17 @@ def run(options: ServeOptions, *, as_json: bool, debug: bool) -> None:
 async def _serve(options: ServeOptions, token: str | None) -> None:
     asked, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
+    with SIGNALS.calling(lambda: loop.call_soon_threadsafe(asked.set)):
+        await _until(asked, reload, options, token)
+
+
+async def _until(asked: asyncio.Event, reload: asyncio.Event, options: ServeOptions, token: str | None) -> None:
+    loop = asyncio.get_running_loop()
     streams = Streams(options.config)
-    listener = _listen(options.listen, closed=token is None and not options.no_auth)
+    listener = listen(options.listen, closed=token is None and not options.no_auth)
     runner = web.AppRunner(
-        make_app(streams, token, options.allow_hosts),
+        make_app(streams, token, (listener.host, *options.allow_hosts)),
         access_log=None,
         handle_signals=False,
         handler_cancellation=True,
@@ -70,10 +73,11 @@ async def _serve(options: ServeOptions, token: str | None) -> None:
         await runner.setup()
         server = runner.server
         assert server is not None, "it is set up"
-        await loop.create_server(
-            lambda: server() if len(server.connections) < _MOST_CLIENTS else _Shut(), sock=listener
-        )
-        _log.info("http://%s: %s", options.listen, said)
+        for each in listener.sockets:
+            await loop.create_server(
+                lambda: server() if len(server.connections) < _MOST_CLIENTS else _Shut(), sock=each
+            )
+        _log.info("%s: %s", listener.url, said)
         notify("READY=1")
         chores = [asyncio.create_task(_reload(streams, reload)), asyncio.create_task(_watch(streams))]
         await asked.wait()
@@ -92,18 +96,18 @@ async def _reload(streams: Streams, asked: asyncio.Event) -> None:
         await asked.wait()
         asked.clear()
         try:
-            _log.info("read anew: %s", await asyncio.to_thread(streams.load))
+            _log.info("reloaded: %s", await asyncio.to_thread(streams.load))
         except StreamsegError as error:
-            _log.error("not read anew, all goes on as before: %s", error)
+            _log.error("not reloaded, everything runs as before: %s", error)
         except Exception:
-            _log.exception("not read anew, which is a defect in streamseg")
+            _log.exception("not reloaded, which is a defect in streamseg")
 
 
 async def _watch(streams: Streams) -> None:
-    """Tells systemd that frames go on: a stream that takes frames in and gives none out keeps the message back.
+    """Tells systemd that frames keep coming: a stream that takes frames in and gives none out keeps the message back.
 
     A camera that is away is no reason to start the process again, so a stream without frames does not; nor does one
-    that fails and is begun anew, or whose network is still being loaded for its first frame.
+    that fails and is restarted, or whose network is still being loaded for its first frame.
     """
     allowed_s = watchdog_s()
     before: dict[Stream, Reading] = {}
@@ -131,28 +135,3 @@ class _Shut(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).abort()
-
-
-def _listen(listen: str, *, closed: bool) -> socket.socket:
-    """The socket that clients come to; where it is `closed` other machines cannot."""
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    try:
-        address, number = ipaddress.ip_address(host), int(port)
-    except ValueError:
-        raise InputError(f"--listen {listen}: expected ADDRESS:PORT", "127.0.0.1:8090 or [::]:8090") from None
-    if closed and not address.is_loopback:
-        raise InputError(
-            f"--listen {listen}: other machines could look without being asked who they are",
-            "--token-file FILE, or --no-auth if that is meant",
-        )
-    made = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        made.bind((host, number))
-        made.listen(128)
-    except (OSError, OverflowError) as error:
-        made.close()
-        raise OutputError(f"--listen {listen}: {getattr(error, 'strerror', None) or error}") from None
-    return made

@@ -15,17 +15,19 @@ import msgspec
 
 from streamseg.assembly import assemble
 from streamseg.config import RunOptions
-from streamseg.contracts import Controls, Recipe
-from streamseg.errors import SourceError, StreamsegError, redact
+from streamseg.contracts import Controls, SegmenterFactory
+from streamseg.errors import SourceError, StreamsegError
 from streamseg.metrics import Meter, Metrics
-from streamseg.pipeline import Pipeline
-from streamseg.serve.latest import Latest
+from streamseg.pipeline.pipeline import Pipeline
+from streamseg.redaction import redact, shown
+from streamseg.said import Said
+from streamseg.serve.latest_result import Latest
 from streamseg.serve.log import STREAM
-from streamseg.serve.outputs import fresh
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+_USUAL_FPS = 25.0
 _SLACK_S = 1.0  # a frame may be this much older than the stall timeout before the stream counts as stalled
 
 State = Literal["opening", "running", "stalled", "waiting", "finished", "stopped"]
@@ -52,10 +54,10 @@ class Reading:
 class Stream:
     """Runs `options` in a thread of its own until it is stopped, or until a file has been shown whole."""
 
-    def __init__(self, name: str, options: RunOptions, load: Callable[..., Recipe]) -> None:
+    def __init__(self, name: str, options: RunOptions, load: Callable[..., SegmenterFactory], said: Said) -> None:
         self.name, self.options, self.latest = name, options, Latest()
-        self.source = redact(str(options.source))
-        self._load, self._meter = load, Meter()
+        self.source = shown(options.source_text)
+        self._load, self._said, self._meter = load, said, Meter()
         self._stopped = threading.Event()
         self._controls = Controls()
         self._pipeline: Pipeline | None = None
@@ -88,7 +90,7 @@ class Stream:
         """A reading, from any thread."""
         pipeline, shown = self._pipeline, self.latest.shown
         age_s = time.monotonic() - shown.frame.arrived_s if shown else None
-        fresh = age_s is not None and age_s < self.options.stall_timeout + _SLACK_S
+        fresh = age_s is not None and age_s < self.options.capture.stall_timeout_s + _SLACK_S + _step_s(pipeline)
         state = self._state
         if state == "running" and shown and not fresh:
             state = "stalled"
@@ -120,10 +122,16 @@ class Stream:
         """One life of the pipeline, and why it ended: None where it was asked to or had no more frames."""
         self._controls = Controls(quit=self._stopped.is_set())
         self._state = "opening"
+        alone = msgspec.structs.replace(self.options.capture, wait=False)  # the stream waits by itself
         try:
-            options = msgspec.structs.replace(self.options, outputs=tuple(map(fresh, self.options.outputs)))
             self._pipeline = assemble(
-                options, self._controls, load=self._load, more_sinks=[self.latest], meter=self._meter
+                msgspec.structs.replace(self.options, capture=alone),
+                self._controls,
+                load=self._load,
+                more_sinks=[self.latest],
+                meter=self._meter,
+                said=self._said,
+                existing="keep",
             )
             self._state = "running"
             self._pipeline.run()
@@ -149,3 +157,9 @@ class Stream:
         _log.debug("why", exc_info=None if known else error)
         _log.warning("%s; trying again in %.1f s", self._error, wait_s)
         self._stopped.wait(wait_s)
+
+
+def _step_s(pipeline: Pipeline | None) -> float:
+    """Between two frames; long where only few of the source's are taken."""
+    info = pipeline.source.info if pipeline else None
+    return (1 / info.fps if info.fps else info.every / _USUAL_FPS) if info else 0.0

@@ -10,7 +10,7 @@ import cv2
 from aiohttp import web
 
 from streamseg.contracts import Shown
-from streamseg.frame import Image
+from streamseg.frame import squared
 from streamseg.serve.stream import Stream
 
 MOST_VIEWERS = 64
@@ -22,7 +22,7 @@ _QUALITY = 80
 _BOUNDARY = "streamseg-picture"
 
 
-class Picture:
+class FileImage:
     """One stream's pictures for any number of viewers; belongs to the event loop."""
 
     def __init__(self, stream: Stream) -> None:
@@ -60,7 +60,7 @@ class Picture:
     async def _jpeg(self, shown: Shown) -> bytes:
         async with self._encoding:
             if self._encoded is None or self._encoded[0] is not shown:
-                self._encoded = shown, await asyncio.to_thread(_encode, shown.picture)
+                self._encoded = shown, await asyncio.to_thread(_encode, shown)
             return self._encoded[1]
 
     def _poke(self) -> None:
@@ -79,7 +79,7 @@ class Viewers:
     def __init__(self) -> None:
         self.count = 0
 
-    async def show(self, picture: Picture, request: web.Request) -> web.StreamResponse:
+    async def show(self, image: FileImage, request: web.Request) -> web.StreamResponse:
         """Motion JPEG until the viewer goes, or takes nothing for `SLOWEST_S`."""
         if self.count >= MOST_VIEWERS:
             return web.Response(
@@ -94,7 +94,7 @@ class Viewers:
 
         try:
             await response.prepare(request)
-            await picture.watch(send)
+            await image.watch(send)
         except (asyncio.TimeoutError, TimeoutError, ConnectionError):
             if request.transport is not None:
                 request.transport.abort()  # closing would wait for a buffer that nobody empties
@@ -103,7 +103,8 @@ class Viewers:
         return response
 
 
-def _encode(picture: Image) -> bytes:
-    done, encoded = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
+def _encode(shown: Shown) -> bytes:
+    image = squared(shown.image, shown.frame.pixel_aspect)
+    done, encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
     assert done, "JPEG holds every picture up to 65535 pixels a side"
     return encoded.tobytes()

@@ -9,11 +9,11 @@ from pathlib import Path
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from streamseg.serve.auth import guard
 from streamseg.serve.exposition import registry
-from streamseg.serve.guard import guard
 from streamseg.serve.stream import Stream
-from streamseg.serve.streams import Streams
-from streamseg.serve.viewers import Picture, Viewers
+from streamseg.serve.supervisor import Streams
+from streamseg.serve.viewers import FileImage, Viewers
 
 _PAGE = Path(__file__).parent / "page"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,7 +38,7 @@ class _Routes:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
         self._viewers = Viewers()
-        self._pictures: dict[Stream, Picture] = {}
+        self._images: dict[Stream, FileImage] = {}
         self._registry = registry(streams.now, lambda: self._viewers.count)
 
     async def health(self, request: web.Request) -> web.StreamResponse:
@@ -57,22 +57,22 @@ class _Routes:
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def still(self, request: web.Request) -> web.StreamResponse:
-        jpeg = await self._picture(request).now()
+        jpeg = await self._image(request).now()
         if jpeg is None:
             raise web.HTTPNotFound
         return web.Response(body=jpeg, content_type="image/jpeg")
 
     async def moving(self, request: web.Request) -> web.StreamResponse:
-        return await self._viewers.show(self._picture(request), request)
+        return await self._viewers.show(self._image(request), request)
 
-    def _picture(self, request: web.Request) -> Picture:
+    def _image(self, request: web.Request) -> FileImage:
         stream = self._streams.find(request.match_info["name"])
         if stream is None:
             raise web.HTTPNotFound
-        if stream not in self._pictures:
-            self._pictures = {old: shown for old, shown in self._pictures.items() if not old.gone}
-            self._pictures[stream] = Picture(stream)
-        return self._pictures[stream]
+        if stream not in self._images:
+            self._images = {old: shown for old, shown in self._images.items() if not old.gone}
+            self._images[stream] = FileImage(stream)
+        return self._images[stream]
 
 
 def row(stream: Stream) -> dict[str, object]:

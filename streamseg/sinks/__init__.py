@@ -2,72 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
-from streamseg.contracts import Controls, Sink
+from streamseg import entrypoints
+from streamseg.contracts import Controls, Existing, Sink
 from streamseg.errors import InputError
-from streamseg.sinks.events import EventsSink
-from streamseg.sinks.hls import HlsSink
-from streamseg.sinks.jsonl import JsonlSink
-from streamseg.sinks.null import NullSink
-from streamseg.sinks.pictures import MasksSink, PicturesSink
-from streamseg.sinks.publish import publish
+from streamseg.frame import StreamInfo
+from streamseg.segmentation import Classes, find_class
+from streamseg.sinks.events import EVENTS
+from streamseg.sinks.function import own_sink
+from streamseg.sinks.hls import HLS
+from streamseg.sinks.images import IMAGES, MASKS
+from streamseg.sinks.jsonl import JSONL
+from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.null import NULL
+from streamseg.sinks.publish import PUBLISH
 from streamseg.sinks.retry import Retrying
-from streamseg.sinks.segments import SegmentsSink
-from streamseg.sinks.video import VideoSink
-from streamseg.sinks.videofile import FORMATS
-from streamseg.sinks.window import WindowSink
+from streamseg.sinks.segments import SEGMENTS
+from streamseg.sinks.video import VIDEO
+from streamseg.sinks.window import WINDOW
 
-SINKS: dict[str, Callable[[str, Controls], Sink]] = {
-    "window": lambda uri, controls: WindowSink(controls),
-    "video": lambda uri, controls: VideoSink(uri),
-    "segments": lambda uri, controls: SegmentsSink(uri),
-    "pictures": lambda uri, controls: PicturesSink(uri),
-    "masks": lambda uri, controls: MasksSink(uri),
-    "jsonl": JsonlSink,
-    "publish": publish,
-    "hls": HlsSink,
-    "events": lambda uri, controls: EventsSink(uri),
-    "null": lambda uri, controls: NullSink(),
+_log = logging.getLogger(__name__)
+_OTHER_VIDEOS = (".avi", ".webm", ".gif", ".wmv", ".m4v", ".mpg", ".mpeg", ".flv")
+_TABLES = (".csv", ".json", ".xlsx", ".tsv")
+
+SINKS: dict[str, OutputKind] = {
+    "window": WINDOW,
+    "video": VIDEO,
+    "segments": SEGMENTS,
+    "events": EVENTS,
+    "publish": PUBLISH,
+    "hls": HLS,
+    "pictures": IMAGES,
+    "masks": MASKS,
+    "jsonl": JSONL,
+    "null": NULL,
 }
+"""Every kind of output; the first that a name asks for is taken."""
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tiff")
 
-
-def sink_kind(uri: str) -> str:
-    """The key of `SINKS` that `uri` asks for.
+def sink_kind(uri: str) -> OutputKind:
+    """The kind that `uri` asks for, of `SINKS` or of a package that adds it, which takes the whole of `uri`.
 
     Raises:
         InputError: none of them.
     """
-    name = Path(uri.partition("?")[0]).name
-    suffix = Path(name).suffix.lower()
-    if uri in ("window", "null"):
-        return uri
-    if uri.lower().startswith("rtsp://"):
-        return "publish"
-    if uri.startswith(("masks:", "hls:", "events:")):
-        return uri.partition(":")[0]
-    if uri == "-" or uri.startswith("jsonl:") or suffix == ".jsonl":
-        return "jsonl"
-    if suffix in FORMATS:
-        return "segments" if "%" in name or "?" in uri else "video"
-    if suffix in _PICTURES:
-        return "pictures"
-    raise InputError(
-        f"output '{uri}': not known",
-        "window, FILE.mp4|mkv|mov|ts, NAME-%H%M%S.mp4, events:FOLDER, rtsp://…, hls:FOLDER, FILE.png|jpg, "
-        "masks:FOLDER, FILE.jsonl, - or null",
-    )
+    for kind in SINKS.values():
+        if kind.means(uri):
+            return kind
+    word = uri.partition(":")[0]
+    if part := entrypoints.parts("outputs").get(word):
+        return OutputKind(forms=f"{word}:…", means=lambda _: True, open=lambda uri, *_: own_sink(part.load()(uri)))
+    raise InputError(f"output '{uri}': not known", _meant(uri) or ", ".join(kind.forms for kind in SINKS.values()))
 
 
-def open_sink(uri: str, controls: Controls, *, live: bool = False) -> Sink:
-    """Opens the output that `uri` names; on a `live` stream one that fails later is tried again for ever.
+def _meant(uri: str) -> str:
+    """What to write instead, where that can be told."""
+    path = Path(uri)
+    if uri in ("masks", "hls"):
+        return f"{uri}:FOLDER"
+    if path.suffix.lower() in _OTHER_VIDEOS:
+        return f"{path.with_suffix('.mp4')}"
+    if path.suffix.lower() in _TABLES:
+        return f"{path.with_suffix('.jsonl')} has the numbers; docs/howto/tables.md makes such a file of it"
+    return ""
+
+
+def check_addresses(uris: Iterable[str]) -> None:
+    """Looks at every address to publish at, and at the environment that it wants to be filled from; opens nothing.
+
+    Raises:
+        InputError: one is none.
+    """
+    for uri in uris:
+        sink_kind(uri).check(uri)
+
+
+def check_classes(uris: Iterable[str], classes: Classes) -> None:
+    """Looks for every class that outputs name; opens nothing.
+
+    Raises:
+        InputError: the model has no such class.
+    """
+    for uri in uris:
+        if name := sink_kind(uri).asked_class(uri):
+            _check_class(uri, name, classes)
+
+
+def _check_class(uri: str, name: str, classes: Classes) -> None:
+    try:
+        found = classes.names[find_class(classes, name)]
+    except InputError as error:
+        raise InputError(f"{uri}: {error.message}", error.hint) from None
+    if found.casefold() != name.casefold():
+        _log.info("%s: %s is what this model calls %s", uri, found, name)
+
+
+def open_sink(uri: str, info: StreamInfo, controls: Controls, *, existing: Existing = "refuse") -> Sink:
+    """Opens the output that `uri` names for the stream of `info`; on a live one it is tried again when it fails later.
+
+    Whether its files are there already `streamseg.sinks.claims` tells before; what appears since is never replaced
+    unless `existing` says so.
 
     Raises:
         InputError: there is no such kind of output.
         OutputError: it cannot be opened here.
     """
-    sink = SINKS[sink_kind(uri)](uri, controls)
-    return Retrying(sink) if live and sink.blocking and not isinstance(sink, Retrying) else sink
+    return retrying(sink_kind(uri).open(uri, info, controls, existing), info)
+
+
+def retrying(sink: Sink, info: StreamInfo) -> Sink:
+    """`sink`; on a live stream one that fails later is tried again, where it has a thread of its own to wait in."""
+    return Retrying(sink) if info.live and sink.blocking and not isinstance(sink, Retrying) else sink

@@ -6,22 +6,19 @@ import os
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError
-from streamseg.frame import Pixels
-from streamseg.segmentation import Classes
-from streamseg.sinks.pictures import write_whole
-from streamseg.sinks.preroll import Preroll, Unit
-from streamseg.sinks.query import percent, seconds, split_query
-from streamseg.sinks.video import CLOCK, Encoder
-from streamseg.sinks.videofile import VideoFile, check_room, in_use, keep, reason, unused
-
-if TYPE_CHECKING:
-    from av.video.stream import VideoStream
+from streamseg.files import Folder, write_whole
+from streamseg.segmentation import find_class
+from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, in_use, reason, recover_part
+from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.names import Names
+from streamseg.sinks.preroll import EncodedPacket, Preroll
+from streamseg.sinks.query import percent, seconds, split_query, without_query
+from streamseg.sinks.video import CLOCK, Encoder, Form, form
 
 OPTIONS = ("class", "area", "before", "after")
 _ROUNDING_S = 1e-6
@@ -37,30 +34,28 @@ class EventsSink:
     """
 
     blocking = True
-    needs_picture = True
+    needs_image = True
 
     def __init__(self, uri: str) -> None:
-        name, asked = split_query(uri.removeprefix("events:"), OPTIONS)
-        if not name or "class" not in asked:
-            raise InputError(f"{uri}: needs a folder and a class", "events:clips?class=person&area=5")
-        self._folder, self._class = Path(name), asked["class"]
+        asked = _asked(uri)
+        self._names, self._class = clip_names(uri), asked["class"]
+        self._folder = self._names.folder
+        self._class_id: int | None = None
         self._least_percent = percent(asked, "area", 1.0)
         self._after_s = seconds(asked, "after", 5.0)
         self._before = Preroll(seconds(asked, "before", 5.0), _MOST_BYTES)
-        self._size: tuple[int, ...] = ()
+        self._form: Form | None = None
         self._encoder: Encoder | None = None
         self._clip: _Clip | None = None
         self.unwritten = 0
         """Frames that were in an open fragment when it could not be written."""
+        self._home = Folder(self._folder)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for part in sorted(self._folder.glob(f"{_safe(self._class)}-*.mp4.part")):
-                if not in_use(part):
-                    keep(part)
+            for part in sorted(self._folder.glob("*.part")):
+                if self._names.own().fullmatch(part.stem) and not in_use(part):
+                    recover_part(part)
         except OSError as error:
-            raise OutputError(f"{name}: {error.strerror}") from None
-        if not os.access(self._folder, os.W_OK):
-            raise OutputError(f"{name}: not writable")
+            raise OutputError(f"{self._folder}: {error.strerror}") from None
 
     def write(self, shown: Shown) -> None:
         """Takes one picture; what is kept of it is decided later.
@@ -68,9 +63,9 @@ class EventsSink:
         Raises:
             OutputError: a clip cannot be written; what was written until then stays playable.
         """
-        percent = _percent(shown, self._class)
-        encoder = self._encoder_for(shown.pixels)
-        packets = [Unit.of(packet) for packet in encoder.write(shown.pixels, shown.frame.time_s)]
+        percent = self._percent(shown)
+        encoder = self._encoder_for(shown)
+        packets = [EncodedPacket.of(packet) for packet in encoder.write(shown.pixels, shown.frame.time_s)]
         for unit in packets:
             self._before.add(unit)
         try:
@@ -89,7 +84,13 @@ class EventsSink:
         except (OSError, ValueError) as error:
             raise self._lost(error) from None
 
-    def _follow(self, shown: Shown, percent: float, packets: list[Unit], encoder: Encoder) -> None:
+    def _percent(self, shown: Shown) -> float:
+        """How much of the picture the class covers."""
+        if self._class_id is None:
+            self._class_id = find_class(shown.segmentation.classes, self._class)
+        return float(shown.segmentation.areas()[self._class_id]) * 100
+
+    def _follow(self, shown: Shown, percent: float, packets: list[EncodedPacket], encoder: Encoder) -> None:
         time_s, seen = shown.frame.time_s, percent >= self._least_percent
         if self._clip is not None:
             self._clip.add(packets)
@@ -103,11 +104,14 @@ class EventsSink:
             self._end()
 
     def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:
+        self._home.make()
         check_room(self._folder)
         now = datetime.now().astimezone()
-        path = unused(self._folder / f"{_safe(self._class)}-{now:%Y%m%d-%H%M%S}.mp4")
-        story = Story(shown.frame.stream, self._class, now.isoformat(timespec="milliseconds"), shown.frame.time_s)
-        clip = _Clip(path, encoder.stream, story)
+        path = free_name(self._names.path(at=now), ".json")
+        story = EventMetadata(
+            shown.frame.stream, self._class, now.isoformat(timespec="milliseconds"), shown.frame.time_s
+        )
+        clip = _Clip(path, encoder, story)
         clip.add(list(self._before))
         return clip
 
@@ -123,21 +127,29 @@ class EventsSink:
             self._clip = None
         return OutputError(f"events:{self._folder}: {reason(error)}")
 
-    def _encoder_for(self, picture: Pixels) -> Encoder:
+    def _encoder_for(self, shown: Shown) -> Encoder:
         import av
 
-        size = picture.shape[:2]
-        if self._encoder is None or size != self._size:
+        if self._encoder is None or form(shown) != self._form:
             self.close()
             self._before.clear()
             # A file of nothing but its head, so that the parameters which a clip begins with are known.
             head = av.open(os.devnull, "w", format="mp4", options={"movflags": "empty_moov+frag_keyframe"})
-            self._encoder, self._size = Encoder(head, picture, str(self._folder)), size
+            self._encoder, self._form = Encoder(head, shown, str(self._folder)), form(shown)
             head.start_encoding()
         return self._encoder
 
 
-class Story(msgspec.Struct):
+def clip_names(uri: str) -> Names:
+    """What an output `events:FOLDER?class=NAME` calls its clips.
+
+    Raises:
+        InputError: folder or class is missing, or an option is not known.
+    """
+    return Names(f"{_folder(uri)}/{_safe(_asked(uri)['class'])}-%Y%m%d-%H%M%S.mp4")
+
+
+class EventMetadata(msgspec.Struct):
     """What the JSON beside a clip says."""
 
     stream: str
@@ -158,17 +170,17 @@ class Story(msgspec.Struct):
 class _Clip(VideoFile):
     """A clip and its story, which is written once the clip is whole."""
 
-    def __init__(self, path: Path, template: VideoStream, story: Story) -> None:
+    def __init__(self, path: Path, encoder: Encoder, story: EventMetadata) -> None:
         super().__init__(path)
         self.story = story
-        self._stream = self.container.add_stream_from_template(template)
+        self._stream = encoder.stream_in(self.container)
         self._start: int | None = None
 
     @property
     def length_s(self) -> float:
         return self.story.length_s
 
-    def add(self, units: list[Unit]) -> None:
+    def add(self, units: list[EncodedPacket]) -> None:
         import av
 
         for unit in units:
@@ -189,15 +201,39 @@ class _Clip(VideoFile):
 
     def finish(self) -> None:
         super().finish()
-        write_whole(self.path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(self.story)) + b"\n")
+        story = msgspec.json.format(msgspec.json.encode(self.story)) + b"\n"
+        write_whole(self.path.with_suffix(".json"), story, replace=False)
 
 
-def _percent(shown: Shown, name: str) -> float:
-    classes: Classes = shown.segmentation.classes
-    if name not in classes.names:
-        raise InputError(f"events: this model has no class {name}", f"one of {', '.join(classes.names)}")
-    return float(shown.segmentation.areas()[classes.names.index(name)]) * 100
+def asked_class(uri: str) -> str:
+    """The class that the output `uri` waits for.
+
+    Raises:
+        InputError: it names none.
+    """
+    return _asked(uri)["class"]
+
+
+def _asked(uri: str) -> dict[str, str]:
+    asked = split_query(uri, OPTIONS)[1]
+    if not _folder(uri) or not asked.get("class"):
+        raise InputError(f"{uri}: needs a folder and a class", "events:clips?class=person&area=5")
+    return asked
+
+
+def _folder(uri: str) -> str:
+    return without_query(uri).removeprefix("events:")
 
 
 def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+
+EVENTS = OutputKind(
+    forms="'events:FOLDER?class=NAME'",
+    means=lambda uri: uri.startswith("events:"),
+    open=lambda uri, info, controls, existing: EventsSink(uri),
+    asked_class=asked_class,
+    names=lambda uri, inputs: clip_names(uri),
+    many_sources=True,
+)

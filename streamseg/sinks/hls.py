@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.contracts import Controls, Shown
+from streamseg.contracts import Existing, Shown
 from streamseg.errors import InputError, OutputError
-from streamseg.frame import Pixels
-from streamseg.sinks.video import Encoder
-from streamseg.sinks.videofile import check_room, reason
+from streamseg.files import Folder
+from streamseg.frame import StreamInfo
+from streamseg.provenance import sign
+from streamseg.sinks.crash_safe_file import check_room, reason
+from streamseg.sinks.kind import OutputKind, folder_of
+from streamseg.sinks.names import literal
+from streamseg.sinks.video import Encoder, Form, form
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
 _LIST = "index.m3u8"
 _SEGMENT = re.compile(r"index-\d+\.ts(\.tmp)?")
+_ENDS, _TAIL = b"#EXT-X-ENDLIST", 64  # of a list that nothing is added to; its last bytes
 _OPTIONS = {"hls_time": "2", "hls_segment_type": "mpegts"}
 _FLAGS = "independent_segments+temp_file"  # lists and segments appear whole, by renaming
 _APPEND = "+append_list+discont_start"
@@ -30,28 +35,29 @@ _LIVE_FLAGS = f"{_FLAGS}{_APPEND}+delete_segments+omit_endlist+program_date_time
 class HlsSink:
     """Writes `FOLDER/index.m3u8` and its segments of two seconds: of a live stream the last twelve, of a file all.
 
-    A live list goes on where an earlier run left it, so that whoever watches need not start anew.
+    A live list continues where an earlier run left it, so that viewers need not reconnect; any other is made new,
+    where that may be.
     """
 
     blocking = True
-    needs_picture = True
+    needs_image = True
+    unwritten = 0
 
-    def __init__(self, uri: str, controls: Controls) -> None:
+    def __init__(self, uri: str, info: StreamInfo, *, existing: Existing = "refuse") -> None:
         folder = uri.removeprefix("hls:")
-        if not folder or "%" in str(Path(folder).absolute()):  # FFmpeg would put the segment's number there
+        path = str(Path(folder).absolute())
+        if not folder or "%" in path:  # FFmpeg would put the segment's number there
             raise InputError(f"{uri}: needs a folder, without % in its path", "hls:public/camera")
-        self._folder, self._live = Path(folder), not controls.pace
+        if path != path.encode(errors="replace").decode():
+            raise InputError(f"{uri}: needs a folder whose name is UTF-8, as in every address")
+        self._folder, self._live = Path(folder), info.live
         self._open: tuple[OutputContainer, Encoder] | None = None
-        self._size: tuple[int, ...] = ()
+        self._form: Form | None = None
         self._lists = 0
         self._looked_s = -_LOOK_EVERY_S
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._clear()
-        except OSError as error:
-            raise OutputError(f"{folder}: {error.strerror}") from None
-        if not os.access(self._folder, os.W_OK):
-            raise OutputError(f"{folder}: not writable")
+        self._home = Folder(self._folder)
+        if existing == "refuse" and (lost := would_be_lost(self._folder, live=self._live)):
+            raise OutputError(f"{lost}: exists", "--overwrite replaces it")
 
     def write(self, shown: Shown) -> None:
         """Adds one picture.
@@ -59,13 +65,13 @@ class HlsSink:
         Raises:
             OutputError: it cannot be written, for want of space say.
         """
-        size = shown.pixels.shape[:2]
+        self._home.make()
         try:
             self._look(shown.frame.time_s)
-            if size != self._size:
+            if form(shown) != self._form:
                 self._finish()
             if self._open is None:
-                self._open, self._size = self._begin(shown.pixels), size
+                self._open, self._form = self._begin(shown), form(shown)
             container, encoder = self._open
             container.mux(encoder.write(shown.pixels, shown.frame.time_s))
         except (OSError, ValueError) as error:
@@ -86,14 +92,17 @@ class HlsSink:
         except (OSError, ValueError) as error:
             raise self._failed(error) from None
 
-    def _begin(self, first: Pixels) -> tuple[OutputContainer, Encoder]:
+    def _begin(self, first: Shown) -> tuple[OutputContainer, Encoder]:
         import av
 
+        if not self._lists:
+            self._clear()
         flags = _LIVE_FLAGS if self._live else _FLAGS + (_APPEND if self._lists else "")
         limits = _LIVE if self._live else {"hls_list_size": "0"}
         folder = str(self._folder.absolute())  # with a slash before any colon, which would make a protocol of it
         names = {"hls_segment_filename": f"{folder}/index-%d.ts", "hls_flags": flags}
         container = av.open(f"{folder}/{_LIST}", "w", format="hls", options={**_OPTIONS, **limits, **names})
+        sign(container)
         self._lists += 1
         return container, Encoder(container, first, str(self._folder))
 
@@ -111,8 +120,8 @@ class HlsSink:
     def _clear(self) -> None:
         """Removes segments that no list names any more: a run that is killed cannot do it."""
         path = self._folder / _LIST
-        if not self._live:
-            path.unlink(missing_ok=True)
+        if would_be_lost(self._folder, live=self._live) == path:
+            path.unlink()
         listed = set(path.read_text(errors="replace").splitlines()) if path.exists() else set()
         for segment in self._folder.iterdir():
             if _SEGMENT.fullmatch(segment.name) and segment.name not in listed:
@@ -120,3 +129,27 @@ class HlsSink:
 
     def _failed(self, error: Exception) -> OutputError:
         return OutputError(f"hls:{self._folder}: {reason(error)}")
+
+
+def would_be_lost(folder: Path, *, live: bool) -> Path | None:
+    """What an earlier run left in `folder` that this one would not continue, but delete."""
+    path = folder / _LIST
+    if path.exists():
+        return None if live and _ENDS not in path.read_bytes()[-_TAIL:] else path
+    return next(list_and_segments(folder), None)
+
+
+def list_and_segments(folder: Path) -> Iterator[Path]:
+    """What is there of a list's files, those apart that were never finished."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return (path for path in files if path.name == _LIST or _SEGMENT.fullmatch(path.name) and path.suffix == ".ts")
+
+
+HLS = OutputKind(
+    forms="hls:FOLDER",
+    means=lambda uri: uri.startswith("hls:"),
+    open=lambda uri, info, controls, existing: HlsSink(uri, info, existing=existing),
+    names=lambda uri, inputs: literal(f"{folder_of(uri)}/index.m3u8"),
+    also_replaced=list_and_segments,
+    lost=lambda folder, live: would_be_lost(folder, live=live),
+)

@@ -1,28 +1,33 @@
-"""One line of JSON a frame, to a file or the standard output."""
+"""One line of JSON a frame: to a file, which has its name once it is whole, a pipe or the standard output."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import msgspec
 
-from streamseg.contracts import Controls, Shown
-from streamseg.errors import OutputError
+from streamseg.contracts import Controls, Existing, Shown
+from streamseg.errors import OutputError, ReaderGoneError, printable
+from streamseg.frame import Frame
 from streamseg.segmentation import Instances, Segmentation
+from streamseg.sinks.kind import OutputKind, suffix_of
+from streamseg.sinks.linefile import Device, LineFile, is_device
+from streamseg.sinks.names import Names, literal
+from streamseg.stdio import Rows
 
 
 class JsonlSink:
     """Writes what was found in each frame; a reader that goes away ends the run as if it had asked to."""
 
     blocking = True
-    needs_picture = False
+    needs_image = False
+    unwritten = 0
 
-    def __init__(self, uri: str, controls: Controls) -> None:
+    def __init__(self, uri: str, controls: Controls, *, existing: Existing = "refuse") -> None:
         self._controls = controls
         self._name = uri.removeprefix("jsonl:")
-        self._file = _open(self._name)
+        self._file = _open(self._name, existing)
         self._closed = False
 
     def write(self, shown: Shown) -> None:
@@ -36,15 +41,21 @@ class JsonlSink:
         try:
             self._file.write(msgspec.json.encode(row(shown)) + b"\n")
             self._file.flush()
-        except BrokenPipeError:
+        except (BrokenPipeError, ReaderGoneError):
             self._controls.quit = self._closed = True
         except OSError as error:
             raise OutputError(f"{self._name}: {error.strerror}") from None
 
     def close(self) -> None:
-        """Closes the file; the standard output stays open."""
-        if self._file is not sys.stdout.buffer:
+        """Closes the file; the standard output stays open.
+
+        Raises:
+            OutputError: its end cannot be written.
+        """
+        try:
             self._file.close()
+        except OSError as error:
+            raise OutputError(f"{self._name}: {error.strerror}") from None
 
 
 def row(shown: Shown) -> dict[str, object]:
@@ -52,6 +63,7 @@ def row(shown: Shown) -> dict[str, object]:
     segmentation = shown.segmentation
     found: dict[str, object] = {
         "stream": shown.frame.stream,
+        **_file(shown.frame),
         "index": shown.frame.index,
         "time_s": round(shown.frame.time_s, 6),
         "dropped": shown.dropped,
@@ -61,6 +73,12 @@ def row(shown: Shown) -> dict[str, object]:
     if segmentation.instances is not None:
         found["instances"] = _instances(segmentation.instances, segmentation.classes.names)
     return found
+
+
+def _file(frame: Frame) -> dict[str, object]:
+    """Of a picture the file that it came from, and which of several in it."""
+    page = {} if frame.page is None else {"page": frame.page}
+    return {"file": printable(frame.file), **page} if frame.file else {}
 
 
 def _areas(segmentation: Segmentation) -> dict[str, float]:
@@ -81,10 +99,34 @@ def _instances(instances: Instances, names: tuple[str, ...]) -> list[dict[str, o
     ]
 
 
-def _open(name: str) -> BinaryIO:
+class _Lines(Protocol):
+    def write(self, line: bytes, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+    def close(self) -> object: ...
+
+
+def _open(name: str, existing: Existing) -> _Lines:
     if name == "-":
-        return sys.stdout.buffer
-    try:
-        return Path(name).open("wb")
-    except OSError as error:
-        raise OutputError(f"{name}: {error.strerror}") from None
+        return Rows()
+    path = Path(name)
+    if is_device(path):
+        try:
+            return Device(path)
+        except OSError as error:
+            raise OutputError(f"{name}: {error.strerror}") from None
+    return LineFile(path, replace=existing == "replace")
+
+
+def _names(uri: str) -> Names | None:
+    name = uri.removeprefix("jsonl:")
+    return None if name == "-" or is_device(Path(name)) else literal(name)
+
+
+JSONL = OutputKind(
+    forms="FILE.jsonl, -",
+    means=lambda uri: uri == "-" or uri.startswith("jsonl:") or suffix_of(uri) == ".jsonl",
+    open=lambda uri, info, controls, existing: JsonlSink(uri, controls, existing=existing),
+    names=lambda uri, inputs: _names(uri),
+)

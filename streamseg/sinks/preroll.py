@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 
-class Unit(NamedTuple):
+class EncodedPacket(NamedTuple):
     """A packet on its own: its bytes, its time and length in ticks, and whether a clip may begin with it."""
 
     data: bytes
@@ -21,9 +21,9 @@ class Unit(NamedTuple):
     key: bool
 
     @staticmethod
-    def of(packet: Packet[Any]) -> Unit:
+    def of(packet: Packet[Any]) -> EncodedPacket:
         """What matters of `packet`."""
-        return Unit(bytes(packet), packet.pts or 0, packet.duration or 0, packet.is_keyframe)
+        return EncodedPacket(bytes(packet), packet.pts or 0, packet.duration or 0, packet.is_keyframe)
 
 
 class Preroll:
@@ -31,14 +31,14 @@ class Preroll:
 
     def __init__(self, before_s: float, most_bytes: int) -> None:
         self._before_ticks, self._most_bytes = round(before_s / CLOCK), most_bytes
-        self._units: deque[Unit] = deque()
+        self._units: deque[EncodedPacket] = deque()
         self._keys: deque[int] = deque()
         self.bytes = 0
 
-    def __iter__(self) -> Iterator[Unit]:
+    def __iter__(self) -> Iterator[EncodedPacket]:
         return iter(self._units)
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: EncodedPacket) -> None:
         """Takes one in, and lets the oldest go up to a key frame that is old enough to begin with."""
         self._units.append(unit)
         self.bytes += len(unit.data)

@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
-from streamseg.contracts import Controls, Shown, Sink
-from streamseg.errors import InputError, redact
-from streamseg.frame import Pixels
+from streamseg.contracts import Shown, Sink
+from streamseg.frame import StreamInfo
+from streamseg.net.urls import read_address
+from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.rtsp import Publisher, units_of
-from streamseg.sinks.video import Encoder
-from streamseg.urls import expand
+from streamseg.sinks.video import Encoder, Form, form
 
 _LONGEST_WAIT_S = 1.0
 
 
-def publish(uri: str, controls: Controls) -> Sink:
+def publish(uri: str, info: StreamInfo) -> Sink:
     """A sink that connects again for ever; what is no live stream is published at its own speed."""
     sink = Retrying(PublishSink(uri))
-    return Paced(sink) if controls.pace else sink
+    return sink if info.live else Paced(sink)
 
 
 class PublishSink:
@@ -31,18 +30,12 @@ class PublishSink:
     """
 
     blocking = True
-    needs_picture = True
+    needs_image = True
+    unwritten = 0
 
     def __init__(self, uri: str) -> None:
-        self._url = expand(uri)
-        try:
-            parts = urlsplit(self._url)
-            known = parts.scheme.lower() == "rtsp" and parts.hostname and (parts.port is None or parts.port > 0)
-        except ValueError:
-            known = False
-        if not known:
-            raise InputError(f"{uri}: not understood", "rtsp://USER:PASSWORD@HOST:PORT/PATH")
-        self._size: tuple[int, ...] = ()
+        self._address = read_address(uri)
+        self._form: Form | None = None
         self._encoder: Encoder | None = None
         self._publisher: Publisher | None = None
 
@@ -52,12 +45,11 @@ class PublishSink:
         Raises:
             OutputError: the server cannot be reached, refuses, or fell silent.
         """
-        size = shown.pixels.shape[:2]
-        if size != self._size:
+        if form(shown) != self._form:
             self.close()
         try:
             if self._encoder is None:
-                self._size, self._encoder = size, _encoder(shown.pixels, redact(self._url))
+                self._form, self._encoder = form(shown), _encoder(shown, self._address.name)
             for packet in self._encoder.write(shown.pixels, shown.frame.time_s):
                 self._send(units_of(bytes(packet)), packet.pts or 0)
         except BaseException:
@@ -66,13 +58,13 @@ class PublishSink:
 
     def close(self) -> None:
         """Ends the session."""
-        publisher, self._publisher, self._encoder, self._size = self._publisher, None, None, ()
+        publisher, self._publisher, self._encoder, self._form = self._publisher, None, None, None
         if publisher is not None:
             publisher.close()
 
     def _send(self, units: list[bytes], ticks: int) -> None:
         if self._publisher is None:
-            self._publisher = Publisher(self._url, [unit for unit in units if unit[0] & 0x1F in (7, 8)])
+            self._publisher = Publisher(self._address, [unit for unit in units if unit[0] & 0x1F in (7, 8)])
         self._publisher.send(units, ticks)
 
 
@@ -82,17 +74,17 @@ class Paced:
     def __init__(
         self, sink: Sink, *, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self.blocking, self.needs_picture = sink.blocking, sink.needs_picture
+        self.blocking, self.needs_image = sink.blocking, sink.needs_image
         self._sink, self._now, self._sleep = sink, now, sleep
         self._began_s: float | None = None
 
     @property
     def unwritten(self) -> int:
         """Those of the sink."""
-        return int(getattr(self._sink, "unwritten", 0))
+        return self._sink.unwritten
 
     def write(self, shown: Shown) -> None:
-        """Waits, then hands the picture on; the clock is set by the first, and anew by one that is late."""
+        """Waits, then hands the picture on; the clock is set by the first, and again by one that is late."""
         time_s, now_s = shown.frame.time_s, self._now()
         lead_s = -1.0 if self._began_s is None else self._began_s + time_s - now_s
         if 0 <= lead_s <= _LONGEST_WAIT_S:
@@ -106,7 +98,15 @@ class Paced:
         self._sink.close()
 
 
-def _encoder(first: Pixels, name: str) -> Encoder:
+def _encoder(first: Shown, name: str) -> Encoder:
     import av
 
     return Encoder(av.open(os.devnull, "w", format="h264"), first, name)
+
+
+PUBLISH = OutputKind(
+    forms="rtsp://…",
+    means=lambda uri: uri.lower().startswith("rtsp://"),
+    open=lambda uri, info, controls, existing: publish(uri, info),
+    check=read_address,
+)

@@ -11,7 +11,7 @@ from streamseg.errors import InputError
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-_AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)")
+_AMOUNT = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(?P<unit>[A-Za-z]*)")
 
 
 def split_query(uri: str, known: Collection[str]) -> tuple[str, dict[str, str]]:
@@ -20,12 +20,17 @@ def split_query(uri: str, known: Collection[str]) -> tuple[str, dict[str, str]]:
     Raises:
         InputError: one is not in `known`.
     """
-    name, _, query = uri.partition("?")
+    name, query = _halves(uri)
     asked = dict(parse_qsl(query, keep_blank_values=True))
     unknown = sorted(asked.keys() - set(known))
     if unknown:
         raise InputError(f"{uri}: there is no option {unknown[0]} here", f"{name}?{'&'.join(f'{k}=…' for k in known)}")
     return name, asked
+
+
+def without_query(uri: str) -> str:
+    """The name before the question mark."""
+    return _halves(uri)[0]
 
 
 @overload
@@ -60,6 +65,12 @@ def percent(asked: dict[str, str], key: str, default: float) -> float:
     if value > 100:
         raise InputError(f"{key}={asked[key]}: not a share in percent, such as 5")
     return value
+
+
+def _halves(uri: str) -> tuple[str, str]:
+    """A question mark that no option follows belongs to the name."""
+    name, *query = re.split(r"\?(?=\w+=)", uri, maxsplit=1)
+    return name, "".join(query)
 
 
 def _amount(text: str, key: str, units: dict[str, int], wanted: str) -> float:

@@ -9,10 +9,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamseg.errors import InputError
+from streamseg.errors import OutputError
+from streamseg.sinks.query import byte_count, seconds
 
 _log = logging.getLogger(__name__)
-_DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
+OPTIONS = ("keep", "keep_size", "free")
+_LOOK_EVERY_S = 1.0
+_LOOK_SHARE = 0.05  # of the time: looking through very many files takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +30,13 @@ class Limits:
     """What must stay free on the disk."""
 
 
-def own_files(name: str) -> re.Pattern[str]:
-    """What the names made from the strftime pattern `name` look like, those of doubles and recovered files too.
+def limits(asked: dict[str, str]) -> Limits:
+    """What the options of an output ask for.
 
     Raises:
-        InputError: it holds no time, or one that is not all digits.
+        InputError: one is no time or size.
     """
-    stem, dot, suffix = name.rpartition(".")
-    parts = re.split(r"%(.)", stem)
-    unknown = [letter for letter in parts[1::2] if letter not in _DIGITS]
-    if unknown or len(parts) == 1 or "%" in suffix:
-        raise InputError(
-            f"{name}: a time in a name is made of {' '.join(f'%{letter}' for letter in _DIGITS)}",
-            "cam-%Y%m%d-%H%M%S.mp4",
-        )
-    known = [re.escape(part) if at % 2 == 0 else rf"\d{{{_DIGITS[part]}}}" for at, part in enumerate(parts)]
-    return re.compile("".join(known) + r"(-\d+)?(-recovered-\d+)?" + re.escape(dot + suffix))
+    return Limits(seconds(asked, "keep"), byte_count(asked, "keep_size"), byte_count(asked, "free"))
 
 
 def make_room(folder: Path, own: re.Pattern[str], limits: Limits, *, wanted_bytes: float = 0) -> bool:
@@ -70,6 +64,41 @@ def make_room(folder: Path, own: re.Pattern[str], limits: Limits, *, wanted_byte
 def has_room(folder: Path, limits: Limits) -> bool:
     """Whether so much is free on the disk as must be."""
     return limits.free_bytes is None or shutil.disk_usage(folder).free >= limits.free_bytes
+
+
+class Upkeep:
+    """Makes room in `folder` while many small files are written, about once a second."""
+
+    def __init__(self, folder: Path, own: re.Pattern[str], limits: Limits) -> None:
+        self._folder, self._own, self._limits = folder, own, limits
+        self._due_s, self._written = 0.0, 0  # of bytes since the last look
+
+    def before(self, wanted_bytes: int) -> None:
+        """So much is about to be written.
+
+        Raises:
+            OutputError: less is free on the disk than must be, or the folder is gone.
+        """
+        self._written += wanted_bytes
+        now_s = time.monotonic()
+        if self._limits == Limits() or now_s < self._due_s:
+            return
+        if not self._make_room(self._written):  # as much will come until the next look as came since the last
+            self._written -= wanted_bytes  # which is not going to be
+            raise OutputError(f"{self._folder}: less is free on the disk than free= asks for")
+        done_s = time.monotonic()
+        self._due_s, self._written = done_s + max(_LOOK_EVERY_S, (done_s - now_s) / _LOOK_SHARE), 0
+
+    def finish(self) -> None:
+        """Nothing more is written; OutputError where the folder is gone."""
+        if self._limits != Limits() and self._written:
+            self._make_room(0)
+
+    def _make_room(self, wanted_bytes: int) -> bool:
+        try:
+            return make_room(self._folder, self._own, self._limits, wanted_bytes=wanted_bytes)
+        except OSError as error:
+            raise OutputError(f"{self._folder}: {error.strerror}") from None
 
 
 def _own(folder: Path, own: re.Pattern[str]) -> list[Path]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from streamseg.contracts import Shown, Sink
 from streamseg.errors import OutputError
+from streamseg.said import Said
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.5
@@ -18,22 +19,22 @@ _LONGEST_WAIT_S = 30.0
 class Retrying:
     """A sink that is tried again for ever: after half a second, then twice as long, up to half a minute.
 
-    A line says why it failed, once for each reason, and one that it goes on.
+    A line says why it failed, once an hour for each reason, and one that it works again.
     """
 
     def __init__(
         self, sink: Sink, *, now: Callable[[], float] = time.monotonic, jitter: Callable[[], float] = random.random
     ) -> None:
-        self.blocking, self.needs_picture = sink.blocking, sink.needs_picture
+        self.blocking, self.needs_image = sink.blocking, sink.needs_image
         self._sink, self._now, self._jitter = sink, now, jitter
         self._refused = self._lost = 0
         self._due_s, self._wait_s = 0.0, _FIRST_WAIT_S
-        self._reason = ""
+        self._reason, self._said = "", Said(now)
 
     @property
     def unwritten(self) -> int:
         """Frames let go, and those that the sink lost by itself."""
-        return self._refused + int(getattr(self._sink, "unwritten", 0))
+        return self._refused + self._sink.unwritten
 
     def write(self, shown: Shown) -> None:
         """Hands one frame on, or counts it."""
@@ -56,13 +57,11 @@ class Retrying:
     def _pause(self, error: OutputError) -> None:
         if not self._reason:
             self._lost = self.unwritten - 1
-        if str(error) != self._reason:
-            _log.warning("%s; the stream goes on without it, and it is tried again", error)
+        self._said.once(_log, logging.WARNING, f"{error}; the stream continues without it, and it is tried again")
         self._reason = str(error)
         self._due_s = self._now() + max(error.retry_s, self._wait_s * (0.5 + 0.5 * self._jitter()))
         self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
 
     def _go_on(self) -> None:
-        name = self._reason.partition(": ")[0]
-        _log.warning("%s: goes on; %d frames were not written", name, self.unwritten - self._lost)
-        self._reason, self._wait_s = "", _FIRST_WAIT_S
+        _log.warning("works again; %d frames were not written, since: %s", self.unwritten - self._lost, self._reason)
+        self._reason, self._said, self._wait_s = "", Said(self._now), _FIRST_WAIT_S

@@ -8,52 +8,48 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import random
 import re
 import select
-import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from urllib.parse import unquote, urlsplit
 
-from streamseg.errors import OutputError, redact
+from streamseg.errors import OutputError
+from streamseg.net.connection import connect, trouble
+from streamseg.net.rtspclient import Asked, RefusedError, RtspClient
+from streamseg.net.rtspmessages import Message, Parser
+from streamseg.net.urls import Address
 
 _TIMEOUT_S = 3.0
 _ALIVE_EVERY_S = 20.0
-_AUTH_RETRY_S = 30.0  # a wrong password does not mend itself, and asking often locks accounts
 _PAYLOAD = 96
 _HEADER = struct.Struct(">cBHBBHII")
 _LARGEST = 1400  # bytes of video in an RTP packet
-_MOST_HEADERS = _MOST_READS = 100  # whatever the other side sends
+_MOST_READS = 100  # whatever the other side sends
 _START = re.compile(rb"\x00\x00\x00?\x01")
 
 
 class Publisher:
-    """A connection on which `url` is being published.
+    """A connection on which `address` is being published.
 
     Args:
-        url: rtsp://USER:PASSWORD@HOST:PORT/PATH.
+        address: where to publish, with user and password where the server wants them.
         parameters: SPS and PPS, which the server is told before the first picture.
 
     Raises:
         OutputError: the server cannot be reached, does not answer, or does not want it.
     """
 
-    def __init__(self, url: str, parameters: Sequence[bytes]) -> None:
-        parts = urlsplit(url)
-        self.name = redact(url)
-        self._login = unquote(parts.username or ""), unquote(parts.password or "")
-        host = parts.netloc.rpartition("@")[2]
-        self._url = parts._replace(netloc=host).geturl()
-        self._challenge, self._session, self._asked = "", "", 0
+    def __init__(self, address: Address, parameters: Sequence[bytes]) -> None:
+        self._name, self._client, self._parser = address.name, RtspClient(address), Parser()
+        self._session = ""
+        self._alive: tuple[str, Asked] | None = None  # the last request that only shows that we are here
         # RFC 3550 lets all three begin anywhere, and FFmpeg takes a time of 0 for none.
         self._number, self._ssrc, self._first_ticks = (random.getrandbits(bits) for bits in (16, 32, 31))
         self._alive_s = time.monotonic()
         with self._told_apart():
-            self._socket = socket.create_connection((parts.hostname or "", parts.port or 554), _TIMEOUT_S)
-        self._reader = self._socket.makefile("rb")
+            self._socket = connect(address, _TIMEOUT_S)
         try:
             with self._told_apart():
                 self._begin(parameters)
@@ -86,79 +82,88 @@ class Publisher:
         with contextlib.suppress(OSError):
             self._socket.settimeout(0.0)
             if self._session:
-                self._socket.send(self._request("TEARDOWN", self._url))
-        self._reader.close()
+                self._socket.send(self._client.write(self._request("TEARDOWN"))[1])
         self._socket.close()
 
     def _begin(self, parameters: Sequence[bytes]) -> None:
-        sdp = _description(parameters)
-        self._ask("ANNOUNCE", self._url, {"Content-Type": "application/sdp"}, sdp)
+        self._ask(self._request("ANNOUNCE", {"Content-Type": "application/sdp"}, _description(parameters)))
         transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"}
-        answer = self._ask("SETUP", f"{self._url}/streamid=0", transport)
-        self._session = answer.get("session", "").partition(";")[0]
-        self._ask("RECORD", self._url, {"Range": "npt=0.000-"})
+        answer = self._ask(self._request("SETUP", transport, track="/streamid=0"))
+        self._session = answer.get("session").partition(";")[0]
+        self._ask(self._request("RECORD", {"Range": "npt=0.000-"}))
 
-    def _ask(self, method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b"") -> dict[str, str]:
-        """Sends a request, a second time with the password where one is wanted; the headers of the answer."""
-        for _ in range(2):
-            self._socket.sendall(self._request(method, url, headers, body))
-            status, answer = self._answer()
-            if status != 401 or self._challenge or not self._login[0]:
-                break
-            self._challenge = _choose(answer.get("www-authenticate", ""))
-        if status in (401, 403):
-            raise OutputError(f"{self.name}: user or password is wrong, or missing", retry_s=_AUTH_RETRY_S)
-        if status != 200:
-            raise OutputError(f"{self.name}: the server answers {status} to {method}", "may anybody publish there?")
-        return answer
-
-    def _request(self, method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
-        self._asked += 1
-        lines = {"CSeq": str(self._asked), "User-Agent": "streamseg", **(headers or {})}
+    def _request(self, method: str, headers: dict[str, str] | None = None, body: bytes = b"", track: str = "") -> Asked:
+        lines = {"User-Agent": "streamseg", **(headers or {})}
         if self._session:
             lines["Session"] = self._session
-        if self._challenge:
-            lines["Authorization"] = _authorisation(self._challenge, method, url, *self._login)
         if body:
             lines["Content-Length"] = str(len(body))
-        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        return f"{method} {url} RTSP/1.0\r\n{head}\r\n".encode() + body
+        return Asked(method, f"{self._client.there.bare}{track}", list(lines.items()), body)
 
-    def _answer(self) -> tuple[int, dict[str, str]]:
-        first = self._reader.readline(8192).split()
-        if len(first) < 2 or not first[0].startswith(b"RTSP/") or not first[1].isdigit():
-            raise ConnectionError("no RTSP")
-        headers: dict[str, str] = {}
-        for _ in range(_MOST_HEADERS):
-            name, _, value = self._reader.readline(8192).decode(errors="replace").strip().partition(":")
-            if not name:
-                break
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}\n{value}" if name in headers else value
-        self._reader.read(max(0, min(int(headers.get("content-length", "0")), 1 << 20)))
-        return int(first[1]), headers
+    def _ask(self, asked: Asked) -> Message:
+        """Sends a request, again with the password or at another place where that is wanted; the good answer."""
+        again: Asked | None = asked
+        while again is not None:
+            asked = again
+            number, request = self._client.write(asked)
+            self._socket.sendall(request)
+            answer = self._answer(number)
+            again = self._client.again(asked, answer)
+        if refused := self._client.refusal(asked.method, answer):
+            raise refused
+        return answer
+
+    def _answer(self, number: str) -> Message:
+        deadline_s = time.monotonic() + _TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            for item in self._parser.feed(self._socket.recv(65536) or self._left()):
+                if isinstance(item, Message) and item.status is None:
+                    self._socket.sendall(self._client.reply(item))
+                elif isinstance(item, Message) and item.get("cseq") in (number, ""):
+                    return item
+        raise TimeoutError
 
     def _listen(self) -> None:
         """Takes what the server has said meanwhile, reports about reception mostly, and shows that we are alive."""
         for _ in range(_MOST_READS):
             if not select.select([self._socket], [], [], 0)[0]:
                 break
-            if not self._socket.recv(65536):
-                raise ConnectionError("the server closed the connection")
+            for item in self._parser.feed(self._socket.recv(65536) or self._left()):
+                if isinstance(item, Message):
+                    self._heard(item)
         if time.monotonic() - self._alive_s > _ALIVE_EVERY_S:
             self._alive_s = time.monotonic()
-            self._socket.sendall(self._request("OPTIONS", self._url))
+            self._show_alive(self._request("OPTIONS"))
+
+    def _heard(self, message: Message) -> None:
+        if message.status is None:
+            self._socket.sendall(self._client.reply(message))
+        elif self._alive and message.get("cseq") == self._alive[0]:
+            again = self._client.again(self._alive[1], message)  # the server may have a new nonce by now
+            self._alive = None
+            if again:
+                self._show_alive(again)
+
+    def _show_alive(self, asked: Asked) -> None:
+        number, request = self._client.write(asked)
+        self._alive = number, asked
+        self._socket.sendall(request)
+
+    def _left(self) -> bytes:
+        raise ConnectionError("the server closed the connection")
 
     @contextlib.contextmanager
     def _told_apart(self) -> Iterator[None]:
         try:
             yield
-        except socket.gaierror:
-            raise OutputError(f"{self.name}: host not found", "check the name") from None
-        except TimeoutError:
-            raise OutputError(f"{self.name}: the server does not answer") from None
-        except (OSError, ValueError) as error:
-            raise OutputError(f"{self.name}: {getattr(error, 'strerror', None) or error}") from None
+        except RefusedError as error:
+            denied = error.status in (401, 403)
+            what = "user or password is wrong, or missing" if denied else error.what
+            hint = error.hint or ("" if denied else "may anybody publish there?")
+            raise OutputError(f"{self._name}: {what}", hint, retry_s=error.retry_s) from None
+        except OSError as error:
+            what, hint, _ = trouble(error, self._client.there)
+            raise OutputError(f"{self._name}: {what}", hint) from None
 
 
 def units_of(data: bytes) -> list[bytes]:
@@ -188,22 +193,3 @@ def _description(parameters: Sequence[bytes]) -> bytes:
         "a=control:streamid=0",
     ]  # fmt: skip
     return "".join(f"{line}\r\n" for line in lines).encode()
-
-
-def _choose(challenges: str) -> str:
-    """Digest with MD5, which hides the password, where the server offers it among others."""
-    digests = [one for one in challenges.split("\n") if one.lower().startswith("digest") and "sha-" not in one.lower()]
-    return digests[0] if digests else "Basic"
-
-
-def _authorisation(challenge: str, method: str, url: str, user: str, password: str) -> str:
-    if not challenge.lower().startswith("digest"):
-        return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-    given = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-    realm, nonce = given.get("realm", ""), given.get("nonce", "")
-    answer = _md5(f"{_md5(f'{user}:{realm}:{password}')}:{nonce}:{_md5(f'{method}:{url}')}")
-    return f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{url}", response="{answer}"'
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()  # what RTSP asks for

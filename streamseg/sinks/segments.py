@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
-from streamseg.errors import OutputError
-from streamseg.sinks.query import byte_count, seconds, split_query
-from streamseg.sinks.retention import Limits, has_room, make_room, own_files
-from streamseg.sinks.video import Recording, VideoSink
-from streamseg.sinks.videofile import in_use, keep, unused
+from streamseg.errors import InputError, OutputError
+from streamseg.sinks.crash_safe_file import FORMATS, free_name, in_use, recover_part
+from streamseg.sinks.kind import OutputKind, suffix_of
+from streamseg.sinks.names import Names
+from streamseg.sinks.query import byte_count, seconds, split_query, without_query
+from streamseg.sinks.retention import OPTIONS as KEEPING
+from streamseg.sinks.retention import has_room, limits, make_room
+from streamseg.sinks.video import Recording, VideoSink, has_pattern
 
-OPTIONS = ("segment", "segment_size", "keep", "keep_size", "free")
+OPTIONS = ("segment", "segment_size", *KEEPING)
 _SEGMENT_S = 60.0
 _LOOK_EVERY_S = 1.0
 _ROUNDING_S = 1e-6
@@ -28,8 +30,9 @@ class SegmentsSink(VideoSink):
     def __init__(self, uri: str) -> None:
         name, asked = split_query(uri, OPTIONS)
         super().__init__(name)
-        self._own = own_files(self._path.name)
-        self._limits = Limits(seconds(asked, "keep"), byte_count(asked, "keep_size"), byte_count(asked, "free"))
+        if not self._names.timed or self._names.stemmed:
+            raise InputError(f"{uri}: segments need a time in a name", "cam-%Y%m%d-%H%M%S.mp4")
+        self._own, self._limits = self._names.own(), limits(asked)
         self._longest_s, self._largest = seconds(asked, "segment"), byte_count(asked, "segment_size")
         if self._longest_s is None and self._largest is None:
             self._longest_s = _SEGMENT_S
@@ -50,7 +53,7 @@ class SegmentsSink(VideoSink):
         self._keep_parts()
         if not self._make_room(self._expected):
             raise OutputError(f"{self._path}: less is free on the disk than free= asks for")
-        return unused(self._path.with_name(datetime.now().strftime(self._path.name)))
+        return free_name(self._names.path())
 
     def _room_left(self, file: Recording) -> bool:
         try:
@@ -64,4 +67,13 @@ class SegmentsSink(VideoSink):
     def _keep_parts(self) -> None:
         for part in sorted(self._path.parent.glob("*.part")):
             if self._own.fullmatch(part.stem) and not in_use(part):
-                keep(part)
+                recover_part(part)
+
+
+SEGMENTS = OutputKind(
+    forms="'NAME-%Y%m%d-%H%M%S.mp4?segment=60&keep=7d'",
+    means=lambda uri: suffix_of(uri) in FORMATS and has_pattern(uri),
+    open=lambda uri, info, controls, existing: SegmentsSink(uri),
+    names=lambda uri, inputs: Names(without_query(uri), numbers=False),
+    patterns=True,
+)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
-from streamseg.contracts import Shown
+from streamseg.contracts import Existing, Shown
 from streamseg.errors import OutputError
+from streamseg.files import Folder
 from streamseg.frame import Pixels, as_image
-from streamseg.planes import BT601, Planes, wrap
-from streamseg.sinks.videofile import VideoFile, check_room, reason
+from streamseg.machine import available_cores
+from streamseg.sinks.crash_safe_file import FORMATS, VideoFile, check_room, reason
+from streamseg.sinks.kind import OutputKind, suffix_of
+from streamseg.sinks.names import Names
+from streamseg.sinks.query import without_query
+from streamseg.yuv import BT601, Planes, to_i420, wrap
 
 if TYPE_CHECKING:
     import av
@@ -34,22 +38,20 @@ _NAMED_ALIKE, _UNSPECIFIED = (1, 6), 2  # BT.709 and BT.601 have one number for 
 
 
 class VideoSink:
-    """Writes H.264 with each frame at its own time; a change of size starts a further file, `NAME-2.mp4`."""
+    """Writes H.264 with each frame at its own time; another size or shape of pixels starts a file `NAME-2.mp4`."""
 
     blocking = True
-    needs_picture = True
+    needs_image = True
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, existing: Existing = "refuse") -> None:
+        self._names = Names(uri, numbers=False)
         self._path = Path(uri)
+        self._replace = existing == "replace"
         self._finished, self._failed = 0, False
         self._open: Recording | None = None
         self.unwritten = 0
         """Frames that were in an open fragment when it could not be written."""
-        folder = self._path.parent
-        if not folder.is_dir():
-            raise OutputError(f"{uri}: no such folder as {folder}")
-        if not os.access(folder, os.W_OK) or self._path.is_dir():
-            raise OutputError(f"{uri}: not writable")
+        self._folder = Folder(self._names.folder)
 
     def write(self, shown: Shown) -> None:
         """Adds one picture at its frame's time; after an error the next picture starts a new file.
@@ -57,11 +59,11 @@ class VideoSink:
         Raises:
             OutputError: it cannot be written, for want of space say; what was written until then stays playable.
         """
-        size = shown.pixels.shape[:2]
-        if self._open is not None and (self._open.size != size or self._full(self._open, shown.frame.time_s)):
+        full = self._open is not None and self._full(self._open, shown.frame.time_s)
+        if self._open is not None and (full or self._open.form != form(shown)):
             self._finish()
         if self._open is None:
-            self._open = self._begin(shown.pixels)
+            self._open = self._begin(shown)
         try:
             self._open.write(shown.pixels, shown.frame.time_s)
         except (OSError, ValueError) as error:
@@ -82,14 +84,14 @@ class VideoSink:
         return False
 
     def _next_path(self) -> Path:
-        number = self._finished + 1
-        return self._path if number == 1 else self._path.with_name(f"{self._path.stem}-{number}{self._path.suffix}")
+        return self._names.path()
 
-    def _begin(self, first: Pixels) -> Recording:
+    def _begin(self, first: Shown) -> Recording:
         try:
+            self._folder.make()
             if self._failed:
                 check_room(self._path.parent)
-            return Recording(self._next_path(), first)
+            return Recording(self._next_path(), first, replace=self._replace and not self._finished)
         except (OSError, ValueError) as error:
             raise OutputError(f"{self._path}: {reason(error)}") from None
 
@@ -109,12 +111,26 @@ class VideoSink:
         return OutputError(f"{self._path}: {reason(error)}")
 
 
-class Recording(VideoFile):
-    """A file of pictures of one size, whose times begin at 0."""
+class Form(NamedTuple):
+    """What the pictures of one stream have in common."""
 
-    def __init__(self, path: Path, first: Pixels) -> None:
-        super().__init__(path)
-        self.size, self.start_s = first.shape[:2], 0.0
+    height: int
+    width: int
+    pixel_aspect: Fraction
+
+
+def form(shown: Shown) -> Form:
+    """That of a picture; another one begins a new stream."""
+    height, width, _ = shown.pixels.shape
+    return Form(height, width, shown.frame.pixel_aspect)
+
+
+class Recording(VideoFile):
+    """A file of pictures of one form, whose times begin at 0."""
+
+    def __init__(self, path: Path, first: Shown, *, replace: bool = False) -> None:
+        super().__init__(path, replace=replace)
+        self.form, self.start_s = form(first), 0.0
         self._encoder = Encoder(self.container, first, str(path))
         self._begun = False
 
@@ -134,15 +150,25 @@ class Recording(VideoFile):
 class Encoder:
     """H.264 for a stream of `container`: pictures like the `first`, each at its own time, a key frame every second."""
 
-    def __init__(self, container: OutputContainer, first: Pixels, name: str) -> None:
-        size = first.shape[:2]
-        self._colours = first.colours if isinstance(first, Planes) else BT601
+    def __init__(self, container: OutputContainer, first: Shown, name: str) -> None:
+        size, aspect = first.pixels.shape[:2], first.frame.pixel_aspect
+        self._colours = first.pixels.colours if isinstance(first.pixels, Planes) else BT601
         height, width = (side + side % 2 for side in size)
         if (height, width) != size:
             _log.info("%s: %dx%d is padded to even sides, which H.264 wants", name, *size[::-1])
-        self.stream = _start(container, (height, width), self._colours)
+        self._size, self._aspect = (height, width), aspect
+        self.stream = self.stream_in(container)
         self._ticks = self._key_ticks = -_KEY_EVERY
         self._padding = (height - size[0], width - size[1])
+
+    def stream_in(self, container: OutputContainer) -> VideoStream:
+        """A stream for this encoder's packets, with the same parameters: also in a further file.
+
+        Not made after the template of `stream`: PyAV 16 and older open an encoder with other options for that.
+        """
+        stream = _start(container, self._size, self._colours)
+        stream.codec_context.sample_aspect_ratio = self._aspect
+        return stream
 
     def write(self, pixels: Pixels, time_s: float) -> list[Packet[VideoStream]]:
         """The packets that are ready after this picture; without look-ahead that is its own."""
@@ -165,20 +191,13 @@ class Encoder:
 
     def _encodable(self, pixels: Pixels) -> av.VideoFrame:
         """A frame for the encoder, in this file's colours; planes that have them are taken as they are."""
-        import av
-
         if isinstance(pixels, Planes) and pixels.colours == self._colours:
             return pixels.wrapped()
-        picture = as_image(pixels)
+        image = as_image(pixels)
         if any(self._padding):
             bottom, right = self._padding
-            picture = np.asarray(cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-        if self._colours == BT601:
-            return wrap(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8), BT601)
-        matrix, colour_range = self._colours
-        return av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(
-            format="yuv420p", dst_colorspace=matrix, dst_color_range=colour_range, threads=1
-        )
+            image = np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+        return wrap(to_i420(image, self._colours), self._colours)
 
 
 def _start(container: OutputContainer, size: tuple[int, int], colours: tuple[int, int]) -> VideoStream:
@@ -186,7 +205,23 @@ def _start(container: OutputContainer, size: tuple[int, int], colours: tuple[int
     stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
     context = stream.codec_context
     context.time_base, context.gop_size = CLOCK, 250
+    context.thread_count = available_cores()  # left to itself it takes the machine's, whatever a container may use
     # Said, because players guess another matrix for HD where nothing is.
     context.colorspace, context.color_range = colours
     context.color_primaries = context.color_trc = colours[0] if colours[0] in _NAMED_ALIKE else _UNSPECIFIED
     return stream
+
+
+def has_pattern(uri: str) -> bool:
+    """Whether the name of a video asks for many, named by the time, or has options."""
+    name = Path(without_query(uri)).name
+    return "%" in name.replace("%%", "") or without_query(uri) != uri
+
+
+VIDEO = OutputKind(
+    forms="FILE.mp4|mkv|mov|ts",
+    means=lambda uri: suffix_of(uri) in FORMATS and not has_pattern(uri),
+    open=lambda uri, info, controls, existing: VideoSink(uri, existing=existing),
+    names=lambda uri, inputs: Names(uri, numbers=False),
+    patterns=True,
+)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -14,9 +15,13 @@ import cv2
 
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import OutputError
+from streamseg.files import write_whole
+from streamseg.frame import StreamInfo, squared
+from streamseg.sinks.kind import OutputKind
 
 _log = logging.getLogger(__name__)
 _TITLE = "streamseg"
+_QT_RULES = "QT_LOGGING_RULES"
 _MAX_WAIT_S = 1.0
 _STEP = 0.1
 _Address = str | tuple[str, int]
@@ -30,14 +35,14 @@ class WindowSink:
     """
 
     blocking = False
-    needs_picture = True
+    needs_image = True
+    unwritten = 0
 
-    def __init__(self, controls: Controls) -> None:
+    def __init__(self, info: StreamInfo, controls: Controls) -> None:
         problem = display_problem()
         if problem is not None:
             raise OutputError(f"no window: {problem}", "name another output, such as out.mp4")
-        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # Qt misses fonts that nothing here uses
-        self._controls = controls
+        self._live, self._controls = info.live, controls
         self._ahead_s: float | None = None
         self._open = False
         self._keys: dict[int, Callable[[], None]] = {
@@ -52,12 +57,14 @@ class WindowSink:
 
     def write(self, shown: Shown) -> None:
         """Shows one picture and obeys the keys pressed since the last."""
+        image = squared(shown.image, shown.frame.pixel_aspect)
         if not self._open:
-            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-            height, width = shown.picture.shape[:2]
+            with _quiet_qt():
+                cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+            height, width = image.shape[:2]
             cv2.resizeWindow(_TITLE, max(320, min(width, 1600)), max(240, min(height, 900)))
             self._open = True
-        cv2.imshow(_TITLE, shown.picture)
+        cv2.imshow(_TITLE, image)
         self._obey(self._until_due_ms(shown.frame.time_s, time.monotonic()), shown)
         if cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1:
             self._quit()
@@ -69,9 +76,9 @@ class WindowSink:
             self._open = False
 
     def _until_due_ms(self, time_s: float, now_s: float) -> int:
-        """How long this picture stays; the clock is set by the first picture, and anew by one that is late."""
+        """How long this picture stays; the clock is set by the first picture, and again by one that is late."""
         lead_s = 0.0 if self._ahead_s is None else time_s - (now_s - self._ahead_s)
-        if not self._controls.pace or self._ahead_s is None or not 0 <= lead_s <= _MAX_WAIT_S:
+        if self._live or self._ahead_s is None or not 0 <= lead_s <= _MAX_WAIT_S:
             self._ahead_s = now_s - time_s
             return 1
         return max(1, round(lead_s * 1e3))
@@ -97,19 +104,33 @@ class WindowSink:
 
     def _next_view(self) -> None:
         views = self._controls.views
-        self._controls.view = views[(views.index(self._controls.view) + 1) % len(views)]
+        now = self._controls.view
+        shown = views.index(now) if isinstance(now, str) and now in views else -1  # -1: a custom view
+        self._controls.view = views[(shown + 1) % len(views)]
 
     def _opacity(self, change: float) -> None:
         self._controls.opacity = min(1.0, max(0.0, self._controls.opacity + change))
 
 
+@contextlib.contextmanager
+def _quiet_qt() -> Iterator[None]:
+    """Qt misses fonts that nothing here uses; how much it says is read with the first window."""
+    given = os.environ.get(_QT_RULES)
+    os.environ.setdefault(_QT_RULES, "default.warning=false")
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[_QT_RULES]
+
+
 def save(shown: Shown) -> None:
     """Writes what is shown into the working folder, named by the time of day."""
     path = Path(f"streamseg-{datetime.now():%Y%m%d-%H%M%S}-{shown.frame.index}.png")
-    if cv2.imwrite(str(path), shown.picture):
-        _log.info("saved %s", path)
-    else:
-        _log.warning("%s: cannot be written", path)
+    try:
+        _log.info("saved %s", write_whole(path, cv2.imencode(".png", shown.image)[1].tobytes(), replace=False))
+    except OutputError as error:
+        _log.warning("%s", error)
 
 
 def display_problem() -> str | None:
@@ -132,7 +153,7 @@ def _x11_answers(display: str) -> bool:
     """Whether an X server listens where DISPLAY=`[host]:number[.screen]` points."""
     host, _, rest = display.rpartition(":")
     number = rest.partition(".")[0]
-    if not number.isdigit():
+    if not number.isdecimal():
         return False
     targets: list[tuple[socket.AddressFamily, _Address]] = []
     if host in ("", "unix"):
@@ -151,3 +172,10 @@ def _answers(family: socket.AddressFamily, address: _Address) -> bool:
         except OSError:
             return False
     return True
+
+
+WINDOW = OutputKind(
+    forms="window",
+    means=lambda uri: uri == "window",
+    open=lambda uri, info, controls, existing: WindowSink(info, controls),
+)

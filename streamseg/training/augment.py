@@ -1,4 +1,4 @@
-"""Random changes to a picture and its mask as one, so that a network sees each pair anew every time."""
+"""Random changes to a picture and its mask as one, so that a network sees each pair differently every time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Image
-from streamseg.infer.preprocess import PAD
+from streamseg.infer.model.geometry import PAD
 from streamseg.training.data import VOID
 from streamseg.training.plan import Augment
 
@@ -19,40 +19,51 @@ _Number = TypeVar("_Number", np.uint8, np.uint16)
 
 
 def augment(
-    picture: Image, labels: NDArray[_Number], how: Augment, random: Random, *, pad: bool = False
+    image: Image, labels: NDArray[_Number], how: Augment, random: Random, *, zoom: float = 1.0, pad: bool = False
 ) -> tuple[Image, NDArray[_Number]]:
-    """A random view of (H, W, 3) u8 `picture` and (H, W) `labels`, both `how.crop` high and wide.
+    """A random view of (H, W, 3) u8 `image` and (H, W) `labels`, both `how.crop` high and wide.
 
-    Where the view reaches beyond the picture, the picture is mirrored and the labels are void; with `pad` it is grey,
-    as around a picture that is letterboxed, and the labels are 0.
+    `how.scale` is that of a picture that is enlarged `zoom` times, as it is when the network runs. Where the view
+    reaches beyond the picture, the picture is mirrored and the labels are void; with `pad` it is grey, as around a
+    picture that is letterboxed, and the labels are 0.
     """
-    picture, labels = _shape(picture, labels, how, random, pad)
-    picture = _colour(picture, how.colour, random)
-    return _degrade(picture, how, random), labels
+    image, labels = _shape(image, labels, how, random, zoom, pad)
+    image = _colour(image, how.colour, random)
+    return _degrade(image, how, random), labels
+
+
+def paste(
+    image: Image, labels: NDArray[np.uint8], donor: Image, theirs: NDArray[np.uint8], class_id: int
+) -> tuple[Image, NDArray[np.uint8]]:
+    """What is of `class_id` in `donor`, laid over `image` of the same size; its edge fades over a pixel."""
+    cut = theirs == class_id
+    share = (cv2.blur(cut.astype(np.float32), (3, 3)) * cut)[..., None]
+    mixed = image + (donor.astype(np.float32) - image) * share
+    return mixed.astype(np.uint8), np.where(cut, theirs, labels)
 
 
 def _shape(
-    picture: Image, labels: NDArray[_Number], how: Augment, random: Random, pad: bool
+    image: Image, labels: NDArray[_Number], how: Augment, random: Random, zoom: float, pad: bool
 ) -> tuple[Image, NDArray[_Number]]:
     size = how.crop[::-1]
-    matrix = _placement(picture.shape[:2], how, random)
+    matrix = _placement(image.shape[:2], how, random, zoom)
     beyond = cv2.BORDER_CONSTANT if pad else cv2.BORDER_REFLECT_101
     grey, nothing = (PAD,) * 3, (0 if pad else VOID,)
     if how.elastic_px:
         x, y = _elastic(matrix, how, random)
-        seen = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=beyond, borderValue=grey)
+        seen = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=beyond, borderValue=grey)
         truth = cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=nothing)
     else:
         smooth, nearest = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
-        seen = cv2.warpAffine(picture, matrix, size, flags=smooth, borderMode=beyond, borderValue=grey)
+        seen = cv2.warpAffine(image, matrix, size, flags=smooth, borderMode=beyond, borderValue=grey)
         truth = cv2.warpAffine(labels, matrix, size, flags=nearest, borderMode=cv2.BORDER_CONSTANT, borderValue=nothing)
     return np.asarray(seen, np.uint8), np.asarray(truth, labels.dtype)
 
 
-def _placement(shape: tuple[int, ...], how: Augment, random: Random) -> NDArray[np.float32]:
+def _placement(shape: tuple[int, ...], how: Augment, random: Random, zoom: float) -> NDArray[np.float32]:
     """(2, 3): pixels of the crop -> pixels of the picture."""
     low, high = np.log(how.scale)
-    scale = float(np.exp(random.uniform(low, high)))
+    scale = float(np.exp(random.uniform(low, high))) * zoom
     angle = np.deg2rad(random.uniform(-how.rotate_deg, how.rotate_deg))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
     if how.flip != "none" and random.random() < 0.5:
@@ -80,29 +91,29 @@ def _elastic(
     return a[0] * x + a[1] * y + a[2], b[0] * x + b[1] * y + b[2]
 
 
-def _colour(picture: Image, strength: float, random: Random) -> Image:
+def _colour(image: Image, strength: float, random: Random) -> Image:
     """Gain and offset of each channel, gamma, and saturation, all within `strength`."""
     if not strength:
-        return picture
+        return image
     gamma = np.exp(random.uniform(-0.7, 0.7) * strength)
     gain = np.exp(random.uniform(-0.5, 0.5) * strength + random.uniform(-0.15, 0.15, 3) * strength)
     offset = random.uniform(-50, 50) * strength
     ramp = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gain + offset
     table = np.clip(ramp, 0, 255).astype(np.uint8).reshape(1, 256, 3)
-    toned = cv2.LUT(picture, table)
+    toned = cv2.LUT(image, table)
     grey = cv2.cvtColor(cv2.cvtColor(toned, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     keep = 1 + random.uniform(-0.7, 0.5) * strength
     return np.asarray(cv2.addWeighted(toned, keep, grey, 1 - keep, 0), np.uint8)
 
 
-def _degrade(picture: Image, how: Augment, random: Random) -> Image:
+def _degrade(image: Image, how: Augment, random: Random) -> Image:
     """What a cheap camera or a thin cable does: blur, noise, compression."""
     if random.random() < how.blur:
-        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), random.uniform(0.3, 1.5)), np.uint8)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.5)), np.uint8)
     if how.noise:
-        noise = random.standard_normal(picture.shape, np.float32) * random.uniform(0, how.noise)
-        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+        noise = random.standard_normal(image.shape, np.float32) * random.uniform(0, how.noise)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if random.random() < how.jpeg:
-        _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 90))])
-        picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-    return picture
+        _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 90))])
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return image

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from streamseg.errors import InputError, OutputError
+from streamseg.files import whole
 from streamseg.training.plan import Plan, parse_plan, plan_text
 
 Row = dict[str, float]
@@ -18,12 +19,11 @@ Row = dict[str, float]
 
 def save_checkpoint(path: Path, plan: Plan, state: Mapping[str, Any]) -> None:
     """Raises OutputError where `path` cannot be written."""
-    part = path.with_suffix(".part")
-    try:
-        torch.save({"plan": plan_text(plan), **state}, part)
-        part.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise OutputError(f"{path}: {error}") from None
+    with whole(path, overwrite=True) as part:
+        try:
+            torch.save({"plan": plan_text(plan), **state}, part)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise OutputError(f"{path}: {error}") from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from streamseg.files import whole
 from streamseg.training.checkpoint import Row
 
 _DRAWN = (" miou", " accuracy", " right", " ap50")
@@ -14,7 +15,7 @@ _DRAWN = (" miou", " accuracy", " right", " ap50")
 def write_table(history: Sequence[Row], path: Path) -> None:
     """One line an epoch; what was not measured in an epoch is left empty."""
     columns = list(dict.fromkeys(name for row in history for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole(path, overwrite=True) as part, part.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, columns)
         table.writeheader()
         table.writerows(history)
@@ -35,7 +36,8 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
         below.legend(loc="lower right")
     for part in (above, below):
         part.grid(alpha=0.3)
-    figure.savefig(path, dpi=100)
+    with whole(path, overwrite=True) as part:
+        figure.savefig(part, dpi=100, format="png")
 
 
 def _line(history: Sequence[Row], name: str) -> tuple[list[float], list[float]]:

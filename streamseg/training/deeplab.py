@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from streamseg.training.blocks import conv_norm, grow, separable
-from streamseg.training.encoder import WIDTHS, Lite0
+from streamseg.training.encoder import WIDTHS, Lite
 
 _RATES = (6, 12, 18)
 _FINE = 48
@@ -21,7 +21,7 @@ class DeepLab(nn.Module):
 
     def __init__(self, out: int, *, width: int = 128) -> None:
         super().__init__()
-        self.encoder = Lite0(output_stride=16)
+        self.encoder = Lite(output_stride=16)
         self.pyramid = Pyramid(WIDTHS[-1], width)
         self.fine = nn.Sequential(*conv_norm(WIDTHS[1], _FINE, 1))
         self.decoder = nn.Sequential(*separable(width + _FINE, width), *separable(width, width))

@@ -8,21 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamseg.errors import InputError, OutputError
+from streamseg import runtimes
+from streamseg.errors import InputError
+from streamseg.files import refuse_existing, whole
 from streamseg.frame import Image
 from streamseg.infer.instances import paint, read_instances
-from streamseg.infer.preprocess import make_fit
-from streamseg.infer.spec import ROLES, ModelSpec
+from streamseg.infer.model.geometry import make_fit
+from streamseg.infer.model.spec import ROLES, ModelSpec
 from streamseg.training.checkpoint import checkpoint_plan, load_checkpoint
-from streamseg.training.deployed import PICTURE, Deployed, model_spec, trace, trial_size
-from streamseg.training.network import build, fitted, stride
-from streamseg.training.pack import packed
-from streamseg.training.plan import Network, Plan, same_training
+from streamseg.training.export_wrapper import PICTURE, Deployed, model_spec, trace, trial_size
+from streamseg.training.network import as_run, build, without_pretraining
+from streamseg.training.plan import Plan, same_training
+from streamseg.training.weight_compression import packed
 
 _LEAST_AGREEMENT = {
     "fp32": 0.999,
@@ -41,15 +42,23 @@ class Exported:
     """Share of the pixels, 0..1, to which ONNX Runtime and PyTorch give the same label."""
 
 
-def export(checkpoint: Path, target: Path, pictures: Sequence[Image] = (), plan: Plan | None = None) -> Exported:
-    """Writes the averaged weights of `checkpoint` to `target`, after comparing labels on `pictures` or generated ones.
+def export(
+    checkpoint: Path,
+    target: Path,
+    images: Sequence[Image] = (),
+    plan: Plan | None = None,
+    *,
+    overwrite: bool = False,
+) -> Exported:
+    """Writes the averaged weights of `checkpoint` to `target`, after comparing labels on `images` or generated ones.
 
     Size, licence and summary are as `plan` has them, or else the plan that the training went by.
 
     Raises:
         InputError: no checkpoint, or ONNX Runtime gives other labels than PyTorch.
-        OutputError: `target` cannot be written.
+        OutputError: `target` exists and is not to be overwritten, or cannot be written.
     """
+    refuse_existing(target, overwrite=overwrite)
     state = load_checkpoint(checkpoint)
     plan = _exported_by(checkpoint_plan(state), plan, checkpoint)
     network = build(without_pretraining(plan))
@@ -57,33 +66,29 @@ def export(checkpoint: Path, target: Path, pictures: Sequence[Image] = (), plan:
     deployed = Deployed(network, plan)
     spec = model_spec(plan)
     raw = packed(trace(deployed, plan), spec, plan.export.weights)
-    agreement = compare(deployed, raw, trial_pictures(plan, pictures))
+    agreement = compare(deployed, raw, trial_images(plan, images))
     if agreement < _LEAST_AGREEMENT[plan.export.weights]:
         raise InputError(f"{target}: ONNX Runtime gives other labels than PyTorch on {1 - agreement:.2%} of the pixels")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(raw)
-    except OSError as error:
-        raise OutputError(f"{target}: {error.strerror}") from None
+    with whole(target, overwrite=overwrite) as part:
+        part.write_bytes(raw)
     return Exported(target, spec, agreement)
 
 
-def compare(deployed: Deployed, raw: bytes, pictures: Sequence[NDArray[np.uint8]]) -> float:
-    """Share of the pixels of `pictures`, (H, W, C) u8, with the same label in ONNX Runtime and PyTorch.
+def compare(deployed: Deployed, raw: bytes, images: Sequence[NDArray[np.uint8]]) -> float:
+    """Share of the pixels of `images`, (H, W, C) u8, with the same label in ONNX Runtime and PyTorch.
 
     Objects are painted first, so that two that swap places in the list do not count as different.
     """
-    import onnxruntime
-
+    onnxruntime = runtimes.onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
     same = []
-    for picture in pictures:
+    for image in images:
         with torch.inference_mode():
-            expected = [output.numpy() for output in deployed(torch.from_numpy(picture[None]))]
-        found = session.run(None, {PICTURE: picture[None]})
-        same.append(np.mean(_labels(found, picture.shape[:2]) == _labels(expected, picture.shape[:2])))
+            expected = [output.numpy() for output in deployed(torch.from_numpy(image[None]))]
+        found = session.run(None, {PICTURE: image[None]})
+        same.append(np.mean(_labels(found, image.shape[:2]) == _labels(expected, image.shape[:2])))
     return float(np.mean(same))
 
 
@@ -97,18 +102,15 @@ def _labels(outputs: Sequence[NDArray[Any]], size: tuple[int, ...]) -> NDArray[A
     return paint(instances, (height, width), (height, width), 0)
 
 
-def trial_pictures(plan: Plan, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:
-    """`pictures` as the network takes them, (H, W, C) u8; generated ones where there are none."""
-    chosen = list(pictures) or [_blots(seed, *trial_size(plan)) for seed in range(3)]
-    if plan.export.height and plan.export.width:
-        size = (plan.export.width, plan.export.height)
-        chosen = [np.asarray(cv2.resize(picture, size), np.uint8) for picture in chosen]
-    chosen = [fitted(picture, stride(plan)) for picture in chosen]
-    return [_grey(picture) for picture in chosen] if plan.data.grey else chosen
+def trial_images(plan: Plan, images: Sequence[Image]) -> list[NDArray[np.uint8]]:
+    """`images` as the network takes them, (H, W, C) u8; generated ones where there are none."""
+    chosen = list(images) or [_blots(seed, *trial_size(plan)) for seed in range(3)]
+    chosen = [as_run(image, plan) for image in chosen]
+    return [_grey(image) for image in chosen] if plan.data.grey else chosen
 
 
-def _grey(picture: Image) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
+def _grey(image: Image) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
 
 
 def _blots(seed: int, height: int, width: int) -> Image:
@@ -120,9 +122,3 @@ def _exported_by(trained: Plan, wanted: Plan | None, checkpoint: Path) -> Plan:
     if wanted is not None and not same_training(trained, wanted):
         raise InputError(f"{checkpoint}: was trained by another plan than the one given")
     return wanted or trained
-
-
-def without_pretraining(plan: Plan) -> Plan:
-    """The plan for a network whose weights come from a checkpoint."""
-    network: Network = msgspec.structs.replace(plan.network, encoder="random")
-    return msgspec.structs.replace(plan, network=network)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from streamseg.training.encoder import WIDTHS, Lite0
+from streamseg.training.encoder import WIDTHS, Lite
 
 
 class FCN(nn.Module):
@@ -16,7 +16,7 @@ class FCN(nn.Module):
 
     def __init__(self, out: int, *, depth: int = 3) -> None:
         super().__init__()
-        self.encoder = Lite0()
+        self.encoder = Lite()
         self.scores = nn.ModuleList(nn.Conv2d(channels, out, 1) for channels in WIDTHS[::-1][:depth])
         self.ups = nn.ModuleList(_bilinear_up(out) for _ in range(depth - 1))
 

@@ -32,13 +32,13 @@ class Target:
     """(G, H, W) u8, 0 or 1."""
 
 
-def instance_loss(network: MaskRCNN, pictures: Tensor, targets: list[Target], random: torch.Generator) -> Tensor:
+def instance_loss(network: MaskRCNN, images: Tensor, targets: list[Target], random: torch.Generator) -> Tensor:
     """The sum of five losses of a batch of (N, 3, H, W) pictures."""
-    regions = network.regions(pictures)
+    regions = network.regions(images)
     total = torch.zeros(())
     for index, target in enumerate(targets):
         total = total + _first_stage(regions, index, target, random) / len(targets)
-    return total + _second_stage(network, regions, targets, pictures.shape[2:], random)
+    return total + _second_stage(network, regions, targets, images.shape[2:], random)
 
 
 def _first_stage(regions: Regions, index: int, target: Target, random: torch.Generator) -> Tensor:

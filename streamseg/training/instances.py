@@ -8,17 +8,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamseg.errors import InputError
-from streamseg.evaluation.evaluate import numbered
 from streamseg.evaluation.instances import Found, InstanceCount
+from streamseg.evaluation.judges import numbered
 from streamseg.evaluation.objects import Labelled, Objects, find_labelled, read_objects
 from streamseg.frame import Image
 from streamseg.infer.instances import read_instances
-from streamseg.infer.preprocess import PAD, make_fit
+from streamseg.infer.model.geometry import PAD, make_fit
 from streamseg.training.augment import augment
-from streamseg.training.data import read_picture, split
+from streamseg.training.data import read_image
+from streamseg.training.groups import divide
 from streamseg.training.instance_loss import Target, instance_loss
 from streamseg.training.network import as_input
 from streamseg.training.plan import Folder, Plan
@@ -40,12 +42,14 @@ class InstanceTask:
             raise InputError("data.ids: masks of objects hold numbers, not class ids", "leave it out")
         self._plan = plan
         data = plan.data
-        learnt, held = split(_find(data.root, data.train), data.hold_out, lambda each: each.picture)
-        sets = {"held out": held} if held else {}
+        if data.also or plan.augment.paste or data.thin:
+            raise InputError("data.also, data.thin and augment.paste are for masks of class ids", "leave them out")
+        parts = divide(_find(data.root, data.train), data, lambda each: each.image)
+        sets = {"held out": parts.held} if parts.held else {}
         if data.validation:
             sets["validation"] = _find(data.root, data.validation)
-        self._pictures = [self._load(each) for each in learnt]
-        self._checked = sets
+        self._images = [self._load(each) for each in parts.learnt]
+        self._checked, self._sealed = sets, parts.sealed
 
     @property
     def checks(self) -> list[str]:
@@ -53,35 +57,46 @@ class InstanceTask:
         return list(self._checked)
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._images) * self._plan.schedule.repeat
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Which pictures an epoch shows, one after the other."""
+        return random.permutation(len(self)) % len(self._images)
 
     def loss(self, network: nn.Module, views: Sequence[tuple[int, np.random.Generator]], epoch: int) -> Tensor:
         """Both stages' losses on random views of some pictures."""
-        pictures, targets = [], []
+        images, targets = [], []
         for index, random in views:
-            picture, objects = self._pictures[index]
-            seen, numbers = augment(picture, objects.numbers, self._plan.augment, random, pad=True)
-            pictures.append(seen)
+            image, objects = self._images[index]
+            seen, numbers = augment(image, objects.numbers, self._plan.augment, random, pad=True)
+            images.append(seen)
             targets.append(make_target(Objects(numbers, objects.class_ids)))
         chance = torch.Generator().manual_seed(int(views[0][1].integers(1 << 62)))
-        return instance_loss(network, as_input(np.stack(pictures), self._plan), targets, chance)  # type: ignore[arg-type]
+        return instance_loss(network, as_input(np.stack(images), self._plan), targets, chance)  # type: ignore[arg-type]
 
     def score(self, network: nn.Module, check: str) -> dict[str, float]:
         """Shares of objects right and average precisions, judged at the pictures' own sizes."""
+        return self._score(network, self._checked[check])
+
+    def score_sealed(self, network: nn.Module) -> dict[str, float]:
+        """The same on what was neither learnt from nor chosen by; empty where there is nothing."""
+        return self._score(network, self._sealed) if self._sealed else {}
+
+    def _score(self, network: nn.Module, labelled: Sequence[Labelled]) -> dict[str, float]:
         classes = [entry.name for entry in self._plan.classes]
         count = InstanceCount(len(classes))
-        for each in self._checked[check]:
-            picture = read_picture(each.picture)
-            count.add(read_objects(each, classes, picture.shape), find(network, picture, self._plan))
+        for each in labelled:
+            image = read_image(each.image)
+            count.add(read_objects(each, classes, image.shape), find(network, image, self._plan))
         scores = count.scores()
         return {"right": scores.right, "right50": scores.right50, "ap50": scores.ap50, "ap": scores.ap}
 
     def _load(self, each: Labelled) -> tuple[Image, Objects]:
-        picture = read_picture(each.picture)
-        objects = read_objects(each, [entry.name for entry in self._plan.classes], picture.shape)
-        scale = _side(self._plan) / max(picture.shape[:2])
-        size = tuple(max(1, round(side * scale)) for side in picture.shape[1::-1])
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+        image = read_image(each.image)
+        objects = read_objects(each, [entry.name for entry in self._plan.classes], image.shape)
+        scale = _side(self._plan) / max(image.shape[:2])
+        size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+        small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
         numbers = cv2.resize(objects.numbers, size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(small, np.uint8), Objects(np.asarray(numbers, np.uint16), objects.class_ids)
 
@@ -100,18 +115,18 @@ def make_target(objects: Objects) -> Target:
     return Target(torch.from_numpy(objects.class_ids[kept]).long(), torch.from_numpy(boxes), torch.from_numpy(masks))
 
 
-def find(network: nn.Module, picture: Image, plan: Plan) -> Found:
-    """The objects of `picture` at its own size, as the program finds them with the deployed network."""
+def find(network: nn.Module, image: Image, plan: Plan) -> Found:
+    """The objects of `image` at its own size, as the program finds them with the deployed network."""
     side = _side(plan)
-    fit = make_fit("letterbox", picture.shape[:2], (side, side))
+    fit = make_fit("letterbox", image.shape[:2], (side, side))
     inside = np.full((side, side, 3), PAD, np.uint8)
     inside[fit.target.y : fit.target.y + fit.target.height, fit.target.x : fit.target.x + fit.target.width] = (
-        cv2.resize(picture, (fit.target.width, fit.target.height), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(image, (fit.target.width, fit.target.height), interpolation=cv2.INTER_LINEAR)
     )
     with torch.inference_mode():
         boxes, scores, ids, masks = (each[0].numpy() for each in network(as_input(inside[None], plan)))
     instances = read_instances(boxes, scores, ids, masks, fit, _LEAST_SCORE, len(plan.classes))
-    return numbered(instances, picture.shape)
+    return numbered(instances, image.shape)
 
 
 def _find(root: str, folder: Folder) -> list[Labelled]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,21 +21,33 @@ def balanced_weights(pixels: NDArray[np.int64]) -> Tensor:
 
 
 def segmentation_loss(
-    logits: Tensor, labels: Tensor, weights: Tensor | None = None, *, hard_fraction: float = 1.0, dice: float = 0.0
+    logits: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    *,
+    hard_fraction: float = 1.0,
+    dice: float = 0.0,
+    groups: Sequence[Sequence[int]] = (),
 ) -> Tensor:
     """Loss of (N, C, h, w) `logits` against (N, H, W) int64 `labels`; void pixels count for nothing.
 
     One channel is the logit of class 1 against class 0 (binary cross-entropy). Logits at a lower resolution are
     resized. `hard_fraction` keeps that share of the pixels, those with the largest loss (Shrivastava et al. 2016,
-    "Training Region-based Object Detectors with Online Hard Example Mining").
+    "Training Region-based Object Detectors with Online Hard Example Mining"). A label behind the classes is one of
+    `groups`: any of its classes is right, so that their probabilities count together.
     """
     if logits.shape[2:] != labels.shape[1:]:
         logits = functional.interpolate(logits, size=labels.shape[1:], mode="bilinear", align_corners=False)
     if logits.shape[1] == 1:
         logits = torch.cat([torch.zeros_like(logits), logits], 1)
-    losses = functional.cross_entropy(logits, labels, weights, ignore_index=VOID, reduction="none")
+    chances, classes = logits.log_softmax(1), logits.shape[1]
+    if groups:
+        chances = torch.cat([chances, *(chances[:, list(group)].logsumexp(1, keepdim=True) for group in groups)], 1)
+        if weights is not None:
+            weights = torch.cat([weights, torch.stack([weights[list(group)].mean() for group in groups])])
+    losses = functional.nll_loss(chances, labels, weights, ignore_index=VOID, reduction="none")
     total = _hardest(losses, labels, hard_fraction)
-    return total + dice * dice_loss(logits, labels) if dice else total
+    return total + dice * dice_loss(logits, labels.where(labels < classes, VOID)) if dice else total
 
 
 def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from streamseg.training.blocks import conv_norm, grow, separable
 from streamseg.training.boxes import clip, decode, make_anchors, roi_align, suppress
-from streamseg.training.encoder import WIDTHS, Lite0
+from streamseg.training.encoder import WIDTHS, Lite
 
 STRIDES = (4, 8, 16, 32)
 RATIOS = (0.5, 1.0, 2.0)
@@ -47,7 +47,7 @@ class MaskRCNN(nn.Module):
     def __init__(self, n_classes: int, *, width: int = 64) -> None:
         """`n_classes` counts the background, which is class 0."""
         super().__init__()
-        self.encoder = Lite0()
+        self.encoder = Lite()
         self.sides = nn.ModuleList(nn.Sequential(*conv_norm(channels, width, 1)[:2]) for channels in WIDTHS[1:])
         self.smooth = nn.ModuleList(nn.Sequential(*separable(width, width)) for _ in WIDTHS[1:])
         self.propose = nn.Sequential(*separable(width, width), nn.Conv2d(width, 5 * len(RATIOS), 1))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from streamseg.errors import InputError
 from streamseg.frame import Image
+from streamseg.infer.model.geometry import input_size
+from streamseg.infer.model.spec import InputSpec
 from streamseg.training.deeplab import DeepLab
 from streamseg.training.encoder import IMAGENET_MEAN, IMAGENET_STD, load_imagenet
 from streamseg.training.fcn import FCN
@@ -50,6 +53,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "unet-lite0": Architecture(
         lambda net, channels, out: FastUNet(out, width=net.width or 96, depth=net.depth or 4),
         32, "ImageNet encoder, added skips: the fast one", encoder=True),
+    "unet-lite2": Architecture(
+        lambda net, channels, out: FastUNet(out, width=net.width or 96, depth=net.depth or 4, size=2),
+        32, "the same on a larger encoder: half as long again", encoder=True),
     "fcn": Architecture(
         lambda net, channels, out: FCN(out, depth=net.depth or 3),
         32, "scores at 1/32, 1/16 and 1/8, summed", encoder=True),
@@ -85,10 +91,19 @@ def build(plan: Plan) -> nn.Module:
     kind, n = architecture(plan), len(plan.classes)
     if n < 2:
         raise InputError(f"classes: {n} of them leave nothing to tell apart", "name the background too")
+    names = [entry.name for entry in plan.classes]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"classes: {', '.join(sorted(repeated))} is there twice", "give each a name of its own")
     net = kind.make(plan.network, 1 if plan.data.grey else 3, 1 if n == 2 and not kind.instances else n)
     if kind.encoder and plan.network.encoder == "imagenet" and plan.network.start_from is None:
         load_imagenet(net.encoder)  # type: ignore[arg-type]
     return net
+
+
+def without_pretraining(plan: Plan) -> Plan:
+    """The plan for a network whose weights come from a checkpoint."""
+    network: Network = msgspec.structs.replace(plan.network, encoder="random")
+    return msgspec.structs.replace(plan, network=network)
 
 
 def stride(plan: Plan) -> int:
@@ -104,18 +119,25 @@ def normalisation(plan: Plan) -> tuple[Tensor, Tensor]:
     return torch.tensor(mean).view(1, -1, 1, 1), torch.tensor(std).view(1, -1, 1, 1)
 
 
-def as_input(pictures: NDArray[np.uint8], plan: Plan) -> Tensor:
+def as_input(images: NDArray[np.uint8], plan: Plan) -> Tensor:
     """(N, H, W, 3) u8 BGR -> (N, C, H, W) f32, normalised RGB or grey."""
     if plan.data.grey:
-        pictures = np.stack([cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in pictures])[..., None]
-    x = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).permute(0, 3, 1, 2).float()
+        images = np.stack([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in images])[..., None]
+    x = torch.from_numpy(np.ascontiguousarray(images[..., ::-1])).permute(0, 3, 1, 2).float()
     mean, std = normalisation(plan)
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def fitted(picture: Image, multiple: int) -> Image:
-    """`picture` resized so that both sides are a multiple, as the program does before it runs a network."""
-    height, width = (max(1, round(side / multiple)) * multiple for side in picture.shape[:2])
-    if (height, width) == picture.shape[:2]:
-        return picture
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+def run_size(plan: Plan, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Height, width to which the program will bring a picture of (height, width, …) `shape`."""
+    wanted = plan.export
+    size = InputSpec(height=wanted.height, width=wanted.width, side=wanted.side, stride=stride(plan))
+    return input_size(size, (shape[0], shape[1]))
+
+
+def as_run(image: Image, plan: Plan) -> Image:
+    """`image` at the size at which the network will run."""
+    height, width = run_size(plan, image.shape)
+    if (height, width) == image.shape[:2]:
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from streamseg.errors import InputError
 from streamseg.yamlfile import read_yaml
 
 Weights = Literal["fp32", "fp16", "int8"]
@@ -22,17 +23,47 @@ class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     none, all of class 1; or COCO's JSON."""
 
 
+class Also(Folder, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """More pictures to learn from, whose masks may know less than the plan's classes."""
+
+    means: dict[str, list[str]] = {}
+    """Values in these masks -> names of classes: of one, or of several where the masks do not tell them apart. What is
+    left out is void. Empty: as in `train`."""
+    hold_out: list[str] = []
+    """File name patterns, as in `data`; scored apart where the masks have a meaning of their own."""
+    each_epoch: int | None = None
+    """How many of them an epoch shows, at random, some several times where there are fewer; None: each once."""
+
+
+class Groups(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Pictures that belong together (a drive, a road, a surface) are learnt from or held out together."""
+
+    named: str
+    """A regular expression; its first bracket, or all that it matches, is the group in a picture's file name."""
+    folds: int = 5
+    """The groups are dealt into so many parts of about one size."""
+    fold: int | None = 0
+    """The part that is held out; None: nothing, for the last training, on all of them."""
+    sealed: list[str] = []
+    """File name patterns of pictures that are neither learnt from nor chosen by, but scored once, at the very end."""
+
+
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the pictures lie; folders are relative to `root`, `root` to the working directory."""
 
     root: str
     train: Folder
+    also: list[Also] = []
     validation: Folder | None = None
     hold_out: list[str] = []
     """File name patterns: these pictures of `train` are kept for validation. A whole sequence is the honest choice."""
+    hold_out_groups: Groups | None = None
+    """Instead of patterns: whole groups, one part after the other (`streamseg train --folds`)."""
     ids: dict[str, int] = {}
     """Values in the masks -> class ids, where they differ; 255 is void."""
     grey: bool = False
+    thin: dict[str, int] = {}
+    """Class -> pixels: where its labels are wider than this they are filled in, and void."""
 
 
 class ClassEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,7 +81,19 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     depth: int | None = None
     encoder: Literal["imagenet", "random"] = "imagenet"
     start_from: str | None = None
-    """A checkpoint of an earlier training; layers whose shapes differ (other classes) start anew."""
+    """A checkpoint of an earlier training, or a model that was exported from one (`street`); layers whose shapes differ
+    (other classes) start from scratch."""
+
+
+class Paste(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is cut out of other pictures and put into this one.
+
+    Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation", CVPR 2021.
+    """
+
+    classes: list[str]
+    most: int = 1
+    """Cut-outs a picture, from none to this."""
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +102,7 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     crop: tuple[int, int]
     """Height, width in pixels."""
     scale: tuple[float, float] = (1.0, 1.0)
+    """1: as large as when the network runs, whatever the size of the pictures (`export`)."""
     rotate_deg: float = 0.0
     flip: Literal["none", "horizontal", "both"] = "horizontal"
     elastic_px: float = 0.0
@@ -70,6 +114,7 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Probability, 0..1."""
     jpeg: float = 0.0
     """Probability, 0..1."""
+    paste: Paste | None = None
 
 
 class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -149,6 +194,15 @@ def read_plan(path: Path, root: str | None = None) -> Plan:
     """
     plan = read_yaml(path, Plan)
     return plan if root is None else msgspec.structs.replace(plan, data=msgspec.structs.replace(plan.data, root=root))
+
+
+def of_fold(plan: Plan, fold: int) -> Plan:
+    """The plan with this one of its folds held out; raises InputError where it has none."""
+    groups = plan.data.hold_out_groups
+    if groups is None:
+        raise InputError(f"{plan.name}: its plan has no folds", "data: {hold_out_groups: {named: …, folds: 5}}")
+    groups = msgspec.structs.replace(groups, fold=fold)
+    return msgspec.structs.replace(plan, data=msgspec.structs.replace(plan.data, hold_out_groups=groups))
 
 
 def plan_text(plan: Plan) -> str:

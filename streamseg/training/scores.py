@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streamseg.training.data import Labels, Pairs
-from streamseg.training.network import as_input, fitted, stride
+from streamseg.training.network import as_input, as_run
 from streamseg.training.plan import Plan
 
 
@@ -41,15 +42,37 @@ class Scores:
         return float(np.trace(self.confusion) / max(self.confusion.sum(), 1))
 
 
-def score(network: nn.Module, pairs: Pairs, plan: Plan) -> Scores:
-    """Runs `network`, which is in inference mode, over whole pictures; compares at their own resolution."""
-    n, multiple = len(plan.classes), stride(plan)
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A set to score on, which may tell fewer classes apart than the network does."""
+
+    pairs: Pairs
+    fold: Labels
+    """(256,): id -> the set's own class."""
+    names: Sequence[str]
+    """Of the set's own classes."""
+
+    def score(self, network: nn.Module, plan: Plan) -> Scores:
+        """As `score`."""
+        return score(network, self.pairs, plan, self.fold, len(self.names))
+
+
+def score(
+    network: nn.Module, pairs: Pairs, plan: Plan, fold: Labels | None = None, n_classes: int | None = None
+) -> Scores:
+    """Runs `network`, which is in inference mode, over whole pictures at the size at which it will run;
+    compares at the pictures' own.
+
+    `fold`, (256,), takes labels to the `n_classes` that are told apart.
+    """
+    n = n_classes or len(plan.classes)
     confusion = np.zeros((n, n), np.int64)
     for index in range(len(pairs)):
-        picture, labels = pairs[index]
+        image, labels = pairs[index]
         with torch.inference_mode():
-            logits = network(as_input(fitted(picture, multiple)[None], plan))[0]
-        confusion += count_pairs(labels, find_labels(logits, labels.shape), n)
+            logits = network(as_input(as_run(image, plan)[None], plan))[0]
+        found = find_labels(logits, labels.shape)
+        confusion += count_pairs(labels, found, n) if fold is None else count_pairs(fold[labels], fold[found], n)
     return Scores(confusion)
 
 

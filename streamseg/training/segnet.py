@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streamseg.training.blocks import conv_norm, double_conv, separable
-from streamseg.training.encoder import WIDTHS, Lite0
+from streamseg.training.encoder import WIDTHS, Lite
 
 
 class SegNet(nn.Module):
@@ -44,7 +44,7 @@ class FastSegNet(nn.Module):
 
     def __init__(self, out: int, *, width: int = 64) -> None:
         super().__init__()
-        self.encoder = Lite0()
+        self.encoder = Lite()
         shared = WIDTHS[1:-1]
         self._repeats = [max(1, round(width / channels)) for channels in shared]
         widths = [channels * times for channels, times in zip(shared, self._repeats, strict=True)]

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Sequence
-from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamseg.capture.scene import SceneSource
-from streamseg.contracts import SourceOptions
 from streamseg.errors import InputError
-from streamseg.training.augment import augment
-from streamseg.training.data import Pair, Pairs, find_pairs, split
+from streamseg.frame import Image
+from streamseg.training.augment import Random, augment, paste
+from streamseg.training.data import Labels
 from streamseg.training.losses import balanced_weights, segmentation_loss
-from streamseg.training.network import as_input
-from streamseg.training.plan import Folder, Plan
-from streamseg.training.scores import score
+from streamseg.training.network import as_input, run_size
+from streamseg.training.plan import Plan
+from streamseg.training.scores import Judged
+from streamseg.training.sets import SEALED, Sets
 
 _COARSE = 16  # px: the second loss looks at labels this far apart
+_LEAST_PIXELS = 50  # of a class to paste from a picture
 
 
 class Semantic:
@@ -36,59 +33,82 @@ class Semantic:
             InputError: pictures, masks or plan are wrong.
         """
         self._plan = plan
-        data, n = plan.data, len(plan.classes)
-        scene = tempfile.mkdtemp(prefix="streamseg-")
-        weakref.finalize(self, shutil.rmtree, scene, ignore_errors=True)
-        learnt, held = split(_find(data.root, data.train, scene), data.hold_out, lambda pair: pair.picture)
-        sets = {"held out": held} if held else {}
-        if data.validation:
-            sets["validation"] = _find(data.root, data.validation, scene)
-        self._pairs = Pairs(learnt, data, n)
-        self._checked = {name: Pairs(pairs, data, n) for name, pairs in sets.items()}
-        self._weights = balanced_weights(self._pairs.pixels) if plan.loss.class_weights == "balanced" else None
+        self._sets = Sets(plan)
+        pixels = self._sets.learnt[0].pairs.pixels
+        self._weights = balanced_weights(pixels) if plan.loss.class_weights == "balanced" else None
+        self._donors = self._find_donors()
 
     @property
     def checks(self) -> list[str]:
         """What is held out first."""
-        return list(self._checked)
+        return list(self._sets.judged)
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self._sets)
 
-    def loss(self, network: nn.Module, views: Sequence[tuple[int, np.random.Generator]], epoch: int) -> Tensor:
+    def order(self, random: Random) -> NDArray[np.int64]:
+        """Which pictures an epoch shows, one after the other."""
+        return self._sets.order(random)
+
+    def loss(self, network: nn.Module, views: Sequence[tuple[int, Random]], epoch: int) -> Tensor:
         """Cross-entropy of the hardest pixels, and what else the plan adds."""
-        plan, loss = self._plan, self._plan.loss
-        seen = [augment(*self._pairs[index], plan.augment, random) for index, random in views]
-        pictures, labels = zip(*seen, strict=True)
+        plan, loss, groups = self._plan, self._plan.loss, self._sets.groups
+        images, labels = zip(*(self._view(index, random) for index, random in views), strict=True)
         truth = torch.from_numpy(np.stack(labels)).long()
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.schedule.precision == "bf16"):
-            outputs = network(as_input(np.stack(pictures), plan))
+            outputs = network(as_input(np.stack(images), plan))
         hard = loss.hard_fraction if epoch >= loss.hard_from_epoch else 1.0
-        total = segmentation_loss(outputs[0].float(), truth, self._weights, hard_fraction=hard, dice=loss.dice)
+        total = segmentation_loss(
+            outputs[0].float(), truth, self._weights, hard_fraction=hard, dice=loss.dice, groups=groups
+        )
         coarse = truth[:, _COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
         for output in outputs[1:]:
-            total = total + loss.coarse * segmentation_loss(output.float(), coarse, self._weights)
+            total = total + loss.coarse * segmentation_loss(output.float(), coarse, self._weights, groups=groups)
         return total
 
     def score(self, network: nn.Module, check: str) -> dict[str, float]:
         """mIoU, accuracy, and the IoU of each class by its name."""
-        found = score(network, self._checked[check], self._plan)
+        return self._score(network, self._sets.judged[check], check)
+
+    def score_sealed(self, network: nn.Module) -> dict[str, float]:
+        """The same on what was neither learnt from nor chosen by; empty where there is nothing."""
+        return self._score(network, self._sets.sealed, SEALED) if self._sets.sealed else {}
+
+    def _score(self, network: nn.Module, judged: Judged, check: str) -> dict[str, float]:
+        found = judged.score(network, self._plan)
         if found.confusion.sum() == 0:
             raise InputError(f"{check}: nothing but void in its masks")
-        by_class = zip((entry.name for entry in self._plan.classes), found.iou, strict=True)
+        by_class = zip(judged.names, found.iou, strict=True)
         return {"miou": found.miou, "accuracy": found.accuracy, **{name: float(iou) for name, iou in by_class}}
 
+    def _view(self, index: int, random: Random) -> tuple[Image, Labels]:
+        """A picture and its labels as they are seen this time."""
+        how = self._plan.augment
+        image, labels = self._seen(index, random)
+        for _ in range(random.integers(how.paste.most + 1) if how.paste else 0):
+            donor, class_id = self._donors[int(random.integers(len(self._donors)))]
+            image, labels = paste(image, labels, *self._seen(donor, random), class_id)
+        return image, labels
 
-def _find(root: str, folder: Folder, scratch: str) -> list[Pair]:
-    """The pairs of a folder, or of a generated scene (`test://?frames=100`), which is drawn into `scratch`."""
-    if not folder.pictures.startswith("test://"):
-        return find_pairs(root, folder)
-    scene = SceneSource(folder.pictures, SourceOptions())
-    if scene.info.frames is None:
-        raise InputError(f"{folder.pictures}: a scene to learn from has an end", "test://?frames=100")
-    place = Path(tempfile.mkdtemp(dir=scratch))
-    pairs = [Pair(place / f"{i:06d}.png", place / f"{i:06d}-labels.png") for i in range(scene.info.frames)]
-    for index, pair in enumerate(pairs):
-        cv2.imwrite(str(pair.picture), scene.image(index))
-        cv2.imwrite(str(pair.mask), scene.labels(index))
-    return pairs
+    def _seen(self, index: int, random: Random) -> tuple[Image, Labels]:
+        image, labels = self._sets[index]
+        zoom = run_size(self._plan, image.shape)[1] / image.shape[1]
+        return augment(image, labels, self._plan.augment, random, zoom=zoom)
+
+    def _find_donors(self) -> list[tuple[int, int]]:
+        """Pictures and the classes that may be cut out of them."""
+        wanted = self._plan.augment.paste
+        if wanted is None:
+            return []
+        names = [entry.name for entry in self._plan.classes]
+        ids = [names.index(name) for name in wanted.classes if name in names]
+        total = sum(len(each.pairs) for each in self._sets.learnt)
+        found = [
+            (index, class_id)
+            for index in range(total)
+            for class_id in ids
+            if np.count_nonzero(self._sets[index][1] == class_id) >= _LEAST_PIXELS
+        ]
+        if len(ids) < len(wanted.classes) or not found:
+            raise InputError(f"augment.paste: {', '.join(wanted.classes)}: not in classes, or in no picture")
+        return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 SCORES = {"miou": "mIoU", "right": "objects right"}
@@ -30,10 +31,16 @@ class Task(Protocol):
         """Names of the sets that are scored, what is held out first; none where nothing is."""
 
     def __len__(self) -> int:
-        """How many pictures there are to learn from."""
+        """How many pictures an epoch shows."""
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Which pictures those are, (len(self),) indices, one after the other."""
 
     def loss(self, network: nn.Module, views: Sequence[tuple[int, np.random.Generator]], epoch: int) -> Tensor:
         """The loss on random views of some pictures, given by index, each with its own source of chance."""
 
     def score(self, network: nn.Module, check: str) -> dict[str, float]:
         """Scores of `network`, which is in inference mode, on one of `checks`; the one to pick by comes first."""
+
+    def score_sealed(self, network: nn.Module) -> dict[str, float]:
+        """The same on what was neither learnt from nor chosen by; empty where there is nothing."""

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import sys
 import time
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import torch
 from torch import nn
 
 from streamseg.errors import InputError, OutputError
-from streamseg.training.average import Average
+from streamseg.infer import unknown_model
+from streamseg.infer.model.catalogue import IN_PACKAGES, find_added, find_model
 from streamseg.training.checkpoint import Row, checkpoint_plan, load_checkpoint, save_checkpoint, start_from
 from streamseg.training.curves import draw_curves, write_table
+from streamseg.training.ema import Average
 from streamseg.training.instances import InstanceTask
-from streamseg.training.network import architecture, build
+from streamseg.training.network import architecture, build, without_pretraining
 from streamseg.training.plan import Plan, same_training
+from streamseg.training.reread import start_from_model
 from streamseg.training.semantic import Semantic
 from streamseg.training.task import Task
 
-LAST, BEST = "last.pt", "best.pt"
+LAST, BEST, SEALED = "last.pt", "best.pt", "sealed.json"
+TABLE, CURVES = "curves.csv", "curves.png"
 
 
 class Watcher(Protocol):
@@ -37,14 +43,14 @@ class Watcher(Protocol):
 
 
 def train(plan: Plan, folder: Path, watcher: Watcher) -> list[Row]:
-    """Trains as `plan` says, or goes on where a training in `folder` was interrupted; gives a row an epoch.
+    """Trains as `plan` says, or continues where a training in `folder` was interrupted; gives a row an epoch.
 
     `folder` gets last.pt (everything, after every epoch), best.pt (the weights that scored best on the pictures held
     out, else on the validation set), curves.csv and curves.png. Same plan, seed and machine: same weights.
 
     Raises:
         InputError: pictures, masks or plan are wrong, or `folder` holds a training by another plan.
-        OutputError: `folder` cannot be written.
+        OutputError: `folder` cannot be written, or holds files that a training would write over.
     """
     keep_freed_memory()
     torch.set_num_threads(plan.schedule.threads)
@@ -55,33 +61,68 @@ def train(plan: Plan, folder: Path, watcher: Watcher) -> list[Row]:
     return training.history
 
 
+def score_sealed(plan: Plan, folder: Path) -> dict[str, float]:
+    """What the weights in `folder` score on the pictures that the plan seals, taken once and kept in sealed.json.
+
+    Raises:
+        InputError: the plan or the checkpoint is wrong.
+        OutputError: `folder` cannot be written.
+    """
+    kept = folder / SEALED
+    if kept.is_file():
+        return msgspec.json.decode(kept.read_bytes(), type=dict[str, float])
+    task = _make_task(plan)
+    best = folder / BEST
+    network = build(without_pretraining(plan)).train(False)
+    network.load_state_dict(load_checkpoint(best if best.is_file() else folder / LAST)["average"])
+    if found := task.score_sealed(network):
+        try:
+            kept.write_bytes(msgspec.json.encode(found))
+        except OSError as error:
+            raise OutputError(f"{kept}: {error.strerror}") from None
+    return found
+
+
 class _Training:
     """What changes from step to step."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
         self._task = _make_task(plan)
-        self._seen = len(self._task) * plan.schedule.repeat
-        self._steps = self._seen // plan.schedule.batch
+        self._steps = len(self._task) // plan.schedule.batch
         if not self._steps:
             raise InputError(
-                f"{self._seen} pictures fill no batch of {plan.schedule.batch}", "lower schedule.batch or raise repeat"
+                f"{len(self._task)} pictures fill no batch of {plan.schedule.batch}",
+                "lower schedule.batch or raise repeat",
             )
+        self.epoch = 0
         self._network: nn.Module = build(plan).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if plan.network.start_from:
-            start_from(self._network, Path(plan.network.start_from))
+            self._start_from(plan.network.start_from)
         self._average = Average(self._network, plan.schedule.ema)
         self._optimiser = _optimiser(self._network, plan)
-        self.epoch = 0
         self.history: list[Row] = []
         self._best = -1.0
         self._prepare_folder()
+
+    def _start_from(self, named: str) -> None:
+        """A checkpoint, or a model by file or name."""
+        model = find_model(named) or find_added(named)
+        if model is None and named in IN_PACKAGES:
+            raise unknown_model(named)
+        if model is None:
+            start_from(self._network, Path(named))
+            return
+        order = self._task.order(np.random.default_rng(self._plan.schedule.seed))[: self._plan.schedule.batch].tolist()
+        start_from_model(
+            self._network, model, self._plan, lambda: self._task.loss(self._network, self._views(0, order), 0)
+        )
 
     def run_epoch(self, watcher: Watcher) -> Row:
         """Learns from every picture once (or `repeat` times), scores where it is due, and writes the checkpoint."""
         schedule, started_s = self._plan.schedule, time.monotonic()
         self._thaw()
-        order = np.random.default_rng((schedule.seed, self.epoch)).permutation(self._seen) % len(self._task)
+        order = self._task.order(np.random.default_rng((schedule.seed, self.epoch)))
         losses = []
         for index in range(self._steps):
             loss = self._step(index, order[index * schedule.batch : (index + 1) * schedule.batch].tolist())
@@ -111,9 +152,7 @@ class _Training:
     def _views(self, index: int, chosen: list[int]) -> list[tuple[int, np.random.Generator]]:
         """Every picture's changes hang on seed, epoch and place alone, so that an interruption changes nothing."""
         seed, first = self._plan.schedule.seed, index * self._plan.schedule.batch
-        return [
-            (picture, np.random.default_rng((seed, self.epoch, place))) for place, picture in enumerate(chosen, first)
-        ]
+        return [(image, np.random.default_rng((seed, self.epoch, place))) for place, image in enumerate(chosen, first)]
 
     def _rate(self, index: int) -> float:
         """Up in a line, then down along a cosine."""
@@ -149,8 +188,8 @@ class _Training:
             "best": self._best,
         }
         save_checkpoint(self._folder / LAST, self._plan, state)
-        write_table(self.history, self._folder / "curves.csv")
-        draw_curves(self.history, self._folder / "curves.png")
+        write_table(self.history, self._folder / TABLE)
+        draw_curves(self.history, self._folder / CURVES)
 
     def _weights_now(self) -> dict[str, object]:
         return {"average": self._average.network.state_dict(), "epoch": self.epoch}
@@ -162,6 +201,9 @@ class _Training:
             raise OutputError(f"{self._folder}: {error.strerror}") from None
         last = self._folder / LAST
         if not last.exists():
+            for name in (BEST, TABLE, CURVES, f"{self._plan.name}.onnx"):
+                if os.path.lexists(self._folder / name):
+                    raise OutputError(f"{self._folder / name}: exists, but no training does", "give another folder")
             return
         state = load_checkpoint(last)
         if not same_training(checkpoint_plan(state), self._plan):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from streamseg.training.blocks import conv_norm, double_conv, grow, separable
-from streamseg.training.encoder import WIDTHS, Lite0
+from streamseg.training.encoder import Lite, Size, widths
 
 
 class TinyUNet(nn.Module):
@@ -60,19 +60,19 @@ class UNet(nn.Module):
 
 
 class FastUNet(nn.Module):
-    """EfficientNet-Lite0 encoder and a depthwise decoder that adds the skips.
+    """EfficientNet-Lite encoder and a depthwise decoder that adds the skips.
 
     `depth` 4 gives logits at 1/4 of the picture; 5 at 1/2, for what is only a few pixels wide, in twice the time. In
     training it also gives logits at 1/16, for a second loss that shortens the way to the deep layers.
     """
 
-    def __init__(self, out: int, *, width: int = 96, depth: int = 4) -> None:
+    def __init__(self, out: int, *, width: int = 96, depth: int = 4, size: Size = 0) -> None:
         super().__init__()
-        widths = WIDTHS[-depth:]
-        self.encoder = Lite0()
-        self.sides = nn.ModuleList(nn.Sequential(*conv_norm(channels, width, 1)[:2]) for channels in widths)
-        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(widths[-1], width, 1))
-        self.joins = nn.ModuleList(nn.Sequential(nn.ReLU6(inplace=True), *separable(width, width)) for _ in widths)
+        levels = widths(size)[-depth:]
+        self.encoder = Lite(size)
+        self.sides = nn.ModuleList(nn.Sequential(*conv_norm(channels, width, 1)[:2]) for channels in levels)
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(levels[-1], width, 1))
+        self.joins = nn.ModuleList(nn.Sequential(nn.ReLU6(inplace=True), *separable(width, width)) for _ in levels)
         self.head = nn.Conv2d(width, out, 1)
         self.coarse_head = nn.Conv2d(width, out, 1)
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from streamseg.contracts import Controls, Segmenter
 from streamseg.frame import Frame, Image, StreamInfo
-from streamseg.pipeline import Pipeline
-from streamseg.render import RenderOptions, make_renderer
+from streamseg.options import RenderOptions
+from streamseg.pipeline.pipeline import Pipeline
+from streamseg.render import make_renderer
 
 _LEAST_FRAMES = 5
 

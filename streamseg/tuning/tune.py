@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +12,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import InputError, StreamsegError
+from streamseg.capture import open_source
+from streamseg.errors import BackendError, InputError, StreamsegError
 from streamseg.frame import Frame, Image
-from streamseg.infer.backends import BACKENDS, ON_REQUEST, open_backend
-from streamseg.infer.backends.tensorrt.cache import file_sha256
-from streamseg.infer.catalogue import load_spec
+from streamseg.infer.backends import BACKENDS, ON_REQUEST, open_backend, paying_workers
+from streamseg.infer.backends.faults import stepping_down
+from streamseg.infer.model.catalogue import load_spec
+from streamseg.infer.model.onnxfile import model_sha256
+from streamseg.infer.model.spec import ModelSpec
 from streamseg.infer.network import Network
-from streamseg.infer.spec import ModelSpec
-from streamseg.infer.tuned import Choice, Goal
+from streamseg.infer.tuning_store import Choice, Goal
 from streamseg.tuning.measure import Turn, measure
 
+IN_8_BITS = "-int8"
+"""At the end of the name of a model's copy in 8 bits."""
+_IMAGES = 16
+_STRIDE = 10  # neighbours in a video say the same
+
+_log = logging.getLogger(__name__)
 REFERENCE = "ort-cpu"
 _FINALISTS = 3
 _AS_QUICK = 0.95  # a candidate this near to the quickest is as quick, and the one with the least processor time wins
@@ -89,25 +98,26 @@ def race(
 ) -> list[Candidate]:
     """Lets the variants that were not refused take turns for about `seconds`; best first, each has had one turn.
 
-    After two turns the slower half drops out, and so on.
+    After two turns the slower half drops out, and so on; so does what fails, such as one worker too many for a GPU.
     """
     spec = load_spec(file)
     candidates = [
         Candidate(variant, workers, threads)
         for variant in variants
         if not variant.refused
-        for workers, threads in shares(goal, cores)
+        for workers, threads in shares(goal, cores, variant.backend)
         if variant.backend != _SPINS or threads > 1
     ]
     turn_s = min(1.0, max(0.1, seconds / 6 / max(1, len(candidates))))
     ends_s = time.monotonic() + seconds
-    running = candidates
+    running = list(candidates)
     while True:
         for candidate in running * 2:
             if candidate.turns and time.monotonic() > ends_s:
                 return sorted(candidates, key=lambda each: _badness(each, goal))
-            candidate.turns.append(_turn(spec, candidate, images, turn_s))
-        running = sorted(running, key=lambda each: _badness(each, goal))
+            if candidate in candidates and not _takes_turn(spec, candidate, images, turn_s):
+                candidates.remove(candidate)
+        running = sorted((each for each in running if each in candidates), key=lambda each: _badness(each, goal))
         running = running[: max(_FINALISTS, len(running) // 2)]
 
 
@@ -126,14 +136,18 @@ def chosen(candidate: Candidate, file: Path) -> Choice:
         workers=candidate.workers,
         threads=candidate.threads,
         file=str(other.resolve()) if other else "",
-        file_sha256=file_sha256(other) if other else "",
+        file_sha256=model_sha256(other) if other else "",
         agreement=candidate.variant.agreement,
         rate=candidate.rate,
     )
 
 
-def shares(goal: Goal, cores: int) -> Iterator[tuple[int, int]]:
-    """Workers and threads of each: live one worker, on a file as many as fill the cores."""
+def shares(goal: Goal, cores: int, backend: str = REFERENCE) -> Iterator[tuple[int, int]]:
+    """Workers and threads of each: live one worker, on a file as many as fill the cores; as many as pay on a GPU."""
+    if most := paying_workers(backend):
+        for workers in range(1, 2 if goal == "live" else 2 * most + 1):
+            yield workers, max(1, cores // workers)
+        return
     for threads in sorted({*(1 << power for power in range(cores.bit_length())), cores}):
         yield 1 if goal == "live" else cores // threads, threads
 
@@ -143,20 +157,33 @@ def _badness(candidate: Candidate, goal: Goal) -> float:
     return candidate.latency_ms if goal == "live" else 1e3 / candidate.rate
 
 
-def _turn(spec: ModelSpec, candidate: Candidate, images: Sequence[Image], seconds: float) -> Turn:
-    def make() -> Network:
-        return Network(spec, open_backend(candidate.variant.file, candidate.threads, candidate.variant.backend))
+def _takes_turn(spec: ModelSpec, candidate: Candidate, images: Sequence[Image], seconds: float) -> bool:
+    """Whether it came to the end of its turn."""
+    backend, file = candidate.variant.backend, candidate.variant.file
 
-    return measure(make, candidate.workers, images, seconds)
+    def make() -> Network:
+        return Network(spec, open_backend(file, candidate.threads, backend))
+
+    try:
+        with stepping_down(backend):
+            candidate.turns.append(measure(make, candidate.workers, images, seconds))
+    except BackendError as error:
+        if backend == REFERENCE:
+            raise
+        _log.debug("%s, %d workers: %s", backend, candidate.workers, error)
+        return False
+    return True
 
 
 def _checked(
     spec: ModelSpec, variant: Variant, images: Sequence[Image], expected: Sequence[NDArray[np.uint8]], least: float
 ) -> Variant:
     try:
-        masks = _masks(spec, variant.file, variant.backend, images)
+        with stepping_down(variant.backend):
+            masks = _masks(spec, variant.file, variant.backend, images)
     except StreamsegError as error:
-        return Variant(variant.backend, variant.file, 0.0, error.message.rpartition("runs it here: ")[2])
+        reason = error.reason if isinstance(error, BackendError) else error.message
+        return Variant(variant.backend, variant.file, 0.0, reason)
     agreement = float(np.mean([np.mean(a == b) for a, b in zip(masks, expected, strict=True)]))
     refused = f"masks differ: {agreement:.2%} alike, {least:.2%} asked" if agreement < least else ""
     return Variant(variant.backend, variant.file, agreement, refused)
@@ -168,3 +195,27 @@ def _masks(spec: ModelSpec, file: Path, backend: str, images: Sequence[Image]) -
         return [network([Frame(image, index, 0.0, 0.0)])[0].labels for index, image in enumerate(images)]
     finally:
         network.close()
+
+
+def some_images(uri: str) -> list[Image]:
+    """Pictures out of a folder or clip, some apart.
+
+    Raises:
+        InputError: there are none.
+        StreamsegError: it cannot be read.
+    """
+    source = open_source(uri)
+    try:
+        stride = min(_STRIDE, max(1, (source.info.frames or 1) // _IMAGES))
+        images = [frame.image for frame in itertools.islice(source, 0, stride * _IMAGES, stride)]
+    finally:
+        source.close()
+    if not images:
+        raise InputError(f"{uri}: no pictures in it")
+    return images
+
+
+def beside(file: Path) -> Sequence[Path]:
+    """The same network in 8 bits, where it lies beside the model."""
+    other = file.with_name(f"{file.stem}{IN_8_BITS}.onnx")
+    return [other] if other.is_file() else []

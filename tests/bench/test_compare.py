@@ -12,8 +12,9 @@ from streamseg.bench import clip, compare, peers
 from streamseg.bench.compare import Wanted, prepare, ratios
 from streamseg.bench.loop import Inside, Labels, Task
 from streamseg.cli import main
-from streamseg.infer.importer import Hints, import_model
+from streamseg.convert.importer import Hints, import_model
 from tests.parts import toy_models
+from tests.parts.models import NEEDS_RESEARCH
 
 FRAMES = 40
 
@@ -43,6 +44,11 @@ def test_one_command_compares_everything(
     video, model = parts
     words = ["bench", str(model), "--clip", str(video), "--rounds", "2", "--seconds", "0.05", "--json"]
     plotted = ["--plot", str(tmp_path / "bars.png")] if _has("matplotlib") else []
+    if plotted:
+        (tmp_path / "bars.png").write_bytes(b"precious")
+        assert main([*words, *plotted]) == 4
+        assert "bars.png: exists (--overwrite replaces it)" in capsys.readouterr().err
+        plotted.append("--overwrite")
     assert main([*words, *plotted]) == 0
     told = json.loads(capsys.readouterr().out)
     loops = {loop["name"]: loop for loop in told["loops"]}
@@ -109,7 +115,9 @@ def compare_report(task: Task, rows: list[compare.Row], capsys: pytest.CaptureFi
     assert "OpenCV DNN: masks differ" in told and "streamseg / naive loop, round by round" in told
 
 
-@pytest.mark.parametrize("name", ["person", "street", "cracks"])
+@pytest.mark.parametrize(
+    "name", ["person", *(pytest.param(name, marks=NEEDS_RESEARCH) for name in ("street", "cracks"))]
+)
 def test_shipped_networks_are_taken_apart(name: str, parts: tuple[Path, Path], tmp_path: Path) -> None:
     task = prepare(Wanted(name, parts[0]), tmp_path)
     bare = task.bare
@@ -126,7 +134,7 @@ def test_what_cannot_be_compared_is_one_line(
     video, _ = parts
     (tmp_path / "toy.yaml").write_text("classes: [a, b, c, d, e]\noutputs: {logits: scores}\n")
     plain = toy_models.segmenter(tmp_path / "toy.onnx")
-    for words in ([plain, "--clip", video], ["nuclei", "--clip", video], ["person", "--rounds", "0"], ["no-such"]):
+    for words in ([plain, "--clip", video], ["nuclei", "--clip", video], ["no-such"]):
         assert main(["bench", *map(str, words)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -27,11 +26,9 @@ except StreamsegError as error:
 @pytest.mark.parametrize("name", bombs.picture_formats())
 def test_a_picture_bomb_of_any_kind_is_refused_from_its_header(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(bombs.picture_formats()[name])
-    started_s = time.monotonic()
     said, grown_kib = bombs.measured(_TAKE, tmp_path / name)
     assert said.startswith("0 ") and ("megapixels" in said or "not a picture" in said), said
     assert grown_kib < 20_000
-    assert time.monotonic() - started_s < 30  # of which nearly all is Python's own start
 
 
 def test_a_background_bomb_is_refused_from_its_header(tmp_path: Path) -> None:

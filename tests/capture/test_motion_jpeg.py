@@ -14,9 +14,9 @@ import cv2
 import pytest
 
 from streamseg.capture import open_source
-from streamseg.contracts import SourceOptions
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.frame import Frame
+from streamseg.options import SourceOptions
 from tests.parts import bombs, clips
 from tests.parts.http_server import Answer, http_server
 
@@ -128,6 +128,7 @@ def _silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/video"
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up_in_time() -> None:
     for url in _silent():
         started_s = time.monotonic()

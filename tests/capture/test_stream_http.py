@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from streamseg.capture import open_source
-from streamseg.contracts import SourceOptions
 from streamseg.errors import InputError, SourceError
+from streamseg.options import SourceOptions
 from tests.parts import clips
 from tests.parts.http_server import http_server
+from tests.parts.program import run_program
 from tests.parts.sources import QUICK, opened, take
 
 
@@ -148,9 +149,6 @@ def test_a_pipe_is_read_to_its_last_frame(name: str, tmp_path: Path) -> None:
 
 
 def test_an_empty_pipe_is_one_line() -> None:
-    code = "from streamseg.cli import program; program()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "run", "-", "null"], input="", capture_output=True, text=True, timeout=60
-    )
+    done = run_program("run", "-", "null", stdin=subprocess.DEVNULL)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr

@@ -6,14 +6,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from streamseg.capture import open_source
-from streamseg.contracts import SourceOptions
 from streamseg.errors import InputError, StreamsegError
 from streamseg.frame import Frame
+from streamseg.options import SourceOptions
 from tests.parts import clips
 
 
@@ -183,3 +184,76 @@ def test_a_playlist_in_disguise_reaches_nothing(
 def test_a_protocol_in_disguise_is_only_a_file_name(uri: str) -> None:
     with pytest.raises(InputError, match="no such file"):
         open_source(uri)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4", "a.ts", "a.avi"])
+def test_sound_that_is_longer_makes_no_truncated_video(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = open_source(str(clips.with_sound(tmp_path / name, frames=20, sound_s=4.0)))
+    assert len(list(source)) == 20
+    assert not caplog.records
+    assert source.info.frames is None or source.info.frames <= 25
+
+
+def test_a_matroska_file_with_sound_that_was_cut_off_is_said_to_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = clips.with_sound(tmp_path / "a.mkv", frames=100, sound_s=4.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert len(frames(path)) < 80
+    assert "truncated" in caplog.text
+
+
+def test_grey_values_of_a_microscope_use_one_range_that_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray16le"
+        for number in range(5):
+            values = np.tile(np.linspace(100, 500 * (number + 1), 64).astype(np.uint16), (48, 1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="gray16le")))
+        container.mux(stream.encode(None))
+    found = frames(tmp_path / "a.mkv")
+    ends = [int(frame.image[0, -1, 0]) for frame in found]
+    assert ends == pytest.approx([(500 * (number + 1) - 100) * 255 / 2400 for number in range(5)], abs=1)
+    assert {int(frame.image[0, 0, 0]) for frame in found} == {0}
+    (record,) = caplog.records
+    assert "100 is shown as black, 2500 as white" in record.getMessage()
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray10le", "gray12le", "yuv420p10le", "yuv444p12le", "gbrp10le", "gbrp12le"])
+def test_ten_and_twelve_bits_are_what_they_say(pix_fmt: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (frame, *_) = frames(clips.clip(tmp_path / "a.mkv", frames=3, codec="ffv1", pix_fmt=pix_fmt))
+    plain = clips.numbered(0)
+    wanted = np.repeat(cv2.cvtColor(plain, cv2.COLOR_BGR2GRAY)[..., None], 3, 2) if "gray" in pix_fmt else plain
+    assert np.median(np.abs(frame.image.astype(int) - wanted)) <= 5
+    assert not caplog.records
+
+
+def test_pictures_out_of_order_behind_an_edit_list_begin_at_zero(tmp_path: Path) -> None:
+    """As telephones write them: the first picture is to be shown two pictures after it was decoded."""
+    found = frames(clips.clip(tmp_path / "a.mp4", options={"bf": "3", "preset": "medium"}))
+    assert [clips.read_number(frame.image) for frame in found] == list(range(50))
+    assert [frame.time_s for frame in found] == pytest.approx([number / 25 for number in range(50)], abs=1e-3)
+
+
+def test_a_track_of_time_codes_beside_the_video_is_passed_over(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
+        container.metadata["timecode"] = "01:00:00:00"
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(clips.numbered(number), format="bgr24")))
+        container.mux(stream.encode(None))
+    with av.open(str(tmp_path / "a.mov")) as container:
+        assert len(container.streams) == 2
+    assert [clips.read_number(frame.image) for frame in frames(tmp_path / "a.mov")] == list(range(10))
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.mp4", "a.ts", "a"])
+def test_a_file_without_a_byte_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="not a video that can be read"):
+        open_source(str(tmp_path / name))

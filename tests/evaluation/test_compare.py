@@ -84,7 +84,7 @@ def test_a_backend_that_computes_wrongly_is_found_out(
         (["person", "--backends", "ort-cpu"], "expected two"),
         (["person", "--backends", "ort-cpu,abacus"], "no backend 'abacus'"),
         (["person", "--backends", "ort-cpu,ort-cpu:fp8"], "no precision 'fp8'"),
-        (["person", "street"], "other classes"),
+        (["person", "lane"], "other classes"),
         (["person", "person", "person"], "one model or two"),
         (["nobody"], "no model 'nobody'"),
         (["person", "--pictures", "nowhere"], "nowhere"),

@@ -10,7 +10,7 @@ import pytest
 from streamseg.cli import main
 from streamseg.errors import InputError
 from streamseg.evaluation.evaluate import Wanted, evaluate
-from streamseg.infer import load_recipe
+from streamseg.infer import load_segmenter
 
 VOID_11 = Wanted(ids={11: 255})
 
@@ -33,7 +33,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_a_perfect_model_has_a_perfect_score(folders: tuple[Path, Path]) -> None:
-    found = evaluate(load_recipe("otsu"), *folders, VOID_11, 1)
+    found = evaluate(load_segmenter("otsu"), *folders, VOID_11, 1)
     assert found.pictures == 4
     assert found.figures == {"miou": 1.0, "accuracy": 1.0, "boundary_f1_2px": 1.0}
     assert [(row.name, row.iou, row.near_f1) for row in found.classes] == [
@@ -44,15 +44,40 @@ def test_a_perfect_model_has_a_perfect_score(folders: tuple[Path, Path]) -> None
     assert found.matrix.sum() == 4 * 60 * 80 - 5 * 60
 
 
+def test_masks_of_black_and_white_are_taken_for_classes_0_and_1(
+    folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in folders[1].iterdir():
+        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert mask is not None
+        cv2.imwrite(str(path), np.where(mask == 1, 255, 0).astype(np.uint8))
+    found = evaluate(load_segmenter("otsu"), *folders, Wanted(), 1)
+    assert found.figures["miou"] == 1.0
+    assert [record.message for record in caplog.records] == [
+        f"{folders[1]}: nothing but 0 and 255 in it: 255 is taken for class 1 (--ids 255=255 keeps it void)"
+    ]
+    void = evaluate(load_segmenter("otsu"), *folders, Wanted(ids={255: 255}), 1)
+    assert void.matrix is not None and void.matrix[1].sum() == 0
+
+
+def test_masks_that_a_run_wrote_are_scored_by_their_numbers(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    pictures, written = folders[0], tmp_path / "written"
+    assert main(["run", str(pictures), f"masks:{written}", "--model", "otsu"]) == 0
+    for number, path in enumerate(sorted(written.iterdir())):
+        path.rename(written / f"{number}.png")
+    found = evaluate(load_segmenter("otsu"), pictures, written, Wanted(), 1)
+    assert (found.pictures, found.figures["miou"]) == (4, 1.0)
+
+
 def test_a_wrong_model_has_a_low_score_and_its_worst_pictures_are_named(folders: tuple[Path, Path]) -> None:
-    found = evaluate(load_recipe("otsu", {"invert": True}), *folders, VOID_11, 1)
+    found = evaluate(load_segmenter("otsu", {"invert": True}), *folders, VOID_11, 1)
     assert found.figures["accuracy"] == 0.0
     assert [judged.score for judged in found.worst] == sorted(judged.score for judged in found.worst)
 
 
 def test_the_pixel_error_is_one_minus_scikit_learns_f1(folders: tuple[Path, Path]) -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what the scores are compared with")
-    found = evaluate(load_recipe("edges"), *folders, Wanted(ids={11: 255}, parts="background"), 1)
+    found = evaluate(load_segmenter("edges"), *folders, Wanted(ids={11: 255}, parts="background"), 1)
     assert found.matrix is not None
     true, said = np.indices(found.matrix.shape)
     f1 = metrics.f1_score(true.ravel(), said.ravel(), pos_label=0, sample_weight=found.matrix.ravel())
@@ -65,10 +90,17 @@ def test_the_command_prints_json_and_writes_a_sheet(
 ) -> None:
     sheet = tmp_path / "worst.png"
     words = ["eval", "threshold", str(folders[0]), str(folders[1]), "--ids", "11=255", "--sheet", str(sheet)]
-    assert main([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["iou"] == {"background": 1.0, "foreground": 1.0}
-    assert main(words) == 0
-    assert "mIoU 100.0 %" in capsys.readouterr().out
+    assert main([*words, "--json", "--video", "--groups", "^[01]|[23]"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["iou"] == {"background": 1.0, "foreground": 1.0}
+    assert told["interval_95"] == {"miou": [1.0, 1.0], "boundary_f1_2px": [1.0, 1.0]}
+    assert told["f1_2px_interval_95"]["foreground"] == [1.0, 1.0]
+    sheet.write_bytes(b"precious")
+    assert main(words) == 4
+    assert "worst.png: exists (--overwrite replaces it)" in capsys.readouterr().err
+    assert sheet.read_bytes() == b"precious"
+    assert main([*words, "--overwrite"]) == 0
+    assert "mIoU 100.0 % (100.0 to 100.0), accuracy 100.0 %" in capsys.readouterr().out
     picture = cv2.imread(str(sheet))
     assert picture is not None
     assert picture.shape[:2] == (4 * 300, 3 * 400)
@@ -76,7 +108,7 @@ def test_the_command_prints_json_and_writes_a_sheet(
 
 def test_wrong_data_is_one_line(folders: tuple[Path, Path], tmp_path: Path) -> None:
     pictures, masks = folders
-    recipe = load_recipe("otsu")
+    recipe = load_segmenter("otsu")
     with pytest.raises(InputError, match=r"3\.png: id 11 is none of the model's 2 classes"):
         evaluate(recipe, pictures, masks, Wanted(ids={}), 1)
     with pytest.raises(InputError, match="no such folder"):
@@ -90,3 +122,13 @@ def test_wrong_data_is_one_line(folders: tuple[Path, Path], tmp_path: Path) -> N
     (masks / "0.png").write_bytes(b"junk")
     with pytest.raises(InputError, match=r"0\.png: not a mask"):
         evaluate(recipe, pictures, masks, VOID_11, 1)
+
+
+@pytest.mark.parametrize(
+    "ids", ["", "1", "=", "1=", "256=1", "1=256", "-1=1", "1=2=3", "a=1", "²=1", "9" * 5000 + "=1"]
+)
+def test_ids_that_are_none_are_one_line(
+    ids: str, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", "otsu", *map(str, folders), f"--ids={ids}"]) == 2
+    assert "expected OLD=NEW, two ids of 0 to 255" in capsys.readouterr().err

@@ -84,7 +84,7 @@ def test_an_empty_picture_is_no_score_and_an_empty_answer_is_zero() -> None:
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_average_precision_is_cocos(capfd: pytest.CaptureFixture[str]) -> None:
     """The same objects through pycocotools, which is what everybody's figures come from."""
-    coco = pytest.importorskip("pycocotools.coco", reason="pip install 'streamseg[train]'").COCO
+    coco = pytest.importorskip("pycocotools.coco", reason="pip install '.[train]'").COCO
     from pycocotools import mask as rle
     from pycocotools.cocoeval import COCOeval
 
@@ -176,7 +176,7 @@ def coco_json(folder: Path, **changes: object) -> Path:
 
 
 def test_cocos_json_is_read(folder: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install 'streamseg[train]'")
+    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
     (labelled,) = find_labelled(folder / "pictures", coco_json(folder))
     objects = read_objects(labelled, CLASSES, (100, 120, 3))
     assert objects.class_ids.tolist() == [0, 2]
@@ -185,7 +185,7 @@ def test_cocos_json_is_read(folder: Path) -> None:
 
 
 def test_wrong_coco_is_one_line(folder: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install 'streamseg[train]'")
+    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
     path = coco_json(folder, categories=[{"id": 3, "name": "boat"}])
     (labelled,) = find_labelled(folder / "pictures", path)
     with pytest.raises(InputError, match="category 'boat' is none of the classes"):

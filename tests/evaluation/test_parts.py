@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.evaluation.parts import part_scores
+from streamseg.evaluation.parts import PartCount, part_scores
 
 sklearn = pytest.importorskip("sklearn.metrics.cluster", reason="scikit-learn is what the scores are compared with")
 
@@ -32,6 +32,21 @@ def test_a_gap_of_one_pixel_merges_two_cells() -> None:
     # A third apart, two thirds in one: 2 * sum of p_ij^2 / (sum of s^2 + sum of t^2).
     assert rand == pytest.approx(2 * (3 / 9) / (3 / 9 + 5 / 9), abs=0.01)
     assert 0 < information < 1
+
+
+def test_a_membrane_with_a_doubtful_gap_is_closed_where_more_sureness_is_asked_for() -> None:
+    true, leaky = cells(30), cells(30)
+    leaky[20:24, 30] = True
+    sure = np.where(leaky, 250, 255).astype(np.uint8)
+    sure[20:24, 30] = 160
+    count = PartCount()
+    count.add(true, leaky, sure)
+    figures = count.figures()
+    assert figures["rand"] < 0.9 and figures["rand_best"] == pytest.approx(1, abs=0.01)
+    assert figures["rand_best_at"] in (0.7, 0.8, 0.9, 0.95)
+    blind = PartCount()
+    blind.add(true, leaky, None)
+    assert blind.figures() == {"rand": figures["rand"], "information": figures["information"]}
 
 
 def test_no_cells_are_no_score_and_no_membrane_is_one_cell() -> None:

@@ -10,10 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame
-from streamseg.infer import load_recipe
+from streamseg.infer import load_segmenter
 from streamseg.infer.instances import paint, read_instances
-from streamseg.infer.preprocess import make_fit
-from streamseg.infer.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
+from streamseg.infer.model.geometry import make_fit
+from streamseg.infer.model.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
 from streamseg.masks import draw_masks
 from streamseg.segmentation import Instances
 
@@ -66,7 +66,7 @@ def objects(n: int = 1, score: float = 0.9, **changes: np.ndarray) -> Instances:
 
 
 def test_a_network_for_objects_runs_like_any_other(tmp_path: Path) -> None:
-    segment = load_recipe(str(write_model(tmp_path / "objects.onnx"))).make(1)
+    segment = load_segmenter(str(write_model(tmp_path / "objects.onnx"))).make(1)
     (found,) = segment([Frame(np.zeros((120, 240, 3), np.uint8), 3, 0.5, 0.0)])
     segment.close()
     assert found.instances is not None
@@ -129,4 +129,4 @@ def test_a_spec_that_is_not_whole_is_refused(change: dict[str, object], complain
 def test_outputs_of_other_shapes_are_one_line(tmp_path: Path) -> None:
     path = write_model(tmp_path / "objects.onnx", boxes=np.ones((3, 5), np.float32))
     with pytest.raises(InputError, match=r"boxes expected as \(N, K, 4\), found \(1, 3, 5\)"):
-        load_recipe(str(path))
+        load_segmenter(str(path))

@@ -5,17 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
-from streamseg.contracts import Scalable
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.model.spec import InputSpec, ModelSpec
 from streamseg.infer.network import Network
-from streamseg.infer.spec import InputSpec, ModelSpec
+from streamseg.said import Said
 from tests.parts import toy_models
 
 FIVE = ("floor", "wall", "door", "person", "dog")
@@ -74,6 +77,59 @@ def test_layouts_and_halves_agree(tmp_path: Path, layout: Any, dtype: Any) -> No
     assert np.mean(expected == found) > (0.98 if dtype == "float16" else 0.9999)
 
 
+def pooling(path: Path, cell: int) -> Path:
+    """1 where a cell of a 256x256 picture is nothing but white."""
+    least = numpy_helper.from_array(np.array(254.5, np.float32), "least")
+    nodes = [
+        helper.make_node("ReduceMax", ["image"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("AveragePool", ["grey"], ["mean"], kernel_shape=[cell, cell], strides=[cell, cell]),
+        helper.make_node("Greater", ["mean", "least"], ["white"]),
+        helper.make_node("Cast", ["white"], ["labels"], to=TensorProto.UINT8),
+    ]
+    sides = 256 // cell
+    graph = helper.make_graph(
+        nodes,
+        "pooling",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 256, 256])],
+        [helper.make_tensor_value_info("labels", TensorProto.UINT8, [1, 1, sides, sides])],
+        [least],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("cell", [4, 8, 32])
+@pytest.mark.parametrize("size", [(375, 500), (427, 640), (500, 333), (720, 1280)])
+def test_labels_coarser_than_a_letterboxed_input_cover_the_frame_and_nothing_of_the_padding(
+    tmp_path: Path, cell: int, size: tuple[int, int]
+) -> None:
+    spec = ModelSpec(classes=("no", "white"), outputs={"labels": "labels"}, input=InputSpec(fit="letterbox"))
+    net = network(pooling(tmp_path / "pooling.onnx", cell), spec)
+    white = np.full((*size, 3), 255, np.uint8)
+    assert net([Frame(white, 0, 0.0, 0.0)])[0].labels.min() == 1
+    half = white.copy()
+    half[: size[0] // 2] = 0
+    labels = net([Frame(half, 0, 0.0, 0.0)])[0].labels
+    assert labels[0].max() == 0 and labels[-1].min() == 1
+    assert abs(labels.mean() - 0.5) <= 1 / len(labels)  # a row of the output at most
+
+
+def test_labels_without_a_name_are_void_and_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spec = ModelSpec(name="few", classes=FIVE[:3], outputs={"labels": "scores"}, input=InputSpec(std=(255.0,)))
+    model = toy_models.segmenter(tmp_path / "labels.onnx", kind="labels")
+    whole = network(model, msgspec.structs.replace(spec, classes=FIVE))([frame()])[0].labels
+    assert not caplog.text
+    net = network(model, spec)
+    labels = [net([frame()])[0].labels for _ in range(2)][1]
+    np.testing.assert_array_equal(labels, np.where(whole < 3, whole, 255))
+    assert caplog.text.count("has names for 0 to 2 alone") == 1
+    run = Said()
+    for worker in (Network(spec, OrtBackend(model, 1), run) for _ in range(2)):
+        worker([frame()])
+        worker.close()
+    assert caplog.text.count("has names for 0 to 2 alone") == 2, "once more, in another run"
+
+
 def test_labels_from_the_graph_are_taken_as_they_are(tmp_path: Path) -> None:
     spec = ModelSpec(classes=FIVE, outputs={"labels": "scores"}, input=InputSpec(std=(255.0,)))
     labels = network(toy_models.segmenter(tmp_path / "labels.onnx", kind="labels"), spec)([frame()])[0].labels
@@ -105,7 +161,6 @@ def test_frames_of_different_sizes_go_in_one_call(tmp_path: Path) -> None:
 def test_a_network_of_free_size_can_look_at_a_smaller_picture(tmp_path: Path) -> None:
     free = network(toy_models.segmenter(tmp_path / "free.onnx", size=(None, None)), side=64, stride=8, std=(255.0,))
     fixed = network(toy_models.segmenter(tmp_path / "fixed.onnx"), std=(255.0,))
-    assert isinstance(free, Scalable)
     free.scale = fixed.scale = 0.5
     assert free([frame()])[0].labels.shape == (24, 32)
     assert fixed([frame()])[0].labels.shape == (24, 32)

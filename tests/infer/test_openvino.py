@@ -13,12 +13,12 @@ from streamseg.frame import Frame
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.openvino import OpenVinoBackend
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.catalogue import SHIPPED, load_spec
+from streamseg.infer.model.catalogue import SHIPPED, load_spec
 from streamseg.infer.network import Network
 from tests.parts import toy_models
+from tests.parts.models import NETWORKS
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is an extra")
-MODELS = sorted(SHIPPED.glob("*.onnx"))
 HAS_BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -96,7 +96,7 @@ def test_bf16_is_refused_where_the_processor_has_none(tmp_path: Path, monkeypatc
         OpenVinoBackend(toy_models.segmenter(tmp_path / "toy.onnx"), 1, "bf16")
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.stem)
+@pytest.mark.parametrize("model", NETWORKS, ids=lambda model: model.stem)
 def test_shipped_models_give_the_labels_of_onnx_runtime(model: Path) -> None:
     spec = load_spec(model)
     frames = list(open_source("test://?frames=3&size=320x240&seed=1"))

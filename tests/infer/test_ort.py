@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,9 +11,12 @@ import pytest
 from streamseg.errors import BackendError, InputError
 from streamseg.infer import backends
 from streamseg.infer.backends import open_backend
-from streamseg.infer.backends.contract import Backend, Stopped, TensorInfo
+from streamseg.infer.backends.contract import Backend, Stopped
 from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.model.tensors import TensorInfo
+from streamseg.said import Said
 from tests.parts import toy_models
+from tests.parts.patience import finished
 
 
 def test_a_model_runs_and_says_what_it_is(tmp_path: Path) -> None:
@@ -131,12 +133,43 @@ def test_a_refusal_is_said_once_and_the_next_backend_taken(
     monkeypatch.setattr(backends, "BACKENDS", {"chip": broken, "ort-cpu": backends.BACKENDS["ort-cpu"]})
     model = toy_models.segmenter(tmp_path / "toy.onnx")
     with caplog.at_level(logging.INFO, "streamseg"):
-        names = {open_backend(model, 1).name for _ in range(3)}
+        said = Said()
+        names = {open_backend(model, 1, said=said).name for _ in range(3)}
     assert all(name.startswith("ONNX Runtime") for name in names)
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line == "chip: no such chip; taken instead: ort-cpu"
+    assert line == "chip: no such chip; running on the CPU (ort-cpu) instead"
     with pytest.raises(BackendError, match="no such chip"):
         open_backend(model, 1, "chip")
+
+
+def test_where_there_is_no_nvidia_gpu_that_is_said_to_debug_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(file: Path, threads: int, stopped: Stopped) -> Backend:
+        raise BackendError("not installed")
+
+    chain = {"tensorrt": broken, "ort-cuda": broken, "ort-cpu": backends.BACKENDS["ort-cpu"]}
+    monkeypatch.setattr(backends, "BACKENDS", chain)
+    model = toy_models.segmenter(tmp_path / "toy.onnx")
+    seen = {}
+    for driver in ("", "/dev/nvidiactl"):
+        monkeypatch.setattr(backends, "nvidia_driver", lambda driver=driver: driver)
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, "streamseg.infer.backends"):
+            open_backend(model, 1).close()
+        seen[driver] = [(r.levelname, r.getMessage()) for r in caplog.records if r.name == "streamseg.infer.backends"]
+    assert seen == {
+        "": [
+            (
+                "DEBUG",
+                "running on the CPU (ort-cpu): no NVIDIA GPU for tensorrt, ort-cuda (`streamseg doctor` says more)",
+            )
+        ],
+        "/dev/nvidiactl": [
+            ("INFO", "tensorrt: not installed"),
+            ("INFO", "ort-cuda: not installed; running on the CPU (ort-cpu) instead"),
+        ],
+    }
 
 
 def test_a_broken_model_is_not_tried_on_every_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +204,7 @@ import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 from streamseg.errors import StreamsegError
-from streamseg.infer import load_recipe
+from streamseg.infer import load_segmenter
 from streamseg.frame import Frame
 import numpy as np
 from tests.parts.toy_models import mutated
@@ -183,7 +216,7 @@ for seed in range(40):
     file = folder / "mutated.onnx"
     file.write_bytes(mutated(raw, seed))
     try:
-        network = load_recipe(str(file)).make(1)
+        network = load_segmenter(str(file)).make(1)
         network([Frame(np.zeros((48, 64, 3), np.uint8), 0, 0.0, 0.0)])
         network.close()
         fine += 1
@@ -197,9 +230,7 @@ print(fine, refused)
 def test_mutated_models_load_or_give_one_line_each(tmp_path: Path) -> None:
     toy_models.segmenter(tmp_path / "toy.onnx")
     (tmp_path / "mutated.yaml").write_text("classes: [a, b, c, d, e]\noutputs: {logits: scores}\n")
-    child = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(tmp_path)], capture_output=True, text=True, timeout=100, check=False
-    )
+    child = finished([sys.executable, "-c", _CHILD, str(tmp_path)])
     assert child.returncode == 0, child.stderr[-2000:]
     assert child.stderr == ""
     fine, refused = map(int, child.stdout.split())

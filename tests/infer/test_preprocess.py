@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.infer.preprocess import PAD, Preprocessor, Rect, input_size, make_fit
-from streamseg.infer.spec import FitKind, InputSpec
+from streamseg.infer.model.geometry import PAD, Rect, input_size, make_fit
+from streamseg.infer.model.spec import FitKind, InputSpec
+from streamseg.infer.preprocess import Preprocessor
 
 IMAGENET = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
 
@@ -102,6 +103,20 @@ def test_a_letterbox_undone_covers_exactly_the_frame(frame: tuple[int, int], sca
     seen = fit.undo(plane, 255)
     assert seen.mean() > 0.85 and seen.shape[0] >= 1 and seen.shape[1] >= 1
     assert seen.shape[0] <= plane.shape[0] and seen.shape[1] <= plane.shape[1]
+
+
+@pytest.mark.parametrize("frame", [*FRAMES, (375, 500), (427, 640), (719, 1281)])
+@pytest.mark.parametrize("cell", [2, 8, 32])
+def test_padding_ends_where_a_pixel_of_a_coarse_output_does(frame: tuple[int, int], cell: int) -> None:
+    fit = make_fit("letterbox", frame, (256, 512), cell)
+    plane = np.zeros((256 // cell, 512 // cell), np.uint8)
+    inside = np.zeros((256, 512), np.uint8)
+    fit.target.of(inside)[...] = 1
+    cells = inside.reshape(256 // cell, cell, 512 // cell, cell)
+    np.testing.assert_array_equal(cells.min((1, 3)), cells.max((1, 3)))  # none is part frame, part padding
+    plane[...] = cells.max((1, 3))
+    seen = fit.undo(plane, 255)
+    assert seen.min() == 1 and seen.sum() == plane.sum()
 
 
 @pytest.mark.parametrize("kind", ["letterbox", "stretch", "crop"])

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.capture.scene import SCENE_CLASSES, SceneSource
-from streamseg.contracts import SourceOptions
 from streamseg.evaluation.scores import confusion, scores
 from streamseg.frame import Frame, Image
+from streamseg.options import SourceOptions
 from streamseg.segmentation import Classes, Segmentation
 
 CLASSES = Classes(SCENE_CLASSES, np.zeros((4, 3), np.uint8), background=0)

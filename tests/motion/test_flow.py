@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamseg.motion.flow import Flow, Search, compose, destinations, look_at
-from streamseg.motion.history import History
+from streamseg.motion.flow_history import History
 from tests.motion.clips import frame, panned, texture
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import cv2
 
 from tests.parts import clips
+from tests.parts.patience import finished
 
 SIDE = 16_000
 """Pixels a side: about the most that FFmpeg itself lets through, 0.8 GB as a picture."""
@@ -82,17 +82,28 @@ VIDEOS: dict[str, Callable[[Path], Path]] = {
 }
 
 
+def peak_kib(*, reset: bool = False) -> int:
+    """The most memory that this process has had, or from now on will have had.
+
+    Not `ru_maxrss`: a child begins with that of its parent, and of a large one it would never grow.
+    """
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+
+
 def measured(code: str, *words: object, limit_bytes: int = 2 << 30) -> tuple[str, int]:
     """What `code` prints in a process of its own under a memory limit, and by how many KiB it grew after imports."""
     frame = (
         f"import resource, sys; resource.setrlimit(resource.RLIMIT_AS, ({limit_bytes}, {limit_bytes}))\n"
         "import streamseg.assembly, av; from streamseg.capture import open_source\n"
         "from streamseg.errors import StreamsegError\n"
-        f"before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n{code}\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+        "from tests.parts.bombs import peak_kib\n"
+        f"before = peak_kib(reset=True)\n{code}\nprint(peak_kib() - before)\n"
     )
     command = [sys.executable, "-c", frame, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = finished(command)
     assert done.returncode == 0, done.stderr[-2000:]
     said, _, grown = done.stdout.rstrip().rpartition("\n")
     return said, int(grown)

@@ -89,6 +89,33 @@ def audio_only(path: Path) -> Path:
     return path
 
 
+def with_sound(path: Path, *, frames: int, sound_s: float) -> Path:
+    """A clip of 25 frames a second with silence of another length; sound and pictures lie side by side in the file."""
+    codecs = {".webm": ("libvpx", "libopus"), ".avi": ("mpeg4", "mp2"), ".flv": ("flv1", "aac")}
+    video, audio = codecs.get(path.suffix, ("libx264", "aac"))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(video, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        sound = container.add_stream(audio, rate=48000)
+        sound.layout = "mono"
+        container.start_encoding()
+        length, sent_s, number = sound.codec_context.frame_size or 1024, 0.0, 0
+        kind = sound.codec_context.format.name
+        while sent_s < sound_s or number < frames:
+            if number < frames and number / 25 <= sent_s:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number), format="bgr24")))
+                number += 1
+                continue
+            dtype = np.int16 if kind.startswith("s16") else np.float32
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, length), dtype), format=kind, layout="mono")
+            silence.sample_rate, silence.pts = 48000, round(sent_s * 48000)
+            container.mux(sound.encode(silence))
+            sent_s += length / 48000
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+    return path
+
+
 def two_sizes(path: Path) -> Path:
     """MPEG-TS that changes from 320x240 to 640x480 half way."""
     small = clip(path.with_suffix(".a.ts"), frames=25, format="mpegts")

@@ -26,7 +26,7 @@ def small_disk(folder: Path, megabytes: float) -> Iterator[Path]:
 
 
 def fill(disk: Path, *, free_megabytes: float) -> Path:
-    """A file that leaves about so much of the disk, on which somebody may be writing."""
+    """A file that leaves about so much of the disk, on which another process may be writing."""
     path = disk / "ballast"
     with path.open("ab") as file:
         while True:

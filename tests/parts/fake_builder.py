@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -42,7 +43,18 @@ class World:
         self.gpu, self.version = gpu, version
         self.logger: ILogger | None = None
         self.faults: dict[str, int] = {}
+        """What fails how often, by its name here."""
+        self.refusal = ""
+        """Why no engine is loaded any more."""
+        self.null: set[str] = set()
+        """Classes whose constructor answers null, as all do where CUDA does not start."""
+        self.chips: list[str] = []
+        """What engines are for; empty: for the GPU of this machine."""
         self.builds = 0
+        self.engines = 0
+        """How often one was loaded."""
+        self.on_load: Callable[[], object] = lambda: None
+        """Called before an engine is loaded."""
         self.on_step: Callable[[], object] = lambda: None
         """Called after each step of a build."""
         self.graphs = False
@@ -57,9 +69,25 @@ class World:
         self.faults[what] = max(0, left - 1)
         return left > 0
 
+    def made(self, name: str, logger: ILogger) -> None:
+        """A constructor's first step."""
+        self.heard(logger)
+        if name in self.null:
+            self.say("CUDA initialization failure with error: 35. Please check your CUDA installation")
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
     def say(self, text: str) -> None:
-        assert self.logger is not None
-        self.logger.log(ILogger.Severity.ERROR, text)
+        """The reason comes last, behind a warning about something else and from a thread of the library's own."""
+        logger = self.logger
+        assert logger is not None
+        said = [(ILogger.Severity.WARNING, "Using default stream may cause delays"), (ILogger.Severity.ERROR, text)]
+        thread = threading.Thread(target=lambda: [*itertools.starmap(logger.log, said)])
+        thread.start()
+        thread.join()
+
+    def chip(self) -> str:
+        """The GPU of this machine, as engines call it."""
+        return "sm{}{}".format(*self.gpu.capability)
 
     def current(self, what: str) -> None:
         must(bool(self.gpu.stack), f"{what} needs a CUDA context that is current")
@@ -84,10 +112,13 @@ class ParserError:
 
 
 class Profile:
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        self._world = world
         self.shapes: dict[str, list[list[int]]] = {}
 
     def set_shape(self, input: str, min: Sequence[int], opt: Sequence[int], max: Sequence[int]) -> None:
+        if self._world.fails("set_shape"):
+            raise RuntimeError("Shape provided for input is inconsistent")
         ordered = all(a <= b <= c for a, b, c in zip(min, opt, max, strict=True))
         if ordered:  # the real one says nothing either
             self.shapes[input] = [list(min), list(opt), list(max)]
@@ -99,10 +130,11 @@ class Config:
         self.progress_monitor: Any = None
 
     num_compute_capabilities = 0
+    _target: ComputeCapability | None = None
 
     def set_compute_capability(self, compute_capability: ComputeCapability, index: int) -> bool:
         must(index < self.num_compute_capabilities, "how many there are is said first")
-        self.target = compute_capability
+        self._target = compute_capability
         return True
 
     def add_optimization_profile(self, profile: Profile) -> int:
@@ -112,7 +144,7 @@ class Config:
 
 class Builder:
     def __init__(self, world: World, logger: ILogger) -> None:
-        world.heard(logger)
+        world.made("Builder", logger)
         self._world = world
 
     def create_network(self, flags: int = 0) -> Network:
@@ -123,7 +155,7 @@ class Builder:
         return Config()
 
     def create_optimization_profile(self) -> Profile:
-        return Profile()
+        return Profile(self._world)
 
     def build_serialized_network(self, network: Network, config: Config) -> bytes | None:
         world = self._world
@@ -140,14 +172,15 @@ class Builder:
         if set(known) != {value.name for value in network.model.graph.input}:
             world.say("network has dynamic inputs, but no optimization profile has been defined")
             return None
-        header = json.dumps({"version": world.version, "shapes": known}).encode()
+        world.chips = world.chips and [config._target.name.lower() if config._target else world.chip()]
+        header = json.dumps({"version": world.version, "shapes": known, "chips": world.chips}).encode()
         model: bytes = network.model.SerializeToString()
         return MAGIC + header + b"\n" + model
 
 
 class OnnxParser:
     def __init__(self, world: World, network: Network, logger: ILogger) -> None:
-        world.heard(logger)
+        world.made("OnnxParser", logger)
         self._world, self._network = world, network
         self.num_errors = 0
 
@@ -163,17 +196,28 @@ class OnnxParser:
 
 
 def _watched(monitor: Any, on_step: Callable[[], object]) -> bool:
-    """Tells the monitor of three steps, from a thread that is not the program's own."""
-    answers: list[bool] = []
+    """Tells the monitor of phases within phases, from a thread that is not the program's own; the inner ones are long.
+
+    A step that is answered with False is the last.
+    """
+    answers = [True]
 
     def tell() -> None:
         monitor.phase_start("Building", None, 3)
         for step in range(3):
-            answers.append(monitor.step_complete("Building", step))
-            on_step()
+            monitor.phase_start("Tactics", "Building", 20)
+            done = all(stepped("Tactics", inner) for inner in range(20))
+            monitor.phase_finish("Tactics")
+            if not done or not stepped("Building", step):
+                break
         monitor.phase_finish("Building")
+
+    def stepped(phase: str, step: int) -> bool:
+        answers.append(monitor.step_complete(phase, step))
+        on_step()
+        return answers[-1]
 
     thread = threading.Thread(target=tell)
     thread.start()
     thread.join()
-    return all(answers)
+    return answers[-1]

@@ -1,14 +1,17 @@
-"""A double of a GPU and its driver that breaks the test where a program breaks a rule of CUDA.
+"""A double of a GPU and its driver, as pycuda shows them, that breaks the test where a program breaks a rule of CUDA.
 
-Copies and passes happen when their stream is waited for, not before: whoever looks earlier sees 0xCD. Memory is freed
-once, in the thread and the context that it came from; what is in a stream and points to freed memory is a fault. What a
-real driver answers with an error, this one does too (`LogicError`, `LaunchError`, `MemoryError`); what it would let
-pass or leave undefined is `ContractBrokenError`, which nobody catches.
+Copies and passes happen when their stream is waited for, not before: an earlier read sees 0xCD. What is in a
+stream and points to freed memory is a fault. Any thread may use anything, while the context is current there; what is
+let go without it, in another thread than the context's own, stays on the GPU with a warning. A GPU that failed still
+lets its context be pushed and popped, and answers everything else with the same error. What a real driver answers with
+an error, this one does too (`LogicError`, `LaunchError`, `MemoryError`); what it would let pass or leave undefined is
+`ContractBrokenError`, which nobody catches.
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,11 +65,18 @@ class FakeGpu:
     broken: list[str] = field(default_factory=list)
     """Rules broken where an exception would go unheard: in clean-up."""
     memory: dict[int, Allocation] = field(default_factory=dict)
-    pages: list[Pages] = field(default_factory=list)
+    kept: weakref.WeakKeyDictionary[object, int] = field(default_factory=weakref.WeakKeyDictionary)
+    """What else takes GPU memory, engines and the like, and how many bytes."""
+    things: list[str] = field(default_factory=list)
+    """Streams, events, modules and page-locked memory that were not given back."""
     streams: weakref.WeakValueDictionary[int, FakeStream] = field(default_factory=weakref.WeakValueDictionary)
     meet: threading.Barrier | None = None
     """Where so many threads must wait for their streams at once before any goes on."""
     most_in_flight: int = 0
+    slept: int = 0
+    """Waits that kept no core busy."""
+    spun: int = 0
+    """Waits that did."""
     uploaded_bytes: int = 0
     downloaded_bytes: int = 0
     refused: list[bytes] = field(default_factory=list)
@@ -84,16 +94,28 @@ class FakeGpu:
         stack: list[FakeContext] = self._local.stack
         return stack
 
+    def enter(self) -> FakeContext:
+        """What every call into a context checks first."""
+        if not self.stack:
+            raise LogicError("cuCtxGetCurrent failed: invalid device context - no currently active context?")
+        self.answer()
+        return self.stack[-1]
+
     def answer(self) -> None:
         """A GPU that failed answers nothing any more."""
         if self.lost:
             raise LaunchError("cuCtxSynchronize failed: unspecified launch failure")
 
-    def enter(self) -> None:
-        """What every call into a context checks first."""
-        self.answer()
-        if not self.stack:
-            raise LogicError("cuCtxGetCurrent failed: invalid device context")
+    def refuse(self, image: bytes) -> None:
+        self.refused.append(image)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of its memory."""
+        return sum(each.data.size for each in self.memory.values()) + sum(self.kept.values())
+
+    def has_room(self, size: int) -> bool:
+        return self.held_bytes + size <= self.room_bytes
 
     def address(self, size: int) -> int:
         with self._lock:
@@ -101,18 +123,18 @@ class FakeGpu:
             return self._next - (-(-size // 256) * 256 + 256)
 
     def view(self, address: int, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """What lies there; a fault where that is not one living allocation."""
+        """What lies there; the end of this GPU where that is not one living allocation."""
         for start, allocation in list(self.memory.items()):
             if start <= address and address + size <= start + allocation.data.size:
                 return allocation.data[address - start : address - start + size]
-        raise LaunchError(f"an illegal memory access was encountered: {size} bytes at {address:#x}")
+        self.lost = True
+        raise LogicError(f"cuEventSynchronize failed: an illegal memory access was encountered: {size} at {address:#x}")
 
     def leaks(self) -> list[str]:
         """What was not given back."""
         found = [f"{allocation.data.size} bytes of GPU memory" for allocation in self.memory.values()]
-        found += ["page-locked memory" for pages in self.pages if not pages.freed]
-        found += ["a stream" for _ in self.streams]
-        return found + ["a context on this thread's stack" for _ in self.stack]
+        found += [f"{size} bytes of an engine's" for size in self.kept.values()]
+        return [*found, *self.things, *("a context on this thread's stack" for _ in self.stack)]
 
     def in_flight(self) -> None:
         with self._lock:
@@ -121,25 +143,52 @@ class FakeGpu:
 
 class FakeContext:
     def __init__(self, gpu: FakeGpu) -> None:
-        self.gpu = gpu
-        self.thread = threading.get_ident()
+        self.gpu, self.thread, self.retained = gpu, threading.get_ident(), True
 
     def push(self) -> None:
-        must(threading.get_ident() == self.thread, "a context is pushed in the thread that retained it")
-        self.gpu.answer()
         self.gpu.stack.append(self)
 
+    def detach(self) -> None:
+        if not self.retained:
+            raise LogicError("context::detach failed: invalid device context - cannot detach from invalid context")
+        self.retained = False
 
-class Allocation:
+
+class Thing:
+    """What belongs to a context: it goes back while that is current, or in the thread that retained it, or never."""
+
+    def __init__(self, gpu: FakeGpu, called: str) -> None:
+        self.context = gpu.enter()
+        self.gpu, self.called, self.gone = gpu, called, False
+        gpu.things.append(called)
+
+    def let_go(self) -> bool:
+        """Whether it went; of a GPU that is lost nothing is left that could."""
+        if not self.gone and not self.gpu.lost and not self.gpu.stack and threading.get_ident() != self.context.thread:
+            said = f"{self.called} in out-of-thread context could not be cleaned up"
+            self.gpu.broken.append(said)
+            warnings.warn(said, stacklevel=2)
+            return False
+        if not self.gone:
+            self.gpu.things.remove(self.called)
+        self.gone = True
+        return True
+
+    def __del__(self) -> None:
+        if hasattr(self, "gone") and not self.gone:
+            self.let_go()
+
+
+class Allocation(Thing):
     """`DeviceAllocation`: an address that can be freed."""
 
     def __init__(self, gpu: FakeGpu, size: int) -> None:
         gpu.enter()
         if not size:
             raise LogicError("cuMemAlloc failed: invalid argument")
-        if sum(each.data.size for each in gpu.memory.values()) + size > gpu.room_bytes:
+        if not gpu.has_room(size):
             raise OutOfMemoryError("cuMemAlloc failed: out of memory")
-        self.gpu, self.thread = gpu, threading.get_ident()
+        super().__init__(gpu, "device allocation")
         self.data: np.ndarray[Any, np.dtype[np.uint8]] = np.full(size, EARLY, np.uint8)
         self._address = gpu.address(size)
         gpu.memory[self._address] = self
@@ -148,57 +197,76 @@ class Allocation:
         return self._address
 
     def free(self) -> None:
-        self.gpu.enter()
-        must(threading.get_ident() == self.thread, "memory is freed in the thread that owns it")
         must(self._address in self.gpu.memory, "memory is freed once")
-        self.data.fill(FREED)
-        del self.gpu.memory[self._address]
+        if self.let_go():
+            self.data.fill(FREED)
+            del self.gpu.memory[self._address]
 
 
-class Pages:
+class Pages(Thing):
     """`PagelockedHostAllocation`: the base of an array."""
 
     def __init__(self, gpu: FakeGpu, size: int) -> None:
-        gpu.enter()
-        self.gpu, self.freed, self.thread = gpu, False, threading.get_ident()
+        super().__init__(gpu, "page-locked memory")
         self.data = np.full(size, EARLY, np.uint8)
         self.__array_interface__ = self.data.__array_interface__
-        gpu.pages.append(self)
 
     def free(self) -> None:
-        self.gpu.enter()
-        must(threading.get_ident() == self.thread, "pages are unlocked in the thread that owns them")
-        must(not self.freed, "pages are unlocked once")
-        self.freed = True
-        self.data.fill(FREED)
+        must(not self.gone, "pages are unlocked once")
+        if any(self in stream.copied for stream in list(self.gpu.streams.values())) and not self.gpu.lost:
+            self.gpu.broken.append("page-locked memory outlives the copies that are under way")
+        if self.let_go():
+            self.data.fill(FREED)
 
 
-class FakeStream:
+class FakeStream(Thing):
     def __init__(self, gpu: FakeGpu, flags: int = 0) -> None:
-        self.gpu, self.thread = gpu, threading.get_ident()
-        gpu.enter()
+        super().__init__(gpu, "stream")
         self.handle = gpu.address(1)
         self.waiting: list[Callable[[], None]] = []
+        self.copied: list[Pages] = []
+        """What copies that wait read and write."""
         gpu.streams[self.handle] = self
 
-    def put(self, work: Callable[[], None]) -> None:
-        must(threading.get_ident() == self.thread, "a stream is used in the thread that owns it")
+    def put(self, work: Callable[[], None], *pages: Pages) -> None:
         self.waiting.append(work)
+        self.copied += pages
         self.gpu.in_flight()
 
     def synchronize(self) -> FakeStream:
         self.gpu.enter()
-        must(threading.get_ident() == self.thread, "a stream is used in the thread that owns it")
-        if self.gpu.meet and self.waiting:
-            self.gpu.meet.wait(30)
-        waiting, self.waiting = self.waiting, []
-        for work in waiting:
-            work()
+        self.gpu.spun += 1
+        self.finish()
         return self
 
-    def __del__(self) -> None:
-        if threading.get_ident() != self.thread:
-            self.gpu.broken.append("a stream goes in the thread that owns it")
+    def finish(self) -> None:
+        if self.gpu.meet and self.waiting:
+            self.gpu.meet.wait(30)
+        waiting, self.waiting, self.copied = self.waiting, [], []
+        for work in waiting:
+            work()
+
+
+class FakeEvent(Thing):
+    """A place in a stream."""
+
+    def __init__(self, gpu: FakeGpu, flags: int = 0) -> None:
+        super().__init__(gpu, "event")
+        self._sleeps = bool(flags & 1)
+        self._stream: FakeStream | None = None
+
+    def record(self, stream: FakeStream) -> FakeEvent:
+        self.gpu.enter()
+        self._stream = stream
+        return self
+
+    def synchronize(self) -> FakeEvent:
+        self.gpu.enter()
+        self.gpu.slept += self._sleeps
+        self.gpu.spun += not self._sleeps
+        if self._stream is not None:
+            self._stream.finish()
+        return self
 
 
 def page_locked(array: np.ndarray[Any, Any]) -> Pages:
@@ -206,7 +274,7 @@ def page_locked(array: np.ndarray[Any, Any]) -> Pages:
     while isinstance(base, np.ndarray):
         base = base.base
     must(isinstance(base, Pages), "copies run by themselves only from and to page-locked memory")
-    must(not base.freed, "page-locked memory is not used after it was freed")
+    must(not base.gone, "page-locked memory is not used after it was freed")
     must(array.flags.c_contiguous, "a copy is of contiguous memory")
     pages: Pages = base
     return pages

@@ -15,21 +15,25 @@ from tests.parts.fake_cuda import (
     CompileError,
     Error,
     FakeContext,
+    FakeEvent,
     FakeGpu,
     FakeStream,
     LaunchError,
     LogicError,
     OutOfMemoryError,
     Pages,
+    Thing,
     must,
     page_locked,
 )
+
+_LIMITS = ((1 << 31) - 1, 65535, 65535, 1024, 1024, 64)  # of a grid and a block, by x, y, z
+_IMAGES = (b"\x50\xed\x55\xba", b"\x7fELF", b".version")  # fatbin, cubin, PTX
 
 
 class _Device:
     def __init__(self, driver: FakeDriver, number: int) -> None:
         must(driver.ready, "init comes first")
-        driver.gpu.answer()
         if number:
             raise LogicError("cuDeviceGet failed: invalid device ordinal")
         self._gpu = driver.gpu
@@ -47,18 +51,19 @@ class _Device:
         return FakeContext(self._gpu)
 
 
-class _Module:
+class _Module(Thing):
     def __init__(self, gpu: FakeGpu) -> None:
-        gpu.enter()
-        self._gpu = gpu
+        super().__init__(gpu, "module")
 
     def get_function(self, name: str) -> Callable[..., None]:
-        if name not in self._gpu.kernels:
+        if name not in self.gpu.kernels:
             raise LogicError("cuModuleGetFunction failed: named symbol not found")
 
         def launch(*arguments: Any, grid: Any, block: Any, stream: FakeStream) -> None:
-            self._gpu.enter()
-            stream.put(lambda: self._gpu.kernels[name](grid, block, *arguments))
+            self.gpu.enter()
+            if any(side > most for side, most in zip((*grid, *block), _LIMITS, strict=True)) or 0 in (*grid, *block):
+                raise LogicError("cuLaunchKernel failed: invalid argument")
+            stream.put(lambda: self.gpu.kernels[name](grid, block, *arguments))
 
         return launch
 
@@ -73,11 +78,13 @@ class FakeDriver(ModuleType):
         super().__init__("pycuda.driver")
         self.gpu, self.ready = gpu, False
         self.device_attribute = SimpleNamespace(MULTIPROCESSOR_COUNT="multiprocessors")
-        self.Context = SimpleNamespace(pop=self._pop)
+        self.event_flags = SimpleNamespace(DEFAULT=0, BLOCKING_SYNC=1, DISABLE_TIMING=2)
+        self.Context = SimpleNamespace(pop=self._pop, synchronize=self._synchronize)
         device: Any = functools.partial(_Device, self)
         device.count = lambda: gpu.count
         self.Device = device
         self.Stream = functools.partial(FakeStream, gpu)
+        self.Event = functools.partial(FakeEvent, gpu)
         self.mem_alloc = functools.partial(Allocation, gpu)
 
     def init(self) -> None:
@@ -96,11 +103,11 @@ class FakeDriver(ModuleType):
         before = src.tobytes()
 
         def copy() -> None:
-            must(not pages.freed, "page-locked memory outlives the copy from it")
+            must(not pages.gone, "page-locked memory outlives the copy from it")
             must(src.tobytes() == before, "what is being uploaded stays as it is until the stream is done")
             self.gpu.view(dest, src.nbytes)[:] = src.reshape(-1).view(np.uint8)
 
-        stream.put(copy)
+        stream.put(copy, pages)
 
     def memcpy_dtoh_async(self, dest: np.ndarray[Any, Any], src: int, stream: FakeStream) -> None:
         self.gpu.enter()
@@ -110,16 +117,22 @@ class FakeDriver(ModuleType):
         plain.fill(EARLY)
 
         def copy() -> None:
-            must(not pages.freed, "page-locked memory outlives the copy to it")
+            must(not pages.gone, "page-locked memory outlives the copy to it")
             plain[:] = self.gpu.view(src, dest.nbytes)
 
-        stream.put(copy)
+        stream.put(copy, pages)
 
     def module_from_buffer(self, buffer: bytes) -> _Module:
         self.gpu.enter()
-        if buffer in self.gpu.refused:
+        known = buffer.startswith(_IMAGES)
+        if buffer in self.gpu.refused or not known:
             raise LogicError("cuModuleLoadDataEx failed: no kernel image is available for execution on the device")
         return _Module(self.gpu)
+
+    def _synchronize(self) -> None:
+        self.gpu.enter()
+        for stream in list(self.gpu.streams.values()):
+            stream.finish()
 
     def _pop(self) -> None:
         if not self.gpu.stack:

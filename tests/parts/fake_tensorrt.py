@@ -11,7 +11,6 @@ from __future__ import annotations
 import enum
 import functools
 import json
-import threading
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -42,6 +41,10 @@ TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
 CudaGraphStrategy = enum.Enum("CudaGraphStrategy", ["DISABLED", "WHOLE_GRAPH_CAPTURE"])
 
 
+CONTEXT_BYTES = 1 << 20
+CHIPS = [each.name.lower() for each in ComputeCapability]
+
+
 class Dims:
     """A sequence, but no tuple."""
 
@@ -65,10 +68,25 @@ class RuntimeConfig:
     cuda_graph_strategy: Any = None
 
 
-class Engine:
-    def __init__(self, world: World, plan: bytes) -> None:
-        header, _, model = plan.removeprefix(MAGIC).partition(b"\n")
+class InMemory:
+    """What takes room on the GPU, and must go while a context is current and nothing is under way that uses it."""
+
+    def __init__(self, world: World, size: int) -> None:
         self.world = world
+        world.gpu.kept[self] = size
+
+    def __del__(self) -> None:
+        gpu = self.world.gpu
+        if not gpu.stack:
+            gpu.broken.append(f"a context is current where {type(self).__name__} goes")
+        if any(stream.waiting for stream in list(gpu.streams.values())) and not gpu.lost and not gpu.meet:
+            gpu.broken.append(f"nothing is under way where {type(self).__name__} goes")
+
+
+class Engine(InMemory):
+    def __init__(self, world: World, plan: bytes) -> None:
+        super().__init__(world, len(plan))
+        header, _, model = plan.removeprefix(MAGIC).partition(b"\n")
         self.shapes: dict[str, list[list[int]]] = json.loads(header)["shapes"]
         self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         graph = onnx.load_from_string(model).graph
@@ -99,7 +117,7 @@ class Engine:
     def create_execution_context(self, runtime_config: RuntimeConfig | None = None) -> ExecutionContext | None:
         self.world.current("an execution context")
         self.world.graphs = runtime_config is not None and runtime_config.cuda_graph_strategy is not None
-        if self.world.fails("context"):
+        if self.world.fails("context") or not self.world.gpu.has_room(CONTEXT_BYTES):
             self.world.say("[defaultAllocator] out of memory")
             return None
         return ExecutionContext(self)
@@ -122,10 +140,10 @@ class Engine:
         return np.dtype(_NUMPY[self.get_tensor_dtype(name).name])
 
 
-class ExecutionContext:
+class ExecutionContext(InMemory):
     def __init__(self, engine: Engine) -> None:
+        super().__init__(engine.world, CONTEXT_BYTES)
         self.engine = engine
-        self.thread = threading.get_ident()
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
         for name in engine.names(TensorIOMode.INPUT):
@@ -133,7 +151,6 @@ class ExecutionContext:
                 self.shapes[name] = shape
 
     def _enter(self) -> World:
-        must(threading.get_ident() == self.thread, "an execution context belongs to one thread")
         self.engine.world.current("an execution context")
         return self.engine.world
 
@@ -167,7 +184,7 @@ class ExecutionContext:
         must(stream_handle in world.gpu.streams, "a pass goes into a stream of one's own that is alive")
         unset = set(engine.tensors) - set(self.addresses)
         shapeless = set(engine.names(TensorIOMode.INPUT)) - set(self.shapes)
-        if world.fails("execute") or unset or shapeless:
+        if world.gpu.lost or world.fails("execute") or unset or shapeless:
             world.say(f"enqueueV3: {unset or shapeless or 'an internal error'}")
             return False
         shapes, addresses = dict(self.shapes), dict(self.addresses)
@@ -192,20 +209,31 @@ def _read(gpu: FakeGpu, address: int, shape: tuple[int, ...], dtype: np.dtype[An
 
 class Runtime:
     def __init__(self, world: World, logger: ILogger) -> None:
-        world.heard(logger)
+        world.made("Runtime", logger)
         self._world = world
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> Engine | None:
         world = self._world
         world.current("an engine")
+        world.on_load()
+        if world.refusal:
+            world.say(world.refusal)
+            return None
         if world.fails("memory"):
             world.say("[virtualMemoryBuffer] OutOfMemory (no further information)")
             return None
         header = serialized_engine.removeprefix(MAGIC).partition(b"\n")[0]
-        fits = serialized_engine.startswith(MAGIC) and json.loads(header)["version"] == world.version
-        if world.fails("deserialise") or not fits:
+        card = json.loads(header) if serialized_engine.startswith(MAGIC) else {"version": ""}
+        if world.fails("deserialise") or world.gpu.lost or card["version"] != world.version:
             world.say("Serialization assertion failed: magic tag or version differs")
             return None
+        if world.chips and (world.chip() not in card["chips"] or world.chip() not in CHIPS):
+            world.say("The engine cannot run on this GPU: its compute capability is not supported")
+            return None
+        if not world.gpu.has_room(len(serialized_engine)):
+            world.say("[virtualMemoryBuffer] OutOfMemory (no further information)")
+            return None
+        world.engines += 1
         return Engine(world, serialized_engine)
 
 
@@ -233,5 +261,6 @@ def make_rtx(gpu: FakeGpu, version: str = "1.7.1") -> ModuleType:
     """The same as TensorRT-RTX: it builds for architectures by name, and records CUDA graphs by itself."""
     module = make_tensorrt(gpu, version)
     module.__name__ = "tensorrt_rtx"
+    module.world.chips = CHIPS
     module.__dict__.update(ComputeCapability=ComputeCapability, CudaGraphStrategy=CudaGraphStrategy)
     return module

@@ -14,6 +14,7 @@ from streamseg.frame import Frame, StreamInfo
 from streamseg.segmentation import Classes, Segmentation
 
 CLASSES = Classes(("background", "thing"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), background=0)
+FILE, LIVE = (StreamInfo("fake", 64, 48, 25.0, live) for live in (False, True))
 
 
 def frame(index: int = 0, height: int = 48, width: int = 64, value: int | None = None) -> Frame:
@@ -26,7 +27,11 @@ def segmentation(of: Frame, value: int = 1) -> Segmentation:
 
 
 class CountingSource:
-    """Delivers `count` frames; live ones `interval_s` apart, or for ever with count None."""
+    """Delivers `count` frames; live ones `interval_s` apart, or for ever with count None.
+
+    A test that wants another thread to be slower than this source lets it wait `until_ahead`, and does not sleep: on a
+    busy machine nobody knows who would be slower then.
+    """
 
     counters: Mapping[str, int] = {}
 
@@ -36,23 +41,42 @@ class CountingSource:
         self.info = StreamInfo("fake", 64, 48, 25.0, live, None if live else count)
         self.closed = threading.Event()
         self._count, self._interval_s, self._error = count, interval_s, error
+        self._given, self._news = 0, threading.Condition()
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         while (self._count is None or index < self._count) and not self.closed.wait(self._interval_s):
-            yield frame(index)
+            yield frame(index)  # asked for the next, it knows that this one is on its way
             index += 1
+            self._gave(1)
+        self._gave(1_000_000)
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
         self.closed.set()
+        self._gave(1_000_000)
+
+    @property
+    def given(self) -> int:
+        """How many frames have come, unless it is at its end."""
+        return self._given
+
+    def until_ahead(self, of: Frame, frames: int) -> None:
+        """Waits until so many frames have come after `of`, or there are none to come."""
+        with self._news:
+            self._news.wait_for(lambda: self._given > of.index + frames)
+
+    def _gave(self, frames: int) -> None:
+        with self._news:
+            self._given += frames
+            self._news.notify_all()
 
 
 class Marker:
     """Labels every frame with its index, after `work` was called on it."""
 
-    classes = CLASSES
+    classes, scale = CLASSES, 1.0
 
     def __init__(self, work: Callable[[Frame], object] = lambda _: None) -> None:
         self._work = work
@@ -101,7 +125,8 @@ class Shifter:
 class ListSink:
     """Keeps what it is given."""
 
-    needs_picture = True
+    needs_image = True
+    unwritten = 0
 
     def __init__(self, *, blocking: bool = True, work: Callable[[Shown], object] = lambda _: None) -> None:
         self.blocking = blocking

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.errors import BackendError
-from streamseg.infer.backends.contract import Backend, Stopped, Tensor
+from streamseg.infer.backends.contract import Backend, Stopped
 from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.model.tensors import Tensor
 
 
 class Faulty:

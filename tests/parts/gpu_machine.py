@@ -1,10 +1,14 @@
-"""A machine with a GPU, its driver, pycuda and TensorRT, all of them doubles."""
+"""A machine with a GPU, its driver, pycuda and TensorRT: doubles, or the real pycuda on a driver that stands in."""
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib.machinery
+import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,12 +17,15 @@ from typing import Any
 import pytest
 
 from streamseg.infer import backends
+from streamseg.infer.backends import faults
+from streamseg.infer.backends.tensorrt import library
 from streamseg.infer.backends.tensorrt.library import load_library
 from tests.parts import host_kernels
 from tests.parts.fake_builder import World
 from tests.parts.fake_cuda import FakeGpu
 from tests.parts.fake_driver import FakeDriver
 from tests.parts.fake_tensorrt import make_rtx, make_tensorrt
+from tests.parts.stand_in import ON_PYCUDA, Driver, StandInGpu
 
 
 class Machine:
@@ -26,14 +33,26 @@ class Machine:
 
     def __init__(self, patch: pytest.MonkeyPatch, engines: Path) -> None:
         self._patch = patch
-        self.gpu = FakeGpu()
+        self.on_pycuda = bool(os.environ.get(ON_PYCUDA))
+        self.gpu: Any = self._real() if self.on_pycuda else self._double()
         self.engines = engines
         self.world: World
         patch.setenv("STREAMSEG_ENGINES", str(engines))
-        self.gpu.kernels = host_kernels.on(self.gpu) if shutil.which("g++") else {}
-        self.put("pycuda", ModuleType("pycuda"))
-        self.put("pycuda.driver", FakeDriver(self.gpu))
+        for user in (backends, library):
+            patch.setattr(user, "nvidia_driver", lambda: "/proc/driver/nvidia/version")
         self.install()
+
+    def _double(self) -> FakeGpu:
+        gpu = FakeGpu()
+        gpu.kernels = host_kernels.on(gpu) if shutil.which("g++") else {}
+        self.put("pycuda", ModuleType("pycuda"))
+        self.put("pycuda.driver", FakeDriver(gpu))
+        return gpu
+
+    def _real(self) -> StandInGpu:
+        self._patch.setitem(sys.modules, "pycuda", _driver().pycuda)
+        self._patch.setitem(sys.modules, "pycuda.driver", _driver().module)
+        return StandInGpu(_driver())
 
     def install(self, version: str = "11.4.0") -> None:
         """Another version of TensorRT, as after an update and a new start."""
@@ -41,7 +60,6 @@ class Machine:
         self.put("tensorrt", module)
         self.world = module.world
         load_library.cache_clear()
-        backends.SAID.clear()
 
     def install_rtx(self) -> None:
         """TensorRT-RTX beside it."""
@@ -56,7 +74,7 @@ class Machine:
 
     def refuse(self, image: bytes) -> None:
         """Kernels that the driver does not take."""
-        self.gpu.refused.append(image)
+        self.gpu.refuse(image)
 
     def compiler(self, compile_source: Callable[..., bytes]) -> None:
         """What `pycuda.compiler.compile` does."""
@@ -71,11 +89,17 @@ class Machine:
         return plan
 
 
+@functools.cache
+def _driver() -> Driver:
+    return Driver(host_kernels.compile_kernels(Path(tempfile.mkdtemp())))
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
     made = Machine(monkeypatch, tmp_path / "engines")
     yield made
+    gc.collect()  # what an error still holds goes here, and not while a thread of the next test happens to run
     load_library.cache_clear()
-    backends.SAID.clear()
+    faults.LOST.clear()
     assert not made.gpu.broken
     assert not made.gpu.stack, "contexts are left on the thread's stack"

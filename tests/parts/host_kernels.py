@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from streamseg.infer.backends.tensorrt.kernels import SOURCE
-from tests.parts.fake_cuda import FakeGpu
+from tests.parts.fake_cuda import FakeGpu, LogicError
 
 ADDRESSES = ("picture", "out", "scores", "labels")
 
@@ -25,13 +25,18 @@ def library() -> ctypes.CDLL:
     """Compiled once; a test without g++ is skipped."""
     if shutil.which("g++") is None:
         pytest.skip("the kernels are compiled by g++ here, which is not installed")
-    folder = tempfile.mkdtemp()
-    target = Path(folder) / "kernels.so"
-    command = ["g++", "-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([*command, "-o", str(target), str(SOURCE)], check=True)
-    loaded = ctypes.CDLL(str(target))
+    folder = Path(tempfile.mkdtemp())
+    loaded = ctypes.CDLL(str(compile_kernels(folder)))
     shutil.rmtree(folder)
     return loaded
+
+
+def compile_kernels(folder: Path) -> Path:
+    """The library that g++ makes of them."""
+    target = folder / "kernels.so"
+    command = ["g++", "-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([*command, "-o", str(target), str(SOURCE)], check=True)
+    return target
 
 
 def run(kernel: str, task: Any, threads: tuple[int, int, int]) -> None:
@@ -48,7 +53,12 @@ def on(gpu: FakeGpu) -> dict[str, Callable[..., None]]:
         def launched(grid: tuple[int, int, int], block: tuple[int, int, int], task: Any) -> None:
             task = np.array(task)
             for name in set(ADDRESSES) & set(task.dtype.names):
-                task[name] = gpu.view(int(task[name]), 1).ctypes.data
+                address = int(task[name])
+                width = (1, 2, 4)[int(task["kind"])] if name in ("out", "scores") else 1
+                if address % width:
+                    gpu.lost = True
+                    raise LogicError("cuEventSynchronize failed: misaligned address")
+                task[name] = gpu.view(address, 1).ctypes.data
             run(kernel, task, (grid[0] * block[0], grid[1] * block[1], grid[2]))
 
         return launched

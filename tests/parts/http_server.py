@@ -13,11 +13,15 @@ Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 @contextmanager
-def http_server(answer: Answer | None = None, folder: Path | None = None) -> Iterator[tuple[str, list[str]]]:
+def http_server(
+    answer: Answer | None = None, folder: Path | None = None, *, keep_alive: bool = False
+) -> Iterator[tuple[str, list[str]]]:
     """A server on loopback that answers with `answer`, or gives the files of `folder`; and what it was asked for."""
     asked: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if keep_alive else "HTTP/1.0"
+
         def do_GET(self) -> None:
             asked.append(self.path)
             if answer is None:
@@ -36,7 +40,7 @@ def http_server(answer: Answer | None = None, folder: Path | None = None) -> Ite
 
     handler = partial(Handler, directory=str(folder)) if folder else Handler
     server = Server(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))  # how long it takes to hear of its end
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", asked

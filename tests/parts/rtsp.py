@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import pytest
 
+from tests.parts.patience import PATIENCE_S
+
 _Camera = TypeVar("_Camera", bound="Camera")
 _SERVER = Path(__file__).with_name("rtsp_server.py")
 _PYTHON = "/usr/bin/python3"
@@ -68,7 +70,7 @@ class Camera:
     def kill(self) -> None:
         self._send(signal.SIGKILL)
         if self._process is not None:
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None

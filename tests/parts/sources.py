@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamseg.capture import open_source
-from streamseg.contracts import Source, SourceOptions
+from streamseg.contracts import Source
 from streamseg.frame import Frame
+from streamseg.options import SourceOptions
 
 QUICK = SourceOptions(stall_timeout_s=2.0)
 

@@ -116,7 +116,7 @@ def picky(path: Path) -> Path:
 
 
 def foreign_operator(path: Path) -> Path:
-    """Needs an operator from a library of somebody's own."""
+    """Needs an operator from a custom library."""
     graph = helper.make_graph(
         [helper.make_node("Mystery", ["image"], ["scores"], domain="somebody")],
         "foreign",

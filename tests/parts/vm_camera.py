@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.capture import open_source
-from streamseg.contracts import SourceOptions
 from streamseg.frame import Frame
+from streamseg.options import Size, SourceOptions
 from tests.parts.film import Film, Told
 
 STABLE = Path("/dev/v4l/by-id/usb-vivid-video-index0")
@@ -56,7 +56,7 @@ def run(driver: str, told: Told) -> dict[str, object]:
     """The whole story, and what was measured on the way."""
     found: dict[str, object] = {}
     plug_in(driver, 0)
-    source = open_source(str(STABLE), SourceOptions(size=(640, 360), fps=30))
+    source = open_source(str(STABLE), SourceOptions(size=Size((640, 360)), fps=30))
     with Film(source) as film:
         film.more(60)
         found |= looked_at(film.frames[:60])

@@ -43,10 +43,16 @@ def test_the_blur_has_no_halo_of_the_persons_colour() -> None:
     assert (around[:, :, 0].astype(int) >= around[:, :, 2]).all()
 
 
-def test_a_colour_replaces_the_background() -> None:
-    image, picture = shown(Replace("#102030"))
+@pytest.mark.parametrize("colour", ["#102030", "rgb(16, 32, 48)"])
+def test_a_colour_replaces_the_background(colour: str) -> None:
+    image, picture = shown(Replace(colour))
     assert (picture[:60] == (0x30, 0x20, 0x10)).all()
     assert np.abs(picture[88:152, 128:192].astype(int) - image[88:152, 128:192]).max() <= 1
+
+
+def test_a_colour_has_the_name_that_it_has_on_pages() -> None:
+    _, picture = shown(Replace("red"))
+    assert (picture[:60] == (0, 0, 255)).all()
 
 
 def test_a_picture_replaces_the_background_and_covers_it(tmp_path: Path) -> None:

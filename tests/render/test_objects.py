@@ -5,7 +5,8 @@ import numpy as np
 from streamseg.contracts import Controls
 from streamseg.frame import Frame, as_image
 from streamseg.metrics import Meter
-from streamseg.render import RenderOptions, make_renderer
+from streamseg.options import RenderOptions
+from streamseg.render import make_renderer
 from streamseg.render.objects import Objects
 from streamseg.segmentation import Classes, Instances, Segmentation
 

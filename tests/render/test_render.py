@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from streamseg.contracts import Controls
+from streamseg.contracts import Controls, Renderer
 from streamseg.errors import InputError
-from streamseg.frame import Frame, as_image
+from streamseg.frame import Frame, Image, as_image
 from streamseg.metrics import Meter, Metrics
-from streamseg.render import VIEWS, RenderOptions, make_renderer
+from streamseg.options import RenderOptions
+from streamseg.render import VIEWS, make_renderer
 from streamseg.render.hud import hud_lines
 from streamseg.segmentation import Classes, Instances, Segmentation
 
@@ -52,12 +52,31 @@ def test_every_view_draws_frames_and_labels_of_any_size(
     assert (frame.image == before).all()
 
 
+@pytest.mark.parametrize(("time_s", "follows"), [(1.0, True), (0.04, False), (-1.0, True)])
+def test_the_legend_has_the_shares_of_its_own_moment_however_fast_frames_come(time_s: float, follows: bool) -> None:
+    frame, _ = one(240, 320)
+    plain = RenderOptions(view="source", legend=True)
+
+    def drawn(renderer: Renderer, share: int, moment_s: float) -> Image:
+        labels = np.zeros((10, 10), np.uint8)
+        labels[:share] = 1
+        at = Frame(frame.image, 1, moment_s, 0.0)
+        pixels = renderer(at, Segmentation(labels, CLASSES, 1, moment_s), metrics())
+        return np.array(as_image(pixels), np.uint8)
+
+    renderer = make_renderer(plain, Controls())
+    few = drawn(renderer, 1, 0.0)
+    expected = drawn(make_renderer(plain, Controls()), 9, time_s) if follows else few
+    assert not np.array_equal(drawn(make_renderer(plain, Controls()), 9, time_s), few)
+    assert np.array_equal(drawn(renderer, 9, time_s), expected)
+
+
 @pytest.mark.parametrize("extra", ["outline", "legend", "hud", "boxes"])
 def test_every_extra_draws_something_over_the_view(extra: str) -> None:
     frame, segmentation = one(240, 320)
     off = RenderOptions(boxes=False)
     plain = make_renderer(off, Controls())(frame, segmentation, metrics())
-    more = make_renderer(replace(off, **{extra: True}), Controls())(frame, segmentation, metrics())  # type: ignore[arg-type]
+    more = make_renderer(replace(off, **{extra: True}), Controls())(frame, segmentation, metrics())
     assert (as_image(plain) != as_image(more)).any()
 
 

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from streamseg.contracts import Controls
 from streamseg.frame import Frame, Image
 from streamseg.metrics import Meter
-from streamseg.planes import Planes
-from streamseg.render import RenderOptions, make_renderer
+from streamseg.options import RenderOptions
+from streamseg.render import make_renderer
 from streamseg.render.tint import tint
 from streamseg.segmentation import Classes, Segmentation
+from streamseg.yuv import Planes
 
 COLOURS = np.array([[0, 0, 0], [90, 170, 60], [160, 80, 110]], np.uint8)
 HEIGHT, WIDTH = 360, 640

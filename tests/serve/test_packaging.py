@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from streamseg.words import parser
+from streamseg.commands.parser import parser
 from tests.parts.service import Service
 
 READ_ONLY = "mount -o remount,bind,ro / && ! touch /written && exec setpriv --reuid 65534 --regid 65534 --clear-groups "
@@ -77,4 +77,4 @@ def test_a_service_runs_as_nobody_on_a_read_only_root() -> None:
     with TemporaryDirectory() as folder, Service(readable(folder), text, under=under) as service:
         service.until(lambda: service.get("/readyz")[0] == 200)
         assert Path(f"/proc/{service.process.pid}/status").read_text().split("Uid:")[1].split()[0] == "65534"
-        assert service.stop()[0] == 0, service.log()
+        assert service.stop() == 0, service.log()

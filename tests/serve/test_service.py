@@ -11,6 +11,7 @@ import av
 import pytest
 
 from tests.parts.clips import annexb
+from tests.parts.patience import PATIENCE_S
 from tests.parts.rtsp import Camera, free_port
 from tests.parts.service import Service
 from tests.parts.toy_models import picky
@@ -66,8 +67,7 @@ def test_streams_start_in_any_order_and_one_that_dies_leaves_the_others_alone(tm
             assert_accounted(service, name)
         assert "hunter2" not in service.get("/streams")[1].decode() + service.get("/metrics")[1].decode()
         assert service.streams()["scene"]["restarts"] == 0
-        code, _ = service.stop()
-        assert code == 0, service.log()
+        assert service.stop() == 0, service.log()
         assert "hunter2" not in service.log() + service.stdout.read_text()
         assert "Traceback" not in service.log()
     camera.kill()
@@ -80,7 +80,8 @@ def test_a_stream_that_a_shared_network_fails_on_fails_alone(tmp_path: Path) -> 
     model = picky(tmp_path / "picky.onnx")
     table = tmp_path / "good.jsonl"
     text = site(
-        good=f"{SCENE}, model: '{model}', outputs: ['{table}']",
+        # Any other goal may look at smaller pictures, which this model cannot run.
+        good=f"{SCENE}, model: '{model}', target: quality, outputs: ['{table}']",
         poisoned=f"source: 'test://?size=96x64&fps=20', model: '{model}', target: quality",
     )
     with Service(tmp_path, text) as service:
@@ -93,7 +94,7 @@ def test_a_stream_that_a_shared_network_fails_on_fails_alone(tmp_path: Path) -> 
         assert service.metrics()["streamseg_restarts_total", "poisoned"] >= 3
         for name in ("good", "poisoned"):
             assert_accounted(service, name)
-        assert service.stop()[0] == 0
+        assert service.stop() == 0
     shown = times(table)
     assert max(b - a for a, b in zip(shown, shown[1:], strict=False)) < 2.0
 
@@ -119,9 +120,10 @@ def test_the_file_is_read_anew_whole_or_not_at_all(tmp_path: Path) -> None:
     kept = f"{SCENE}, outputs: ['{table}']"
     with Service(tmp_path, site(kept=kept, changed=SCENE, gone=SCENE)) as service:
         service.until(lambda: service.get("/readyz")[0] == 200)
+        assert service.log().count("3 streams started\n") == 1
         before = service.streams()["kept"]["frames"]["captured"]
         service.reload(site(kept=kept, changed=f"{SCENE}, view: mask", new=SCENE))
-        assert "1 streams unchanged, 2 started, 2 stopped" in service.log()
+        assert "1 stream unchanged, 2 started, 2 stopped" in service.log()
         assert list(service.streams()) == ["kept", "changed", "new"]
         assert service.streams()["kept"]["frames"]["captured"] >= before
         assert not [key for key in service.metrics() if "gone" in key]
@@ -132,10 +134,36 @@ def test_the_file_is_read_anew_whole_or_not_at_all(tmp_path: Path) -> None:
         service.reload(site(kept=kept))
         assert list(service.streams()) == ["kept"]
         assert service.streams()["kept"]["restarts"] == 0
-        assert service.stop()[0] == 0
+        assert service.stop() == 0
     shown = times(table)
     assert shown == sorted(shown)
     assert list(tmp_path.glob("kept*.jsonl")) == [table]
+
+
+@pytest.mark.slow
+def test_a_service_begins_again_where_its_own_outputs_lie_and_loses_none_of_them(tmp_path: Path) -> None:
+    names = ("a.mp4", "a.jsonl", "now.jpg", "n-%06d.jpg", "t-%Y.jpg", "c-%Y.mp4?segment=1")
+    outputs = ", ".join(f"'{tmp_path}/{name}'" for name in names) + f", 'masks:{tmp_path}/m', 'hls:{tmp_path}/h'"
+    live = f"source: 'test://?size=96x64&fps=20', outputs: [{outputs}]"
+    film = f"source: 'test://?frames=60&size=96x64', outputs: ['hls:{tmp_path}/f', '{tmp_path}/f.png']"
+    kept: dict[Path, bytes] = {}
+    for stop in (Service.stop, lambda service: service.process.kill(), Service.stop):
+        with Service(tmp_path, site(live=live, film=film)) as service:
+            service.until(service.shows("live", 60))
+            service.until(lambda: service.streams()["film"]["state"] == "finished")
+            assert service.streams()["live"]["restarts"] == 0, service.log()
+            stop(service)
+            service.process.wait(PATIENCE_S)
+        assert all(path.read_bytes() == raw for path, raw in kept.items()), "something of an earlier life is gone"
+        parts = {path for path in tmp_path.rglob("*") if path.suffix in (".part", ".tmp") or "h" in path.parts}
+        written = (path for path in tmp_path.rglob("*.*") if path.is_file() and path not in parts)
+        kept |= {path: path.read_bytes() for path in written if path.parent.name not in "hf" and path.stem != "now"}
+        kept = {path: raw for path, raw in kept.items() if path.name not in ("f.png", "service.log", "service.out")}
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found >= {"a.mp4", "a-2.mp4", "a-recovered-1.mp4", "a.jsonl", "a-2.jsonl", "a-recovered-1.jsonl", "now.jpg"}
+    numbers = sorted(int(path.stem) for path in (tmp_path / "m").iterdir())
+    assert len(numbers) > 100  # a live stream lets frames go
+    assert not [name for name in found if name.endswith(".mp4.part") or name.endswith(".jsonl.part")]
 
 
 def test_an_output_that_is_there_already_is_kept(tmp_path: Path) -> None:
@@ -147,16 +175,14 @@ def test_an_output_that_is_there_already_is_kept(tmp_path: Path) -> None:
     assert len(times(tmp_path / "areas-2.jsonl")) == 5
 
 
-def test_sigterm_closes_every_output_within_two_seconds(tmp_path: Path) -> None:
+def test_sigterm_closes_every_output_although_a_camera_never_answers(tmp_path: Path) -> None:
     dead = socket.create_server(("127.0.0.1", 0))  # takes connections and never answers
     clips = [tmp_path / f"{number}.mp4" for number in range(2)]
     streams = {f"s{number}": f"{SCENE}, outputs: ['{path}']" for number, path in enumerate(clips)}
     streams["dead"] = f"source: 'rtsp://127.0.0.1:{dead.getsockname()[1]}/cam'"
     with dead, Service(tmp_path, site(**streams)) as service:
         service.until(service.shows("s1", 20))
-        code, seconds = service.stop()
-        assert code == 0, service.log()
-        assert seconds < 4.0  # two, on a machine that is not busy with other tests
+        assert service.stop() == 0, service.log()
     for path in clips:
         with av.open(str(path)) as container:
             assert sum(1 for _ in container.decode(video=0)) >= 10

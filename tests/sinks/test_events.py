@@ -14,10 +14,11 @@ from streamseg.frame import Frame
 from streamseg.segmentation import Segmentation
 from streamseg.sinks import open_sink
 from streamseg.sinks.events import EventsSink
-from streamseg.sinks.preroll import Preroll, Unit
+from streamseg.sinks.preroll import EncodedPacket, Preroll
 from tests.parts.clips import numbered
 from tests.parts.disks import fill, small_disk
-from tests.parts.fakes import CLASSES
+from tests.parts.fakes import CLASSES, FILE, LIVE
+from tests.sinks.test_recovered import left_behind
 from tests.sinks.test_segments import readable
 from tests.sinks.test_video import read
 
@@ -98,7 +99,7 @@ def test_nothing_seen_leaves_nothing_behind(tmp_path: Path) -> None:
     for number in range(60):
         sink.write(scene(number, 0.009))
     sink.close()
-    assert not list((tmp_path / "clips").iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_event_without_an_end_goes_on_in_a_further_clip(tmp_path: Path) -> None:
@@ -122,21 +123,21 @@ def test_a_change_of_size_ends_the_clip(tmp_path: Path) -> None:
 def test_what_waits_in_memory_is_bounded_in_time_and_in_bytes() -> None:
     preroll = Preroll(2.0, 1_000_000)
     for number in range(10_000):
-        preroll.add(Unit(bytes(100), number * 3600, 3600, number % 25 == 0))
+        preroll.add(EncodedPacket(bytes(100), number * 3600, 3600, number % 25 == 0))
     assert 50 < len(list(preroll)) <= 75
     assert next(iter(preroll)).key
     assert preroll.bytes == sum(len(unit.data) for unit in preroll)
     preroll = Preroll(3600.0, 1_000_000)
     for number in range(10_000):
-        preroll.add(Unit(bytes(10_000), number * 3600, 3600, number % 25 == 0))
+        preroll.add(EncodedPacket(bytes(10_000), number * 3600, 3600, number % 25 == 0))
         assert preroll.bytes <= 1_000_000 + 25 * 10_000
     assert next(iter(preroll)).key
 
 
 def test_a_killed_runs_clip_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "thing-20260101-101010.mp4.part").write_text("what there is")
+    held = left_behind(tmp_path / "thing-20260101-101010.mp4.part")
     EventsSink(f"events:{tmp_path}?class=thing").close()
-    assert (tmp_path / "thing-20260101-101010-recovered-1.mp4").read_text() == "what there is"
+    assert (tmp_path / "thing-20260101-101010-recovered-1.mp4").read_bytes() == held
 
 
 def test_a_full_disk_costs_a_clip_and_not_the_next(tmp_path: Path) -> None:
@@ -168,12 +169,12 @@ def test_a_full_disk_costs_a_clip_and_not_the_next(tmp_path: Path) -> None:
 )
 def test_an_option_that_is_wrong_is_one_line(uri: str, what: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=what):
-        open_sink(uri.format(tmp_path), Controls())
+        open_sink(uri.format(tmp_path), FILE, Controls())
 
 
 def test_a_class_that_the_model_does_not_have_is_one_line_with_those_it_has(tmp_path: Path) -> None:
-    sink = open_sink(f"events:{tmp_path}?class=dog", Controls(), live=True)
-    with pytest.raises(InputError, match="no class dog.*background, thing"):
+    sink = open_sink(f"events:{tmp_path}?class=dog", LIVE, Controls())
+    with pytest.raises(InputError, match="no class 'dog'.*background, thing"):
         sink.write(scene(0, 0.0))
 
 
@@ -182,7 +183,7 @@ def test_names_are_harmless(tmp_path: Path) -> None:
     for number in range(3):
         one = scene(number, 0.0)
         classes = type(CLASSES)(("../up", "b"), CLASSES.colours)
-        sink.write(Shown(one.frame, Segmentation(one.segmentation.labels, classes, 0, 0.0), one.picture, 0, {}))
+        sink.write(Shown(one.frame, Segmentation(one.segmentation.labels, classes, 0, 0.0), one.image, 0, {}))
     sink.close()
     assert [path.name.partition("-")[0] for path in sorted((tmp_path / "in").iterdir())] == [".._up", ".._up"]
     assert [path.name for path in tmp_path.iterdir()] == ["in"]

@@ -12,22 +12,26 @@ import numpy as np
 import pytest
 
 from streamseg.capture import open_source
-from streamseg.contracts import Controls, SourceOptions
+from streamseg.contracts import Controls, Existing
 from streamseg.errors import InputError, OutputError
+from streamseg.frame import StreamInfo
+from streamseg.options import SourceOptions
 from streamseg.sinks import open_sink
 from streamseg.sinks.hls import HlsSink
 from streamseg.sinks.retry import Retrying
 from tests.parts.clips import read_number
 from tests.parts.disks import fill, small_disk
+from tests.parts.fakes import FILE, LIVE
 from tests.sinks.test_segments import noise
 from tests.sinks.test_video import shown
 
-LIVE, FILE = Controls(), Controls(pace=True)
-
 
 def played(path: Path) -> list[int]:
-    """The number of every picture that a player of the list gets."""
-    with av.open(str(path)) as container:
+    """The number of every picture that a player of the list gets, or of one of its segments.
+
+    A player knows from the list what the segments are; a short one (ten packets) could not be told by itself.
+    """
+    with av.open(str(path), format="mpegts" if path.suffix == ".ts" else None) as container:
         return [read_number(np.asarray(f.to_ndarray(format="bgr24"), np.uint8)) for f in container.decode(video=0)]
 
 
@@ -123,9 +127,43 @@ def test_a_further_run_goes_on_with_the_list_and_clears_what_a_killed_one_left(t
     numbers = [number_of(name) for name in segments(tmp_path)]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert numbers[-1] == 11
-    HlsSink(f"hls:{tmp_path}", LIVE).close()
+    sink = HlsSink(f"hls:{tmp_path}", LIVE)
+    sink.write(shown(0, 0.0))
+    sink.close()
     assert not (tmp_path / "index-999.ts").exists()
     assert all((tmp_path / name).exists() for name in segments(tmp_path))
+
+
+def test_only_a_live_list_is_gone_on_with_and_any_other_is_refused(tmp_path: Path) -> None:
+    def run(info: StreamInfo, existing: Existing = "refuse") -> None:
+        sink = HlsSink(f"hls:{tmp_path}", info, existing=existing)
+        for number in range(60):
+            sink.write(shown(number, number / 25, 64, 48))
+        sink.close()
+
+    run(FILE)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for info in (FILE, LIVE):
+        with pytest.raises(OutputError, match=r"index.m3u8: exists"):
+            run(info)
+    (tmp_path / "index.m3u8").rename(tmp_path / "list")
+    with pytest.raises(OutputError, match=r"index-\d.ts: exists"):
+        run(LIVE)
+    (tmp_path / "list").rename(tmp_path / "index.m3u8")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    run(LIVE, "replace")
+    run(LIVE)
+    with pytest.raises(OutputError, match=r"index.m3u8: exists"):
+        run(FILE)
+    run(FILE, "keep")
+    assert "#EXT-X-ENDLIST" in (tmp_path / "index.m3u8").read_text()
+    assert segments(tmp_path) == ["index-0.ts", "index-1.ts"]
+
+
+def test_an_older_list_stays_until_there_is_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "index.m3u8").write_text("#EXTM3U\n#EXT-X-ENDLIST\n")
+    HlsSink(f"hls:{tmp_path}", FILE, existing="replace").close()
+    assert (tmp_path / "index.m3u8").exists()
 
 
 def test_a_change_of_size_goes_on_in_the_same_list(tmp_path: Path) -> None:
@@ -171,7 +209,13 @@ def test_a_folder_that_is_taken_away_is_one_line(tmp_path: Path) -> None:
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
-        open_sink(f"hls:{tmp_path / 'file'}", Controls())
+        open_sink(f"hls:{tmp_path / 'file'}", FILE, Controls())
     for uri in ("hls:", f"hls:{tmp_path}/100%d"):
         with pytest.raises(InputError, match="needs a folder"):
-            open_sink(uri, Controls())
+            open_sink(uri, FILE, Controls())
+
+
+def test_a_folder_whose_name_is_no_text_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="UTF-8"):
+        HlsSink(f"hls:{tmp_path}/\udcff", FILE)
+    assert not list(tmp_path.iterdir())

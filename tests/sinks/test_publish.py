@@ -14,32 +14,41 @@ import pytest
 
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError
-from streamseg.frame import Frame
+from streamseg.frame import Frame, Image
 from streamseg.sinks import open_sink
 from streamseg.sinks.publish import Paced, PublishSink
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.rtsp import units_of
 from tests.parts.clips import read_number
-from tests.parts.fakes import ListSink, segmentation
+from tests.parts.fakes import FILE, LIVE, ListSink, segmentation
+from tests.parts.leftovers import open_files
+from tests.parts.patience import until
 from tests.parts.rtsp import Recorder, free_port
 from tests.sinks.test_video import shown
 
 
 def taken(path: Path) -> list[int]:
     """The numbers of the pictures that a server wrote down."""
-    with av.open(str(path), format="h264") as container:
-        return [read_number(np.asarray(f.to_ndarray(format="bgr24"), np.uint8)) for f in container.decode(video=0)]
+    return [read_number(picture) for picture in images_of(path)]
+
+
+def images_of(path: Path) -> list[Image]:
+    try:
+        with av.open(str(path), format="h264") as container:
+            return [np.asarray(frame.to_ndarray(format="bgr24"), np.uint8) for frame in container.decode(video=0)]
+    except av.error.FFmpegError:  # only begun
+        return []
 
 
 def wait_for_size(path: Path, size: int = 1) -> None:
     """Until the server has written so much: what was sent to it is on its way through its own threads."""
-    deadline_s = time.monotonic() + 20
-    while (not path.exists() or path.stat().st_size < size) and time.monotonic() < deadline_s:
-        time.sleep(0.01)
+    until(lambda: path.exists() and path.stat().st_size >= size, f"{size} bytes written")
 
 
-def settle(path: Path) -> list[int]:
-    """What the server has, once nothing more has come for half a second."""
+def settle(path: Path, last: int) -> list[int]:
+    """What the server has, once it has the picture `last` and nothing more has come for half a second."""
+    wait_for_size(path)
+    until(lambda: taken(path)[-1:] == [last], f"picture {last}")
     size = -1
     while path.stat().st_size != size:
         size = path.stat().st_size
@@ -55,7 +64,7 @@ def test_every_picture_arrives_in_order(login: str, tmp_path: Path) -> None:
         for number in range(60):
             sink.write(shown(number, number / 25))
             time.sleep(0.01)
-        found = settle(server.files[0])
+        found = settle(server.files[0], 59)
         sink.close()
     assert found == list(range(60))
 
@@ -79,9 +88,8 @@ def test_another_server_gets_the_same_pictures_at_their_own_times() -> None:
     with subprocess.Popen([sys.executable, "-c", _LISTENER, url], stdout=subprocess.PIPE, text=True) as listener:
         assert listener.stdout is not None
         sink = Retrying(PublishSink(url), jitter=lambda: 0.0)
-        deadline_s = time.monotonic() + 30
         sink.write(shown(0, 0.0))
-        while sink.unwritten and time.monotonic() < deadline_s:  # until it listens
+        while sink.unwritten:  # until it listens
             time.sleep(0.05)
             before = sink.unwritten
             sink.write(shown(0, 0.0))
@@ -106,12 +114,9 @@ def test_large_pictures_are_cut_into_packets_and_come_out_whole(tmp_path: Path) 
             frame = Frame(picture, number, number / 25, 0.0)
             sink.write(Shown(frame, segmentation(frame), picture, 0, {}))
             time.sleep(0.05)
-        settle(server.files[0])
+        until(lambda: len(images_of(server.files[0])) == 5, "all pictures")
         sink.close()
-    with av.open(str(server.files[0]), format="h264") as container:
-        found = [frame.to_ndarray(format="bgr24").astype(float) for frame in container.decode(video=0)]
-    assert len(found) == 5
-    for got, sent in zip(found, pictures, strict=True):
+    for got, sent in zip(images_of(server.files[0]), pictures, strict=True):
         assert np.corrcoef(got.mean(2).ravel(), sent.mean(2).ravel())[0, 1] > 0.6  # of two different ones it is 0
 
 
@@ -130,31 +135,31 @@ def test_a_server_that_is_killed_and_comes_back_is_published_to_again(
                 time.sleep(0.01)
 
         go_on(30)
-        assert len(settle(server.files[0])) == 30
+        assert len(settle(server.files[0], 29)) == 30
         server.kill()
         go_on(30)
         assert sink.unwritten > 0
         server.start()
-        deadline_s = time.monotonic() + 30
-        while (not server.files[1].exists() or not server.files[1].stat().st_size) and time.monotonic() < deadline_s:
+        while not server.files[1].exists() or not server.files[1].stat().st_size:
             go_on(5)
         before = sink.unwritten
         go_on(30)
         assert sink.unwritten == before
-        found = settle(server.files[1])
+        found = settle(server.files[1], (number - 1) % 256)
         sink.close()
     assert len(found) >= 30
     assert found == [at % 256 for at in range(number - len(found), number)]
-    assert sum("goes on;" in record.getMessage() for record in caplog.records) == 1
+    assert sum("works again;" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--digest",)])
 @pytest.mark.parametrize("login", ["", "me:hunter2", "hunter2:right"])
 def test_a_wrong_password_is_one_line_without_it_and_is_not_tried_soon_again(
     login: str, options: tuple[str, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Recorder(tmp_path, *options, user="me", password="right") as server:
-        sink = open_sink(server.url_with(login) if login else server.url, Controls())
+        sink = open_sink(server.url_with(login) if login else server.url, FILE, Controls())
         for number in range(100):
             sink.write(shown(number, number / 25))
         sink.close()
@@ -190,7 +195,7 @@ def test_a_hundred_failures_leave_nothing_open(tmp_path: Path) -> None:
             for _ in range(100):
                 with pytest.raises(OutputError):
                     sink.write(shown(0, 0.0))
-                counts.append(len(list(Path("/proc/self/fd").iterdir())))
+                counts.append(open_files())
             assert counts[-1] <= counts[10]
 
 
@@ -241,16 +246,17 @@ def test_what_a_server_says_meanwhile_is_taken_so_that_it_need_not_wait() -> Non
             number += 1
         thread.join()
         sink.close()
-    assert sum(said) == 200 * 65536  # more than the system keeps for somebody who does not read
+    assert sum(said) == 200 * 65536  # more than the system keeps for a client that does not read
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_is_given_up_and_holds_up_nobody_meanwhile(tmp_path: Path) -> None:
-    ticks: list[float] = []
+    ticks = [0]
     done = threading.Event()
 
     def tick() -> None:
         while not done.wait(0.01):
-            ticks.append(time.monotonic())
+            ticks[0] += 1
 
     with Recorder(tmp_path) as server:
         sink = PublishSink(server.url)
@@ -262,15 +268,14 @@ def test_a_server_that_falls_silent_is_given_up_and_holds_up_nobody_meanwhile(tm
         with pytest.raises(OutputError, match="does not answer"):
             for number in range(1000):
                 frame = Frame(dice.integers(0, 256, (480, 640, 3), dtype=np.uint8), number, number / 25, 0.0)
+                before = ticks[0]
                 sink.write(Shown(frame, segmentation(frame), frame.image, 0, {}))
-        started_s = time.monotonic()
+        assert ticks[0] - before > 20, "others go on while one write waits for seconds"
         with pytest.raises(OutputError, match="does not answer"):
             sink.write(shown(0, 0.0))  # it still takes connections, and then says nothing
-        assert time.monotonic() - started_s < 15
         done.set()
         other.join()
         server.go_on()
-    assert np.diff(ticks).max() < 2.0
 
 
 def test_what_is_not_live_is_published_at_its_own_speed() -> None:
@@ -289,7 +294,8 @@ def test_what_is_not_live_is_published_at_its_own_speed() -> None:
         sink.write(shown(number, number / 25))
     assert slept == [0.04, 0.04, 0.04, 0.04, 0.04]
     assert len(inner.shown) == 7
-    assert isinstance(open_sink("rtsp://host/live", Controls(pace=True)), Paced)
+    assert isinstance(open_sink("rtsp://host/live", FILE, Controls()), Paced)
+    assert isinstance(open_sink("rtsp://host/live", LIVE, Controls()), Retrying)
 
 
 def test_units_are_found_between_start_codes() -> None:

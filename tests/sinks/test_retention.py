@@ -16,6 +16,7 @@ from streamseg.sinks import open_sink
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.segments import SegmentsSink
 from tests.parts.disks import fill, small_disk
+from tests.parts.fakes import FILE
 from tests.sinks.test_segments import NAME, closed, noise, packets, readable
 from tests.sinks.test_video import shown
 
@@ -81,7 +82,7 @@ def test_a_full_disk_pauses_the_recording_and_space_lets_it_go_on(
             sink.write(shown(number % 256, number / 25))
         after = sink.unwritten
         sink.close()
-        assert len([r for r in caplog.records if "goes on without it" in r.message]) == 1
+        assert len([r for r in caplog.records if "continues without it" in r.message]) == 1
         assert len([r for r in caplog.records if "were not written" in r.message]) == 1
         files = list(disk.glob("cam*.mp4"))
         found = sum(len(readable(path)) for path in files)
@@ -130,7 +131,7 @@ def test_a_folder_that_is_taken_away_and_comes_back(tmp_path: Path) -> None:
 
 @pytest.fixture
 def nobody() -> Iterator[Path]:
-    """A folder of somebody who is not root, for whom permissions count."""
+    """A folder of a user who is not root, for whom permissions count."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o777)
@@ -171,4 +172,4 @@ def test_a_folder_that_becomes_read_only_pauses_the_recording(nobody: Path) -> N
 def test_a_read_only_folder_is_refused_at_the_start(nobody: Path) -> None:
     permissions(nobody, 0o555)
     with pytest.raises(OutputError, match="not writable"):
-        open_sink(f"{nobody}/{NAME}", Controls())
+        open_sink(f"{nobody}/{NAME}", FILE, Controls())

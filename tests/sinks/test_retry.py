@@ -6,7 +6,7 @@ import pytest
 
 from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError
-from streamseg.pipeline import Pipeline
+from streamseg.pipeline.pipeline import Pipeline
 from streamseg.sinks.retry import Retrying
 from tests.parts.fakes import CountingSource, ListSink, Marker
 from tests.sinks.test_files import shown
@@ -59,11 +59,35 @@ def test_one_line_for_a_reason_and_one_when_it_goes_on(caplog: pytest.LogCapture
     assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
         "disk: full",
         "disk: gone",
-        "disk: goes on",
+        "works again",
     ]
     assert "5 frames" in caplog.records[-1].getMessage()
     assert [one.frame.index for one in kept.shown] == [5, 6, 7, 8, 9]
     assert sink.unwritten == 5
+
+
+def test_a_long_outage_is_a_line_an_hour_and_the_next_one_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    sink = Retrying(failing(OutputError("disk: full")), now=clock, jitter=lambda: 1.0)
+    for minute in range(3 * 60):
+        clock.now_s = minute * 60.0
+        sink.write(shown(minute % 50))
+    assert len(caplog.records) == 3
+    broken = [True, False, True]
+    sink = Retrying(ListSink(work=lambda _: fail() if broken.pop(0) else None), now=clock, jitter=lambda: 1.0)
+    caplog.clear()
+    for index in range(3):
+        clock.now_s += 60
+        sink.write(shown(index))
+    assert [message.partition(";")[0] for message in caplog.messages] == [
+        "disk: full",
+        "works again",
+        "disk: full",
+    ]
+
+
+def fail() -> None:
+    raise OutputError("disk: full")
 
 
 def test_an_error_may_ask_for_a_longer_wait() -> None:

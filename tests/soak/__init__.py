@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-PROGRAM = (sys.executable, "-c", "from streamseg.cli import program; program()")
-SLOW_MACHINE = 5
-"""How much longer a promise may take in a test, on a machine that others use too."""
+from tests.parts.program import environment
+
+SLOW_MACHINE = 50
+"""How much longer than promised something may take before it hangs: how long it takes is measured and written down."""
 
 
 class Row(NamedTuple):
@@ -25,14 +25,8 @@ def in_child(function: str, *words: float, limit_s: float = 1800) -> dict[str, f
     """The figures that `tests.soak.MODULE.FUNCTION(*words)` finds in a process of its own, where nothing ran before."""
     module, _, name = function.rpartition(".")
     code = f"import json; from tests.soak.{module} import {name}; print(json.dumps({name}{words!r}))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=limit_s, env=environment(), check=False
-    )
+    env = environment(PYTHONPATH=str(Path(__file__).parents[2]))
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, env=env, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def environment() -> dict[str, str]:
-    """That of a run in a container: no display, one thread for each library."""
-    kept = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
-    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}

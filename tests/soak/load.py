@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamseg.pipeline import Pipeline
+from streamseg.pipeline.pipeline import Pipeline
 from tests.parts.fakes import CountingSource, ListSink, Marker
+from tests.parts.program import PROGRAM, environment
 from tests.parts.rtsp import free_port
-from tests.soak import PROGRAM, SLOW_MACHINE, Row, environment
+from tests.soak import SLOW_MACHINE, Row
 
 _MODEL_S, _FRAME_S = 0.2, 0.04
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -42,6 +44,8 @@ def unread(seconds: float = 20.0) -> Row:
     """JSON lines into a pipe that nobody reads: the run goes on and counts; told to end, it does."""
     source = "test://?size=64x48&fps=200"
     with _running("run", source, "-", "null", "--model", "otsu", stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        fcntl.fcntl(run.stdout, fcntl.F_SETPIPE_SZ, 4096)  # full after a few lines, however slow the machine is
         time.sleep(seconds + 3)
         run.terminate()
         asked_s = time.monotonic()

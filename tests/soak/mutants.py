@@ -11,7 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 from tests.parts import gnawed
-from tests.soak import PROGRAM, SLOW_MACHINE, Row, environment
+from tests.parts.program import PROGRAM, environment
+from tests.soak import SLOW_MACHINE, Row
 
 CODES = {0, 2, 3, 4, 5}
 """Those that errors.py documents, less the one for a defect."""

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.parts import clips
+from tests.parts.program import PROGRAM, environment
 from tests.parts.rtsp import Camera, free_port
-from tests.soak import PROGRAM, SLOW_MACHINE, Row, environment
+from tests.soak import SLOW_MACHINE, Row
 
 CODES = (0, 3, -signal.SIGTERM)
 """Done on request, or ended before with the source's own error; negative: Python had not yet begun to listen."""
@@ -71,14 +72,14 @@ def _waits_for_everything(folder: Path) -> Iterator[dict[str, list[str]]]:
         stalled.stall()
         silent = f"127.0.0.1:{mute.getsockname()[1]}/cam"
         yield {
-            "a camera": [good.url, str(folder / "camera.mp4"), "--model", "otsu"],
+            "a camera": [good.url, str(folder / "camera.mp4"), "--overwrite", "--model", "otsu"],
             "a stalled camera": [stalled.url, "null", "--model", "otsu"],
             "a refusal": [f"rtsp://127.0.0.1:{free_port()}/cam", "null", "--model", "otsu"],
             "a silent RTSP server": [f"rtsp://{silent}", "null", "--model", "otsu"],
             "a silent HTTP server": [f"http://{silent}", "null", "--model", "otsu"],
             "an empty pipe": ["-", "null", "--model", "otsu"],
             "a reader of its JSON": ["test://?frames=1000000&size=64x48", "-", "--model", "otsu"],
-            "a recording": ["test://", str(folder / "scene.mp4"), "--model", "otsu"],
+            "a recording": ["test://", str(folder / "scene.mp4"), "--overwrite", "--model", "otsu"],
             "a network": [str(film), "null"],
             "a slow method": [str(film), "null", "--model", "kmeans-reference"],
         }

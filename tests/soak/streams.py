@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from streamseg.capture import open_source
-from streamseg.contracts import SourceOptions
+from streamseg.options import SourceOptions
 from tests.parts import clips
 from tests.parts.film import Film, Told
 from tests.parts.rtsp import Camera

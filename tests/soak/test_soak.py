@@ -17,6 +17,7 @@ def test_memory_does_not_grow_with_frames() -> None:
     kept(leaks.memory(1000))
 
 
+@pytest.mark.slow
 def test_reconnecting_leaves_nothing_behind() -> None:
     kept(leaks.reconnects(50))
 
@@ -29,6 +30,7 @@ def test_a_slow_model_on_a_busy_machine_costs_frames_not_delay() -> None:
     kept(load.overload(3, busy=1))
 
 
+@pytest.mark.slow
 def test_json_that_nobody_reads_holds_nothing_up() -> None:
     kept(load.unread(2))
 

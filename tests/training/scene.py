@@ -47,6 +47,7 @@ def make_plan(root: Path, n_classes: int = 3, **tables: dict[str, Any]) -> Plan:
         "data": {"root": str(root), "train": folder},
         "network": {"architecture": "unet", "width": 4, "depth": 2, "encoder": "random"},
         "augment": {"crop": [SIDE, SIDE], "flip": "none"},
+        "export": {"side": SIDE},
         "schedule": {"epochs": 2, "batch": 2, "ema": 0.9, "warm_up_steps": 2},
     }
     for name, table in tables.items():

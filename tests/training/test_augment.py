@@ -64,6 +64,12 @@ def test_without_changes_a_crop_is_cut_out_of_the_picture() -> None:
     assert np.array_equal(labels, mask)
 
 
+def test_a_picture_is_seen_as_large_as_when_the_network_runs() -> None:
+    whole = Augment(crop=(300, 300), flip="none")
+    sizes = [np.mean(augment(*painted(), whole, np.random.default_rng(1), zoom=zoom)[1] == 2) for zoom in (1, 1.5)]
+    assert sizes[1] / sizes[0] == pytest.approx(1.5**2, rel=0.1)
+
+
 def test_every_part_of_the_picture_is_seen() -> None:
     y, x = np.mgrid[:60, :60] // 10
     parts = (y * 6 + x).astype(np.uint8)

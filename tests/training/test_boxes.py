@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
 
 import onnxruntime  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402

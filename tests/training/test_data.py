@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from streamseg.errors import InputError
-from streamseg.training.data import Pairs, find_pairs, read_picture, split
+from streamseg.sinks.images import indexed_png
+from streamseg.training.data import Pairs, find_pairs, plain_key, read_image
 from streamseg.training.plan import Data, Folder
 from tests.training.scene import draw_scene, write_scene
 
@@ -41,6 +42,37 @@ def test_mask_values_are_mapped_to_classes_and_void(tmp_path: Path) -> None:
     write_mask(tmp_path, mask)
     _, labels = read(tmp_path, {"200": 2, "7": 255})[0]
     assert set(np.unique(labels)) == {0, 2, 255}
+
+
+def test_masks_with_a_palette_are_read_by_their_numbers(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    _, mask = draw_scene(0)
+    colours = np.array([[9, 9, 9], [200, 0, 7], [0, 90, 255]], np.uint8)
+    (tmp_path / "masks" / "0.png").write_bytes(indexed_png(mask, colours))
+    assert np.array_equal(read(tmp_path)[0][1], mask)
+
+
+def test_masks_of_black_and_white_are_classes_0_and_1_which_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_scene(tmp_path, 2)
+    for number in range(2):
+        write_mask(tmp_path, np.where(draw_scene(number)[1] == 1, 255, 0).astype(np.uint8), f"{number}.png")
+    _, labels = read(tmp_path, n_classes=2)[1]
+    assert np.array_equal(labels, draw_scene(1)[1] == 1)
+    assert "nothing but 0 and 255 in it: 255 is taken for class 1" in caplog.text
+
+
+def test_255_is_void_where_other_masks_name_classes_or_the_plan_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_scene(tmp_path, 2)
+    write_mask(tmp_path, np.full((64, 64), 255, np.uint8))
+    assert set(np.unique(read(tmp_path)[0][1])) == {255}
+    write_mask(tmp_path, np.full((64, 64), 255, np.uint8), "1.png")
+    data = Data(root=str(tmp_path), train=FOLDER, ids={"255": 255})
+    assert set(np.unique(Pairs(find_pairs(data.root, FOLDER, data.ids), data, 3)[0][1])) == {255}
+    assert not caplog.text
 
 
 def test_an_unknown_class_in_a_mask_is_one_clear_line(tmp_path: Path) -> None:
@@ -91,7 +123,7 @@ def test_a_corrupt_picture_is_one_clear_line(tmp_path: Path, name: str) -> None:
     write_scene(tmp_path, 1)
     file = tmp_path / name / "0.png"
     file.write_bytes(file.read_bytes()[:40])
-    with pytest.raises(InputError, match=f"{name}/0.png: cannot be read as a picture"):
+    with pytest.raises(InputError, match=f"{name}/0.png: (cannot be read as a|not a) picture"):
         read(tmp_path)
 
 
@@ -101,13 +133,19 @@ def test_an_id_that_maps_to_no_class_is_refused(tmp_path: Path) -> None:
         read(tmp_path, {"9": 3})
 
 
-def test_whole_sequences_are_held_out_by_name(tmp_path: Path) -> None:
-    write_scene(tmp_path, 3)
-    learnt, held = split(find_pairs(str(tmp_path), FOLDER), ["2*"], lambda pair: pair.picture)
-    assert [pair.picture.name for pair in learnt] == ["0.png", "1.png"]
-    assert [pair.picture.name for pair in held] == ["2.png"]
+def test_filled_areas_of_a_thin_class_are_void_and_its_lines_stay(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:13, 5:60] = 1
+    mask[30:50, 20:40] = 1
+    write_mask(tmp_path, mask)
+    data = Data(root=str(tmp_path), train=FOLDER)
+    _, labels = Pairs(find_pairs(data.root, FOLDER), data, 2, plain_key(data, 2, {1: 8}))[0]
+    assert np.array_equal(labels == 1, (mask == 1) & (np.arange(64)[:, None] < 20))
+    assert (labels[31:49, 21:39] == 255).all()
+    assert (labels[mask == 0] == 0).all()
 
 
 def test_a_grey_picture_is_read_as_three_channels(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((4, 5), np.uint8))
-    assert read_picture(tmp_path / "grey.png").shape == (4, 5, 3)
+    assert read_image(tmp_path / "grey.png").shape == (4, 5, 3)

@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
 
 from streamseg.errors import OutputError  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
 from streamseg.infer.backends import open_backend  # noqa: E402
+from streamseg.infer.model.onnxfile import inspect_onnx  # noqa: E402
+from streamseg.infer.model.spec import spec_inside  # noqa: E402
 from streamseg.infer.network import Network  # noqa: E402
-from streamseg.infer.onnxfile import inspect_onnx  # noqa: E402
-from streamseg.infer.spec import spec_inside  # noqa: E402
-from streamseg.training.average import Average  # noqa: E402
 from streamseg.training.checkpoint import save_checkpoint  # noqa: E402
-from streamseg.training.deployed import Deployed  # noqa: E402
+from streamseg.training.ema import Average  # noqa: E402
 from streamseg.training.export import export  # noqa: E402
+from streamseg.training.export_wrapper import Deployed  # noqa: E402
 from streamseg.training.network import build  # noqa: E402
 from streamseg.training.plan import Plan  # noqa: E402
 from tests.training.scene import draw_scene, make_plan  # noqa: E402

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
 
 import onnx  # noqa: E402
 
 from streamseg.errors import InputError  # noqa: E402
 from streamseg.evaluation.evaluate import Wanted, evaluate  # noqa: E402
 from streamseg.evaluation.objects import Objects  # noqa: E402
-from streamseg.infer import load_recipe  # noqa: E402
+from streamseg.infer import load_segmenter  # noqa: E402
 from streamseg.training.checkpoint import load_checkpoint  # noqa: E402
 from streamseg.training.export import export  # noqa: E402
 from streamseg.training.instances import InstanceTask, make_target  # noqa: E402
@@ -69,7 +69,7 @@ def test_a_network_learns_two_pictures_and_finds_their_objects_when_deployed(tmp
     assert done.agreement > 0.999
     kinds = {node.op_type for node in onnx.load(done.file).graph.node}
     assert not kinds & {"NonMaxSuppression", "RoiAlign", "NonZero", "If", "Loop"}
-    recipe = load_recipe(str(done.file))
+    recipe = load_segmenter(str(done.file))
     found = evaluate(recipe, tmp_path / "pictures", tmp_path / "masks", Wanted(ids={}), 1)
     assert found.figures["ap_50"] == 1.0
     assert found.figures["right"] == pytest.approx(history[-1]["validation right"], abs=0.02)
@@ -96,7 +96,7 @@ def test_a_picture_without_objects_is_learnt_from_too(tmp_path: Path) -> None:
 
 
 def test_cocos_json_is_learnt_from(tmp_path: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install 'streamseg[train]'")
+    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
     write_objects(tmp_path)
     outline = [20, 20, 44, 20, 44, 44, 20, 44]
     truth = {

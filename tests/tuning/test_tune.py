@@ -10,12 +10,12 @@ import pytest
 from streamseg.cli import main
 from streamseg.errors import BackendError, InputError
 from streamseg.infer import backends
-from streamseg.infer.backends.contract import Backend, Stopped, Tensor
+from streamseg.infer.backends.contract import Backend, Stopped
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.tuned import remembered
-from streamseg.tuning.command import some_images
+from streamseg.infer.model.tensors import Tensor
+from streamseg.infer.tuning_store import remembered
 from streamseg.tuning.measure import Turn
-from streamseg.tuning.tune import Candidate, Variant, best, check_variants, race, shares
+from streamseg.tuning.tune import Candidate, Variant, best, check_variants, race, shares, some_images
 from tests.parts import toy_models
 
 SPEC = "classes: [a, b, c, d, e]\noutputs: {logits: scores}\n"
@@ -58,7 +58,7 @@ def test_a_backend_whose_masks_differ_is_refused(
     assert [variant.backend for variant in variants] == ["ort-cpu", "upside", "chip"]
     assert variants[0].refused == ""
     assert variants[1].refused.startswith("masks differ")
-    assert variants[2].refused.endswith("chip does not run it here: no such chip")
+    assert variants[2].refused == "no such chip"
     assert variants[0].agreement == 1.0 and variants[1].agreement < 0.9
     raced = race(model, variants, "file", images, 2, 0.1)
     assert {candidate.variant.backend for candidate in raced} == {"ort-cpu"}
@@ -75,6 +75,30 @@ def test_shares_fill_the_cores_and_live_there_is_one_worker() -> None:
     assert list(shares("file", 6)) == [(6, 1), (3, 2), (1, 4), (1, 6)]
     assert list(shares("live", 6)) == [(1, 1), (1, 2), (1, 4), (1, 6)]
     assert list(shares("file", 1)) == [(1, 1)]
+
+
+def test_on_a_gpu_few_workers_take_part() -> None:
+    assert list(shares("file", 16, "tensorrt")) == [(1, 16), (2, 8), (3, 5), (4, 4)]
+    assert list(shares("live", 16, "ort-cuda")) == [(1, 16)]
+    assert list(shares("file", 2, "tensorrt")) == [(1, 2), (2, 1), (3, 1), (4, 1)]
+
+
+def test_what_fails_in_its_turn_drops_out(
+    model: Path, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a third or fourth worker does for which a GPU has no room."""
+    opened: list[Path] = []
+
+    def crowded(file: Path, threads: int, stopped: Stopped = lambda: False) -> Backend:
+        opened.append(file)
+        if len(opened) > 1:
+            raise RuntimeError("out of memory")  # as no library should
+        return OrtBackend(file, threads)
+
+    monkeypatch.setitem(backends.BACKENDS, "tensorrt", crowded)
+    raced = race(model, [Variant("ort-cpu", model, 1.0), Variant("tensorrt", model, 1.0)], "file", images, 2, 0.1)
+    assert {each.workers for each in raced if each.variant.backend == "tensorrt"} <= {1}
+    assert "ort-cpu" in {each.variant.backend for each in raced}
 
 
 def test_of_those_as_quick_the_one_that_takes_least_wins() -> None:

@@ -10,17 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.patience import finished
+
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "check_tensorrt_types.py"
 
 
 def check(*files: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, TOOL, *files], capture_output=True, text=True, timeout=110, check=False)
+    done = finished([sys.executable, TOOL, *files])
     if "skipped" in done.stdout:
         pytest.skip(done.stdout.strip().splitlines()[-1])
     return done
 
 
+@pytest.mark.slow
 def test_the_backend_uses_names_that_both_versions_have() -> None:
     done = check()
     assert done.returncode == 0, done.stdout

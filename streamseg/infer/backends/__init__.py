@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from streamseg.errors import BackendError, InputError
+from streamseg import entrypoints
+from streamseg.errors import BackendError
 from streamseg.infer.backends.contract import Backend, Stopped
-from streamseg.machine import nvidia_driver
+from streamseg.infer.backends.faults import ON_NVIDIA, check_cuda, stepping_down
+from streamseg.machine import nvidia_driver, version_of
+from streamseg.said import Said
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 def _tensorrt(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.tensorrt.opening import open_tensorrt
+    from streamseg.infer.backends.tensorrt.load import open_tensorrt
 
     return open_tensorrt("tensorrt", file, stopped)
 
 
 def _tensorrt_rtx(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.tensorrt.opening import open_tensorrt
+    from streamseg.infer.backends.tensorrt.load import open_tensorrt
 
     return open_tensorrt("tensorrt-rtx", file, stopped)
 
@@ -67,9 +71,6 @@ BACKENDS: dict[str, Callable[[Path, int, Stopped], Backend]] = {
 }
 """Takes the file and the number of threads; raises BackendError where it cannot run here."""
 
-SAID: dict[str, object] = {}
-ON_NVIDIA = ("tensorrt", "tensorrt-rtx", "ort-cuda")
-
 ON_REQUEST: dict[str, Callable[[Path, int, Stopped], Backend]] = {
     "openvino-bf16": _openvino_bf16,
     "ort-cpu-spin": _ort_cpu_spin,
@@ -77,6 +78,7 @@ ON_REQUEST: dict[str, Callable[[Path, int, Stopped], Backend]] = {
 """Taken only where named, or where `streamseg tune` found them quicker and right."""
 
 
+_ON_A_GPU = 2  # workers
 REFERENCE = "ort-cpu"
 """What the labels of the others are held against."""
 
@@ -91,11 +93,45 @@ def openers(
     """
     check_wanted(wanted)
     names = BACKENDS if wanted is None else (wanted,)
-    return {name: functools.partial((BACKENDS | ON_REQUEST)[name], file, threads, stopped) for name in names}
+    return {name: functools.partial(_open, name, file, threads, stopped) for name in names}
 
 
-def open_backend(file: Path, threads: int, wanted: str | None = None, stopped: Stopped = lambda: False) -> Backend:
-    """The first of `BACKENDS` that runs `file`, each refusal said once; with `wanted`, that one or none.
+def _open(name: str, file: Path, threads: int, stopped: Stopped) -> Backend:
+    check_cuda(name)
+    with stepping_down(name):
+        known = BACKENDS | ON_REQUEST
+        backend: Backend = (known.get(name) or entrypoints.load("backends", name, ("backend", known)))(
+            file, threads, stopped
+        )
+        return backend
+
+
+def paying_workers(wanted: str | None) -> int | None:
+    """How many workers pay on a file; None: as many as there are cores.
+
+    On a GPU one copies while the other computes, and more only take its memory. Where no backend is `wanted` this goes
+    by what is installed; nothing is loaded for it.
+    """
+    return _ON_A_GPU if (wanted in ON_NVIDIA if wanted else _likely_on_gpu()) else None
+
+
+def _likely_on_gpu() -> bool:
+    from streamseg.infer.backends.tensorrt.library import is_installed
+
+    if not nvidia_driver():
+        return False
+    engines = importlib.util.find_spec("pycuda") and (is_installed("tensorrt") or is_installed("tensorrt-rtx"))
+    return bool(engines or version_of("onnxruntime-gpu"))
+
+
+def open_backend(
+    file: Path,
+    threads: int,
+    wanted: str | None = None,
+    stopped: Stopped = lambda: False,
+    said: Said | None = None,
+) -> Backend:
+    """The first of `BACKENDS` that runs `file`, each refusal said; with `wanted`, that one or none.
 
     The first may take minutes to build an engine, unless `stopped` becomes true.
 
@@ -104,11 +140,11 @@ def open_backend(file: Path, threads: int, wanted: str | None = None, stopped: S
         BackendError: none of them runs it.
         KeyboardInterrupt: `stopped` ended it.
     """
-    return first_that_opens(str(file), openers(file, threads, wanted, stopped))[1]
+    return first_that_opens(str(file), openers(file, threads, wanted, stopped), said or Said())[1]
 
 
-def first_that_opens(what: str, attempts: Mapping[str, Callable[[], T]]) -> tuple[str, T]:
-    """Name and result of the first attempt that is no BackendError; what was missing is said once, a line each.
+def first_that_opens(what: str, attempts: Mapping[str, Callable[[], T]], said: Said) -> tuple[str, T]:
+    """Name and result of the first attempt that is no BackendError; `said` says what was missing, a line each.
 
     Raises:
         BackendError: all of them were; the message has every reason.
@@ -121,32 +157,36 @@ def first_that_opens(what: str, attempts: Mapping[str, Callable[[], T]]) -> tupl
             # Without what led to it: that would keep alive what was half open, on a GPU perhaps.
             refusals[name] = BackendError(error.message, error.hint)
             continue
-        lines = _said(refusals)
-        for line in [*lines[:-1], *(f"{line}; taken instead: {name}" for line in lines[-1:])]:
-            say_once(line)
+        _say(refusals, name, said)
         return name, opened
     if len(refusals) == 1:
         ((name, only),) = refusals.items()
-        raise BackendError(f"{what}: {name} does not run it here: {only.message}", only.hint)
+        raise BackendError(f"{what}: {name} does not run it here: {only.message}", only.hint, reason=only.message)
     reasons = "; ".join(f"{name}: {each.message}" for name, each in refusals.items())
     raise BackendError(f"{what}: no backend runs it here: {reasons}", "`streamseg doctor` says how to get them")
 
 
-def _said(refusals: Mapping[str, BackendError]) -> list[str]:
-    """A line each; those for an NVIDIA GPU share one where there is none."""
+def _say(refusals: Mapping[str, BackendError], taken: str, said: Said) -> None:
+    """A line each; those for an NVIDIA GPU are no news where there is none."""
     passed = [] if nvidia_driver() else [name for name in refusals if name in ON_NVIDIA]
+    if passed:
+        where = f"running {place(taken)}: no NVIDIA GPU for {', '.join(passed)} (`streamseg doctor` says more)"
+        said.once(_log, logging.DEBUG, where)
     lines = [f"{name}: {why}" for name, why in refusals.items() if name not in passed]
-    return [f"no NVIDIA GPU for {', '.join(passed)} (`streamseg doctor` says more)", *lines] if passed else lines
+    for line in [*lines[:-1], *(f"{line}; running {place(taken)} instead" for line in lines[-1:])]:
+        said.once(_log, logging.INFO, line)
 
 
-def say_once(line: str) -> None:
-    """Every worker opens a backend of its own, all at once; what they find missing is news one time only."""
-    mine = object()
-    if SAID.setdefault(line, mine) is mine:  # one step, unlike a look and an entry
-        _log.info("%s", line)
+def place(name: str) -> str:
+    """Where the backend `name` runs a network, for a sentence: `on the CPU (ort-cpu)`."""
+    if name in ON_NVIDIA:
+        return f"on the GPU ({name})"
+    return f"on the CPU ({name})" if name.startswith(("ort-cpu", "openvino")) else f"with {name}"
 
 
 def check_wanted(wanted: str | None) -> None:
     """Raises InputError where `wanted` is no backend's name."""
-    if wanted is not None and wanted not in BACKENDS | ON_REQUEST:
-        raise InputError(f"no backend '{wanted}'", f"one of {', '.join(BACKENDS | ON_REQUEST)}")
+    known = BACKENDS | ON_REQUEST
+    if wanted is None or wanted in known or wanted in (added := entrypoints.parts("backends")):
+        return
+    raise entrypoints.unknown("backend", wanted, [*known, *added])

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
+from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 if TYPE_CHECKING:
     from streamseg.frame import Image
-    from streamseg.infer.preprocess import Fit
+    from streamseg.infer.model.geometry import Fit
 
-Tensor = NDArray[Any]
 Stopped = Callable[[], bool]
 """Whether the run is to end; asked now and then by what takes long."""
-
-
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
-    """An input or output of a network."""
-
-    name: str
-    shape: tuple[int | None, ...] | None
-    """None where a side is free; None altogether where not even the rank is told."""
-    dtype: np.dtype[Any]
 
 
 class Backend(Protocol):
@@ -51,13 +38,14 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class PictureBackend(Backend, Protocol):
+class ImageBackend(Backend, Protocol):
     """A backend that fits pictures and picks labels where it computes, so that only bytes travel there and back."""
 
     def segment(
-        self, images: Sequence[Image], size: tuple[int, int], batch: int
+        self, images: Sequence[Image], size: tuple[int, int], batch: int, cell: int = 1
     ) -> tuple[Mapping[str, Tensor], list[Fit]]:
         """Outputs by role for `images`, (H, W, 3) u8 BGR, at (height, width) `size`; `labels` instead of `logits`.
 
+        `cell` is that of `make_fit`.
         Where there are fewer images than `batch`, the rest of every output means nothing.
         """

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import logging
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError
-from streamseg.infer.backends.contract import Tensor, TensorInfo
-from streamseg.infer.onnxfile import MAX_ELEMENTS, inspect_onnx
+from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx
+from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +43,9 @@ class OpenVinoBackend:
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": precision,
         }
+        self._compile: Callable[[], Any] = functools.partial(core.compile_model, found.path, "CPU", options)
         try:
-            model = core.compile_model(found.path, "CPU", options)
+            model = self._compile()
             self._request: Any = model.create_infer_request()
         except Exception as error:  # it raises RuntimeError for everything
             raise BackendError(f"{file}: OpenVINO cannot run it: {_reason(error)}") from None
@@ -66,7 +70,11 @@ class OpenVinoBackend:
             self._request.infer()
             return {info.name: self._request.get_output_tensor(i).data.copy() for i, info in enumerate(self.outputs)}
         except Exception as error:
-            raise BackendError(f"{self._file}: OpenVINO cannot run it: {_reason(error)}") from None
+            told = BackendError(f"{self._file}: OpenVINO cannot run it: {_reason(error)}")
+            # 2026.4: a graph in which shapes did not fit fails from then on with those that do, in every request.
+            with contextlib.suppress(Exception):
+                self._request = self._compile().create_infer_request()
+            raise told from None
 
     def _feed(self, feeds: Mapping[str, Tensor]) -> None:
         self._fed = [np.ascontiguousarray(feeds[info.name]) for info in self.inputs]  # must outlive the pass
@@ -83,10 +91,9 @@ class OpenVinoBackend:
 
 def _openvino() -> Any:
     try:
-        import openvino
+        return runtimes.openvino()
     except ImportError as error:
-        raise BackendError(f"openvino does not load: {error}", "pip install 'streamseg[openvino]'") from None
-    return openvino
+        raise BackendError(f"openvino does not load: {error}", installing.extra("openvino")) from None
 
 
 def _info(declared: TensorInfo, port: Any) -> TensorInfo:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import math
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError, StreamsegError
-from streamseg.infer.backends.contract import Tensor, TensorInfo
-from streamseg.infer.onnxfile import MAX_ELEMENTS, inspect_onnx
+from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx, source_for_ort
+from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 _log = logging.getLogger(__name__)
 
 _FATAL = 4  # ONNX Runtime writes to stderr below this; every error reaches us as an exception as well
 _MACHINE_FAULTS = ("NotImplemented", "RuntimeException", "EPFail", "EngineError", "DeviceReset")
+# A GPU's provider raises anything else, from "Fail" to Python's own RuntimeError, where the machine is at fault.
+_MODEL_FAULTS_ON_GPU = ("InvalidGraph", "InvalidProtobuf", "NoSuchFile")
+_FEED_FAULTS_ON_GPU = ("InvalidArgument",)
+_CPU = "CPUExecutionProvider"
 _PLACE = re.compile(r"^/\S+:\d+ .*?\([^()]*\)(?: const)? ")  # where in its own source it was
-_HINTS = {"CUDAExecutionProvider": "on an NVIDIA GPU: pip install onnxruntime-gpu"}
+_OF_CUDA = re.compile(r"\bCU[A-Z]+ failure \d+: [^;]+")  # which it wraps in pages of its own source
+_PIP = installing.pip()
+_HINTS = {
+    "CUDAExecutionProvider": (
+        f"on an NVIDIA GPU: {_PIP} uninstall onnxruntime; {_PIP} install 'onnxruntime-gpu[cuda,cudnn]'"
+    ),
+}
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OrtBackend:
     """A session of ONNX Runtime; no custom operators."""
 
-    def __init__(
-        self, file: Path, threads: int, provider: str = "CPUExecutionProvider", *, spinning: bool = False
-    ) -> None:
+    def __init__(self, file: Path, threads: int, provider: str = _CPU, *, spinning: bool = False) -> None:
         """Loads `file` with `threads` threads for one run; `spinning` threads wait for work without sleeping.
 
         Raises:
@@ -37,6 +48,7 @@ class OrtBackend:
             BackendError: ONNX Runtime cannot run it here.
         """
         ort = _onnxruntime()
+        missing = _load_cuda(ort) if provider == "CUDAExecutionProvider" else []
         if provider not in ort.get_available_providers():
             raise BackendError(f"this ONNX Runtime has no {provider}", _HINTS.get(provider, ""))
         path = inspect_onnx(file).path
@@ -46,15 +58,17 @@ class OrtBackend:
         options.inter_op_num_threads = 1
         # A spinning thread takes the core that decoding and drawing need.
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-        chain = [provider, "CPUExecutionProvider"] if provider != "CPUExecutionProvider" else [provider]
+        chain = [provider] if provider == _CPU else [provider, _CPU]
+        self._on_gpu = provider != _CPU
         try:
-            session = ort.InferenceSession(str(path), options, providers=chain, enable_fallback=0)
+            session = ort.InferenceSession(source_for_ort(path), options, providers=chain, enable_fallback=0)
             self.inputs = tuple(_info(value) for value in session.get_inputs())
             self.outputs = tuple(_info(value) for value in session.get_outputs())
         except Exception as error:  # its exceptions share no base class
-            raise _told(error, file) from None
+            raise _told(error, file, _MODEL_FAULTS_ON_GPU if self._on_gpu else None) from None
         if session.get_providers()[0] != provider:
-            raise BackendError(f"{provider} did not start", "CUDA and cuDNN must be those that this ONNX Runtime wants")
+            why = missing[0] if missing else _refusal(ort)
+            raise BackendError(f"{provider} did not start: {why}", _HINTS.get(provider, ""))
         self.name = f"ONNX Runtime {ort.__version__} ({provider.removesuffix('ExecutionProvider')})"
         self._file = file
         self._session: Any = session
@@ -74,7 +88,7 @@ class OrtBackend:
         try:
             return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
         except Exception as error:
-            raise _told(error, self._file) from None
+            raise _told(error, self._file, _FEED_FAULTS_ON_GPU if self._on_gpu else None) from None
 
     def close(self) -> None:
         """Lets the session go."""
@@ -82,12 +96,34 @@ class OrtBackend:
 
 
 def _onnxruntime() -> Any:
+    warnings.filterwarnings("ignore", "Failed to register bundled CUDA plugin EP")  # `_load_cuda` says what is missing
     try:
-        import onnxruntime as ort
+        return runtimes.onnxruntime()
     except ImportError as error:
-        raise BackendError(f"onnxruntime does not load: {error}", "pip install onnxruntime") from None
-    ort.set_default_logger_severity(_FATAL)
-    return ort
+        raise BackendError(f"onnxruntime does not load: {error}", installing.package("onnxruntime")) from None
+
+
+def _load_cuda(ort: Any) -> list[str]:
+    """Loads CUDA's libraries out of pip's packages, where ONNX Runtime does not look by itself; gives what it misses.
+
+    It would print that, and the standard output may be where results go.
+    """
+    missing: list[str] = []
+    if hasattr(ort, "preload_dlls"):  # since 1.21
+        ort.print = lambda *words: missing.append(" ".join(" ".join(map(str, words)).split()))
+        ort.preload_dlls()
+    return missing
+
+
+def _refusal(ort: Any) -> str:
+    """What the loader says of the CUDA provider, which ONNX Runtime keeps to itself."""
+    folder = Path(ort.__file__ or "").parent / "capi"
+    try:
+        ctypes.CDLL(str(folder / "libonnxruntime_providers_shared.so"), ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(str(folder / "libonnxruntime_providers_cuda.so"))
+    except OSError as error:
+        return str(error)
+    return "it did not say why"
 
 
 def _info(value: Any) -> TensorInfo:
@@ -100,12 +136,18 @@ def _info(value: Any) -> TensorInfo:
     return TensorInfo(value.name, shape, dtype)
 
 
-def _told(error: Exception, file: Path) -> StreamsegError:
-    """ONNX Runtime's exception as one of ours, its first line without the codes."""
+def _told(error: Exception, file: Path, ours: Sequence[str] | None) -> StreamsegError:
+    """ONNX Runtime's exception as one of ours, its first line without the codes.
+
+    `ours` are the classes that blame the model or its feeds; where it is None, all but those that blame the machine.
+    """
     if isinstance(error, StreamsegError):
         return error
+    kind = type(error).__name__
     line = " ".join(str(error).split()).replace(f"Load model from {file} failed:", "")
-    reason = _PLACE.sub("", line.split(" : ", 3)[-1].strip())[:200] or type(error).__name__
-    if type(error).__name__ in _MACHINE_FAULTS or isinstance(error, MemoryError):
+    told = _OF_CUDA.search(line)
+    reason = told[0].strip() if told else _PLACE.sub("", line.split(" : ", 3)[-1].strip())[:200] or kind
+    machine = kind in _MACHINE_FAULTS if ours is None else kind not in ours
+    if machine or isinstance(error, MemoryError):
         return BackendError(f"{file}: ONNX Runtime cannot run it: {reason}")
     return InputError(f"{file}: ONNX Runtime refuses it: {reason}")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 
-import msgspec
-
-from streamseg.contracts import Recipe
+from streamseg.contracts import SegmenterFactory
 from streamseg.errors import InputError
 from streamseg.infer.classical import background, clusters, edges, regions, threshold
 from streamseg.infer.classical.method import Method, two_classes
+from streamseg.validation import MisfitError, fit
 
 METHODS: dict[str, Method] = {
     "threshold": Method("brighter than a fixed value", threshold.Threshold, threshold.fixed, two_classes),
@@ -35,7 +33,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def load(name: str, settings: Mapping[str, object]) -> Recipe:
+def load(name: str, settings: Mapping[str, object]) -> SegmenterFactory:
     """The recipe of the method `name`.
 
     Raises:
@@ -43,22 +41,8 @@ def load(name: str, settings: Mapping[str, object]) -> Recipe:
     """
     method = METHODS[name]
     try:
-        checked = msgspec.convert(dict(settings), method.settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise InputError(f"model {name}: {_plain(str(error))}", _allowed(method, str(error))) from None
-    return Recipe(name, method.classes(checked), lambda threads: method.make(checked), method.parallel)
-
-
-def _allowed(method: Method, message: str) -> str:
-    """The words that a setting takes, where it takes some of few; else the settings."""
-    name = message.partition(" - at `$.")[2].rstrip("`")
-    words = typing.get_args(typing.get_type_hints(method.settings).get(name))
-    if words and all(isinstance(word, str) for word in words):
-        return f"{name} is one of {', '.join(words)}"
-    return f"its settings are {', '.join(method.settings.__struct_fields__)}"
-
-
-def _plain(message: str) -> str:
-    text, _, where = message.partition(" - at `$.")
-    text = text.replace("Object contains unknown field", "no setting")
-    return f"{where.rstrip('`')}: {text[0].lower()}{text[1:]}" if where else text
+        checked = fit(dict(settings), method.settings, strict=False)
+    except MisfitError as error:
+        known = f"its settings are {', '.join(method.settings.__struct_fields__)}"
+        raise InputError(f"model {name}: {error}", known) from None
+    return SegmenterFactory(name, method.classes(checked), lambda threads: method.make(checked), method.parallel)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamseg.contracts import Segmenter
 from streamseg.frame import Image
 from streamseg.infer.classical.method import Labels, PerFrame, shrink
-from streamseg.infer.palette import default_colours
+from streamseg.infer.model.palette import default_colours
 from streamseg.segmentation import Classes
 
 Centres = NDArray[np.float32]
@@ -55,7 +55,7 @@ def kmeans(settings: KMeans) -> Segmenter:
     """A segmenter with the reference's result at a hundredth of its time, and with labels that stay what they are.
 
     The first frame is fitted from ten random starts on a sample of its pixels, then refined by Lloyd's steps on a
-    larger one. Every later frame goes on from the centres of the one before, so a cluster keeps its number.
+    larger one. Every later frame starts from the centres of the one before, so a cluster keeps its number.
     """
     return PerFrame(cluster_classes(settings), _Clusters(settings.k))
 

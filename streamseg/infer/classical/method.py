@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamseg.contracts import Segmenter
 from streamseg.frame import Frame, Image
-from streamseg.infer.palette import default_colours
+from streamseg.infer.model.palette import default_colours
 from streamseg.segmentation import Classes, Segmentation
 
 Labels = NDArray[np.uint8]
@@ -35,6 +35,8 @@ class Method:
 
 class PerFrame:
     """A segmenter out of a function from picture to labels."""
+
+    scale = 1.0
 
     def __init__(self, classes: Classes, find: Callable[[Image], Labels]) -> None:
         self.classes = classes

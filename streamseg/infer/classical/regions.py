@@ -63,7 +63,7 @@ class Grow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GrabCut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What stands out inside a box (Rother et al. 2004); its colour models go on from frame to frame."""
+    """What stands out inside a box (Rother et al. 2004); its colour models carry over from frame to frame."""
 
     box: tuple[_Place, _Place, _Place, _Place] = (0.2, 0.1, 0.8, 0.95)
     """Left, top, right, bottom as shares of width and height, or where one is above 1 in pixels of the frame."""

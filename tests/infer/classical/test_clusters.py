@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from streamseg.capture.scene import SceneSource
-from streamseg.contracts import SourceOptions
 from streamseg.frame import Frame, Image
 from streamseg.infer.classical import load
+from streamseg.options import SourceOptions
 
 skdata = pytest.importorskip("skimage.data", reason="scikit-image brings the pictures")
 K = 3

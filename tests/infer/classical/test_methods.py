@@ -81,5 +81,5 @@ def test_settings_may_be_text_as_the_command_line_gives_them() -> None:
 
 
 def test_a_word_that_a_setting_does_not_take_names_those_it_does() -> None:
-    with pytest.raises(InputError, match="method is one of mean, gaussian"):
+    with pytest.raises(InputError, match="method: expected one of mean, gaussian, not 'median'"):
         load("adaptive", {"method": "median"})

@@ -16,20 +16,19 @@ from streamseg.contracts import Controls
 from streamseg.errors import BackendError
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.backends.tensorrt.cuda import open_cuda
+from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.infer.backends.tensorrt.engine import get_engine
 from streamseg.infer.backends.tensorrt.library import is_installed, load_library
 from streamseg.infer.backends.tensorrt.prepare import prepare
-from streamseg.infer.catalogue import SHIPPED, load_spec
+from streamseg.infer.model.catalogue import SHIPPED, load_spec
 from streamseg.infer.network import Network
-from streamseg.pipeline import Pipeline
+from streamseg.pipeline.pipeline import Pipeline
 from tests.infer.tensorrt.conftest import TOY
 from tests.infer.test_network import frame
 from tests.parts.fakes import CountingSource
 from tests.parts.gpu_machine import Machine
+from tests.parts.models import NETWORKS
 from tests.parts.toy_models import segmenter
-
-NETWORKS = sorted(SHIPPED.glob("*.onnx"))
 
 
 def picture(shape: tuple[int, ...], seed: int = 0) -> dict[str, np.ndarray]:
@@ -126,6 +125,14 @@ def test_a_build_ends_when_the_run_is_to_end(machine: Machine, toy: Path) -> Non
     assert machine.world.builds == 2
 
 
+def test_a_build_ends_within_a_phase_that_is_long(machine: Machine, toy: Path) -> None:
+    steps: list[int] = []
+    machine.world.on_step = lambda: steps.append(1)
+    with pytest.raises(KeyboardInterrupt):
+        open_backend(toy, 1, "tensorrt", lambda: len(steps) == 5)
+    assert len(steps) == 6  # of sixty, and three of the outermost phase
+
+
 def test_ctrl_c_ends_a_build_in_the_midst_of_a_run(machine: Machine) -> None:
     controls = Controls()
     machine.world.on_step = lambda: setattr(controls, "quit", True)
@@ -168,11 +175,12 @@ def test_tensorrt_rtx_records_a_cuda_graph_where_sizes_are_fixed(machine: Machin
     backend.close()
 
 
-def test_a_gpu_that_tensorrt_rtx_has_no_name_for_gets_an_engine_of_its_own(machine: Machine, toy: Path) -> None:
+def test_a_gpu_that_tensorrt_rtx_has_no_name_for_is_said_before_anything_is_built(machine: Machine, toy: Path) -> None:
     machine.install_rtx()
     machine.gpu.capability = (9, 0)
-    open_backend(toy, 1, "tensorrt-rtx").close()
-    assert "sm90" in machine.plan.with_suffix(".json").read_text()
+    with pytest.raises(BackendError, match=r"tensorrt-rtx 1.7.1 knows no Test GPU \(sm90, .* \(it knows sm75, sm80"):
+        open_backend(toy, 1, "tensorrt-rtx")
+    assert machine.world.builds == 0
 
 
 @pytest.mark.slow
@@ -181,9 +189,9 @@ def test_the_real_tensorrt_rtx_builds_and_then_says_that_it_has_no_gpu(
 ) -> None:
     """As far as the real library can be taken without a GPU."""
     if not is_installed("tensorrt-rtx"):
-        pytest.skip("TensorRT-RTX is not installed: pip install 'streamseg[build]'")
+        pytest.skip("TensorRT-RTX is not installed: pip install '.[build]'")
     if Path("/proc/driver/nvidia/version").exists():
         pytest.skip("there is a driver: the double's addresses are not its own")
-    with pytest.raises(BackendError, match="tensorrt-rtx 1.* does not load what it built"):
+    with pytest.raises(BackendError, match=r"tensorrt-rtx 1.* cannot load the engine: .*cudaError"):
         open_backend(SHIPPED / "person.onnx", 1, "tensorrt-rtx")
     assert machine.plan.stat().st_size > 1_000_000

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from streamseg.convert.quantise import quantise
 from streamseg.errors import BackendError
-from streamseg.infer.backends.contract import TensorInfo
 from streamseg.infer.backends.tensorrt.builder import Plan, Profile, build_plan, make_profiles, targets
 from streamseg.infer.backends.tensorrt.library import Library, is_installed, load_library
 from streamseg.infer.backends.tensorrt.prepare import Precision, prepare
-from streamseg.infer.catalogue import SHIPPED, load_spec
-from streamseg.infer.onnxfile import inspect_onnx
-from streamseg.infer.quantise import quantise
-from streamseg.infer.spec import InputSpec, ModelSpec
+from streamseg.infer.model.catalogue import SHIPPED, load_spec
+from streamseg.infer.model.onnxfile import inspect_onnx
+from streamseg.infer.model.spec import InputSpec, ModelSpec
+from streamseg.infer.model.tensors import TensorInfo
+from tests.parts.models import NETWORKS
+from tests.parts.toy_models import segmenter
 
 pytestmark = pytest.mark.timeout(600)  # real builds: a second or two each, but of a machine that may be busy
 BYTES = np.dtype(np.uint8)
-ARCHITECTURES = ["unet-tiny", "unet", "unet-lite0", "fcn", "segnet", "segnet-lite0", "deeplab", "mask-rcnn"]
-NETWORKS = sorted(SHIPPED.glob("*.onnx"))
+ARCHITECTURES = [
+    "unet-tiny",
+    "unet",
+    "unet-lite0",
+    "unet-lite2",
+    "fcn",
+    "segnet",
+    "segnet-lite0",
+    "deeplab",
+    "mask-rcnn",
+]
 
 
 @pytest.fixture(scope="module")
 def rtx() -> Library:
     if not is_installed("tensorrt-rtx"):
-        pytest.skip("TensorRT-RTX is not installed: pip install 'streamseg[build]'")
+        pytest.skip("TensorRT-RTX is not installed: pip install '.[build]'")
     return load_library("tensorrt-rtx")
 
 
@@ -65,7 +77,7 @@ def test_every_network_that_ships_is_built_in_eight_bits(rtx: Library, file: Pat
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of every architecture, as its training would export it; the weights are those it starts with."""
-    pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+    pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
     from streamseg.training.checkpoint import save_checkpoint
     from streamseg.training.export import export
     from streamseg.training.network import ARCHITECTURES as KNOWN
@@ -104,6 +116,7 @@ def test_the_build_can_be_watched_and_stopped(rtx: Library) -> None:
     build_plan(rtx, model, profiles, target="sm86", progress=watch)
     assert seen == sorted(seen)
     assert 0 < seen[-1] <= 1
+    assert len(seen) > 5 * len(set(seen)), "it is asked within the long phases as well"
     with pytest.raises(KeyboardInterrupt):
         build_plan(rtx, model, profiles, target="sm86", progress=lambda done: False)
 
@@ -131,6 +144,13 @@ def test_an_operator_that_it_does_not_know_is_named(rtx: Library) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("side", ["height", "width"])
+def test_a_network_with_one_fixed_side_is_built(rtx: Library, tmp_path: Path, side: str) -> None:
+    fixed = (96, None) if side == "height" else (None, 96)
+    (tmp_path / "toy.yaml").write_text("classes: [a, b, c, d, e]\noutputs: {logits: scores}\ninput: {stride: 32}\n")
+    assert build(rtx, segmenter(tmp_path / "toy.onnx", size=fixed), "fp16").data
+
+
 def test_junk_is_one_line(rtx: Library) -> None:
     with pytest.raises(BackendError, match="does not take the model"):
         build_plan(rtx, b"junk", {}, target="sm86", progress=lambda done: True)
@@ -147,5 +167,9 @@ def test_profiles_cover_what_the_spec_can_lead_to() -> None:
     assert profile.least == (1, 32, 32, 3)
     assert profile.usual == (1, 288, 512, 3)
     assert profile.most == (4, 544, 544, 3)
+    one_side = TensorInfo("x", (None, 512, None, 3), BYTES)
+    for wanted, given in ((spec.input, one_side), (InputSpec(layout="NHWC", height=512, stride=32), free)):
+        profile = make_profiles(msgspec.structs.replace(spec, input=wanted), [given])["x"]
+        assert profile == Profile((1, 512, 224, 3), (1, 512, 896, 3), (4, 512, 1248, 3))
     fixed = TensorInfo("x", (1, 256, 256, 3), BYTES)
     assert make_profiles(spec, [fixed])["x"] == Profile(*[(1, 256, 256, 3)] * 3)

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from streamseg.errors import BackendError, InputError, OutputError
-from streamseg.infer import load_recipe
+from streamseg.infer import load_segmenter
 from streamseg.infer.backends import open_backend
-from streamseg.infer.backends.tensorrt import opening
+from streamseg.infer.backends.tensorrt import engine, load
 from streamseg.infer.backends.tensorrt.cache import (
     cached,
-    engines_folder,
-    file_sha256,
     find_plan,
     keep_plan,
     plan_path,
 )
+from streamseg.infer.backends.tensorrt.prepare import preparation
+from streamseg.infer.model.onnxfile import file_sha256
 from tests.infer.test_network import frame
 from tests.parts.gpu_machine import Machine
 from tests.parts.toy_models import segmenter
@@ -152,14 +152,6 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         cached(plan_path(tmp_path / "file", "street", KEY), KEY, lambda reason: PLAN)
 
 
-def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("STREAMSEG_ENGINES", str(tmp_path))
-    assert engines_folder() == tmp_path
-    monkeypatch.delenv("STREAMSEG_ENGINES")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert engines_folder() == Path("/somewhere/streamseg/engines")
-
-
 def test_a_models_checksum_changes_with_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"one")
@@ -209,7 +201,7 @@ def test_a_junk_engine_with_a_right_checksum_never_runs(
     before = card.read_text().replace(file_sha256(machine.plan), hashlib.sha256(b"junk").hexdigest())
     machine.plan.write_bytes(b"junk")
     card.write_text(before)
-    assert "there is none yet" in why_built_again(machine, model, caplog)
+    assert why_built_again(machine, model, caplog) == "the one there is does not load"
     assert "the kept engine does not load: Serialization assertion failed" in caplog.text
 
 
@@ -227,12 +219,31 @@ def test_another_model_library_or_gpu_means_another_build_that_says_so(
     assert why_built_again(machine, model, caplog) == ""
 
 
+def test_an_engine_of_another_streamseg_is_built_again(
+    machine: Machine, model: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "preparation", lambda: "that of another version")
+    assert why_built_again(machine, model, caplog) == "the one there is for another preparation"
+
+
+def test_what_prepares_a_model_is_part_of_an_engines_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    preparation.cache_clear()
+    now = preparation()
+    read = Path.read_bytes
+    for name in ("prepare.py", "fp16.py", "constant_folding.py"):
+        monkeypatch.setattr(Path, "read_bytes", lambda path, name=name: read(path) + b"#" * (path.name == name))
+        preparation.cache_clear()
+        assert preparation() != now
+    monkeypatch.undo()
+    preparation.cache_clear()
+
+
 def test_another_users_engine_is_not_loaded(
     machine: Machine, model: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "getuid", lambda: machine.plan.stat().st_uid + 1)
     loaded: list[bytes] = []
-    monkeypatch.setattr(opening, "load_engine", lambda library, cuda, plan: loaded.append(plan))
+    monkeypatch.setattr(load, "load_engine", lambda library, cuda, plan: loaded.append(plan))
     with pytest.raises(BackendError), caplog.at_level(logging.INFO, "streamseg"):
         open_backend(model, 1, "tensorrt")
     assert "belongs to another user" in caplog.text
@@ -259,15 +270,18 @@ def test_a_folder_that_cannot_be_written_is_a_refusal(
 def test_an_engine_from_elsewhere_runs_only_when_it_is_trusted(machine: Machine, model: Path, suffix: str) -> None:
     foreign = model.with_name(f"foreign{suffix}")
     foreign.write_bytes(machine.plan.read_bytes())
-    with pytest.raises(InputError, match="an engine runs code of whoever built it: name the .onnx file, or --trust-en"):
-        load_recipe(str(foreign))
+    with pytest.raises(
+        InputError, match="an engine can run code of those who built it: name the .onnx file, or --trust"
+    ):
+        load_segmenter(str(foreign))
     with pytest.raises(InputError, match="nothing says how to feed this engine .write foreign.yaml"):
-        load_recipe(str(foreign), trust_engine=True)
+        load_segmenter(str(foreign), trust_engine=True)
     foreign.with_suffix(".yaml").write_bytes(model.with_suffix(".yaml").read_bytes())
-    found, expected = (
-        recipe.make(1)([frame(0)])[0].labels
-        for recipe in (load_recipe(str(foreign), trust_engine=True), load_recipe(str(model), backend="tensorrt"))
-    )
+    recipes = load_segmenter(str(foreign), trust_engine=True), load_segmenter(str(model), backend="tensorrt")
+    ours, theirs = (recipe.make(1) for recipe in recipes)
+    found, expected = (segment([frame(0)])[0].labels for segment in (ours, theirs))
+    ours.close()
+    theirs.close()
     np.testing.assert_array_equal(found, expected)
 
 
@@ -276,7 +290,7 @@ def test_a_trusted_engine_that_no_library_takes_is_one_line(machine: Machine, mo
     foreign.write_bytes(b"junk")
     foreign.with_suffix(".yaml").write_bytes(model.with_suffix(".yaml").read_bytes())
     with pytest.raises(BackendError, match="tensorrt 11.4.0 does not take it: Serialization assertion failed") as told:
-        load_recipe(str(foreign), trust_engine=True).make(1)
+        load_segmenter(str(foreign), trust_engine=True).make(1)
     assert "\n" not in str(told.value)
     with pytest.raises(BackendError, match="ort-cpu runs no engines"):
-        load_recipe(str(foreign), trust_engine=True, backend="ort-cpu").make(1)
+        load_segmenter(str(foreign), trust_engine=True, backend="ort-cpu").make(1)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from streamseg.infer.backends.tensorrt.kernels import FIT, PICK, SOURCE, fit_task, pick_task
+from streamseg.infer.model.geometry import make_fit
+from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.postprocess import argmax_planes
-from streamseg.infer.preprocess import Preprocessor, make_fit
-from streamseg.infer.spec import InputSpec
+from streamseg.infer.preprocess import Preprocessor
 from tests.parts import host_kernels
 
 TOOL = runpy.run_path(str(Path(__file__).parents[3] / "tools" / "make_kernels.py"))

@@ -9,14 +9,14 @@ import pytest
 
 from streamseg.assembly import assemble
 from streamseg.config import make_options
-from streamseg.infer import backends, stepping
+from streamseg.infer import backends
 from tests.parts import toy_models
 from tests.parts.gpu_machine import Machine
 
 
 @pytest.mark.parametrize(
     ("faults", "ends"),
-    [(1, ["opened anew"]), (50, ["taken instead: ort-cpu"])],
+    [(1, ["reopened"]), (50, ["running on the CPU (ort-cpu) instead"])],
     ids=["a pass that fails once", "a GPU that is lost"],
 )
 def test_the_stream_goes_on(
@@ -29,7 +29,6 @@ def test_the_stream_goes_on(
 ) -> None:
     chain = {name: backends.BACKENDS[name] for name in ("tensorrt", "ort-cpu")}
     monkeypatch.setattr(backends, "BACKENDS", chain)
-    stepping._warn_once.cache_clear()
     model = toy_models.segmenter(tmp_path / "toy.onnx", kind="labels", dtype="uint8", layout="NHWC")
     (tmp_path / "toy.yaml").write_text(
         "classes: [a, b, c, d, e]\noutputs: {labels: scores}\ninput: {layout: NHWC, dtype: uint8, colour: bgr}\n"

@@ -11,9 +11,7 @@ from onnx import TensorProto, helper
 
 from streamseg.errors import InputError
 from streamseg.infer.backends.tensorrt.prepare import Precision, prepare
-from streamseg.infer.catalogue import SHIPPED
-
-NETWORKS = sorted(SHIPPED.glob("*.onnx"))
+from tests.parts.models import NETWORKS
 
 
 def picture(height: int, width: int, channels: int) -> np.ndarray:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamseg.errors import BackendError, InputError
-from streamseg.infer.backends.contract import Tensor
 from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
+from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.library import Library
-from streamseg.infer.backends.tensorrt.runtime import Port, Slot
-
-if TYPE_CHECKING:
-    import tensorrt as trt
+from streamseg.infer.backends.tensorrt.runtime import ExecutionSlot, IOTensor
+from streamseg.infer.model.tensors import Tensor
 
 
 class TensorRtBackend:
-    """An engine that is loaded and ready; used and closed in the thread that made it."""
+    """An engine that is loaded and ready; called by one thread at a time."""
 
-    def __init__(self, library: Library, cuda: CudaRuntime, engine: trt.ICudaEngine) -> None:
-        """Takes over `engine`, which nobody else uses.
+    def __init__(self, library: Library, cuda: CudaRuntime, engine: SharedEngine) -> None:
+        """Takes over one hold on `engine`.
 
         Raises:
             BackendError: the GPU has no room for it, or it gives what cannot be read here.
@@ -30,7 +27,7 @@ class TensorRtBackend:
         self._cuda = cuda
         self._closed = False
         with cuda.current():
-            self._slot = Slot(library, cuda, engine)
+            self._slot = ExecutionSlot(library, cuda, engine)
         self.name = self._slot.name
         self.inputs = tuple(port.info for port in self._slot.inputs.values())
         self.outputs = tuple(port.info for port in self._slot.outputs.values())
@@ -45,7 +42,7 @@ class TensorRtBackend:
         self._check(feeds)
         most = self._slot.most_at_once
         batch = max(feed.shape[0] for feed in feeds.values())
-        with self._cuda.current():
+        with self._cuda.current(), self._slot.settled():
             parts = [self._pass({n: feed[i : i + most] for n, feed in feeds.items()}) for i in range(0, batch, most)]
         return parts[0] if len(parts) == 1 else {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
 
@@ -56,7 +53,10 @@ class TensorRtBackend:
         self._closed = True
         # A GPU that failed refuses this too, and then there is nothing left to free.
         with contextlib.suppress(BackendError), self._cuda.current():
-            self._slot.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._slot.close()
 
     def _pass(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         slot = self._slot
@@ -69,7 +69,7 @@ class TensorRtBackend:
         slot.enqueue()
         return self._fetch(slot.outputs)
 
-    def _fetch(self, ports: Mapping[str, Port]) -> dict[str, Tensor]:
+    def _fetch(self, ports: Mapping[str, IOTensor]) -> dict[str, Tensor]:
         locked = {name: self._slot.buffers.locked(name, port.size_bytes) for name, port in ports.items()}
         for name, port in ports.items():
             self._cuda.download(locked[name], port.address, self._slot.stream)
@@ -85,5 +85,5 @@ class TensorRtBackend:
                 raise InputError(f"input '{info.name}' takes {info.dtype} {info.shape}, not {feed.dtype} {feed.shape}")
 
 
-def _shaped(locked: Tensor, port: Port) -> Tensor:
+def _shaped(locked: Tensor, port: IOTensor) -> Tensor:
     return locked.view(port.info.dtype).reshape(port.shape)

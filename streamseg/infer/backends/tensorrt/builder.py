@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamseg.errors import BackendError
-from streamseg.infer.backends.contract import TensorInfo
-from streamseg.infer.backends.tensorrt.library import Library
-from streamseg.infer.preprocess import input_size
-from streamseg.infer.spec import ModelSpec
+from streamseg.infer.backends.tensorrt.library import Library, is_news
+from streamseg.infer.model.geometry import input_size, sized
+from streamseg.infer.model.spec import InputSpec, ModelSpec
+from streamseg.infer.model.tensors import TensorInfo
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -21,6 +21,8 @@ Progress = Callable[[float], bool]
 """Told how far the build is, 0..1; answers False to stop it."""
 _MOST_AT_ONCE = 4  # frames in one run
 _USUAL_FRAME = (1080, 1920)
+# Where one side is fixed the other follows from the frame's aspect; every pixel of the most costs GPU memory.
+_WIDEST_FRAME = (9, 22)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +44,25 @@ class Plan:
 
 def make_profiles(spec: ModelSpec, inputs: Sequence[TensorInfo]) -> dict[str, Profile]:
     """For every input the shapes that `spec` can lead to; fixed sides stay fixed."""
-    wanted = spec.input
-    height, width = input_size(wanted, _USUAL_FRAME)
-    longest = wanted.side + wanted.stride
-    sides = {
-        "least": (1, wanted.stride, wanted.stride),
-        "usual": (1, height, width),
-        "most": (_MOST_AT_ONCE, wanted.height or longest, wanted.width or longest),
-    }
+    return {info.name: _profile_of(info, sized(spec.input, info.shape)) for info in inputs}
 
-    def shape(info: TensorInfo, name: str) -> tuple[int, ...]:
-        batch, rows, columns = sides[name]
-        free = (batch, wanted.channels, rows, columns) if wanted.layout == "NCHW" else (batch, rows, columns, 3)
+
+def _profile_of(info: TensorInfo, wanted: InputSpec) -> Profile:
+    def shape(batch: int, size: tuple[int, int]) -> tuple[int, ...]:
+        free = (batch, wanted.channels, *size) if wanted.layout == "NCHW" else (batch, *size, wanted.channels)
         return tuple(given if given is not None else free[i] for i, given in enumerate(info.shape or free))
 
-    return {info.name: Profile(shape(info, "least"), shape(info, "usual"), shape(info, "most")) for info in inputs}
+    least, most = _sides(wanted)
+    return Profile(shape(1, least), shape(1, input_size(wanted, _USUAL_FRAME)), shape(_MOST_AT_ONCE, most))
+
+
+def _sides(wanted: InputSpec) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Least and most height and width."""
+    if wanted.height is None and wanted.width is None:
+        longest = wanted.side + wanted.stride
+        return (wanted.stride, wanted.stride), (longest, longest)
+    (rows, columns) = zip(*(input_size(wanted, frame) for frame in (_WIDEST_FRAME, _WIDEST_FRAME[::-1])), strict=True)
+    return (min(rows), min(columns)), (max(rows), max(columns))
 
 
 def build_plan(
@@ -71,12 +77,12 @@ def build_plan(
     module = library.module
     if not progress(0.0):
         raise KeyboardInterrupt
-    library.said.clear()
-    builder = module.Builder(library.logger)
+    builder = library.make(lambda: module.Builder(library.logger))
     network = builder.create_network(_flags(module))
-    parser = module.OnnxParser(network, library.logger)
+    parser = library.make(lambda: module.OnnxParser(network, library.logger))
     if not parser.parse(model):
         raise BackendError(f"{library.kind} {library.version} does not take the model: {_parse_error(parser)}")
+    library.listen()
     config = builder.create_builder_config()
     if target is not None:
         _aim(library, config, target)
@@ -129,7 +135,7 @@ def _parse_error(parser: trt.OnnxParser) -> str:
     if not parser.num_errors:
         return "it did not say why"
     error = parser.get_error(0)
-    lines = [line for line in str(error.desc()).splitlines() if "cudaError 35" not in line]
+    lines = [line for line in str(error.desc()).splitlines() if is_news(line)]
     return f"node '{error.node_name()}': {' '.join(' '.join(lines).split())[:240]}"
 
 
@@ -140,12 +146,13 @@ def _monitor(module: Bindings, progress: Progress) -> Any:
         IProgressMonitor = module.IProgressMonitor  # noqa: N806
 
     class Monitor(IProgressMonitor):
-        """Counts the steps of the outermost phase; TensorRT calls it from threads of its own."""
+        """Counts the steps of the outermost phase, asks at every one; TensorRT calls it from threads of its own."""
 
         def __init__(self) -> None:
             IProgressMonitor.__init__(self)
             self.stopped = False
-            self._outer: tuple[str, int] | None = None
+            self._outer = "", 1
+            self._done = 0.0
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             if parent_phase is None:
@@ -155,8 +162,9 @@ def _monitor(module: Bindings, progress: Progress) -> Any:
             pass
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            if self._outer and phase_name == self._outer[0]:
-                self.stopped = self.stopped or not progress(min(1.0, (step + 1) / self._outer[1]))
+            if phase_name == self._outer[0]:
+                self._done = min(1.0, (step + 1) / self._outer[1])
+            self.stopped = self.stopped or not progress(self._done)
             return not self.stopped
 
     return Monitor()

@@ -1,6 +1,6 @@
 """Engines on disk. An engine is a program: only one that this user built, unchanged, is ever loaded.
 
-NVIDIA's own advice: a serialised engine from somebody else is code from somebody else.
+NVIDIA's own advice: a serialised engine of another maker is code of another maker.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from streamseg.errors import OutputError
+from streamseg.files import whole
 
 _SCHEMA = 1
 _MOST_BYTES = 4 << 30
@@ -39,22 +39,6 @@ class _Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int
     key: dict[str, str]
     sha256: str
-
-
-def engines_folder() -> Path:
-    """`$STREAMSEG_ENGINES`, or `streamseg/engines` in the user's cache folder."""
-    own = os.environ.get("STREAMSEG_ENGINES")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(cache) / "streamseg" / "engines"
-
-
-def file_sha256(path: Path) -> str:
-    """Of the file's bytes, in hexadecimals."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def plan_path(folder: Path, name: str, key: Key) -> Path:
@@ -99,20 +83,28 @@ def keep_plan(path: Path, key: Key, plan: bytes, most_bytes: int = _MOST_BYTES) 
         raise OutputError(f"{path}: {error.strerror}") from None
 
 
-def cached(path: Path, key: Key, build: Callable[[str], bytes]) -> bytes:
+def cached(path: Path, key: Key, build: Callable[[str], bytes], refused: bytes | None = None) -> bytes:
     """The plan at `path`, or that which `build` makes; it is told why there is none. One builder at a time.
+
+    A plan that was `refused`, because it did not load, is replaced when there is another, and not before.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    if (found := find_plan(path, key)).plan is not None:
+    found = _unless(refused, find_plan(path, key))
+    if found.plan is not None:
         return found.plan
     with locked(path):
-        if (found := find_plan(path, key)).plan is not None:  # another process built it while this one waited
+        found = _unless(refused, find_plan(path, key))
+        if found.plan is not None:  # another process built it while this one waited
             return found.plan
         plan = build(found.reason)
         keep_plan(path, key, plan)
         return plan
+
+
+def _unless(refused: bytes | None, found: Found) -> Found:
+    return Found(None, "the one there is does not load") if refused and found.plan == refused else found
 
 
 @contextlib.contextmanager
@@ -138,7 +130,7 @@ def make_private(folder: Path) -> None:
 
 
 def untrusted(file: Path) -> str:
-    """Why `file` may have been put there or changed by somebody else; empty where it cannot."""
+    """Why `file` may have been put there or changed by another user; empty where it cannot."""
     try:
         status = file.lstat()
     except OSError as error:
@@ -165,17 +157,9 @@ def _relative(path: Path, key: Key) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes `data` to `path`, all of it or nothing; raises OSError."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    """Writes `data` to `path`, for this user alone, all of it or nothing; raises OutputError."""
+    with whole(path, overwrite=True, private=True) as part:
+        part.write_bytes(data)
 
 
 def _make_room(newest: Path, most_bytes: int) -> None:

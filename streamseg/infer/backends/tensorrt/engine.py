@@ -9,12 +9,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamseg.folders import engines_folder, needed
 from streamseg.infer.backends.tensorrt.builder import Plan, Profile, Progress, build_plan, make_profiles
-from streamseg.infer.backends.tensorrt.cache import Key, cached, engines_folder, file_sha256, plan_path
+from streamseg.infer.backends.tensorrt.cache import Key, cached, plan_path
 from streamseg.infer.backends.tensorrt.library import Library
-from streamseg.infer.backends.tensorrt.prepare import Precision, prepare
-from streamseg.infer.catalogue import load_spec
-from streamseg.infer.onnxfile import inspect_onnx
+from streamseg.infer.backends.tensorrt.prepare import Precision, preparation, prepare
+from streamseg.infer.model.catalogue import load_spec
+from streamseg.infer.model.onnxfile import inspect_onnx, model_sha256
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +42,11 @@ def get_engine(
     gpu: str,
     progress: Progress,
     folder: Path | None = None,
+    refused: bytes | None = None,
 ) -> Engine:
     """The engine of the model in `file` for `target` ("sm86") or, where that is None, for this machine's `gpu`.
+
+    A kept plan that is the `refused` one is built again.
 
     Raises:
         InputError: the model is broken.
@@ -54,7 +58,7 @@ def get_engine(
     inputs = inspect_onnx(file).inputs
     profiles = make_profiles(load_spec(file), inputs)
     key = make_key(library, file, precision, profiles, target or gpu)
-    path = plan_path(folder or engines_folder(), file.stem, key)
+    path = plan_path(folder or needed(engines_folder(), "STREAMSEG_ENGINES"), file.stem, key)
     built: list[tuple[Plan, str]] = []
 
     def build(why: str) -> bytes:
@@ -63,7 +67,7 @@ def get_engine(
         built.append((made, why))
         return made.data
 
-    plan = cached(path, key, build)
+    plan = cached(path, key, build, refused)
     layers, why = (built[0][0].layers, built[0][1]) if built else (None, "")
     return Engine(path, plan, layers, time.monotonic() - started_s, why)
 
@@ -72,7 +76,8 @@ def make_key(library: Library, file: Path, precision: Precision, profiles: dict[
     """Everything that makes an engine unusable elsewhere, by the names that messages use."""
     shapes = (f"{name}: {each.least} to {each.most} at {each.usual}" for name, each in sorted(profiles.items()))
     return {
-        "model": file_sha256(file),
+        "model": model_sha256(file),
+        "preparation": preparation(),
         "library": f"{library.kind} {library.version}",
         "gpu": gpu,
         "precision": precision,

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from streamseg.errors import BackendError
+from streamseg.infer.backends.faults import is_fatal
 from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Stream
-from streamseg.infer.backends.tensorrt.runtime import Port
-from streamseg.infer.preprocess import PAD, Fit
-from streamseg.infer.spec import InputSpec
+from streamseg.infer.backends.tensorrt.runtime import IOTensor
+from streamseg.infer.model.geometry import PAD, Fit
+from streamseg.infer.model.spec import InputSpec
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ PICK = np.dtype(
 
 
 class Kernels:
-    """The kernels on one GPU; used in the thread that made it, with its context current."""
+    """The kernels on one GPU; made, used and closed with its context current."""
 
     def __init__(self, cuda: CudaRuntime) -> None:
         """Takes what ships, or compiles the source where that has nothing for this GPU or its driver.
@@ -53,18 +54,24 @@ class Kernels:
         try:
             self._module: Any = cuda.load(COMPILED.read_bytes())
         except BackendError as error:
+            if is_fatal(error.message):
+                raise
             _log.info("the kernels that ship do not load on %s: %s; they are compiled here", cuda.gpu, error.message)
             self._module = cuda.load(cuda.compile(SOURCE.read_text()))
 
+    def close(self) -> None:
+        """Lets the module go, which would stay on the GPU where Python let it go at another time."""
+        self._module = None
+
     def fit(
-        self, picture: Address, seen: tuple[int, int], fit: Fit, spec: InputSpec, out: Address, stream: Stream
+        self, image: Address, seen: tuple[int, int], fit: Fit, spec: InputSpec, out: Address, stream: Stream
     ) -> None:
         """Begins to bring a picture, u8 BGR of `seen` height and width, to the part of the input at `out`."""
         task = fit_task(seen, fit, spec)
-        task["picture"], task["out"] = picture, out
+        task["picture"], task["out"] = image, out
         self._cuda.launch(self._module, "fit", (fit.size[1], fit.size[0], 1), task[()], stream)
 
-    def pick(self, scores: Port, axis: int, labels: Address, size: tuple[int, int], stream: Stream) -> None:
+    def pick(self, scores: IOTensor, axis: int, labels: Address, size: tuple[int, int], stream: Stream) -> None:
         """Begins to write labels (N, height, width) u8 of `size`; the classes of `scores` lie along `axis`, 1 or 3."""
         task = pick_task(scores.shape, axis, str(scores.info.dtype), size)
         task["scores"], task["labels"] = scores.address, labels

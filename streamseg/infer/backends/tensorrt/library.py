@@ -6,13 +6,17 @@ import ctypes
 import functools
 import importlib
 import importlib.util
+import itertools
+import threading
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from streamseg import installing
 from streamseg.errors import BackendError
+from streamseg.machine import nvidia_driver
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -29,35 +33,77 @@ if TYPE_CHECKING:
         TensorIOMode = trt.TensorIOMode
 
 
+T = TypeVar("T")
 Kind = Literal["tensorrt", "tensorrt-rtx"]
 _OLDEST = (10, 12)  # strong typing is complete from here on
-HINTS: dict[Kind, str] = {
-    "tensorrt": "pip install 'streamseg[tensorrt]'",
-    "tensorrt-rtx": "pip install 'streamseg[build]'",
+EXTRAS: dict[Kind, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "build"}
+"""Kind to the extra of streamseg that brings it."""
+_PIP = installing.pip()
+_START_HINTS: dict[Kind, str] = {
+    "tensorrt": (
+        f"a driver older than 580 takes TensorRT for CUDA 12: {_PIP} uninstall tensorrt, {_PIP} install tensorrt-cu12"
+    ),
+    "tensorrt-rtx": "`nvidia-smi` must list the GPU; TensorRT-RTX for CUDA 13 takes driver 580 or newer",
 }
+_NO_DRIVER = ("driver version is insufficient", "cudaError 35")
 _RTX_LIBRARIES = ("libtensorrt_rtx.so.*", "libtensorrt_onnxparser_rtx.so.*")
+
+
+class Line(NamedTuple):
+    """Something that the library said."""
+
+    number: int
+    thread: int
+    error: bool
+    """Else a warning."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Library:
-    """A loaded TensorRT."""
+    """A loaded TensorRT. Where a call of it only answers None or False, the reason is in what it said meanwhile."""
 
     kind: Kind
     version: str
     module: Bindings
     """The Python module; both libraries have the same names, as far as they are used here."""
     logger: trt.ILogger
-    said: deque[str]
-    """Its last warnings and errors, oldest first: where a call only answers None, the reason is here."""
+    said: deque[Line]
+    """Its last warnings and errors, oldest first; some from threads of its own, and all workers' together."""
+    _here: threading.local = field(default_factory=threading.local)
+
+    def listen(self) -> None:
+        """Whatever was said before is no reason for what fails in this thread from here on."""
+        self._here.since = self.said[-1].number + 1 if self.said else 0
 
     def reason(self) -> str:
-        """The first thing it said that explains a failure, in one line."""
-        lines = [line for line in self.said if "driver version is insufficient" not in line]  # no GPU: known
-        return " ".join((lines[0] if lines else "it did not say why").split())[:240]
+        """What explains a failure best, in one line: errors before warnings, this thread's own before others'."""
+        lines = [line for line in self.said if line.number >= getattr(self._here, "since", 0) and is_news(line.text)]
+        best = min(lines, key=lambda line: (not line.error, line.thread != threading.get_ident()), default=None)
+        return " ".join((best.text if best else "it did not say why").split())[:240]
 
     def because(self) -> str:
         """The same behind a colon; empty where it said nothing."""
-        return f": {self.reason()}" if self.said else ""
+        reason = self.reason()
+        return "" if reason == "it did not say why" else f": {reason}"
+
+    def make(self, constructor: Callable[[], T]) -> T:
+        """What `constructor` gives, one of TensorRT's own: without CUDA they answer null, which arrives as TypeError.
+
+        Raises:
+            BackendError: it gave nothing; the message says why.
+        """
+        self.listen()
+        try:
+            return constructor()
+        except (TypeError, RuntimeError) as error:
+            why = self.because() or f": {error}"
+            raise BackendError(f"{self.kind} {self.version} does not start{why}", _START_HINTS[self.kind]) from None
+
+
+def is_news(line: str) -> bool:
+    """Whether a line tells anything: that there is no driver is known where there is none."""
+    return bool(nvidia_driver()) or not any(words in line for words in _NO_DRIVER)
 
 
 @functools.cache
@@ -70,10 +116,10 @@ def load_library(kind: Kind) -> Library:
     try:
         module, version = _import_tensorrt() if kind == "tensorrt" else _import_rtx()
     except (ImportError, OSError) as error:
-        raise BackendError(f"{kind} does not load: {error}", HINTS[kind]) from None
+        raise BackendError(f"{kind} does not load: {error}", installing.extra(EXTRAS[kind])) from None
     if kind == "tensorrt" and _number(version) < _OLDEST:
-        raise BackendError(f"TensorRT {version} is too old: 10.12 or newer", HINTS[kind])
-    said: deque[str] = deque(maxlen=20)
+        raise BackendError(f"TensorRT {version} is too old: 10.12 or newer", installing.extra(EXTRAS[kind]))
+    said: deque[Line] = deque(maxlen=100)
     return Library(kind, version, module, _make_logger(module, said), said)
 
 
@@ -97,13 +143,14 @@ def _import_rtx() -> tuple[Any, str]:
     folders: Sequence[str] = (plugin.submodule_search_locations or ()) if plugin else ()
     for pattern in _RTX_LIBRARIES:
         for library in sorted(path for folder in folders for path in Path(folder).glob(pattern))[:1]:
-            ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+            ctypes.CDLL(str(library))  # not for all to see: its names are those of TensorRT proper as well
     package = importlib.import_module("tensorrt_rtx_bindings")
     return importlib.import_module("tensorrt_rtx_bindings.tensorrt_rtx"), str(package.__version__)
 
 
-def _make_logger(module: Bindings, said: deque[str]) -> trt.ILogger:
-    worth = {module.ILogger.INTERNAL_ERROR, module.ILogger.ERROR, module.ILogger.WARNING}
+def _make_logger(module: Bindings, said: deque[Line]) -> trt.ILogger:
+    errors = {module.ILogger.INTERNAL_ERROR, module.ILogger.ERROR}
+    numbers = itertools.count()
     if TYPE_CHECKING:
         from tensorrt import ILogger
     else:
@@ -114,8 +161,8 @@ def _make_logger(module: Bindings, said: deque[str]) -> trt.ILogger:
             ILogger.__init__(self)
 
         def log(self, severity: ILogger.Severity, message: str) -> None:
-            if severity in worth:
-                said.append(message)
+            if severity in errors or severity == module.ILogger.WARNING:
+                said.append(Line(next(numbers), threading.get_ident(), severity in errors, message))
 
     return Logger()
 

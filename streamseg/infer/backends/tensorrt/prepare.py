@@ -5,18 +5,27 @@ Networks are strongly typed: what is computed in which precision stands in the O
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from streamseg.infer.backends.tensorrt.halve import halve
-from streamseg.infer.fold import fold
-from streamseg.infer.onnxfile import inspect_onnx
+from streamseg.infer.backends.tensorrt.fp16 import halve
+from streamseg.infer.model import constant_folding
+from streamseg.infer.model.onnxfile import inspect_onnx
 
 if TYPE_CHECKING:
     import onnx
 
 Precision = Literal["fp32", "fp16"]
+
+
+@functools.cache
+def preparation() -> str:
+    """What tells this way of preparing a model from those of other versions of streamseg."""
+    sources = (Path(__file__), Path(__file__).with_name("fp16.py"), Path(constant_folding.__file__))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
 def prepare(file: Path, precision: Precision) -> bytes:
@@ -33,7 +42,7 @@ def prepare(file: Path, precision: Precision) -> bytes:
     model = onnx.load(file)
     if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):  # folding would quantise biases too
         with tempfile.TemporaryDirectory() as folder:
-            fold(file, plain := Path(folder, "plain.onnx"))
+            constant_folding.fold_constants(file, plain := Path(folder, "plain.onnx"))
             model = onnx.load(plain)
         if precision == "fp16":
             model = halve(model)

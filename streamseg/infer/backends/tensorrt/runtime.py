@@ -7,18 +7,20 @@ wait there and grow old.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamseg.errors import BackendError
-from streamseg.infer.backends.contract import TensorInfo
 from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime
+from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.memory import Buffers
+from streamseg.infer.model.tensors import TensorInfo
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -30,22 +32,8 @@ _DTYPES = {
 Shape = tuple[int, ...]
 
 
-def load_engine(library: Library, cuda: CudaRuntime, plan: bytes) -> trt.ICudaEngine | None:
-    """The engine in `plan`, or None where the library does not take it; `library.reason()` has more.
-
-    Raises:
-        BackendError: the GPU has no room for it.
-    """
-    library.said.clear()
-    with cuda.current():
-        engine = library.module.Runtime(library.logger).deserialize_cuda_engine(plan)
-    if engine is None and "memory" in library.reason().lower():
-        raise BackendError(f"{library.kind} {library.version} cannot load the engine: {library.reason()}")
-    return engine
-
-
 @dataclass(slots=True)
-class Port:
+class IOTensor:
     """A tensor of the engine, and where it lies on the GPU for now."""
 
     info: TensorInfo
@@ -58,34 +46,51 @@ class Port:
         return math.prod(self.shape) * self.info.dtype.itemsize
 
 
-class Slot:
-    """Room for one pass of an engine; used and closed in the thread that made it, with its context current."""
+class ExecutionSlot:
+    """Room for one pass of an engine; made, used and closed with the GPU's context current."""
 
-    def __init__(self, library: Library, cuda: CudaRuntime, engine: trt.ICudaEngine) -> None:
-        """Takes over `engine`, which nobody else uses.
+    def __init__(self, library: Library, cuda: CudaRuntime, engine: SharedEngine) -> None:
+        """Takes over one hold on `engine`.
 
         Raises:
             BackendError: the GPU has no room for it, or it has a tensor of a type that NumPy has not.
         """
         self.name = f"{library.kind} {library.version} on {cuda.gpu.name}"
-        self.inputs: dict[str, Port] = {}
-        self.outputs: dict[str, Port] = {}
+        self.inputs: dict[str, IOTensor] = {}
+        self.outputs: dict[str, IOTensor] = {}
         self.buffers = Buffers(cuda)
         self._library = library
         self._engine = engine
-        for name in (engine.get_tensor_name(i) for i in range(engine.num_io_tensors)):
-            is_input = engine.get_tensor_mode(name) == library.module.TensorIOMode.INPUT
-            (self.inputs if is_input else self.outputs)[name] = _port(library, engine, name)
-        self.stream = cuda.make_stream()
-        library.said.clear()
-        self._context = _make_context(library, engine)
-        self._must(self._context is not None, "there is no execution context")
+        self._limits: dict[str, tuple[Shape, Shape]] = {}
         self._arranged: Mapping[str, Shape] = {}
+        self._context: Any = None
+        self.stream = cuda.make_stream()
+        try:
+            self._context = self._prepare()
+            self._must(self._context is not None, "there is no execution context")
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> trt.IExecutionContext | None:
+        """Reads what goes in and out, and gives what runs the engine."""
+        library = self._library
+        with self._engine.alone() as engine:
+            for name in (engine.get_tensor_name(i) for i in range(engine.num_io_tensors)):
+                port = _port(library, engine, name)
+                if engine.get_tensor_mode(name) == library.module.TensorIOMode.INPUT:
+                    least, _, most = engine.get_tensor_profile_shape(name, 0)
+                    self.inputs[name] = port
+                    self._limits[name] = tuple(least), tuple(most)
+                else:
+                    self.outputs[name] = port
+            library.listen()
+            return _make_context(library, engine)
 
     @property
     def most_at_once(self) -> int:
         """Frames in one pass."""
-        return min((self._limits(name)[1][0] for name in self.inputs), default=1)
+        return min((most[0] for _, most in self._limits.values()), default=1)
 
     def arrange(self, shapes: Mapping[str, Shape]) -> None:
         """Gives every tensor its place for inputs of these shapes; nothing to do while they stay the same.
@@ -96,9 +101,9 @@ class Slot:
         if shapes == self._arranged:
             return
         self._arranged = {}  # should any of this fail, nothing is
-        self._library.said.clear()
+        self._library.listen()
         for name, shape in shapes.items():
-            least, most = self._limits(name)
+            least, most = self._limits[name]
             inside = all(low <= side <= high for low, side, high in zip(least, shape, most, strict=True))
             self._must(inside, f"{shape} is beyond what the engine was built for, {least} to {most}")
             self._must(self._context.set_input_shape(name, shape), f"no input of {shape}")
@@ -117,28 +122,36 @@ class Slot:
         """
         self._must(self._context.execute_async_v3(self.stream.handle), "the pass did not begin")
 
+    @contextlib.contextmanager
+    def settled(self) -> Iterator[None]:
+        """A failure within it arrives when nothing is under way any more: copies read and write what is freed next."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(Exception):  # of a GPU that failed
+                self.stream.synchronize()
+            raise
+
     def close(self) -> None:
         """Frees everything: the context before its engine, both before the memory that they point to."""
-        del self._context
-        del self._engine
-        self.buffers.free()
-        del self.stream
+        self._context = None
+        try:
+            self._engine.release()
+            self.buffers.free()
+        finally:
+            del self.stream
 
-    def _place(self, port: Port, shape: Shape) -> None:
+    def _place(self, port: IOTensor, shape: Shape) -> None:
         port.shape = shape
         port.address = self.buffers.on_gpu(port.info.name, port.size_bytes)
         self._must(self._context.set_tensor_address(port.info.name, port.address), "a buffer is refused")
-
-    def _limits(self, name: str) -> tuple[Shape, Shape]:
-        least, _, most = self._engine.get_tensor_profile_shape(name, 0)
-        return tuple(least), tuple(most)
 
     def _must(self, done: bool, otherwise: str) -> None:
         if not done:
             raise BackendError(f"{self.name}: {otherwise}{self._library.because()}")
 
 
-def _make_context(library: Library, engine: trt.ICudaEngine) -> trt.IExecutionContext:
+def _make_context(library: Library, engine: trt.ICudaEngine) -> trt.IExecutionContext | None:
     """TensorRT-RTX records a CUDA graph by itself where it is asked to; it pays where shapes never change."""
     graphs = getattr(library.module, "CudaGraphStrategy", None)
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
@@ -149,9 +162,9 @@ def _make_context(library: Library, engine: trt.ICudaEngine) -> trt.IExecutionCo
     return engine.create_execution_context(config)
 
 
-def _port(library: Library, engine: trt.ICudaEngine, name: str) -> Port:
+def _port(library: Library, engine: trt.ICudaEngine, name: str) -> IOTensor:
     kind = engine.get_tensor_dtype(name).name
     if kind not in _DTYPES:
         raise BackendError(f"{library.kind}: '{name}' is of {kind}, which nothing here can read")
     shape = tuple(None if side < 0 else side for side in engine.get_tensor_shape(name))
-    return Port(TensorInfo(name, shape, np.dtype(_DTYPES[kind])))
+    return IOTensor(TensorInfo(name, shape, np.dtype(_DTYPES[kind])))

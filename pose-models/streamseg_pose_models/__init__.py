@@ -1,0 +1,1 @@
+"""The weights of `person-pose`; their card says where they come from."""

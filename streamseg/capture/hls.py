@@ -1,0 +1,145 @@
+"""HLS: FFmpeg reads the playlist and asks here for everything that it names."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from streamseg.capture.decode import FORMATS, open_error, pixel_limit
+from streamseg.capture.httpclient import HttpClient
+from streamseg.capture.httpfile import HttpFile
+from streamseg.capture.packets import Packets
+from streamseg.capture.stream import OPEN_TIMEOUT_S, StreamSource
+from streamseg.errors import InputError, SourceError
+from streamseg.net.urls import Address, read_address
+from streamseg.options import SourceOptions
+from streamseg.pyav import open_input
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+_log = logging.getLogger(__name__)
+_OPTIONS = {
+    "format_whitelist": f"hls,{FORMATS}",
+    "protocol_whitelist": "http,https,tcp,tls,crypto,data",
+    "flags": "low_delay",
+    "analyzeduration": "1000000",
+}
+_ASKING_HERE = {"http_persistent": "0", "http_multiple": "0"}  # both need a connection of FFmpeg's own
+_MOST_ASKED, _OPENING_S = 256, 30.0  # FFmpeg goes round in a circle of playlists for ever
+_BY_ITSELF = {"max_redirects": "0"}  # it would take the login along
+
+
+def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions) -> StreamSource:
+    """The stream of a playlist, live where it has no end; `body` is the playlist, just begun. Owns both.
+
+    Raises:
+        SourceError: nothing that is video.
+        InputError: there is no video in it.
+    """
+    opener = _Opener(client, body, options)
+    try:
+        container = _open(client.there, opener, options)
+    except BaseException:
+        opener.close()
+        raise
+    try:
+        packets = Packets(container, client.there.name, options.max_megapixels)
+    except InputError as error:
+        opener.close()
+        raise opener.failure or error from None
+    except BaseException:
+        opener.close()
+        raise
+    opener.opened = True
+    return StreamSource(packets, client.there.name, options, live=not container.duration, transport=opener)
+
+
+def _open(there: Address, opener: _Opener, options: SourceOptions) -> InputContainer:
+    import av
+
+    asked = {**_OPTIONS, **pixel_limit(options.max_megapixels)}
+    limits = (2 * OPEN_TIMEOUT_S, options.stall_timeout_s)
+    try:
+        return open_input(there.bare, {**asked, **_ASKING_HERE}, limits, form="hls", io_open=opener.open)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if not opener.encrypted:
+            raise opener.failure or open_error(error, there.name) from None
+    url = there.bare
+    if there.login is not None:
+        user, password = (quote(part.encode(errors="surrogateescape"), safe="") for part in there.login)
+        url = url.replace("://", f"://{user}:{password}@", 1)
+    try:
+        return open_input(url, {**asked, **_BY_ITSELF}, limits, form="hls")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise open_error(error, there.name) from None
+
+
+class _Opener:
+    """What FFmpeg opens for a playlist: on the playlist's own server with the login, on others without."""
+
+    def __init__(self, client: HttpClient, body: HttpFile, options: SourceOptions) -> None:
+        self.failure: SourceError | None = None
+        """What went wrong last."""
+        self.opened = self.encrypted = False
+        """Whether it is known what is there; whether segments are encrypted, for which FFmpeg has a cipher."""
+        self._home, self._playlist, self._stall_s = client, body, options.stall_timeout_s
+        self._clients = {_server(client.there): client}
+        self._first: str | None = client.there.bare
+        self._asked, self._began_s = 0, time.monotonic()
+
+    def open(self, url: str, flags: int, options: dict[str, str]) -> _OneWay:
+        """A file for FFmpeg. What cannot be had is empty: PyAV would print an exception."""
+        if url == self._first:
+            self._first = None
+            return _OneWay(self._playlist)
+        if url.startswith("crypto"):
+            self.encrypted = True
+            return _OneWay(None)
+        self._asked += 1
+        try:
+            if not self.opened and (self._asked > _MOST_ASKED or time.monotonic() - self._began_s > _OPENING_S):
+                raise self._home.error("its playlists name one another, and no video")
+            return _OneWay(self._body(read_address(url, environment={}), options))
+        except (SourceError, InputError) as error:
+            _log.debug("%s", error)
+            self.failure = error if isinstance(error, SourceError) else self._home.error(str(error))
+            return _OneWay(None)
+
+    def close(self) -> None:
+        """Closes the connections to every server."""
+        self._playlist.close()
+        for client in self._clients.values():
+            client.close()
+
+    def _body(self, address: Address, options: dict[str, str]) -> HttpFile:
+        if address.scheme not in ("http", "https"):
+            raise self._home.error(f"the playlist names {address.scheme}://, which is not followed")
+        client = self._clients.get(_server(address))
+        if client is None:
+            client = self._clients[_server(address)] = HttpClient(address, OPEN_TIMEOUT_S, self._stall_s)
+        span = {}
+        if "offset" in options:
+            last = str(int(options["end_offset"]) - 1) if "end_offset" in options else ""
+            span = {"Range": f"bytes={options['offset']}-{last}"}
+        return HttpFile(client, address, span)
+
+
+class _OneWay:
+    """A body that is read once, from its beginning to its end; None is an empty one."""
+
+    def __init__(self, body: HttpFile | None) -> None:
+        self._body = body
+
+    def read(self, most: int) -> bytes:
+        return self._body.read(most) if self._body else b""
+
+    def close(self) -> None:
+        if self._body:
+            self._body.leave()
+
+
+def _server(address: Address) -> tuple[str, str, int]:
+    return address.scheme, *address.place

@@ -1,0 +1,130 @@
+"""Frames that a program makes or gets itself: out of anything that can be iterated over, or pushed in one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from streamseg.errors import InputError
+from streamseg.frame import Frame, ImageLike, StreamInfo, checked_image
+from streamseg.handoff import Handoff
+
+Item: TypeAlias = ImageLike | tuple[float, ImageLike]
+"""(H, W, 3) u8 BGR, alone or behind its time in seconds; it is not copied, so it is not to be written into later."""
+
+_FPS = 25.0
+_NEWEST = 4  # frames that wait for the capture thread, which takes them at once
+
+
+class IterableSource:
+    """The images of `items` as a source; see `streamseg.frames`."""
+
+    def __init__(self, items: Iterable[Item], info: StreamInfo) -> None:
+        self.info = info
+        self.counters: Mapping[str, int] = {}
+        self._items = items
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        step_s, started_s, first_s = 1 / (self.info.fps or _FPS), time.monotonic(), None
+        try:
+            for index, item in enumerate(self._items):
+                if self._closed:
+                    return
+                now_s = time.monotonic()
+                given_s, image = item if isinstance(item, tuple) else (None, item)
+                first_s = given_s if first_s is None else first_s
+                if given_s is not None and first_s is not None:
+                    time_s = given_s - first_s
+                else:
+                    time_s = now_s - started_s if self.info.live else index * step_s
+                yield Frame(checked_image(image), index, time_s, now_s, self.info.name)
+        finally:
+            self._close_items()
+
+    def close(self) -> None:
+        """Ends the iteration with the next item, and closes a generator; from any thread."""
+        self._closed = True
+        self._close_items()
+
+    def _close_items(self) -> None:
+        close = getattr(self._items, "close", None)
+        if close is not None:
+            with contextlib.suppress(ValueError):  # it is running in another thread, which closes it when it comes back
+                close()
+
+
+def frames(
+    items: Iterable[Item], *, fps: float | None = None, live: bool = False, name: str = "frames"
+) -> IterableSource:
+    """A source of one's own images.
+
+    Args:
+        items: images, (H, W, 3) u8 BGR, or pairs of a time in seconds and an image; taken one by one in a thread of
+            the stream. They are not copied: do not write into an image that was handed over.
+        fps: nominal frames a second; without times of their own, images of a source that is not live are so far apart.
+        live: True where the world does not wait: the newest frame wins, and slow masks cost frames. False: every frame
+            is shown, and `items` waits.
+        name: for people.
+
+    Raises:
+        InputError: `items` cannot be iterated over, or `fps` is not above 0.
+    """
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise InputError(f"{type(items).__name__} gives no frames", "a list, generator or iterator of images")
+    return IterableSource(items, _info(name, fps, live))
+
+
+class PushSource:
+    """A source that frames are pushed into: from a callback of ROS, a socket, or a camera's own library.
+
+    Live by default: `put` never waits, the newest frame wins. Otherwise `put` waits while the stream is busy.
+    """
+
+    def __init__(self, *, fps: float | None = None, live: bool = True, name: str = "pushed") -> None:
+        self.info = _info(name, fps, live)
+        self.counters: Mapping[str, int] = {}
+        self._frames = Handoff[Frame](_NEWEST, lossless=not live)
+        self._index = 0
+        self._first_s: float | None = None
+
+    def put(self, image: ImageLike, time_s: float | None = None) -> bool:
+        """Hands over (H, W, 3) u8 BGR, uncopied; one thread at a time. False once the stream has ended.
+
+        Args:
+            image: do not write into it afterwards.
+            time_s: when it was taken, in seconds on any clock; by default now.
+
+        Raises:
+            InputError: that is no such image.
+        """
+        now_s = time.monotonic()
+        at_s = now_s if time_s is None else time_s
+        self._first_s = at_s if self._first_s is None else self._first_s
+        frame = Frame(checked_image(image), self._index, at_s - self._first_s, now_s, self.info.name)
+        self._index += 1
+        return self._frames.put(frame)
+
+    def end(self) -> None:
+        """No more frames: what was put is shown, then the stream ends."""
+        self._frames.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._frames.get, None)
+
+    def close(self) -> None:
+        """Ends the stream now; may be called twice, and from any thread."""
+        self._frames.drain()
+
+
+def _info(name: str, fps: float | None, live: bool) -> StreamInfo:
+    if fps is not None and not fps > 0:
+        raise InputError(f"fps is above 0, not {fps:g}")
+    return StreamInfo(name, 0, 0, fps, live)  # sizes are known with the first frame, and each may have its own
+
+
+def is_source(thing: Any) -> bool:
+    """Whether it has what the pipeline needs of a source."""
+    return all(hasattr(thing, name) for name in ("info", "counters", "close", "__iter__"))

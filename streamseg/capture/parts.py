@@ -1,0 +1,56 @@
+"""Motion JPEG in parts: a part that begins as a JPEG is one, whatever its head calls it."""
+
+from __future__ import annotations
+
+import re
+
+from streamseg.capture.httpfile import HttpFile
+
+_JPEG = b"\xff\xd8\xff"
+# With limits, so that nonsense of any length is looked through in no time.
+_HEAD = re.compile(
+    rb"((?<!-)--[^\r\n]{0,200}\r?\n)((?:[\w-]{1,60}[ \t]{0,9}:[^\r\n]{0,500}\r?\n){0,30})(?=\r?\n\xff\xd8\xff)"
+)
+_TYPE = re.compile(rb"^content-type[ \t]*:[^\r\n]*\r?\n", re.IGNORECASE | re.MULTILINE)
+_LONGEST = 2048  # bytes of a head
+
+
+class Parts:
+    """`body` for FFmpeg, which takes no part but those that are called `image/jpeg`, in just these letters.
+
+    Cameras also say `image/jpg`, `image/jpeg; charset=utf-8`, `application/octet-stream`, or nothing.
+    """
+
+    def __init__(self, body: HttpFile) -> None:
+        self._body = body
+        self._named = b""
+        self._held = b""
+
+    def peek(self, least: int) -> bytes:
+        """What comes first, without taking it."""
+        return self._body.peek(least)
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many; empty at the end."""
+        while not self._named:
+            data = self._body.read(most)
+            text = _HEAD.sub(_named, self._held + data)
+            end = _unfinished(text) if data else len(text)
+            self._named, self._held = text[:end], text[end:]
+            if not data:
+                break
+        given, self._named = self._named[:most], self._named[most:]
+        return given
+
+
+def _named(head: re.Match[bytes]) -> bytes:
+    return head[1] + b"Content-Type: image/jpeg\r\n" + _TYPE.sub(b"", head[2])
+
+
+def _unfinished(text: bytes) -> int:
+    """Where the last head in `text` begins, whose end is still to come; the end of `text` where there is none."""
+    if text == b"-" or text.endswith(b"\n-"):
+        return len(text) - 1
+    at = text.rfind(b"--", max(0, len(text) - _LONGEST))
+    begins = at >= 0 and (at == 0 or text[at - 1 : at] == b"\n")
+    return at if begins and _JPEG not in text[at:] else len(text)

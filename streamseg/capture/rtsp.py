@@ -1,0 +1,49 @@
+"""Network cameras over RTSP."""
+
+from __future__ import annotations
+
+from streamseg.capture.decode import open_error, pixel_limit
+from streamseg.capture.packets import Packets
+from streamseg.capture.rtspproxy import RtspProxy
+from streamseg.capture.stream import OPEN_TIMEOUT_S, StreamSource
+from streamseg.net.urls import Address
+from streamseg.options import SourceOptions
+from streamseg.pyav import open_input
+
+_OPTIONS = {
+    "flags": "low_delay",
+    "analyzeduration": "500000",
+    "protocol_whitelist": "rtp,udp,tcp,crypto,srtp",
+    "allowed_media_types": "video",
+}
+# UDP first and then TCP, where the camera refuses UDP or nothing of it arrives. TCP loses nothing on the way, so what
+# is missing there will not come any more.
+_TRANSPORT = {
+    "tcp": {"rtsp_transport": "tcp", "reorder_queue_size": "0"},
+    "udp": {"rtsp_transport": "udp+tcp", "reorder_queue_size": "0"},
+}
+
+
+def open_rtsp(address: Address, options: SourceOptions) -> StreamSource:
+    """One connection to the camera at `address`.
+
+    Raises:
+        SourceError: there is no stream to be had.
+        InputError: it has no video.
+    """
+    import av
+
+    proxy = RtspProxy(address, OPEN_TIMEOUT_S)
+    read_s = options.stall_timeout_s / 2  # the library fires at twice the time it is given
+    asked = {**_OPTIONS, **_TRANSPORT[options.transport], "timeout": str(int(read_s * 1e6))}
+    try:
+        limited = {**asked, **pixel_limit(options.max_megapixels)}
+        container = open_input(proxy.url, limited, (OPEN_TIMEOUT_S, read_s))
+        packets = Packets(container, address.name, options.max_megapixels)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        proxy.close()
+        raise proxy.failure or open_error(error, address.name) from None
+    except BaseException:
+        proxy.close()
+        raise
+    return StreamSource(packets, address.name, options, live=True, transport=proxy)

@@ -1,0 +1,45 @@
+"""Time stamps of a stream as seconds since its first frame: monotonic, whatever the other side's clock does."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+_log = logging.getLogger(__name__)
+_TOLERANCE_S = 0.1  # stamps that step back by less are disorder, not a new clock
+
+
+class Timeline:
+    """Reads one stamp after another.
+
+    A frame without a stamp follows the one before at the nominal distance `step_s`, or later where that one lasts
+    longer (a film that is spread over the rate of television), though never sooner (its two fields may be told of one
+    by one). So does the first frame after a
+    stamp that steps back (recordings that were joined by copying begin again in the middle), or that lies more than
+    `longest_gap_s` ahead (a camera that set its clock).
+    """
+
+    def __init__(self, name: str, step_s: float, longest_gap_s: float = math.inf) -> None:
+        self._name, self._step_s, self._longest_gap_s = name, step_s, longest_gap_s
+        self._shift_s: float | None = None
+        self._last_s, self._lasts_s = 0.0, step_s
+        self._told = False
+
+    def read(self, stamp_s: float | None, lasts_s: float | None = None) -> float:
+        """Seconds since the first frame for a frame that says `stamp_s`, and that it is to be shown for `lasts_s`."""
+        behind_s, self._lasts_s = self._lasts_s, max(self._step_s, lasts_s or 0.0)
+        if self._shift_s is None:
+            self._shift_s = -(stamp_s or 0.0)
+            return 0.0
+        due_s = self._last_s + behind_s
+        time_s = due_s if stamp_s is None else stamp_s + self._shift_s
+        if stamp_s is not None and not -_TOLERANCE_S <= time_s - self._last_s <= self._longest_gap_s:
+            self._shift_s, time_s = due_s - stamp_s, due_s
+            self._tell()
+        self._last_s = max(self._last_s, time_s)
+        return self._last_s
+
+    def _tell(self) -> None:
+        if not self._told:
+            _log.info("%s: its clock jumps; times continue from the last frame", self._name)
+            self._told = True

@@ -1,0 +1,251 @@
+"""`streamseg doctor`: what this machine has, and what a run would therefore use."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from streamseg import __version__, entrypoints, installing, runtimes
+from streamseg.cgroup import cpu_quota
+from streamseg.commands.flags import add_json
+from streamseg.config import DEFAULT_MODEL
+from streamseg.errors import StreamsegError, printable
+from streamseg.machine import available_cores, nvidia_driver, version_of
+
+_SMALL_MODEL = "person-wide"
+_LEAST_AGREEMENT = 0.99
+
+
+_PACKAGES = (
+    ("numpy",),
+    ("opencv-python", "opencv-python-headless"),
+    ("av",),
+    ("onnx",),
+    ("onnxruntime", "onnxruntime-gpu"),
+)
+"""What streamseg is made with; where there are two names, either will do."""
+
+
+class Finding(NamedTuple):
+    """One line of the report; what is not `ok` is missing if it is `needed`, else it is optional."""
+
+    what: str
+    ok: bool
+    says: str
+    needed: bool = False
+
+    @property
+    def state(self) -> str:
+        """`fine`, `optional` (streamseg runs without it) or `missing` (it does not)."""
+        return "fine" if self.ok else "missing" if self.needed else "optional"
+
+
+_COLOURS = {"fine": "green", "optional": "dim", "missing": "red"}
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """How it is told."""
+    add_json(command)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Looks and prints; exit code 0 where the default model runs, else 5."""
+    from streamseg.stdio import print_json
+
+    findings = list(examine())
+    if arguments.json:
+        print_json([{"what": each.what, "state": each.state, "ok": each.ok, "says": each.says} for each in findings])
+    else:
+        _print_table(findings)
+    return 0 if findings[-1].ok else 5
+
+
+def _print_table(findings: Sequence[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for each in findings:  # a camera names itself
+        table.add_row(Text(each.state, _COLOURS[each.state]), Text(each.what), Text(printable(each.says)))
+    Console().print(table)
+    Console().print(f"\n{_verdict(findings)}", highlight=False, markup=False)
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    missing = [each.what for each in findings if each.state == "missing"]
+    return (
+        f"missing: {', '.join(missing)}"
+        if missing
+        else "Ready to run. What is optional is only for what its line says."
+    )
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding, cheapest first; the last says whether the default model really runs."""
+    yield Finding("streamseg", True, f"{__version__}, Python {platform.python_version()}, {platform.machine()}")
+    quota = cpu_quota()
+    limit = "" if quota is None else f": the container's quota is {quota:g}"
+    yield Finding("cores", True, f"{available_cores()} of {os.cpu_count()} usable{limit}")
+    for names in _PACKAGES:
+        yield _package(names)
+    yield _careful(_codecs)._replace(needed=True)
+    for look in (_cameras, _display, _gpu, _tensorrt, _providers, _tuned):
+        yield _careful(look)
+    yield from _added()
+    yield from _chain()
+    yield _careful(_inference)._replace(needed=True)
+
+
+def _package(names: tuple[str, ...]) -> Finding:
+    """The first of `names` that is installed."""
+    for name in names:
+        if version := version_of(name):
+            return Finding(name, True, version)
+    return Finding(names[0], False, f"not installed: {installing.package(names[0])}", needed=True)
+
+
+def _careful(look: Callable[[], Finding]) -> Finding:
+    """A look that fails is a finding too: the report is read when something is broken."""
+    try:
+        return look()
+    except Exception as error:
+        return Finding(getattr(look, "__name__", "").strip("_"), False, f"{type(error).__name__}: {error}")
+
+
+def _codecs() -> Finding:
+    import av
+
+    wanted = {"decode": ("h264", "hevc", "av1", "mjpeg", "vp9"), "encode": ("libx264",)}
+    modes = {"decode": "r", "encode": "w"}
+    have = {what: [name for name in names if _codec(av, name, modes[what])] for what, names in wanted.items()}
+    text = "; ".join(f"{what} {', '.join(names) or 'none'}" for what, names in have.items())
+    return Finding("codecs", all(have.values()), f"{text} (FFmpeg in PyAV {av.__version__})")
+
+
+def _codec(av: object, name: str, mode: str) -> bool:
+    try:
+        av.Codec(name, mode)  # type: ignore[attr-defined]
+    except Exception:
+        return False
+    return True
+
+
+def _cameras() -> Finding:
+    from streamseg.capture.camera import cameras
+
+    found = cameras()
+    return Finding("cameras", bool(found), ", ".join(found) or "none on this machine (no /dev/video*)")
+
+
+def _display() -> Finding:
+    from streamseg.sinks.window import display_problem
+
+    problem = display_problem()
+    return Finding("display", problem is None, f"{problem}: no window, all other outputs" if problem else "a window")
+
+
+def _gpu() -> Finding:
+    name = nvidia_driver()
+    return Finding(
+        "NVIDIA GPU",
+        bool(name),
+        f"driver found in {name}" if name else "none (no NVIDIA driver loaded): runs on the CPU",
+    )
+
+
+def _tensorrt() -> Finding:
+    if importlib.util.find_spec("tensorrt") is None:
+        return Finding("TensorRT", False, "not installed: for an NVIDIA GPU")
+    versions = (version_of(package) for package in ("tensorrt", "tensorrt-cu12", "tensorrt-cu13"))
+    return Finding("TensorRT", True, f"{next(filter(None, versions), 'of no package')} installed")
+
+
+def _providers() -> Finding:
+    providers = runtimes.onnxruntime().get_available_providers()
+    return Finding("providers", True, f"ONNX Runtime {', '.join(providers)}")
+
+
+def _added() -> Iterator[Finding]:
+    """Parts that other packages add, and whether each can be loaded."""
+    for kind in entrypoints.KINDS:
+        for part in entrypoints.parts(kind).values():
+            what = f"{kind.removesuffix('s')} {part.name}"
+            try:
+                part.load()
+            except StreamsegError as error:
+                yield Finding(what, False, str(error), needed=True)
+            else:
+                yield Finding(what, True, f"added by {part.package}")
+
+
+def _chain() -> Iterator[Finding]:
+    """Every backend at work on a small network, in the order in which a run tries them."""
+    from streamseg.infer.backends import BACKENDS
+    from streamseg.infer.backends.faults import ON_NVIDIA
+
+    taken = False
+    for name in BACKENDS:
+        found = _careful(functools.partial(_backend, name))
+        says = f"{found.says}; a run takes it" if found.ok and not taken else found.says
+        says = says if found.ok or name not in ON_NVIDIA else f"for an NVIDIA GPU: {says}"
+        yield found._replace(what=found.what or f"backend {name}", says=says)
+        taken = taken or found.ok
+
+
+def _backend(name: str) -> Finding:
+    from streamseg.infer.backends import REFERENCE, openers
+    from streamseg.infer.failover import agreement
+    from streamseg.infer.model.catalogue import SHIPPED, load_spec
+    from streamseg.infer.network import Network
+
+    what = f"backend {name}"
+    file = SHIPPED / f"{_SMALL_MODEL}.onnx"
+    try:
+        one, other = (Network(load_spec(file), openers(file, 1, each)[each]()) for each in (name, REFERENCE))
+    except StreamsegError as error:
+        return Finding(what, False, str(error))
+    for network in (one, other):
+        network.close()
+    alike = agreement(one.warmed_up, other.warmed_up)
+    says = "" if name == REFERENCE else f", {alike:.1%} of its labels as on {REFERENCE}"
+    return Finding(what, alike >= _LEAST_AGREEMENT, f"runs {_SMALL_MODEL}{says}")
+
+
+def _tuned() -> Finding:
+    from streamseg.infer.model.catalogue import find_model
+    from streamseg.infer.tuning_store import in_words, remembered
+
+    file = find_model(DEFAULT_MODEL)
+    found = remembered(file) if file else {}
+    says = "; ".join(f"{goal}: {in_words(choice)}" for goal, choice in sorted(found.items()))
+    return Finding(f"tuned {DEFAULT_MODEL}", bool(found), says or f"not yet: streamseg tune {DEFAULT_MODEL}")
+
+
+def _inference() -> Finding:
+    """Loads the default model and runs it, as `run` would."""
+    from streamseg.capture import open_source
+    from streamseg.infer import load_segmenter
+
+    what = f"model {DEFAULT_MODEL}"
+    try:
+        source = open_source("test://?frames=20")
+        segment = load_segmenter(DEFAULT_MODEL).make(available_cores())
+        times_ms = []
+        for frame in source:
+            started_s = time.perf_counter()
+            segment([frame])
+            times_ms.append((time.perf_counter() - started_s) * 1e3)
+        segment.close()
+    except StreamsegError as error:
+        return Finding(what, False, str(error))
+    return Finding(
+        what, True, f"runs: {sorted(times_ms)[len(times_ms) // 2]:.1f} ms a frame (median of {len(times_ms)})"
+    )

@@ -1,0 +1,48 @@
+"""A command that failed: one line on the standard error, and its exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+from streamseg.errors import BackendError, InputError, OutputError, ReaderGoneError, StreamsegError, printable
+from streamseg.redaction import redact
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def told(error: BaseException, *, debug: bool) -> int:
+    """The exit code of a command that ended in `error`, which is said in one line; with `debug` where it comes from."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):  # argparse has said why
+        return error.code
+    if isinstance(error, ReaderGoneError):
+        return 0
+    if isinstance(error, StreamsegError):
+        say(str(error))
+        return error.exit_code
+    if isinstance(error, ImportError) and "failed to map segment" not in str(error):
+        say(f"a library cannot be loaded: {error} (on Debian `apt-get install libgl1 libglib2.0-0` mends OpenCV)")
+        return BackendError.exit_code
+    if debug:
+        import traceback
+
+        print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
+    if isinstance(error, OSError | MemoryError | ImportError):
+        return _refused(error)
+    say(f"this is a defect in streamseg: {type(error).__name__}: {error} (--debug shows where)")
+    return 1
+
+
+def _refused(error: OSError | MemoryError | ImportError) -> int:
+    """What the system refused where nobody had thought of it: a name that is too long, a folder of another user."""
+    if not isinstance(error, OSError):  # a library that finds no room is an ImportError
+        say("there is not enough memory for that")
+        return BackendError.exit_code
+    where = f"{error.filename}: " if error.filename else ""
+    say(f"{where}{error.strerror or error}")
+    return OutputError.exit_code if error.errno in _NO_ROOM else InputError.exit_code
+
+
+def say(line: str) -> None:
+    """Prints one line for people, free of passwords and of what a terminal would obey."""
+    print(f"streamseg: {printable(redact(' '.join(line.split())))}", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""Flags that several commands have, and what their values must be."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+MODEL = "a name from `streamseg models`, or a file MODEL.onnx"
+
+
+class Known(tuple[str, ...]):
+    """Choices that help and completion name; values are checked where they are used, which says more of a wrong one."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def add_overwrite(command: argparse.ArgumentParser) -> None:
+    """For a command that writes a file."""
+    command.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """For a command that prints a table."""
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def share(text: str) -> float:
+    """For argparse: 0 to 1."""
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
+    return float(text)
+
+
+def seconds(text: str) -> float:
+    """For argparse: some time, a day at most."""
+    if not 0 < float(text) <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text}: expected seconds, more than 0 and at most a day")
+    return float(text)
+
+
+def rounds(text: str) -> int:
+    """For argparse: 1 to 1000."""
+    if not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 to 1000")
+    return int(text)
+
+
+def listed(text: str) -> list[str]:
+    """Words between commas, or the lines of a text file."""
+    path = Path(text)
+    if path.suffix == ".txt" and path.is_file():
+        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return [word.strip() for word in text.split(",")]

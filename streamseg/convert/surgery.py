@@ -1,0 +1,172 @@
+"""Normalisation put before a graph and labels behind it, so that bytes go in and bytes come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.infer.model.spec import InputSpec
+from streamseg.infer.model.tensors import TensorInfo
+
+if TYPE_CHECKING:
+    import onnx
+
+PICTURE, LABELS, CONFIDENCE = "streamseg_picture", "streamseg_labels", "streamseg_confidence"
+"""Tensor names of an imported model."""
+
+_TO_NCHW, _TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
+_NEEDED_OPSET = 7  # broadcasting as NumPy does it
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlan:
+    """What the graph gives, and where its channels are."""
+
+    info: TensorInfo
+    """As it really comes: every side known but for those that are free."""
+    role: Literal["labels", "logits", "probability"]
+    channel_axis: int | None
+    """1 or 3; None for labels without a channel."""
+    sigmoid: bool
+    """Whether a probability has still to go through a sigmoid."""
+
+
+def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan) -> onnx.ModelProto:
+    """A copy of `model` that takes u8 NHWC pictures (BGR, or one grey channel) and gives u8 labels (N, h, w).
+
+    `spec` describes the picture input as `model` has it now. A probability gives u8 confidence as well.
+    """
+    import onnx
+
+    done = onnx.ModelProto()
+    done.CopyFrom(_recent(model))
+    graph = done.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    image = next(value for value in graph.input if value.name not in weights)
+    dims = [_dim(dim) for dim in image.type.tensor_type.shape.dim]
+    if spec.layout == "NCHW":
+        dims = [dims[axis] for axis in _TO_NHWC]
+    before, constants = _before(image.name, spec)
+    after, more = _after(plan)
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend([*constants, *more])
+    graph.input.remove(image)
+    graph.input.insert(0, onnx.helper.make_tensor_value_info(PICTURE, onnx.TensorProto.UINT8, dims))
+    sides = _sides(plan, dims[0])
+    for name in (LABELS, CONFIDENCE)[: 2 if plan.role == "probability" else 1]:
+        graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, sides))
+    return done
+
+
+def _recent(model: onnx.ModelProto) -> onnx.ModelProto:
+    import onnx.version_converter
+
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    return model if opset >= _NEEDED_OPSET else onnx.version_converter.convert_version(model, 11)
+
+
+def _before(name: str, spec: InputSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Layout and channel order while a channel is a byte, then floats; in fp32 whatever the network computes in."""
+    import onnx
+
+    chain = _Chain(PICTURE, "before")
+    chain.add("Transpose", perm=_TO_NCHW)
+    if spec.colour == "rgb":
+        chain.add("Gather", np.array([2, 1, 0], np.int64), axis=1)
+    if spec.dtype != "uint8":
+        chain.add("Cast", to=onnx.TensorProto.FLOAT)
+        if any(spec.mean):
+            chain.add("Sub", _channels(spec.mean))
+        if any(value != 1 for value in spec.std):
+            chain.add("Div", _channels(spec.std))
+    if spec.dtype == "float16":
+        chain.add("Cast", to=onnx.TensorProto.FLOAT16)
+    if spec.layout == "NHWC":
+        chain.add("Transpose", perm=_TO_NHWC)
+    return chain.end(name)
+
+
+def _after(plan: OutputPlan) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    import onnx
+
+    chain = _Chain(plan.info.name, "after")
+    if plan.role != "labels" and plan.info.dtype != np.float32:
+        chain.add("Cast", to=onnx.TensorProto.FLOAT)
+    if plan.role == "logits":
+        chain.add("ArgMax", axis=plan.channel_axis, keepdims=0)
+    elif plan.channel_axis is not None:
+        chain.add("Gather", np.array(0, np.int64), axis=plan.channel_axis)
+    if plan.role != "probability":
+        chain.add("Cast", to=onnx.TensorProto.UINT8)
+        return chain.end(LABELS)
+    if plan.sigmoid:
+        chain.add("Sigmoid")
+    sure = chain.fork("sure")
+    chain.add("Greater", np.float32(0.5))
+    chain.add("Cast", to=onnx.TensorProto.UINT8)
+    other = sure.fork("other")
+    other.add("Neg")
+    other.add("Add", np.float32(1))
+    sure.join("Max", other)
+    sure.add("Mul", np.float32(255))
+    sure.add("Add", np.float32(0.5))
+    sure.add("Cast", to=onnx.TensorProto.UINT8)
+    labels, confidence = chain.end(LABELS), sure.end(CONFIDENCE)
+    return labels[0] + other.nodes + confidence[0], labels[1] + other.constants + confidence[1]
+
+
+class _Chain:
+    """Nodes one behind the other, under names that no graph of others has."""
+
+    def __init__(self, start: str, label: str) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self._last = start
+        self._label = f"streamseg_{label}"
+
+    def add(self, op: str, constant: NDArray[Any] | np.generic | None = None, **attributes: Any) -> None:
+        import onnx
+
+        inputs = [self._last]
+        if constant is not None:
+            inputs.append(f"{self._label}_{op.lower()}_{len(self.constants)}")
+            self.constants.append(onnx.numpy_helper.from_array(np.asarray(constant), inputs[1]))
+        self._append(op, inputs, attributes)
+
+    def join(self, op: str, other: _Chain) -> None:
+        self._append(op, [self._last, other._last], {})
+
+    def fork(self, label: str) -> _Chain:
+        return _Chain(self._last, label)
+
+    def end(self, name: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        self.nodes[-1].output[0] = name
+        return self.nodes, self.constants
+
+    def _append(self, op: str, inputs: Sequence[str], attributes: dict[str, Any]) -> None:
+        import onnx
+
+        self._last = f"{self._label}_{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(op, inputs, [self._last], name=self._last, **attributes))
+
+
+def _channels(values: Sequence[float]) -> NDArray[Any]:
+    return np.array(values, np.float32).reshape(1, -1, 1, 1)
+
+
+def _dim(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    return dim.dim_value or dim.dim_param or None
+
+
+def _sides(plan: OutputPlan, batch: int | str | None) -> list[int | str | None]:
+    shape = list(plan.info.shape or ())
+    if plan.channel_axis is not None:
+        shape.pop(plan.channel_axis)
+    height, width = shape[-2:]
+    return [batch, height or "label_rows", width or "label_columns"]

@@ -1,0 +1,172 @@
+"""Files that appear whole, under names that no other file has, in folders that are made where they are missing."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from streamseg.errors import InputError, OutputError
+
+_log = logging.getLogger(__name__)
+_HINT = "--overwrite replaces it"
+_numbers = itertools.count()
+
+
+def missing(name: object, hint: str = "") -> InputError:
+    """For a file that is to be read and is not there; the hint is a name beside it that is nearly the same."""
+    path = Path(str(name))
+    with contextlib.suppress(OSError):
+        near = difflib.get_close_matches(path.name, [each.name for each in path.parent.iterdir()], n=1, cutoff=0.75)
+        hint = f"did you mean {path.parent / near[0]}?" if near else hint
+    return InputError(f"{name}: no such file", hint)
+
+
+class Folder:
+    """A folder that files will go into; made with those above it, which is said, when the first of them is there.
+
+    Only once: one that is taken away later, as a disk that is unplugged, is waited for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises OutputError where it can be told that nothing can be written there."""
+        self.path = path
+        self._there = path.is_dir()
+        above = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+        if not above.is_dir():
+            raise OutputError(f"{path}: cannot be made: {above} is no folder")
+        if not os.access(above, os.W_OK):
+            raise OutputError(f"{above}: not writable")
+
+    def make(self) -> None:
+        """Raises OutputError where it cannot be made."""
+        if not self._there and not self.path.is_dir():  # another output may have made it
+            make_folder(self.path)
+            _log.info("%s: folder made", self.path)
+        self._there = True
+
+
+def make_folder(path: Path) -> None:
+    """Makes the folder `path` and those above it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: the folder cannot be made: {error.strerror}") from None
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raises OutputError where something has the name `path`, a folder even where it may be overwritten."""
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder")
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{path}: exists", _HINT)
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or where it is taken the first free of `NAME-2`, `NAME-3` and so on."""
+    return next(each for each in numbered(path) if not os.path.lexists(each))
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """`path`, then `NAME-2`, `NAME-3` and so on."""
+    yield path
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+@contextlib.contextmanager
+def whole(path: Path, *, overwrite: bool, private: bool = False) -> Iterator[Path]:
+    """Gives an empty file to write to, and that file its name `path` at the end of the block.
+
+    After an error nothing is left of it. What is there is on the disk itself, whatever happens to the power.
+
+    Args:
+        private: only this user may read it.
+
+    Raises:
+        OutputError: `path` exists, told before the block begins; or it cannot be written.
+    """
+    refuse_existing(path, overwrite=overwrite)
+    make_folder(path.parent)
+    part = _part_of(path)
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if private else 0o666))
+        try:
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            if overwrite:
+                part.replace(path)
+            else:
+                _link(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{path}: exists", _HINT) from None
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from None
+
+
+def write_whole(path: Path, data: bytes, *, replace: bool = True) -> Path:
+    """Writes `data` so that `path` is never half there; gives its name, another where it may not `replace` a file.
+
+    Quick, for many files a second: what a power cut leaves of it is the disk's affair.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    part = _part_of(path)
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+        if not replace:
+            return name_new(part, path)
+        os.replace(part, path)  # noqa: PTH105 - the same call, without building a third path for every frame
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def name_new(part: Path, path: Path, free: Callable[[Path], Path] = free_name) -> Path:
+    """Gives the file `part` the name `path`, or one that `free` makes of it, where no file has it yet.
+
+    Raises:
+        OSError: it cannot be had.
+    """
+    while True:
+        name = free(path)
+        try:
+            _link(part, name)
+        except FileExistsError:  # another process was quicker
+            continue
+        return name
+
+
+def _link(part: Path, path: Path) -> None:
+    """Renames `part`; FileExistsError where `path` exists, which a plain renaming would replace."""
+    try:
+        os.link(part, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        path.open("xb").close()  # a disk without hard links: the name is taken first, then filled
+        part.replace(path)
+    else:
+        part.unlink()
+
+
+def _part_of(path: Path) -> Path:
+    """A name beside `path` that nobody else writes under."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.part")

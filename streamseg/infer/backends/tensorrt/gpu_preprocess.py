@@ -1,0 +1,110 @@
+"""Networks that do not take and give bytes themselves: streamseg's kernels do what their graphs leave out.
+
+Up goes a picture of bytes, normalised on the GPU; down comes a label a pixel, never the scores of all classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from streamseg.frame import Image
+from streamseg.infer.backends.tensorrt.backend import TensorRtBackend
+from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
+from streamseg.infer.backends.tensorrt.engines import SharedEngine
+from streamseg.infer.backends.tensorrt.kernels import Kernels
+from streamseg.infer.backends.tensorrt.library import Library
+from streamseg.infer.backends.tensorrt.runtime import IOTensor
+from streamseg.infer.model.geometry import Fit, make_fit
+from streamseg.infer.model.spec import ModelSpec
+from streamseg.infer.model.tensors import Tensor, TensorInfo
+from streamseg.infer.model.validate import channel_axis
+
+
+def gains(spec: ModelSpec) -> bool:
+    """Whether the kernels save a network's bytes: not where its graph normalises and picks already."""
+    return spec.task == "semantic" and (spec.input.dtype != "uint8" or "logits" in spec.outputs)
+
+
+class TensorRtImageBackend(TensorRtBackend):
+    """An engine between two kernels."""
+
+    def __init__(
+        self, library: Library, cuda: CudaRuntime, engine: SharedEngine, spec: ModelSpec, kernels: Kernels
+    ) -> None:
+        """Takes over `kernels` and one hold on `engine`; `spec` is what it was built of.
+
+        Raises:
+            BackendError: the GPU has no room for it, or it gives what cannot be read here.
+        """
+        super().__init__(library, cuda, engine)
+        self._spec = spec
+        self._kernels = kernels
+
+    def segment(
+        self, images: Sequence[Image], size: tuple[int, int], batch: int, cell: int = 1
+    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
+        """Outputs by role; labels come at the network's own resolution, whatever that of its scores.
+
+        Raises:
+            BackendError: the pass failed.
+        """
+        fits = [make_fit(self._spec.input.fit, image.shape[:2], size, cell) for image in images]
+        with self._cuda.current(), self._slot.settled():
+            most = self._slot.most_at_once
+            parts = [
+                self._part(images[i : i + most], fits[i : i + most], min(most, batch - i))
+                for i in range(0, batch, most)
+            ]
+        return {role: np.concatenate([part[role] for part in parts]) for role in parts[0]}, fits
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._kernels.close()
+
+    def _part(self, images: Sequence[Image], fits: Sequence[Fit], batch: int) -> dict[str, Tensor]:
+        slot, wanted = self._slot, self._spec.input
+        ((name, port),) = slot.inputs.items()
+        rows, columns = fits[0].size
+        planes = batch, wanted.channels, rows, columns
+        slot.arrange({name: planes if wanted.layout == "NCHW" else (batch, rows, columns, wanted.channels)})
+        for place, (image, fit) in enumerate(zip(images, fits, strict=True)):
+            self._upload(image, fit, port, place)
+        slot.enqueue()
+        return self._outputs(fits[0].size)
+
+    def _upload(self, image: Image, fit: Fit, port: IOTensor, place: int) -> None:
+        """What the network sees of `image`; brought to size before where that is fewer bytes, as it mostly is."""
+        slot, seen = self._slot, fit.source.of(image)
+        sizes = seen.shape[:2], (fit.target.height, fit.target.width)
+        height, width = min(sizes, key=lambda size: size[0] * size[1])
+        size_bytes = height * width * 3
+        locked = slot.buffers.locked(f"/picture {place}", size_bytes)
+        fitted = locked.reshape(height, width, 3)
+        if seen.shape == fitted.shape:
+            np.copyto(fitted, seen)
+        else:
+            cv2.resize(seen, (width, height), dst=fitted, interpolation=cv2.INTER_LINEAR)
+        address = slot.buffers.on_gpu(f"/picture {place}", size_bytes)
+        self._cuda.upload(address, locked, slot.stream)
+        out = port.address + place * (port.size_bytes // port.shape[0])
+        self._kernels.fit(address, (height, width), fit, self._spec.input, out, slot.stream)
+
+    def _outputs(self, size: tuple[int, int]) -> dict[str, Tensor]:
+        slot = self._slot
+        ports = {role: slot.outputs[name] for role, name in self._spec.outputs.items()}
+        if "logits" in ports:
+            ports["labels"] = self._pick(ports.pop("logits"), size if not ports else (0, 0))
+        return self._fetch(ports)
+
+    def _pick(self, scores: IOTensor, size: tuple[int, int]) -> IOTensor:
+        """Labels of at least `size`: where scores are coarser, they are interpolated, which keeps borders smooth."""
+        axis = channel_axis(self._spec, scores.shape)
+        height, width = (side for i, side in enumerate(scores.shape) if i not in (0, axis))
+        size = max(size[0], height), max(size[1], width)
+        labels = IOTensor(TensorInfo("/labels", (None, None, None), np.dtype(np.uint8)), (scores.shape[0], *size))
+        labels.address = self._slot.buffers.on_gpu(labels.info.name, labels.size_bytes)
+        self._kernels.pick(scores, axis, labels.address, size, self._slot.stream)
+        return labels

@@ -1,0 +1,126 @@
+"""How a frame lies in a network's input: letterboxed, stretched or cropped, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.infer.model.spec import FitKind, InputSpec
+
+PAD = 116
+"""Grey around a letterboxed picture: near the mean that most networks subtract."""
+
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A part of a picture, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, image: NDArray[_Number]) -> NDArray[_Number]:
+        """That part of `image` (H, W, ...), a view."""
+        part: NDArray[_Number] = image[self.y : self.y + self.height, self.x : self.x + self.width]
+        return part
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Which part of a frame lies where in the network's input."""
+
+    frame: tuple[int, int]
+    """Height, width of the frame."""
+    size: tuple[int, int]
+    """Height, width of the network's input."""
+    source: Rect
+    """What the network sees of the frame."""
+    target: Rect
+    """Where that lies in the input; the rest is padding."""
+
+    def undo(self, plane: NDArray[np.uint8], outside: int) -> NDArray[np.uint8]:
+        """`plane` (h, w) over the network's input, at any resolution, as a fresh plane over exactly the frame.
+
+        Padding is cut off; what the network did not see of the frame becomes `outside`.
+        """
+        scale = plane.shape[0] / self.size[0], plane.shape[1] / self.size[1]
+        seen = _scaled(self.target, *scale).of(plane)
+        height, width = self.frame
+        if (self.source.height, self.source.width) == (height, width):
+            return np.array(seen)
+        rows, columns = seen.shape[0] / self.source.height, seen.shape[1] / self.source.width
+        whole = np.full((round(height * rows), round(width * columns)), outside, np.uint8)
+        y = min(round(self.source.y * rows), whole.shape[0] - seen.shape[0])
+        x = min(round(self.source.x * columns), whole.shape[1] - seen.shape[1])
+        whole[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
+        return whole
+
+
+def make_fit(kind: FitKind, frame: tuple[int, int], size: tuple[int, int], cell: int = 1) -> Fit:
+    """Fits a frame of (height, width) into an input of (height, width).
+
+    `cell` is how many pixels of the input one pixel of the output covers: padding ends between two of those, so that
+    none of them is part frame, part padding.
+    """
+    (height, width), (rows, columns) = frame, size
+    source, target = Rect(0, 0, width, height), Rect(0, 0, columns, rows)
+    if kind == "letterbox":
+        scale = min(columns / width, rows / height)
+        across, down = (cell if side % cell == 0 else 1 for side in (columns, rows))
+        x, wide = _centred(_multiple(width * scale, across), columns, across)
+        y, high = _centred(_multiple(height * scale, down), rows, down)
+        target = Rect(x, y, wide, high)
+    elif kind == "crop":
+        scale = max(columns / width, rows / height)
+        x, wide = _centred(_multiple(columns / scale), width)
+        y, high = _centred(_multiple(rows / scale), height)
+        source = Rect(x, y, wide, high)
+    return Fit(frame, size, source, target)
+
+
+def input_size(spec: InputSpec, frame: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
+    """Height, width to bring a frame of (height, width) to: the spec's, and by the frame's aspect where it is free.
+
+    Where both are free they are multiplied by `scale`.
+    """
+    height, width = spec.height, spec.width
+    if height is None and width is None:
+        scale *= spec.side / max(frame)
+    else:
+        scale = height / frame[0] if height is not None else (width or 0) / frame[1]
+    return (
+        height or _multiple(frame[0] * scale, spec.stride),
+        width or _multiple(frame[1] * scale, spec.stride),
+    )
+
+
+def sized(spec: InputSpec, shape: Sequence[int | None] | None) -> InputSpec:
+    """`spec` with the sides that the graph fixes, whose input has this shape; None: not even its rank is known."""
+    if shape is None or len(shape) != 4:
+        return spec
+    height, width = shape[2:] if spec.layout == "NCHW" else shape[1:3]
+    return msgspec.structs.replace(spec, height=spec.height or height, width=spec.width or width)
+
+
+def _centred(length: int, room: int, cell: int = 1) -> tuple[int, int]:
+    """Where `length` begins in the middle of `room`, at a multiple of `cell`; and `length` itself."""
+    return (room - length) // 2 // cell * cell, length
+
+
+def _scaled(rect: Rect, rows: float, columns: float) -> Rect:
+    top, left = round(rect.y * rows), round(rect.x * columns)
+    bottom, right = round((rect.y + rect.height) * rows), round((rect.x + rect.width) * columns)
+    return Rect(left, top, max(1, right - left), max(1, bottom - top))
+
+
+def _multiple(length: float, stride: int = 1) -> int:
+    return max(1, round(length / stride)) * stride

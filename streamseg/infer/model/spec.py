@@ -1,0 +1,172 @@
+"""What must be known of a network to run it: data only, from the YAML beside it or from inside the file."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from streamseg.errors import InputError, legible
+from streamseg.folders import models_folder
+from streamseg.infer.model.palette import default_colours, parse_colours
+from streamseg.segmentation import Classes, distinct
+from streamseg.yamlfile import parse_yaml, read_yaml
+
+METADATA_KEY = "streamseg"
+"""Name under which an ONNX file's metadata holds a ModelSpec as JSON or YAML."""
+
+Task = Literal["semantic", "instance"]
+ROLES: dict[Task, tuple[str, ...]] = {
+    "semantic": ("labels", "logits", "probability", "confidence"),
+    "instance": ("boxes", "scores", "class_ids", "masks"),
+}
+"""What the outputs of a network may be."""
+Layout = Literal["NCHW", "NHWC"]
+Colour = Literal["rgb", "bgr", "grey"]
+FitKind = Literal["letterbox", "stretch", "crop"]
+
+_MAX_SIDE_PX = 16384
+
+
+class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a picture enters the network."""
+
+    name: str | None = None
+    """The tensor; None: the model's only input."""
+    layout: Layout = "NCHW"
+    height: int | None = None
+    """Pixels; None: as the graph says, and where that is free by the frame's own aspect."""
+    width: int | None = None
+    side: int = 512
+    """Pixels of the frame's longer side where height and width are both free."""
+    dtype: Literal["uint8", "float32", "float16"] = "float32"
+    colour: Colour = "rgb"
+    mean: tuple[float, ...] = (0.0,)
+    """Subtracted from 0..255 values, in the order of `colour`; one number stands for all channels."""
+    std: tuple[float, ...] = (1.0,)
+    """Divided by, after the mean."""
+    fit: FitKind = "stretch"
+    stride: int = 1
+    """A free side is rounded to a multiple of this."""
+
+    def __post_init__(self) -> None:
+        for word in ("mean", "std"):
+            if len(getattr(self, word)) not in (1, self.channels):
+                raise ValueError(f"`{word}` needs one number, or one a channel, for {self.colour}")
+        if not all(value > 0 for value in self.std):
+            raise ValueError("`std` must be above 0")
+        if self.dtype == "uint8" and (any(self.mean) or set(self.std) != {1.0}):
+            raise ValueError("a uint8 input takes no `mean` or `std`: the graph normalises")
+        for word in ("height", "width", "side", "stride"):
+            value = getattr(self, word)
+            if value is not None and not 1 <= value <= _MAX_SIDE_PX:
+                raise ValueError(f"`{word}` must be 1 to {_MAX_SIDE_PX} px, not {value}")
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, else 3."""
+        return 1 if self.colour == "grey" else 3
+
+
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A network's contract; checked against the graph's own inputs and outputs before it runs."""
+
+    classes: tuple[str, ...]
+    outputs: dict[str, str]
+    """Role to tensor. Semantic: one of `labels` (class ids), `logits` (a plane a class) or `probability` (one plane,
+    0..1, of class 1), and `confidence` (u8 beside labels) where the graph has it. Instance: all of `boxes` (N, K, 4)
+    in pixels of the input, `scores` (N, K) of 0..1, `class_ids` (N, K) and `masks` (N, K, m, m) of 0..1 over the
+    inside of each box."""
+    input: InputSpec = InputSpec()
+    name: str = ""
+    task: Task = "semantic"
+    least_score: float = 0.5
+    """Objects that score less, 0..1, are no objects."""
+    colours: tuple[str, ...] | None = None
+    """RGB hex, one a class; None: chosen for you."""
+    background: int | None = None
+    """Class that overlays leave undrawn."""
+    ignore_index: int | None = 255
+    licence: str = ""
+    source: str = ""
+    score: str = ""
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        n = len(self.classes)
+        if not 1 <= n <= 256:
+            raise ValueError(f"`classes` needs 1 to 256 names, not {n}")
+        for role in self.outputs.keys() - set(ROLES[self.task]):
+            raise ValueError(f"`outputs` has no role '{role}': one of {', '.join(ROLES[self.task])}")
+        if self.task == "instance":
+            self._check_instance()
+        elif len(self.outputs.keys() - {"confidence"}) != 1:
+            raise ValueError("`outputs` needs exactly one of labels, logits and probability")
+        if "probability" in self.outputs and n != 2:
+            raise ValueError(f"`probability` tells 2 classes apart, not {n}")
+        if self.colours is not None and len(self.colours) != n:
+            raise ValueError(f"{len(self.colours)} colours for {n} classes")
+        if self.background is not None and not 0 <= self.background < n:
+            raise ValueError(f"`background` must be 0 to {n - 1}, not {self.background}")
+        if self.ignore_index is not None and not 0 <= self.ignore_index <= 255:
+            raise ValueError(f"`ignore_index` must be 0 to 255, not {self.ignore_index}")
+        parse_colours(self.colours or ())
+
+    def _check_instance(self) -> None:
+        for role in ROLES["instance"]:
+            if role not in self.outputs:
+                raise ValueError(f"`outputs` of a network for objects needs {role}")
+        if self.background is None:
+            raise ValueError("a network for objects needs `background`, the class of what is no object")
+        if not 0 <= self.least_score <= 1:
+            raise ValueError(f"`least_score` must be 0 to 1, not {self.least_score}")
+
+
+def spec_classes(spec: ModelSpec) -> Classes:
+    """Names and colours as every segmentation of this model carries them; names that repeat are told apart."""
+    n = len(spec.classes)
+    colours = default_colours(n, spec.background) if spec.colours is None else parse_colours(spec.colours)
+    return Classes(distinct(spec.classes), colours, spec.background, spec.ignore_index)
+
+
+def spec_beside(file: Path) -> ModelSpec | None:
+    """The spec in `NAME.yaml` beside `NAME.onnx`, or None where there is no such file.
+
+    Raises:
+        InputError: the YAML is there and wrong.
+    """
+    path = file.with_suffix(".yaml")
+    return _named(read_yaml(path, ModelSpec), file) if path.is_file() else None
+
+
+def spec_inside(file: Path, metadata: dict[str, str]) -> ModelSpec:
+    """The spec that the file carries in its metadata.
+
+    Raises:
+        InputError: there is none, or it is wrong.
+    """
+    text = metadata.get(METADATA_KEY)
+    if text is None:
+        missing = f"no {file.with_suffix('.yaml').name} beside it, none inside"
+        raise InputError(f"{file}: nothing says how to feed this model: {missing}", _hint(file))
+    return _named(parse_yaml(text, ModelSpec, f"{file} (metadata)"), file)
+
+
+def _hint(file: Path) -> str:
+    """What to do about a file without a spec: name what was imported under its name before, or import it."""
+    own = models_folder()
+    if own and own != file.parent and (own / file.name).is_file():
+        return f"--model {shlex.quote(file.stem)} is the model that was imported under this name"
+    return f"streamseg import {shlex.quote(str(file))}"
+
+
+def spec_text(spec: ModelSpec) -> str:
+    """JSON for a file's metadata; what is as by default is left out."""
+    fields = {key: value for key, value in msgspec.to_builtins(spec).items() if value not in ("", None)}
+    return msgspec.json.encode(legible(fields)).decode()
+
+
+def _named(spec: ModelSpec, file: Path) -> ModelSpec:
+    return spec if spec.name else msgspec.structs.replace(spec, name=file.stem)

@@ -1,0 +1,21 @@
+"""Inputs and outputs of a network: arrays, and what is known of them before any is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tensor = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """An input or output of a network."""
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    """None where a side is free; None altogether where not even the rank is told."""
+    dtype: np.dtype[Any]

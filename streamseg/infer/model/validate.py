@@ -1,0 +1,109 @@
+"""Whether a spec and a graph speak of the same model; everything is said before the first frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamseg.errors import InputError
+from streamseg.infer.model.spec import InputSpec, ModelSpec
+from streamseg.infer.model.tensors import TensorInfo
+
+_FLOATS = ("logits", "probability", "boxes", "scores", "masks")
+_OBJECTS = {"boxes": "(N, K, 4)", "scores": "(N, K)", "class_ids": "(N, K)", "masks": "(N, K, m, m)"}
+
+
+def check_model(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> None:
+    """Compares names, ranks, channels, sizes and class counts as far as the graph declares them.
+
+    Raises:
+        InputError: they differ; the message tells what was expected and what was found.
+    """
+    _check_input(spec, input_info(spec, inputs))
+    for role, name in spec.outputs.items():
+        info = _find(spec, outputs, name, "output")
+        if role in ("labels", "class_ids") and info.dtype.kind not in "iu":
+            raise InputError(f"{spec.name}: output '{name}' should hold {role}, integers; found {info.dtype}")
+        if role in _FLOATS and info.dtype.kind != "f":
+            raise InputError(f"{spec.name}: output '{name}' should hold {role}, floats; found {info.dtype}")
+        if role == "confidence" and info.dtype != np.uint8:
+            raise InputError(f"{spec.name}: output '{name}' should hold confidence, uint8; found {info.dtype}")
+        if info.shape is not None:
+            check_output_shape(spec, role, info.shape)
+
+
+def input_info(spec: ModelSpec, inputs: Sequence[TensorInfo]) -> TensorInfo:
+    """The graph's input that takes the picture.
+
+    Raises:
+        InputError: there is none of that name, or there are others to be fed as well.
+    """
+    if len(inputs) != 1:
+        names = ", ".join(info.name for info in inputs) or "none"
+        raise InputError(f"{spec.name}: expected one input, found {len(inputs)} ({names})")
+    return _find(spec, inputs, spec.input.name or inputs[0].name, "input")
+
+
+def check_output_shape(spec: ModelSpec, role: str, shape: Sequence[int | None]) -> None:
+    """Compares one output's shape, declared (None where free) or real, with what `role` asks for."""
+    n = len(spec.classes)
+    rank = len(shape)
+    if role in _OBJECTS:
+        if rank != len(_OBJECTS[role].split(",")) or (role == "boxes" and shape[2] not in (4, None)):
+            raise _mismatch(spec, role, _OBJECTS[role], shape)
+    elif role == "logits":
+        if rank != 4:
+            raise _mismatch(spec, role, f"(N, {n}, H, W)", shape)
+        channel_axis(spec, shape)
+    elif rank not in (2, 3, 4) or (rank == 4 and 1 not in (shape[1] or 1, shape[3] or 1)):
+        raise _mismatch(spec, role, "(N, H, W) or (N, 1, H, W)", shape)
+
+
+def channel_axis(spec: ModelSpec, shape: Sequence[int | None]) -> int:
+    """Where logits have their classes: 1 (NCHW) or 3 (NHWC)."""
+    n = len(spec.classes)
+    for axis in (1, 3):
+        if shape[axis] == n:
+            return axis
+    for axis in (1, 3):
+        if shape[axis] is None:
+            return axis
+    raise _mismatch(spec, "logits", f"{n} channels for {n} classes", shape)
+
+
+def _check_input(spec: ModelSpec, info: TensorInfo) -> None:
+    wanted = spec.input
+    if info.dtype != np.dtype(wanted.dtype):
+        raise InputError(f"{spec.name}: input '{info.name}' expected as {wanted.dtype}, found {info.dtype}")
+    if info.shape is None:
+        return
+    expected = image_shape(wanted)
+    fits = len(info.shape) == 4 and all(
+        want is None or have is None or want == have for want, have in zip(expected, info.shape, strict=True)
+    )
+    if not fits:
+        raise _mismatch(spec, f"input '{info.name}'", f"{wanted.layout} {_told(expected)}", info.shape)
+
+
+def image_shape(spec: InputSpec) -> tuple[int | None, ...]:
+    """The input's shape as the spec has it, None where it leaves a side open."""
+    if spec.layout == "NCHW":
+        return None, spec.channels, spec.height, spec.width
+    return None, spec.height, spec.width, spec.channels
+
+
+def _find(spec: ModelSpec, infos: Sequence[TensorInfo], name: str, what: str) -> TensorInfo:
+    for info in infos:
+        if info.name == name:
+            return info
+    found = ", ".join(f"'{info.name}'" for info in infos) or "none"
+    raise InputError(f"{spec.name}: expected {what} '{name}', found {found}")
+
+
+def _mismatch(spec: ModelSpec, what: str, expected: str, found: Sequence[int | None]) -> InputError:
+    return InputError(f"{spec.name}: {what} expected as {expected}, found {_told(found)}")
+
+
+def _told(shape: Sequence[int | None]) -> str:
+    return "(" + ", ".join("?" if side is None else str(side) for side in shape) + ")"

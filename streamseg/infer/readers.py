@@ -1,0 +1,113 @@
+"""What a network's outputs mean: a reader for each task, from tensors by role to segmentations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from streamseg.frame import Frame
+from streamseg.infer.instances import paint, read_instances
+from streamseg.infer.model.geometry import Fit
+from streamseg.infer.model.spec import ROLES, ModelSpec, Task, spec_classes
+from streamseg.infer.model.tensors import Tensor
+from streamseg.infer.model.validate import channel_axis
+from streamseg.infer.postprocess import VOID, Plane, argmax_planes, label_planes, probability_planes, strange_labels
+from streamseg.said import Said
+from streamseg.segmentation import Segmentation
+
+_log = logging.getLogger(__name__)
+Outputs = Mapping[str, Tensor]
+"""By role; the first axis counts images, of which only as many mean something as there are frames."""
+
+
+class Reader(Protocol):
+    """Reads the outputs of one model."""
+
+    def read(self, frames: Sequence[Frame], fits: Sequence[Fit], outputs: Outputs) -> Iterator[Segmentation]:
+        """One segmentation for each of `frames`, which lie in the input as `fits` say."""
+
+    def count(self, output: Tensor) -> int:
+        """How many images `output` is of."""
+
+    def cell(self, size: tuple[int, int], outputs: Outputs) -> int:
+        """How many pixels of an input of (height, width) one label covers, where that is a whole number; else 1."""
+
+
+class SemanticReader:
+    """A class for each pixel."""
+
+    def __init__(self, spec: ModelSpec, said: Said) -> None:
+        self._spec, self._said, self._classes = spec, said, spec_classes(spec)
+        self._outside = spec.ignore_index if spec.ignore_index is not None else spec.background or 0
+
+    def read(self, frames: Sequence[Frame], fits: Sequence[Fit], outputs: Outputs) -> Iterator[Segmentation]:
+        """Labels and, where the network gives them, how sure it is of each."""
+        labels, confidence = self._planes(outputs)
+        for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
+            sure = None if confidence is None else fit.undo(confidence[i], 0)
+            whole = fit.undo(labels[i], self._outside)
+            yield Segmentation(whole, self._classes, frame.index, frame.time_s, sure)
+
+    def count(self, output: Tensor) -> int:
+        """One, where there is no axis that counts."""
+        return 1 if output.ndim == 2 else int(output.shape[0])
+
+    def cell(self, size: tuple[int, int], outputs: Outputs) -> int:
+        """The ratio of the sides of input and labels."""
+        given = self._planes(outputs)[0].shape[1:]
+        cells = {side // found if side % found == 0 else 1 for side, found in zip(size, given, strict=True)}
+        return cells.pop() if len(cells) == 1 else 1
+
+    def _planes(self, outputs: Outputs) -> tuple[Plane, Plane | None]:
+        if "probability" in outputs:
+            return probability_planes(outputs["probability"])
+        sure = outputs.get("confidence")
+        confidence = None if sure is None else label_planes(sure)
+        if "logits" in outputs:
+            logits = outputs["logits"]
+            return argmax_planes(logits, channel_axis(self._spec, logits.shape)), confidence
+        return self._named(outputs["labels"]), confidence
+
+    def _named(self, output: Tensor) -> Plane:
+        """The graph's own labels; those that have no name are void, which is said."""
+        strange = strange_labels(output, len(self._classes), self._classes.ignore_index)
+        labels = label_planes(output)
+        if strange is None:
+            return labels
+        line = (
+            f"{self._spec.name}: finds label {output.reshape(-1)[strange.argmax()]}, but has names for 0 to "
+            f"{len(self._classes) - 1} alone: left undrawn and uncounted (import it again with all --classes)"
+        )
+        self._said.once(_log, logging.WARNING, line)
+        return np.where(strange.reshape(labels.shape), np.uint8(VOID), labels)
+
+
+class InstanceReader:
+    """Objects, each by itself, and labels painted from their masks at the network's own resolution."""
+
+    def __init__(self, spec: ModelSpec, said: Said) -> None:
+        self._classes, self._least = spec_classes(spec), spec.least_score
+
+    def read(self, frames: Sequence[Frame], fits: Sequence[Fit], outputs: Outputs) -> Iterator[Segmentation]:
+        """The objects of each frame."""
+        background = self._classes.background or 0
+        columns = [outputs[role] for role in ROLES["instance"]]
+        for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
+            boxes, scores, class_ids, masks = (column[i] for column in columns)
+            found = read_instances(boxes, scores, class_ids, masks, fit, self._least, len(self._classes))
+            labels = paint(found, fit.frame, (fit.target.height, fit.target.width), background)
+            yield Segmentation(labels, self._classes, frame.index, frame.time_s, None, found)
+
+    def count(self, output: Tensor) -> int:
+        """The first axis."""
+        return int(output.shape[0])
+
+    def cell(self, size: tuple[int, int], outputs: Outputs) -> int:
+        """Boxes lie on no grid."""
+        return 1
+
+
+READERS: dict[Task, Callable[[ModelSpec, Said], Reader]] = {"semantic": SemanticReader, "instance": InstanceReader}

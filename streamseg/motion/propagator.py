@@ -1,0 +1,161 @@
+"""Carries segmentations from the frames that were looked at to those that were not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from streamseg.frame import Frame
+from streamseg.motion.flow import Search, Thumbnail, look_at
+from streamseg.motion.flow_history import History
+from streamseg.motion.instances import carry_instances, no_instances
+from streamseg.motion.label_transfer import Reference, match
+from streamseg.motion.tracking import Identities
+from streamseg.segmentation import Instances, Segmentation
+
+Effort = Literal["quick", "usual", "fine"]
+
+
+class _Spent(NamedTuple):
+    """What an effort means."""
+
+    area: int
+    """Pixels of the picture in which motion is searched."""
+    reach: float
+    """Pixels around where the motion leads that vote."""
+
+
+_EFFORTS: Mapping[Effort, _Spent] = {
+    "quick": _Spent(96 * 72, 1.0),
+    "usual": _Spent(128 * 96, 2.3),
+    "fine": _Spent(264 * 198, 3.0),
+}
+_PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
+
+
+class FlowPropagator:
+    """Carries segmentations along the motion of one stream; belongs to one thread.
+
+    What is carried keeps the index and time of the frame that was looked at. Its confidence says where the motion
+    cannot be trusted: 0 where something came into the picture, 0 everywhere for a frame from more than two seconds
+    ago, which is held as it was. Across a cut nothing is known: all is background, or void where there is none, at
+    confidence 0.
+    """
+
+    def __init__(self, *, steady: bool = True, effort: Effort = "usual") -> None:
+        self._effort = _EFFORTS[effort]
+        self._history = History(Search(self._effort.area))
+        self._steady = steady
+        self._last: tuple[Segmentation, Segmentation] | None = None
+        """What was last found, and the same steadied."""
+        self._identities = Identities()
+        self._named: tuple[Segmentation, Segmentation] | None = None
+        """What was last found, and the same with its objects numbered."""
+
+    def observe(self, frame: Frame) -> None:
+        """The next frame of the stream; indices may have gaps, sizes may change."""
+        self._history.see(look_at(frame))
+
+    def carry(self, segmentation: Segmentation) -> Segmentation:
+        """`segmentation` of an observed frame, brought to the newest observed one; steadied where it is that one's."""
+        segmentation = self._with_names(segmentation)
+        if self._steady:
+            segmentation = self._steadied(segmentation)
+        if segmentation.frame_index == self._history.newest.index:
+            return segmentation
+        return _onto(self._history, self._history.newest, [segmentation], self._effort)
+
+    def _with_names(self, found: Segmentation) -> Segmentation:
+        """The same, each object with the track id of the one that it continues."""
+        if found.instances is None:
+            return found
+        if self._named is None or self._named[0] is not found:
+            last = self._named[1] if self._named and _comparable(found, self._named[1]) else None
+            before = None if last is None else _objects_at(self._history, last, found.frame_index)
+            named = self._identities.follow(found.instances, before)
+            self._named = found, dataclasses.replace(found, instances=named)
+        return self._named[1]
+
+    def _steadied(self, found: Segmentation) -> Segmentation:
+        """The same with the votes of the one before: what flickers loses, what moves does not."""
+        if self._last is None or self._last[0] is not found:
+            steady = self._with_last(found)
+            self._last = found, steady
+        return self._last[1]
+
+    def _with_last(self, found: Segmentation) -> Segmentation:
+        if self._last is None:
+            return found
+        before = self._last[1]
+        if not _comparable(found, before):
+            return found
+        now, then = (self._history.find(each.frame_index) for each in (found, before))
+        way = self._history.way(now, then) if now and then and then.index < now.index else None
+        if now is None or then is None or way is None:
+            return found
+        own = Reference(now, None, found.labels, found.confidence)
+        last = Reference(then, way, before.labels, before.confidence, _PAST_WORTH)
+        labels, confidence = match(now, [own, last], self._effort.reach)
+        return dataclasses.replace(found, labels=labels, confidence=None if found.confidence is None else confidence)
+
+    def between(
+        self, frames: Sequence[Frame], before: Segmentation | None, after: Segmentation | None
+    ) -> Iterator[Segmentation]:
+        """One segmentation for each of `frames`, all observed: they follow the frame of `before`, and the last of
+        them is that of `after`. Either is None at an end of the stream."""
+        ends = [self._with_names(one) for one in (before, after) if one is not None]
+        for frame in frames:
+            now = self._history.find(frame.index)
+            own = next((one for one in ends if one.frame_index == frame.index), None)
+            yield own or (_doubted(ends[0]) if now is None else _onto(self._history, now, ends, self._effort))
+
+
+def _onto(history: History, now: Thumbnail, found: Sequence[Segmentation], effort: _Spent) -> Segmentation:
+    """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
+    found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
+    alike = [one for one in found if _comparable(one, found[0])]
+    seen = [(one, then) for one in alike if (then := history.find(one.frame_index)) is not None]
+    if not seen:
+        return _doubted(found[0])
+    ways = [(one, then, way) for one, then in seen if (way := history.way(now, then)) is not None]
+    if not ways:
+        return _forgotten(found[0])
+    labels, confidence = match(
+        now, [Reference(then, way, one.labels, one.confidence) for one, then, way in ways], effort.reach
+    )
+    nearest, then, way = ways[0]
+    objects = nearest.instances
+    if objects is not None:
+        objects = carry_instances(objects, way, then.frame, now.frame)
+    return dataclasses.replace(nearest, labels=labels, confidence=confidence, instances=objects)
+
+
+def _comparable(one: Segmentation, other: Segmentation) -> bool:
+    """Whether labels mean the same in both: the model of a stream may be changed while it runs."""
+    return one.classes.names == other.classes.names
+
+
+def _objects_at(history: History, found: Segmentation, index: int) -> Instances | None:
+    """The objects of `found` where they are in the frame of that index; None where no way leads there."""
+    now, then = history.find(index), history.find(found.frame_index)
+    way = history.way(now, then) if now and then and then.index < now.index else None
+    if found.instances is None or now is None or then is None or way is None:
+        return None
+    return carry_instances(found.instances, way, then.frame, now.frame)
+
+
+def _doubted(segmentation: Segmentation) -> Segmentation:
+    """The same, but nothing in it is sure."""
+    return dataclasses.replace(segmentation, confidence=np.zeros_like(segmentation.labels))
+
+
+def _forgotten(segmentation: Segmentation) -> Segmentation:
+    """What is known once the picture is another one: nothing."""
+    classes, objects = segmentation.classes, segmentation.instances
+    ids = (classes.background, classes.ignore_index, 255)
+    labels = np.full_like(segmentation.labels, next(each for each in ids if each is not None))
+    objects = None if objects is None else no_instances(objects)
+    return dataclasses.replace(_doubted(segmentation), labels=labels, instances=objects)

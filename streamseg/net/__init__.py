@@ -1,0 +1,1 @@
+"""What sources and outputs share of the network: addresses, logins, connections, RTSP's messages."""

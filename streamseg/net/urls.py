@@ -1,0 +1,167 @@
+"""URLs as a person writes them, taken apart once: what is secret never gets into anything that is shown."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from streamseg.errors import InputError, printable
+from streamseg.redaction import shown, split_login
+
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_IN_PATH = "/?#%:&=~+!$,;'@()*[]"  # what stays as it was typed; all else is written as %XX
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]@/?#]+)(?::(?P<port>\d{0,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a stream is, in its parts."""
+
+    scheme: str
+    """In small letters."""
+    host: str
+    """As the network knows it, so a name in other letters as `xn--…`; an IPv6 address without its brackets."""
+    port: int | None
+    """None where none was named."""
+    path: str
+    """Path and query as they travel; empty, or begins with `/` or `?`."""
+    login: tuple[str, str] | None = field(repr=False)
+    """User and password as they are, not as a URL would write them; None where nobody is named."""
+    name: str
+    """For people: the URL without what is secret. A variable in the path stands there by its name."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port to connect to."""
+        return self.host, self.port or _PORTS.get(self.scheme, 0)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS is spoken there."""
+        return self.scheme in ("rtsps", "https")
+
+    @property
+    def bare(self) -> str:
+        """The URL without user and password."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL writes them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def moved(self, location: str) -> Address | None:
+        """Where a redirect to `location` leads; None where that is another server than this one.
+
+        The same server is the same host and port, or its default port with TLS instead of that without.
+        """
+        try:
+            joined = urljoin(f"http://{self.authority}{self.path}", location)
+            if not _WITH_SCHEME.match(location):
+                joined = f"{self.scheme}{joined[len('http') :]}"
+            parts = urlsplit(joined)
+            scheme, host = parts.scheme.lower(), _ascii(parts.hostname or "")
+            port = parts.port or _PORTS.get(scheme)
+        except ValueError:  # a host or port that is none
+            return None
+        same = (scheme, port) == (self.scheme, self.place[1])
+        safer = (self.scheme, self.place[1], scheme, port) == ("http", 80, "https", 443)
+        if host.rstrip(".") != self.host.lower().rstrip(".") or not (same or safer):
+            return None
+        path = _quoted(parts._replace(scheme="", netloc="", fragment="").geturl(), _IN_PATH)
+        return replace(self, scheme=scheme, port=self.port if same else None, path=path)
+
+
+def read_address(uri: str, environment: Mapping[str, str] | None = None) -> Address:
+    """`uri` in its parts, every `${NAME}` in it filled from `environment`, by default the process's own.
+
+    For a URL that a server sent it must be empty: `${NAME}` would tell them what it holds.
+
+    What stands in a variable is no part of the syntax: in the user and password it is taken as it is, in the path it is
+    written as %XX but for `/`, in the host it may only be a host.
+
+    Raises:
+        InputError: it is not understood, or the environment lacks a name.
+    """
+    values = os.environ if environment is None else environment
+    scheme, _, behind = uri.partition("://")
+    login, rest, certain = split_login(behind)
+    name = printable(shown(f"{scheme.lower()}://{behind}"))
+    if not certain:
+        hint = "write / and @ in a password as %2F and %40, @ in a path as %40; or give the password as ${NAME}"
+        raise InputError(f"{name}: where the password ends cannot be told", hint)
+    end = re.search(r"[/?#]", rest)
+    authority, path = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+    authority = _filled(authority, name, values, str)
+    found = _AUTHORITY.fullmatch(authority)
+    port = int(found["port"]) if found and found["port"] else None
+    if not found or port == 0 or (port or 0) > 65535:
+        raise InputError(f"{name}: not understood", f"behind {scheme}:// comes USER:PASSWORD@HOST:PORT/PATH")
+    try:
+        host = _ascii(found["host"].strip("[]"))
+    except UnicodeError:
+        raise InputError(f"{name}: no host can have that name", "parts of 1 to 63 letters with a dot between") from None
+    if scheme.lower().startswith("http"):
+        path = path.partition("#")[0]
+    name = printable(shown(f"{scheme.lower()}://{'' if login is None else '***@'}{authority}{path}"))
+    path = _quoted(_filled(path, name, values, lambda value: _quoted(value, "/")), _IN_PATH)
+    return Address(scheme.lower(), host, port, path, _read_login(login, name, values), name)
+
+
+def with_login(address: Address) -> Address:
+    """`address` with STREAMSEG_USER and STREAMSEG_PASSWORD where it names nobody itself."""
+    user = os.environ.get("STREAMSEG_USER")
+    if address.login is not None or not user:
+        return address
+    return replace(address, login=(user, os.environ.get("STREAMSEG_PASSWORD", "")))
+
+
+def _ascii(host: str) -> str:
+    """`host` as names travel (RFC 3490).
+
+    Raises:
+        UnicodeError: no host can have that name.
+    """
+    return host.encode("idna").decode()
+
+
+def _quoted(text: str, safe: str) -> str:
+    """`text` with %XX for all but letters, digits and `safe`; bytes that are no UTF-8 included."""
+    return quote(text, safe=safe, errors="surrogateescape")
+
+
+def _filled(text: str, name: str, values: Mapping[str, str], written: Callable[[str], str]) -> str:
+    """`text` with each `${NAME}` in it replaced by its value, as `written` gives it."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise InputError(f"{name}: the environment has no {match[1]}")
+        return written(values[match[1]])
+
+    return _VARIABLE.sub(value, text)
+
+
+def _read_login(text: str | None, name: str, values: Mapping[str, str]) -> tuple[str, str] | None:
+    """User and password; bytes that are no UTF-8 stay what they are, as Python's surrogates."""
+    if not text:
+        return None
+    user, _, password = text.partition(":")
+    login = _decoded(user, name, values), _decoded(password, name, values)
+    if any(character < " " for character in login[0]):
+        raise InputError(f"{name}: the user name holds a control character")
+    return login
+
+
+def _decoded(text: str, name: str, values: Mapping[str, str]) -> str:
+    """`text` with its %XX as characters; a value from the environment is none of its syntax."""
+    pieces = _VARIABLE.split(text)
+    literal = (unquote(piece, errors="surrogateescape") for piece in pieces[::2])
+    filled = (_filled(f"${{{piece}}}", name, values, str) for piece in pieces[1::2])
+    return "".join(part for pair in itertools.zip_longest(literal, filled, fillvalue="") for part in pair)

@@ -1,0 +1,164 @@
+"""What a person may ask of a source and of what is drawn: each option once, with its range and its help.
+
+Beside a range, `Meta` holds in its `extra` what help says of an option: the `group` that it stands in, what its `value`
+is called, the `choices`, the `default` in words where there is no value for it, and whether it is `rare`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from streamseg.moment import Moment
+
+MAX_MEGAPIXELS = 64.0
+"""The largest picture that is let in, unless an option says otherwise."""
+MOST_MEGAPIXELS = 1000.0
+"""The largest that an option can let in: OpenCV reads up to 2^30 pixels."""
+
+VIEW_NAMES = ("overlay", "mask", "side-by-side", "blur", "replace", "matte", "objects", "boxes", "source")
+"""Those of `streamseg.render`, which `--help` does not import; packages add more."""
+
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
+
+
+class Size(tuple[int, int]):
+    """Width and height in pixels, out of a pair or of text such as `1280x720`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, asked: str | tuple[int, int]) -> Size:
+        """`asked`: (1280, 720) or `1280x720`; each side is 1 to 99999."""
+        found = _SIZE.fullmatch("x".join(map(str, asked)) if isinstance(asked, tuple | list) else str(asked))
+        if found is None:
+            raise ValueError("expected WIDTHxHEIGHT, such as 1280x720")
+        return super().__new__(cls, map(int, found.groups()))
+
+
+_Rate = Annotated[float, Meta(gt=0, le=1000)]
+_FourLetters = Annotated[str, Meta(pattern=r"^\w{4}$", title="four letters, such as MJPG")]
+_Moment = Annotated[Moment, Meta(title="seconds, 1:30, 1:02:03.5 or 250f")]
+
+
+class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What may be asked of a source; one that has no use for an option ignores it."""
+
+    every: Annotated[
+        int,
+        Meta(ge=1, description="take only every n-th frame of the source", extra={"group": "source", "value": "N"}),
+    ] = 1
+    start: Annotated[
+        _Moment | None,
+        Meta(
+            description="where to begin: seconds, 1:30 or 1:02:03.5, or a frame as 250f",
+            extra={"group": "source", "value": "TIME"},
+        ),
+    ] = None
+    end: Annotated[
+        _Moment | None,
+        Meta(
+            description="where to stop, in the same words; a camera stops after so much",
+            extra={"group": "source", "value": "TIME"},
+        ),
+    ] = None
+
+    size: Annotated[
+        Annotated[Size, Meta(title="WIDTHxHEIGHT")] | None,
+        Meta(
+            description="what to ask of a camera or scene, in pixels",
+            extra={"group": "source", "value": "WIDTHxHEIGHT", "default": "its own"},
+        ),
+    ] = None
+    fps: Annotated[
+        _Rate | None,
+        Meta(
+            description="frames a second to ask of a camera or scene",
+            extra={"group": "source", "value": "RATE", "default": "its own"},
+        ),
+    ] = None
+    pixel_format: Annotated[
+        _FourLetters | None,
+        Meta(
+            description="four letters to ask of a camera: MJPG, YUYV, NV12",
+            extra={"group": "source", "value": "CODE", "default": "its own", "rare": True},
+        ),
+    ] = None
+    transport: Annotated[
+        Literal["tcp", "udp"],
+        Meta(description="how RTSP packets travel", extra={"group": "source", "value": "NAME", "rare": True}),
+    ] = "tcp"
+    wait: Annotated[
+        bool,
+        Meta(
+            description="wait for a live source that is away at the start",
+            extra={"group": "source", "rare": True},
+        ),
+    ] = False
+    stall_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=3600,
+            description="seconds of silence before a live source is reopened",
+            extra={"group": "source", "value": "SECONDS", "rare": True},
+        ),
+    ] = field(default=5.0, name="stall_timeout")
+    max_megapixels: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=MOST_MEGAPIXELS,
+            description="refuse larger pictures and videos before they are decoded: millions of pixels, up to 1000",
+            extra={"group": "source", "value": "NUMBER", "rare": True},
+        ),
+    ] = MAX_MEGAPIXELS
+
+    def __post_init__(self) -> None:
+        start = self.start or Moment("0")
+        if self.end is not None and not start.before(self.end):
+            raise ValueError(f"the end, {self.end}, is not behind the start, {start}")
+
+
+class RenderOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is drawn."""
+
+    view: Annotated[
+        str,
+        Meta(description="what is shown", extra={"group": "picture", "value": "NAME", "choices": VIEW_NAMES}),
+    ] = "overlay"
+    opacity: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="of the colours over the picture",
+            extra={"group": "picture", "value": "0..1"},
+        ),
+    ] = 0.5
+    background: Annotated[
+        str | None,
+        Meta(
+            description="of the view `replace`: a picture, or a colour",
+            extra={"group": "picture", "value": "FILE|COLOUR", "default": "dark grey"},
+        ),
+    ] = None
+    outline: Annotated[bool, Meta(description="draw the edges of the masks", extra={"group": "picture"})] = False
+    boxes: Annotated[
+        bool, Meta(description="draw the boxes of instances", extra={"group": "picture", "rare": True})
+    ] = True
+    legend: Annotated[
+        bool, Meta(description="draw the classes with their share of the picture", extra={"group": "picture"})
+    ] = False
+    hud: Annotated[
+        bool | None,
+        Meta(
+            description="draw frames a second, latency and drops",
+            extra={"group": "picture", "default": "in a window"},
+        ),
+    ] = None

@@ -1,0 +1,1 @@
+"""The threads that a frame walks through, and how often the network runs."""

@@ -1,0 +1,36 @@
+"""Manners of threads: who goes first, and how long an end is waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+_log = logging.getLogger(__name__)
+_NICENESS = 5
+_LOOK_UP_S = 0.1  # how often a waiting thread looks whether it is in a hurry now
+
+
+def step_behind() -> None:
+    """Lets every other thread of the process go first; threads that this one starts inherit it.
+
+    Without this a network that fills every core makes each frame wait for its turn.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def join(threads: Sequence[threading.Thread], hurried: Callable[[], bool], grace_s: float) -> None:
+    """Waits for each to end, and once `hurried` for `grace_s` more in all; who is late then is left behind."""
+    deadline_s = math.inf
+    for thread in threads:
+        while thread.is_alive() and time.monotonic() < deadline_s:
+            thread.join(_LOOK_UP_S)
+            if deadline_s == math.inf and hurried():
+                deadline_s = time.monotonic() + grace_s
+        if thread.is_alive():
+            _log.warning("%s did not end in time and is left behind", thread.name)

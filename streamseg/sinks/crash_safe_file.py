@@ -1,0 +1,185 @@
+"""Video files that survive a crash: fragments of at most a second, under a `.part` name until they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from streamseg.files import name_new, numbered
+from streamseg.provenance import sign
+from streamseg.pyav import open_input
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+
+_log = logging.getLogger(__name__)
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts"}
+# A fragment is written at every key frame and ends as a plain file when it is closed in peace.
+_FRAGMENTS = {"movflags": "hybrid_fragmented+frag_keyframe", "flush_packets": "1"}
+_CONTAINER = {
+    "mp4": _FRAGMENTS,
+    "mov": _FRAGMENTS,
+    "matroska": {"cluster_time_limit": "1000", "flush_packets": "1"},
+    "mpegts": {"flush_packets": "1"},
+}
+_SYNC_EVERY_S = 0.5  # at most, and by the clock on the wall: a file that is worked through faster must not wait
+_ROOM = 16_000_000  # bytes free before a file is begun after one that failed
+
+
+class VideoFile:
+    """A file of packets; `.part`, and locked against other runs, until it is whole.
+
+    At key frames it is made sure that the disk itself has it, so that a power cut costs hardly more than a kill.
+    """
+
+    def __init__(self, path: Path, *, replace: bool = False) -> None:
+        """Raises OSError or ValueError where nothing can be written.
+
+        Args:
+            replace: at the end it takes the place of a file that has its name, instead of a name beside it.
+        """
+        import av
+
+        self.path, self._replace = path, replace
+        self.bytes = self.pending = 0
+        """Of video so far; and frames not known to be in the file yet."""
+        self._part, self._synced_s = part_of(path), -_SYNC_EVERY_S
+        self._lock: BinaryIO | None = None
+        recover_part(self._part)
+        kind = FORMATS[path.suffix.lower()]
+        self.container = av.open(f"file:{self._part}", "w", format=kind, options=_CONTAINER[kind])
+        sign(self.container)
+
+    def mux(self, packet: Packet[Any]) -> None:
+        """Adds a packet; OSError or ValueError where it cannot be written, or the file is no longer where it was."""
+        size, key = packet.size, packet.is_keyframe
+        self.container.mux(packet)
+        if self._lock is None:  # the first packet makes the file
+            self._lock = self._part.open("rb+")
+            with contextlib.suppress(OSError):  # some network disks have no locks
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.bytes += size
+        if key and not self._part.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if key and time.monotonic() - self._synced_s >= _SYNC_EVERY_S:
+            self._sync()
+        self.pending = 1 if key else self.pending + 1
+
+    def finish(self) -> None:
+        """Makes sure all of it is on the disk, and gives the file its name."""
+        try:
+            self.container.close()
+            self._sync()
+            if self._replace:
+                self._part.replace(self.path)
+            elif (name := name_new(self._part, self.path)) != self.path:
+                _log.info("%s exists: written as %s", self.path, name)
+                self.path = name
+            _sync_folder(self.path.parent)
+        finally:
+            self._unlock()
+
+    def abandon(self) -> None:
+        """Closes what can be closed; the part stays, playable up to its last fragment."""
+        with contextlib.suppress(OSError, ValueError):
+            self.container.close()
+        self._unlock()
+        _log.info("%s holds what was recorded until now", self._part)
+
+    def _sync(self) -> None:
+        self._synced_s = time.monotonic()
+        with self._part.open("rb") as file:
+            os.fsync(file.fileno())
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def check_room(folder: Path) -> None:
+    """Raises OSError where a file that is begun now would be torn off soon."""
+    if shutil.disk_usage(folder).free < _ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def free_name(path: Path, *beside: str) -> Path:
+    """`path`, or where it is taken, also with a suffix of those `beside` it, `NAME-2`, `NAME-3` and so on."""
+    suffixes = (path.suffix, *beside)
+    return next(
+        each
+        for each in numbered(path)
+        if not any(os.path.lexists(each.with_suffix(suffix)) for suffix in suffixes) and not in_use(part_of(each))
+    )
+
+
+def in_use(part: Path) -> bool:
+    """Whether it is there, and a process that is alive holds its lock."""
+    if not part.exists():
+        return False
+    with part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return isinstance(error, BlockingIOError)
+    return False
+
+
+def part_of(path: Path) -> Path:
+    """The name that the file at `path` has while it is written."""
+    return path.with_name(path.name + ".part")
+
+
+def recover_part(part: Path) -> None:
+    """What an earlier run left behind when it was killed gets a name of its own; OSError while one is writing it.
+
+    `NAME-recovered-1.mp4` if it can be played, else `NAME.mp4.unplayable-1`, which nothing takes for a video.
+    """
+    if not part.exists():
+        return
+    if in_use(part):
+        raise OSError(errno.EBUSY, "another run is writing it")
+    if not part.stat().st_size:
+        part.unlink()
+        return
+    path, number, playable = part.with_suffix(""), 1, _playable(part)
+    pattern = f"{path.stem}-recovered-{{}}{path.suffix}" if playable else f"{path.name}.unplayable-{{}}"
+    while (kept := path.with_name(pattern.format(number))).exists():
+        number += 1
+    part.rename(kept)
+    _log.warning(
+        "%s was cut short%s: kept as %s", part.name, "" if playable else " before its first picture", kept.name
+    )
+
+
+def _playable(path: Path) -> bool:
+    """Whether a picture comes out of it."""
+    import av
+
+    try:
+        with open_input(f"file:{path}", {"protocol_whitelist": "file"}) as container:
+            stream = container.streams.video[0]  # without a codec where its description is torn off
+            return stream.codec_context is not None and next(container.decode(stream), None) is not None
+    except (av.error.FFmpegError, OSError, ValueError, IndexError):  # IndexError: there is no video in it
+        return False
+
+
+def reason(error: Exception) -> str:
+    """What the system says, without the name of the file."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)  # the new name
+    finally:
+        os.close(handle)

@@ -1,0 +1,144 @@
+"""A file of lines: under a `.part` name until all are there, and never with half a line in it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO
+
+from streamseg.files import Folder, name_new
+from streamseg.sinks.crash_safe_file import in_use, part_of
+
+_log = logging.getLogger(__name__)
+_BLOCK = 1 << 16
+
+
+class LineFile:
+    """Begun by its first line; a line that cannot be written whole is taken back."""
+
+    def __init__(self, path: Path, *, replace: bool = False) -> None:
+        """Raises OutputError where nothing can be written.
+
+        Args:
+            replace: at the end it takes the place of a file that has its name, instead of a name beside it.
+        """
+        self._path, self._part, self._replace = path, part_of(path), replace
+        self._folder = Folder(path.parent)
+        self._file: FileIO | None = None
+        self._failed = False
+
+    def write(self, line: bytes) -> None:
+        """Adds a line; OSError or OutputError where it cannot be written, or the file is no longer where it was."""
+        self._failed = True
+        if self._file is None:
+            self._folder.make()
+            self._file = _begin(self._part)
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            self._file.close()
+            self._file = None
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        before = self._file.tell()
+        try:
+            _write_all(self._file, line)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.truncate(before)
+                self._file.seek(before)
+            raise
+        self._failed = False
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Makes sure all of it is on the disk, and gives the file its name; after an error it stays a part."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        with file:  # and with it the lock
+            if self._failed:
+                _log.info("%s holds what was written until now", self._part)
+                return
+            os.fsync(file.fileno())
+            if self._replace:
+                self._part.replace(self._path)
+            elif (name := name_new(self._part, self._path)) != self._path:
+                _log.info("%s exists: written as %s", self._path, name)
+
+
+class Device:
+    """A pipe, a terminal or the like, which has its name already and keeps nothing.
+
+    OSError where it cannot be opened; waits for a reader.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+
+    def write(self, line: bytes) -> None:
+        """Adds a line; OSError where it cannot be written."""
+        _write_all(self._file, line)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Lets go of it."""
+        self._file.close()
+
+
+def is_device(path: Path) -> bool:
+    """Whether something is there that is no file to be replaced: a pipe, a terminal, /dev/full."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _write_all(file: FileIO, line: bytes) -> None:
+    """Writes all of it, however little the system takes at once."""
+    rest = memoryview(line)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _begin(part: Path) -> FileIO:
+    _keep(part)
+    file = part.open("xb", buffering=0)
+    with contextlib.suppress(OSError):  # some network disks have no locks
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def _keep(part: Path) -> None:
+    """What a killed run left gets a name of its own, without the line that it was writing; nothing is left of none."""
+    if in_use(part):
+        raise OSError(errno.EBUSY, "another run is writing it")
+    if not part.exists():
+        return
+    with part.open("rb+") as file:
+        file.truncate(_end_of_lines(file))
+    if not part.stat().st_size:
+        part.unlink()
+        return
+    path = part.with_suffix("")
+    number = 1
+    while os.path.lexists(kept := path.with_name(f"{path.stem}-recovered-{number}{path.suffix}")):
+        number += 1
+    part.rename(kept)
+    _log.warning("%s was cut short: kept as %s", part.name, kept.name)
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Where the last whole line ends, in bytes; found from the end, for the file may be large."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - _BLOCK)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -1,0 +1,150 @@
+"""Names of the files that an output writes: one file, or as many as the fields in its name have values."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from streamseg.errors import InputError
+from streamseg.frame import Frame
+from streamseg.sinks.query import without_query
+
+STEM = "{stem}"
+_DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
+_FIELD = re.compile(r"(\{stem\}|%\d*.?)")
+_FOLDERS = ("masks:", "hls:", "events:")  # whose last part is a folder as well
+_TIME_OR_NUMBER = re.compile(r"%(?=\d*[YmdHMSyj])")
+_OPTION = re.compile(r"\?(?=\w+=)")  # a question mark that would be taken for the beginning of options
+_MOST_DIGITS = 18  # a name may have 255 signs, and nobody counts further
+_NUMBER_DIGITS = 6  # of `%d`, so that files sort as they came
+
+
+class Names:
+    """A path whose last part may hold fields; those in its folder are names as they stand.
+
+    `{stem}` is the name of the picture file that a frame came from, without its suffix; `%06d` a number, `%d` one of
+    six digits; `%Y %m %d %H %M %S %y %j` the time in the machine's own zone. `%d` is the day where any other part of
+    the time stands beside it, or where there are no `numbers`. `%%` is a `%`.
+    """
+
+    def __init__(self, path: str, *, numbers: bool = True) -> None:
+        """Raises InputError for anything else behind a `%`, a second number, and fields in a folder's name."""
+        self.folder, self._name = Path(path).parent, Path(path).name
+        if _TIME_OR_NUMBER.search(str(self.folder)) and not self.folder.is_dir():
+            raise InputError(f"{path}: times and numbers may stand in the name of a file, not of its folder")
+        self._fields = _FIELD.split(self._name)[1::2]
+        self._between = _FIELD.split(self._name)[::2]
+        times = {field[1] for field in self._fields if field[1:] in _DIGITS}
+        self.timed = bool(times - {"d"}) or ("d" in times and not numbers)
+        self.stemmed = STEM in self._fields
+        numbers_in_it = sum(self._digits(field) is not None for field in self._fields)
+        self.numbered = bool(numbers_in_it)
+        known = all(field in (STEM, "%%") or field[1:] in _DIGITS or self._digits(field) for field in self._fields)
+        if not known or numbers_in_it > numbers:
+            also = "one number such as %06d, " if numbers else ""
+            raise InputError(
+                f"{path}: a name may hold {also}{STEM}, and a time in a name is made of "
+                f"{' '.join(f'%{letter}' for letter in _DIGITS)}",
+                "%% stands for a single %",
+            )
+
+    @property
+    def single(self) -> bool:
+        """Whether this is the name of one file."""
+        return not (self.timed or self.numbered or self.stemmed)
+
+    def path(self, *, number: int = 0, file: str = "", page: int | None = None, at: datetime | None = None) -> Path:
+        """The name for this number, source file (below the folder that was named, and kept below it) and time.
+
+        Of a file that holds several pictures each `page` gets its number behind the stem, or behind the one name.
+        """
+        source, behind = PurePosixPath(file), "" if page is None else f"-{page:03d}"
+        stem = source.stem + behind
+        values = (self._value(field, number, stem, at) for field in self._fields)
+        name = "".join(text for pair in zip(self._between, [*values, ""], strict=True) for text in pair)
+        if self.single and behind:
+            name = f"{Path(name).stem}{behind}{Path(name).suffix}"
+        return self.folder / source.parent / name if self.stemmed else self.folder / name
+
+    def path_of(self, frame: Frame, number: int, at: datetime | None = None) -> Path:
+        """The name for what is shown of `frame`."""
+        return self.path(number=number, file=frame.file, page=frame.page, at=at)
+
+    def own(self) -> re.Pattern[str]:
+        """What the last parts of these names look like, those of doubles and of what was cut short too."""
+        stem, dot, suffix = self._between[-1].rpartition(".")
+        known = [re.escape(text) for text in (*self._between[:-1], stem)]
+        patterns = (self._pattern(field) for field in self._fields)
+        body = "".join(text for pair in zip(known, [*patterns, ""], strict=True) for text in pair)
+        return re.compile(body + r"(-\d+)?(-recovered-\d+)?" + re.escape(dot + suffix) + r"(\.unplayable-\d+)?")
+
+    def _digits(self, field: str) -> int | None:
+        """Of a number; None where the field is none."""
+        if field == "%d":
+            return None if self.timed else _NUMBER_DIGITS
+        asked = int(field[1:-1]) if re.fullmatch(r"%\d{1,9}d", field) else _MOST_DIGITS + 1
+        return asked or _NUMBER_DIGITS if asked <= _MOST_DIGITS else None
+
+    def _value(self, field: str, number: int, stem: str, at: datetime | None) -> str:
+        if field == STEM:
+            return stem
+        if field == "%%":
+            return "%"
+        digits = self._digits(field)
+        return f"{number:0{digits}d}" if digits else (at or datetime.now()).strftime(field)
+
+    def _pattern(self, field: str) -> str:
+        if field == STEM:
+            return ".*"
+        digits = self._digits(field)
+        if digits:
+            return rf"(?P<number>\d{{{digits},}})"
+        return "%" if field == "%%" else rf"\d{{{_DIGITS[field[1]]}}}"
+
+
+def literal(path: str) -> Names:
+    """`path` as it stands, whatever is in it."""
+    folder, slash, name = path.rpartition("/")
+    return Names(f"{folder}{slash}{name.replace('%', '%%')}")
+
+
+def for_source(output: str, stem: str, *, escaped: bool = False, kept: bool = False) -> str:
+    """`output` with `{stem}` replaced by `stem`, the name of the source; everywhere, or not in its last part.
+
+    The folders in a `stem` go before the last part, unless there is a `{stem}` before it already. A sign that has a
+    meaning where it would come to stand becomes a `_`.
+
+    Args:
+        escaped: the last part may hold fields, so that a `%` in `stem` has to be told from them.
+        kept: in the last part it is left for the name of each picture, see `Names`.
+    """
+    scheme, folder, name, query = _parts(output)
+    path = PurePosixPath(_OPTION.sub("_", stem.replace("%", "_") if scheme == "hls:" else stem))
+    if not kept and STEM in name:
+        own = path.name.replace("%", "%%") if escaped else path.name
+        name = name.replace(STEM, _as_folder(path.name) if scheme in _FOLDERS else own)
+        if STEM not in folder and len(path.parts) > 1:
+            name = f"{_as_folder(path.parent)}/{name}"
+    return f"{scheme}{folder.replace(STEM, _as_folder(path))}{name}{query}"
+
+
+def _as_folder(path: object) -> str:
+    return _TIME_OR_NUMBER.sub("_", str(path))
+
+
+def with_stem(output: str) -> str:
+    """`output` with `{stem}` put into its name."""
+    scheme, folder, name, query = _parts(output)
+    if scheme in _FOLDERS:
+        return f"{scheme}{folder}{name}/{STEM}{query}"
+    head, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
+    return f"{scheme}{folder}{head}-{STEM}{dot}{suffix}{query}"
+
+
+def _parts(output: str) -> tuple[str, str, str, str]:
+    """Scheme, folder with its slash, last part, and options."""
+    body = without_query(output)
+    scheme = body[: body.find(":") + 1] if "/" not in body.partition(":")[0] else ""
+    folder, slash, name = body[len(scheme) :].rpartition("/")
+    return scheme, folder + slash, name, output[len(body) :]

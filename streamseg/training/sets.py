@@ -1,0 +1,147 @@
+"""The sets of pictures that a plan names: what is learnt from, and what is scored."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.capture.scene import SceneSource
+from streamseg.errors import InputError
+from streamseg.frame import Image
+from streamseg.options import SourceOptions
+from streamseg.training.data import VOID, Key, Labels, Pair, Pairs, find_pairs, plain_key
+from streamseg.training.groups import divide, split
+from streamseg.training.plan import Also, Folder, Plan
+from streamseg.training.scores import Judged
+
+HELD_OUT, VALIDATION, SEALED = "held out", "validation", "sealed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """One of the sets to learn from."""
+
+    pairs: Pairs
+    shown: int
+    """Pictures of it in an epoch."""
+
+
+class Sets:
+    """What a plan's folders hold, read once."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Raises InputError where pictures, masks or plan are wrong."""
+        self._data, self._names = plan.data, [entry.name for entry in plan.classes]
+        self._scratch = tempfile.mkdtemp(prefix="streamseg-")
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        self._thin = {self._number(name, "data.thin"): width for name, width in plan.data.thin.items()}
+        self.groups: list[tuple[int, ...]] = []
+        """Classes that masks of some set do not tell apart: the first is id `len(classes)`, and so on."""
+        keys = [self._key(also) for also in plan.data.also]
+        main = divide(self._find(plan.data.train), plan.data, lambda pair: pair.image)
+        pairs = self._pairs(main.learnt)
+        self.learnt = [Learnt(pairs, len(pairs) * plan.schedule.repeat)]
+        held, apart = main.held, {}
+        for also, key in zip(plan.data.also, keys, strict=True):
+            learnt, out = split(self._find(also), also.hold_out, lambda pair: pair.image)
+            pairs = self._pairs(learnt, key)
+            self.learnt.append(Learnt(pairs, also.each_epoch or len(pairs)))
+            if key is None:
+                held = held + out
+            elif out:
+                apart[also.pictures] = Judged(self._pairs(out, key), *self._folded(key, also))
+        self.judged: dict[str, Judged] = {HELD_OUT: self._judged(held)} if held else {}
+        """By name; the best epoch is picked on the first."""
+        if plan.data.validation:
+            self.judged[VALIDATION] = self._judged(self._find(plan.data.validation))
+        self.judged |= apart
+        self.sealed = self._judged(main.sealed) if main.sealed else None
+
+    def __len__(self) -> int:
+        """Pictures in an epoch."""
+        return sum(each.shown for each in self.learnt)
+
+    def __getitem__(self, index: int) -> tuple[Image, Labels]:
+        """The pair of an index that `order` gave."""
+        for each in self.learnt:
+            if index < len(each.pairs):
+                return each.pairs[index]
+            index -= len(each.pairs)
+        raise IndexError(index)
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """The pictures of an epoch, in the order in which they are shown."""
+        first = self.learnt[0]
+        chosen = [random.permutation(first.shown) % len(first.pairs)]
+        start = len(first.pairs)
+        for each in self.learnt[1:]:
+            turns = -(-each.shown // len(each.pairs))
+            chosen.append(start + (random.permutation(len(each.pairs) * turns) % len(each.pairs))[: each.shown])
+            start += len(each.pairs)
+        return chosen[0] if len(chosen) == 1 else random.permutation(np.concatenate(chosen))
+
+    def _pairs(self, pairs: Sequence[Pair], key: Key | None = None) -> Pairs:
+        key = key or plain_key(self._data, len(self._names), self._thin)
+        return Pairs(pairs, self._data, len(self._names), key)
+
+    def _judged(self, pairs: Sequence[Pair]) -> Judged:
+        return Judged(self._pairs(pairs), np.arange(256, dtype=np.uint8), self._names)
+
+    def _key(self, also: Also) -> Key | None:
+        """Numbers of a set's masks -> classes, or groups of them, which are added to `groups`."""
+        if not also.means:
+            return None
+        table = np.full(256, VOID, np.uint8)
+        for text, names in also.means.items():
+            if not text.isdecimal() or not 0 <= int(text) <= 255 or not names:
+                raise InputError(f"data.also: means: {text}: {names} maps no mask value to classes")
+            table[int(text)] = self._id(tuple(sorted(self._number(name, "data.also: means") for name in names)))
+        return Key(table, len(self._names) + len(self.groups))
+
+    def _id(self, members: tuple[int, ...]) -> int:
+        if len(members) == 1:
+            return members[0]
+        if members not in self.groups:
+            self.groups.append(members)
+        return len(self._names) + self.groups.index(members)
+
+    def _folded(self, key: Key, also: Also) -> tuple[Labels, list[str]]:
+        """Id -> number among the meanings that a set has, (256,); and how those are called."""
+        names: list[str] = []
+        table = np.full(256, VOID, np.uint8)
+        for found in sorted(set(key.table.tolist()) - {VOID}):
+            members = (found,) if found < len(self._names) else self.groups[found - len(self._names)]
+            table[[found, *members]] = len(names)
+            names.append(" or ".join(self._names[member] for member in members))
+        for name, number in zip(self._names, table, strict=False):
+            if number == VOID:
+                raise InputError(f"{also.pictures}: nothing in its masks means {name}", "leave out its hold_out")
+        return table, names
+
+    def _number(self, name: str, where: str) -> int:
+        if name not in self._names:
+            raise InputError(f"{where}: no class '{name}'", f"one of {', '.join(self._names)}")
+        return self._names.index(name)
+
+    def _find(self, folder: Folder) -> list[Pair]:
+        """The pairs of a folder, or of a generated scene (`test://?frames=100`), which is drawn to disk."""
+        if not folder.pictures.startswith("test://"):
+            own = isinstance(folder, Also) and folder.means
+            return find_pairs(self._data.root, folder, {str(VOID): VOID} if own else self._data.ids)
+        scene = SceneSource(folder.pictures, SourceOptions())
+        if scene.info.frames is None:
+            raise InputError(f"{folder.pictures}: a scene to learn from has an end", "test://?frames=100")
+        place = Path(tempfile.mkdtemp(dir=self._scratch))
+        pairs = [Pair(place / f"{i:06d}.png", place / f"{i:06d}-labels.png") for i in range(scene.info.frames)]
+        for index, pair in enumerate(pairs):
+            cv2.imwrite(str(pair.image), scene.image(index))
+            cv2.imwrite(str(pair.mask), scene.labels(index))
+        return pairs

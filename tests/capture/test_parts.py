@@ -1,0 +1,43 @@
+"""The heads of Motion JPEG's parts, in pieces of any size."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from streamseg.capture.parts import Parts
+
+_NAMED = b"--b\r\nContent-Type: image/jpeg\r\n"
+_JPEG = b"\xff\xd8\xff--\r\n--x\r\n\xff\xd9"
+
+
+class Pieces:
+    """A body that comes in pieces of `step` bytes."""
+
+    def __init__(self, data: bytes, step: int) -> None:
+        self._data, self._step = data, step
+
+    def read(self, most: int) -> bytes:
+        given, self._data = self._data[: self._step], self._data[self._step :]
+        return given
+
+
+def read(data: bytes, step: int) -> bytes:
+    parts = Parts(cast(Any, Pieces(data, step)))
+    return b"".join(iter(lambda: parts.read(7), b""))
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 10, 1000])
+def test_every_jpeg_is_called_one_and_nothing_else_is_changed(step: int) -> None:
+    length = b"Content-Length: %d\r\n" % len(_JPEG)
+    heads = [b"Content-Type: image/jpg\r\n" + length, length, b"", length + b"content-type:image/jpeg;x=y\r\n"]
+    text = b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n"
+    sent = text + b"".join(b"--b\r\n" + head + b"\r\n" + _JPEG + b"\r\n" for head in heads)
+    right = text + b"".join(_NAMED + (length if head else b"") + b"\r\n" + _JPEG + b"\r\n" for head in heads)
+    assert read(sent, step) == right
+
+
+@pytest.mark.parametrize("sent", [b"-" * 100_000, b"--a:\n" * 20_000, b"--b\r\n" * 20_000, b"\r\n--", b""])
+def test_what_is_no_head_passes_as_it_is(sent: bytes) -> None:
+    assert read(sent, 1000) == sent

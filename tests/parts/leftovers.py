@@ -1,0 +1,26 @@
+"""What a test must not leave behind: threads of ours, and open files."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.parts.patience import until
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@contextlib.contextmanager
+def nothing_left(kept_files: int = 0) -> Iterator[None]:
+    """What starts within it ends sooner or later. Threads of other tests may end meanwhile, or try their cameras."""
+    threads, files = set(threading.enumerate()), open_files()
+    yield
+
+    def new() -> set[str]:
+        return {each.name for each in set(threading.enumerate()) - threads if each.name.startswith("streamseg")}
+
+    until(lambda: not new() and open_files() <= files + kept_files, "the end of every thread, and of every file")

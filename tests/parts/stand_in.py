@@ -1,0 +1,213 @@
+"""The real pycuda on a driver that stands in for NVIDIA's: C compiled here, and the attributes of the double of a GPU.
+
+Only for a process of its own: whatever asks for libcuda.so.1 afterwards gets this one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.parts import host_kernels
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(__file__).with_name("stand_in_cuda.c")
+PARTS = ROOT / ".cache" / "gpu" / f"cp{sys.version_info.major}{sys.version_info.minor}"
+ON_PYCUDA = "STREAMSEG_TEST_PYCUDA"
+"""Set in the environment of a process whose doubles run on the real pycuda."""
+_LAUNCH_FAILED, _NO_DEVICE = 719, 100
+
+
+def part(name: str) -> Path | None:
+    """The folder of a real part that `tools/gpu_parts.py` made; None where it is not there."""
+    folder = PARTS / name
+    return folder if folder.is_dir() else None
+
+
+def compile_driver(target: Path, users: list[Path]) -> Path:
+    """libcuda.so.1 in the folder `target`; what `users` want of it and it has not answers "not supported"."""
+    wanted: set[str] = set()
+    for user in users:
+        listed = subprocess.run(
+            ["nm", "--dynamic", "--undefined-only", str(user)], capture_output=True, text=True, check=True
+        )
+        wanted |= set(re.findall(r" U (cu[A-Z]\w+)$", listed.stdout, re.MULTILINE))
+    rest = target / "rest.c"
+    rest.write_text("".join(f"__attribute__((weak)) int {name}(void) {{ return 801; }}\n" for name in sorted(wanted)))
+    library = target / "libcuda.so.1"
+    command = ["gcc", "-O1", "-w", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", str(library)]
+    subprocess.run([*command, str(SOURCE), str(rest), "-ldl", "-lpthread"], check=True)
+    return library
+
+
+def environment(folder: Path, *names: str, driver: bool = True) -> dict[str, str]:
+    """For a process with these real parts and, in `folder`, the driver that stands in; skips without the parts."""
+    missing = [name for name in names if part(name) is None]
+    if missing:
+        pytest.skip(f"without {', '.join(missing)}: python tools/gpu_parts.py")
+    found = [folder_of for name in names if (folder_of := part(name))]
+    libraries = [str(each / "lib") for each in found if (each / "lib").is_dir()]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [*found, ROOT])), "PYTHONWARNINGS": "error"}
+    if driver:
+        users = [file for each in found for file in each.glob("pycuda/_driver*.so")]
+        users += [file for each in found for file in each.glob("**/libonnxruntime_providers_cuda.so")]
+        compile_driver(folder, users)
+        libraries.append(str(folder))
+        variables["STAND_IN_KERNELS"] = str(host_kernels.compile_kernels(folder))
+    return variables | {"LD_LIBRARY_PATH": os.pathsep.join(libraries), "XDG_CACHE_HOME": str(folder / "cache")}
+
+
+class _State(ctypes.Structure):
+    """`State` of the source."""
+
+    _fields_ = [
+        *((name, ctypes.c_long) for name in (
+            "fatal", "fatal_pop", "count", "init_code", "major", "minor", "processors", "room", "held", "pages",
+            "streams", "events", "modules", "retained", "uploaded", "downloaded", "slept", "spun", "meet",
+            "most_in_flight",
+        )),
+        ("name", ctypes.c_char * 64),
+    ]  # fmt: skip
+
+
+class Driver:
+    """The library, loaded once for all tests of a process, and what it counts."""
+
+    def __init__(self, kernels: Path) -> None:
+        pycuda = part("pycuda")
+        assert pycuda, "python tools/gpu_parts.py"
+        folder = Path(tempfile.mkdtemp())
+        self.library = ctypes.CDLL(str(compile_driver(folder, [*pycuda.glob("pycuda/_driver*.so")])))
+        os.environ["STAND_IN_KERNELS"] = str(kernels)
+        self.state = _State.in_dll(self.library, "stand_in")
+        self._fresh = bytes(self.state)
+        sys.path.insert(0, str(pycuda))
+        import pycuda.driver as driver
+
+        self.pycuda, self.module = sys.modules["pycuda"], driver
+
+    def reset(self) -> None:
+        """As when it was loaded, but for the context, which is retained once."""
+        retained = self.state.retained
+        ctypes.memmove(ctypes.byref(self.state), self._fresh, len(self._fresh))
+        self.state.retained = retained
+
+
+class _Stream:
+    """A stream as the double of TensorRT puts its passes into one."""
+
+    def __init__(self, library: Any, handle: int) -> None:
+        self._library, self._handle = library, handle
+        self.waiting: list[object] = []
+        self._kept: list[object] = []
+
+    def put(self, work: Callable[[], None]) -> None:
+        held = [work]
+        callback = ctypes.CFUNCTYPE(None)(lambda: held.pop()())  # which keeps nothing alive once it was called
+        self._kept.append(callback)
+        self._library.stand_in_put(ctypes.c_void_p(self._handle), callback)
+
+
+class _Streams:
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self._known: dict[int, _Stream] = {}
+
+    def __contains__(self, handle: int) -> bool:
+        return handle != 0
+
+    def __getitem__(self, handle: int) -> _Stream:
+        return self._known.setdefault(handle, _Stream(self._library, handle))
+
+    def values(self) -> list[_Stream]:
+        return []  # whether work is under way, the driver knows alone
+
+
+class StandInGpu:
+    """What tests look at and change of a `FakeGpu`, of the driver that stands in."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver, self._state = driver, driver.state
+        driver.reset()
+        self.refuse(b"")
+        self.streams = _Streams(driver.library)
+        self.kept: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
+        self.broken: list[str] = []
+        self.kernels: dict[str, object] = {}
+        self.room_bytes = int(self._state.room)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._state, _NAMES[name])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _NAMES:
+            setattr(self._state, _NAMES[name], value)
+        elif name in _TOLD:
+            for field, told in _TOLD[name](self, value).items():
+                setattr(self._state, field, told)
+            super().__setattr__(f"_{name}", value)
+        else:
+            super().__setattr__(name, value)
+
+    @property
+    def stack(self) -> range:
+        """As long as this thread's."""
+        return range(self._driver.library.stand_in_depth())
+
+    @property
+    def capability(self) -> tuple[int, int]:
+        return int(self._state.major), int(self._state.minor)
+
+    @property
+    def lost(self) -> bool:
+        return bool(self._state.fatal)
+
+    @property
+    def held_bytes(self) -> int:
+        return int(self._state.held) + sum(self.kept.values())
+
+    def has_room(self, size: int) -> bool:
+        return bool(self.held_bytes + size <= self._room_bytes)
+
+    def refuse(self, image: bytes) -> None:
+        """Kernels that hold none for this GPU."""
+        self._refused = image
+        self._driver.library.stand_in_refuse(ctypes.c_char_p(image), ctypes.c_size_t(len(image)))
+
+    def view(self, address: int, size: int) -> Any:
+        """What lies there, which must have been allocated."""
+        assert self._driver.library.stand_in_living(ctypes.c_void_p(address), ctypes.c_size_t(size))
+        return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
+
+    def leaks(self) -> list[str]:
+        """What was not given back."""
+        state = self._state
+        counts = {"bytes of GPU memory": state.held, "page-locked": state.pages, "streams": state.streams}
+        counts |= {"events": state.events, "modules": state.modules, "on this thread's stack": len(self.stack)}
+        counts |= {"bytes of engines": sum(self.kept.values())}
+        return [f"{count} {what}" for what, count in counts.items() if count]
+
+
+_NAMES = {
+    "processors": "processors", "count": "count", "uploaded_bytes": "uploaded", "downloaded_bytes": "downloaded",
+    "most_in_flight": "most_in_flight", "slept": "slept", "spun": "spun", "fatal_pop": "fatal_pop",
+}  # fmt: skip
+_TOLD: dict[str, Callable[[StandInGpu, Any], dict[str, object]]] = {
+    "name": lambda gpu, name: {"name": name.encode()},
+    "capability": lambda gpu, pair: {"major": pair[0], "minor": pair[1]},
+    "lost": lambda gpu, lost: {"fatal": _LAUNCH_FAILED * bool(lost)},
+    "init_error": lambda gpu, text: {"init_code": _NO_DEVICE},
+    "room_bytes": lambda gpu, size: {"room": size - sum(gpu.kept.values())},
+    "meet": lambda gpu, barrier: {"meet": barrier.parties if barrier else 0},
+}

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streamseg.errors import SourceError
+from streamseg.pipeline.pipeline import Pipeline
+from streamseg.pipeline.reading import Reading
+from tests.parts import clips
+from tests.parts.fakes import CountingSource, ListSink, Marker
+from tests.parts.http_answers import Handler, say
+from tests.parts.http_server import http_server
+from tests.parts.program import run_program
+
+
+def test_what_came_of_a_file_that_breaks_off_is_shown_and_then_it_is_an_error() -> None:
+    sink = ListSink()
+    source = CountingSource(10, error=SourceError("broke off"))
+    with pytest.raises(SourceError, match="broke off"):
+        Pipeline(source, Marker, sinks=[sink], workers=2).run()
+    assert [shown.frame.index for shown in sink.shown] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    "source", [CountingSource(0, error=SourceError("gone")), CountingSource(5, live=True, error=SourceError("gone"))]
+)
+def test_without_a_frame_or_live_it_is_an_error_at_once(source: CountingSource) -> None:
+    with pytest.raises(SourceError, match="gone"):
+        list(Reading(source))
+
+
+def test_a_defect_is_an_error_at_once() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(Reading(CountingSource(5, error=ZeroDivisionError())))
+
+
+def test_a_run_over_a_film_that_breaks_off_keeps_what_came_and_says_so(tmp_path: Path) -> None:
+    film = clips.clip(tmp_path / "a.ts", format="mpegts").read_bytes()
+    rows = tmp_path / "rows.jsonl"
+
+    def cut_off(handler: Handler) -> None:
+        say(handler, 200, {"Content-Length": str(len(film))}, film[: len(film) // 2])
+
+    with http_server(cut_off) as (url, _):
+        words = ["run", f"{url}/a.ts", str(rows), "--model", "threshold"]
+        done = run_program(*words)
+    assert done.returncode == 3, done.stderr
+    assert "broke off: 0.0 of 0.0 MB came" in done.stderr
+    assert "Traceback" not in done.stderr
+    indices = [json.loads(line)["index"] for line in rows.read_text().splitlines()]
+    assert indices == list(range(len(indices)))
+    assert 10 < len(indices) < 50

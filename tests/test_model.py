@@ -1,0 +1,161 @@
+"""A model that is called with one's own frames."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import streamseg
+from streamseg.errors import InputError
+from streamseg.frame import Frame, Image
+from streamseg.infer import load_segmenter
+from streamseg.model import load
+from tests.parts.fakes import Marker
+from tests.parts.fakes import segmentation as fake
+
+
+def image(height: int = 120, width: int = 160, seed: int = 0) -> Image:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_one_image_gives_what_the_pipeline_s_own_step_finds() -> None:
+    bgr = image()
+    with load("person-wide") as model:
+        result = model(bgr)
+    segment = load_segmenter("person-wide").make(1)
+    (expected,) = segment([Frame(bgr.copy(), 0, 0.0, 0.0)])
+    segment.close()
+    assert np.array_equal(result.labels, expected.labels)
+    assert result.classes.names == model.classes.names == ("background", "person")
+    assert (result.height, result.width) == (120, 160)
+    assert result.areas().sum() == pytest.approx(1)
+
+
+def test_a_list_gives_a_list_in_order_whatever_the_sizes() -> None:
+    model = load("otsu")
+    images = [image(seed=1), image(60, 80, seed=2), image(seed=3)]
+    results = model(images)
+    assert [(result.height, result.width) for result in results] == [(120, 160), (60, 80), (120, 160)]
+    assert all(np.array_equal(a.labels, model(b).labels) for a, b in zip(results, images, strict=True))
+    assert model([]) == []
+
+
+def test_a_generator_goes_through_map() -> None:
+    assert [result.width for result in map(load("otsu"), (image() for _ in range(3)))] == [160] * 3
+
+
+def test_the_image_is_neither_copied_nor_made_read_only() -> None:
+    seen: list[Frame] = []
+    bgr = image()
+    load(Marker(seen.append))(bgr)
+    assert bgr.flags.writeable
+    assert np.shares_memory(seen[0].image, bgr)
+    assert not seen[0].image.flags.writeable
+
+
+def test_an_rgb_image_turned_round_by_a_slice_is_taken() -> None:
+    bgr = image()
+    rgb = np.ascontiguousarray(bgr[..., ::-1])
+    model = load("otsu")
+    assert np.array_equal(model(rgb[..., ::-1]).labels, model(bgr).labels)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (None, "cv2.imread and VideoCapture.read give None where they fail"),
+        (image()[..., 0], "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"),
+        (np.dstack([image(), image()[..., 0]]), "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)"),
+        (image() / 255, "of floats in 0..1: (image * 255).astype(numpy.uint8)"),
+        (np.zeros((0, 5, 3), np.uint8), "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)"),
+        ("a.png", "of a file: cv2.imread('a.png')"),
+        (Path("b.png"), "of a file: cv2.imread('b.png')"),
+        (PIL.Image.new("RGB", (4, 4)), "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"),
+    ],
+    ids=["none", "grey", "alpha", "floats", "empty", "text", "path", "pil"],
+)
+def test_what_is_no_image_is_refused_with_the_way_out(wrong: object, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load("otsu")(wrong)  # type: ignore[call-overload]
+    assert "(H, W, 3) uint8 BGR" in caught.value.message
+    if not isinstance(wrong, np.ndarray) or wrong.size:
+        assert caught.value.hint == hint
+
+
+def test_settings_and_paths_are_taken() -> None:
+    from streamseg.infer.model.catalogue import find_model
+
+    bgr = np.full((8, 8, 3), 100, np.uint8)
+    assert load("threshold", settings={"value": 50})(bgr).areas().tolist() == [0, 1]
+    assert load("threshold", settings={"value": 150})(bgr).areas().tolist() == [1, 0]
+    file = find_model("person-wide")
+    assert file is not None
+    assert load(Path(file)).name == load("person-wide").name
+
+
+def test_an_object_that_is_a_segmenter_is_a_model() -> None:
+    marker = Marker()
+    with load(marker) as model:
+        assert [result.labels[0, 0] for result in model([image(), image()])] == [0, 1]
+        assert model.name == "Marker"
+        assert load(model) is model
+    assert marker.closed
+
+
+@pytest.mark.parametrize("wrong", [7, Marker, object()], ids=["number", "class", "object"])
+def test_what_is_no_model_is_refused(wrong: object) -> None:
+    with pytest.raises(InputError, match="is no model") as caught:
+        load(wrong)  # type: ignore[arg-type]
+    assert "`classes`" in caught.value.hint
+
+
+def test_a_name_that_no_model_has_is_refused_with_one_that_is_near() -> None:
+    with pytest.raises(InputError) as caught:
+        load("persn")
+    assert "person" in caught.value.hint
+
+
+def test_a_closed_model_says_so() -> None:
+    model = load("otsu")
+    model.close()
+    model.close()
+    with pytest.raises(InputError, match="is closed"):
+        model(image())
+
+
+def test_threads_may_call_one_model_and_it_runs_one_call_at_a_time() -> None:
+    together = threading.Semaphore(1)
+
+    class Alone(Marker):
+        def __call__(self, frames: Sequence[Frame]) -> list[streamseg.Segmentation]:
+            assert together.acquire(blocking=False), "two at once"
+            found = [fake(frame) for frame in frames]
+            together.release()
+            return found
+
+    model = load(Alone())
+    found: list[streamseg.Result] = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(model(image()) for _ in range(20)), daemon=True) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 80
+
+
+def test_a_model_serves_several_live_streams_and_calls_beside_them() -> None:
+    marker = Marker()
+    model = load(marker)
+    with streamseg.open("test://", model=model) as one, streamseg.open("test://?seed=2", model=model) as other:
+        pairs = zip(one, other, range(5), strict=False)
+        assert all(model(image()) and first.frame and second.frame for first, second, _ in pairs)
+    assert not marker.closed
+    model.close()
+    assert marker.closed

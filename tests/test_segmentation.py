@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamseg.errors import InputError
+from streamseg.segmentation import Classes, find_class
+
+STREET = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
+
+
+def classes(*names: str) -> Classes:
+    return Classes(names, np.zeros((len(names), 3), np.uint8))
+
+
+def found(name: str, *names: str) -> str:
+    return names[find_class(classes(*names), name)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_called"),
+    [
+        ("car", "car"),
+        ("Cars", "car"),
+        ("vehicle", "car"),
+        ("person", "pedestrian"),
+        ("Person", "pedestrian"),
+        ("persons", "pedestrian"),
+        ("people", "pedestrian"),
+        ("human", "pedestrian"),
+        ("bicycle", "bicyclist"),
+        ("bikes", "bicyclist"),
+        ("sidewalk", "pavement"),
+        ("traffic-sign", "sign"),
+    ],
+)
+def test_a_class_is_found_by_other_words_for_it(asked: str, is_called: str) -> None:
+    assert found(asked, *STREET) == is_called
+
+
+def test_its_own_name_goes_before_any_other_word() -> None:
+    assert found("person", "pedestrian", "person") == "person"
+    assert found("Person", "person", "Person") == "Person"
+    assert found("glass", "glas", "glass") == "glass"
+    assert found("traffic_light", "traffic light") == "traffic light"
+    assert found("nuclei", "background", "nucleus") == "nucleus"
+
+
+def test_a_class_that_is_not_there_is_one_line_with_what_comes_near() -> None:
+    with pytest.raises(InputError, match=r"no class 'pedestriaan' \(did you mean pedestrian"):
+        find_class(classes(*STREET), "pedestriaan")
+    with pytest.raises(InputError, match=r"no class 'persn' \(did you mean person"):
+        find_class(classes(*STREET), "persn")
+    with pytest.raises(InputError, match=r"no class 'zebra' \(it has background, person\)"):
+        find_class(classes("background", "person"), "zebra")
+    with pytest.raises(InputError, match=r"it has c0, .*, c11 … \(200 in all\)\)$"):
+        find_class(classes(*(f"c{number}" for number in range(200))), "zebra")

@@ -1,0 +1,176 @@
+"""Requests to end: one, however often it is sent; each command ends as it should."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.signals import Signals
+from tests.parts.patience import until
+from tests.parts.program import PROGRAM, environment, hears_signals
+
+ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def started(*words: object, **more: object) -> Iterator[subprocess.Popen[str]]:
+    """The program at work, with what it says to be read."""
+    with subprocess.Popen(  # type: ignore[call-overload]
+        [*PROGRAM, *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        preexec_fn=hears_signals,
+        **more,
+    ) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+@pytest.mark.parametrize("sent", ASKED)
+@pytest.mark.parametrize("apart_s", [0.0, 0.01, 0.3])
+def test_a_signal_that_is_sent_twice_is_one_request(sent: signal.Signals, apart_s: float, tmp_path: Path) -> None:
+    video = tmp_path / "out.mp4"
+    with started("run", "test://", video, "--model", "otsu") as run:
+        until(lambda: list(tmp_path.glob("*.part")), child=run)
+        run.send_signal(sent)
+        time.sleep(apart_s)
+        run.send_signal(sent)
+        _, said = run.communicate(timeout=100)
+    assert (run.returncode, said.count("frames captured")) == (0, 1), said
+    assert list(tmp_path.iterdir()) == [video]
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 0
+
+
+@pytest.mark.slow
+def test_timeout_which_sends_its_signal_twice_leaves_a_whole_video(tmp_path: Path) -> None:
+    video = tmp_path / "out.mp4"
+    command = ["timeout", "--preserve-status", "4", *PROGRAM, "run", "test://", str(video), "--model", "otsu"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment(), check=False)
+    assert (done.returncode, done.stderr.count("frames captured")) == (0, 1), done.stderr
+    assert list(tmp_path.iterdir()) == [video]
+
+
+def test_only_one_who_asks_again_after_two_seconds_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    asked: list[bool] = []
+    left: list[int] = []
+    monkeypatch.setattr("streamseg.signals.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("streamseg.signals.os._exit", left.append)
+    with Signals() as signals, signals.calling(lambda: asked.append(True)):
+        for now_s[0] in (100.0, 100.1, 101.9):
+            signal.raise_signal(signal.SIGTERM)
+        assert (asked, left) == ([True], [])
+        now_s[0] = 102.1
+        signal.raise_signal(signal.SIGINT)
+    assert (asked, left) == ([True], [128 + signal.SIGINT])
+
+
+def test_before_and_after_it_is_watched_a_request_interrupts_once() -> None:
+    with Signals() as signals:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.number == signal.SIGTERM
+
+
+def test_an_interruption_that_python_swallowed_still_counts() -> None:
+    with Signals() as signals:
+        with contextlib.suppress(KeyboardInterrupt):  # as the clean-up of a module's import lock does
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt), signals.calling(lambda: None):
+            pass
+
+
+def test_an_import_is_finished_before_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled modules that are interrupted while they set themselves up crash later."""
+    (tmp_path / "slow_to_import.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGINT)\nfor _ in range(1000): pass\nready = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with Signals(), pytest.raises(KeyboardInterrupt):
+        importlib.import_module("slow_to_import")
+        signal.pause()
+    assert sys.modules["slow_to_import"].ready
+
+
+def test_a_terminal_that_closes_does_not_end_what_nohup_started() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+LONG = {
+    "tune": ["tune", "person", "--seconds", "600"],
+    "bench": ["bench", "person", "--seconds", "600", "--rounds", "1"],
+    "compare": ["compare", "nuclei"],
+    "eval": ["eval", "lane", "{pictures}", "{masks}"],
+    "quantise": ["quantise", "lane", "{pictures}", "{out}/q.onnx"],
+    "train": ["train", "{fifo}", "--out", "{out}"],
+    "build": ["build", "nuclei", "--for", "sm86", "--out", "{out}"],
+}
+NEEDS = {"train": "torch", "build": "tensorrt_rtx_bindings"}
+
+
+def many_pictures(folder: Path) -> None:
+    """Two folders in which work for minutes lies."""
+    for name, value in (("pictures", 100), ("masks", 1)):
+        (folder / name).mkdir()
+        first = folder / name / "0.png"
+        cv2.imwrite(str(first), np.full((360, 480), value, np.uint8))
+        for number in range(1, 3000):
+            (folder / name / f"{number}.png").hardlink_to(first)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", LONG)
+def test_an_interrupted_command_says_so_in_one_line_and_leaves_nothing_torn(
+    name: str, sent: signal.Signals, tmp_path: Path
+) -> None:
+    if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+        pytest.skip(f"needs {NEEDS[name]}")
+    many_pictures(tmp_path)
+    (out := tmp_path / "out").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    places = {name: tmp_path / name for name in ("pictures", "masks", "out", "fifo")}
+    with started(*(word.format(**places) for word in LONG[name]), cwd=out) as run:
+        if name == "build":  # which is short
+            until(lambda: list(out.iterdir()), child=run)
+        else:
+            time.sleep(2)
+        run.send_signal(sent)
+        _, said = run.communicate(timeout=100)
+    assert run.returncode == 128 + sent, said
+    assert said.splitlines()[-1] == "streamseg: interrupted"
+    assert "Traceback" not in said and "Exception ignored" not in said
+    assert [path for path in out.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_service_that_is_told_to_read_its_file_while_it_starts_goes_on() -> None:
+    code = (
+        "import os, signal, sys; import streamseg.serve.service as service; from streamseg.cli import program\n"
+        "def run(*_, **more):\n    os.kill(os.getpid(), signal.SIGHUP); print('goes on', flush=True)\n"
+        "service.run, sys.argv = run, ['streamseg', 'serve', '--config', 'site.yaml']; program()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    assert (run.returncode, run.stdout) == (0, "goes on\n"), run.stderr

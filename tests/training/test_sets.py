@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'streamseg[train]'")
+
+from torch import Tensor, nn  # noqa: E402
+
+from streamseg.errors import InputError  # noqa: E402
+from streamseg.training.semantic import Semantic  # noqa: E402
+from streamseg.training.sets import Sets  # noqa: E402
+from tests.training.scene import draw_scene, make_plan, write_scene  # noqa: E402
+
+COARSE = {
+    "pictures": "coarse/pictures",
+    "masks": "coarse/masks",
+    "means": {"7": ["class 0"], "9": ["class 1", "class 2"]},
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three pictures with all their classes, and four whose masks say 7 for the ground and 9 for anything else."""
+    write_scene(tmp_path, 3)
+    write_scene(tmp_path / "coarse", 4)
+    for number in range(4):
+        mask = np.where(draw_scene(number)[1] == 0, 7, 9).astype(np.uint8)
+        mask[:2] = 100
+        cv2.imwrite(str(tmp_path / "coarse" / "masks" / f"{number}.png"), mask)
+    return tmp_path
+
+
+def sets(root: Path, also: dict[str, Any], **data: Any) -> Sets:
+    return Sets(make_plan(root, data={"also": [also], **data}, schedule={"repeat": 2}))
+
+
+def test_an_epoch_shows_as_many_of_each_set_as_the_plan_says(root: Path) -> None:
+    found = sets(root, {**COARSE, "each_epoch": 2})
+    order = found.order(np.random.default_rng(0))
+    assert len(found) == len(order) == 3 * 2 + 2
+    assert sorted(order[order < 3]) == [0, 0, 1, 1, 2, 2]
+    assert len(set(order[order >= 3])) == 2 and order.max() < 7
+    often = sets(root, {**COARSE, "each_epoch": 9}).order(np.random.default_rng(0))
+    assert len(often) == 15 and set(often[often >= 3]) == {3, 4, 5, 6}
+    assert any(list(found.order(np.random.default_rng(seed))) != list(order) for seed in range(1, 4))
+
+
+def test_numbers_that_mean_several_classes_become_a_group(root: Path) -> None:
+    found = sets(root, COARSE)
+    assert found.groups == [(1, 2)]
+    _, labels = found[3]
+    truth = draw_scene(0)[1]
+    assert (labels[:2] == 255).all()
+    np.testing.assert_array_equal(labels[2:], np.where(truth == 0, 0, 3)[2:])
+
+
+class Says(nn.Module):
+    """Finds what it is told to, in one-hot logits."""
+
+    def __init__(self, labels: np.ndarray[Any, Any]) -> None:
+        super().__init__()
+        self._logits = nn.functional.one_hot(torch.from_numpy(labels).long(), 3).permute(2, 0, 1)[None].float()
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self._logits]
+
+
+def test_a_set_with_meanings_of_its_own_is_scored_by_them(root: Path) -> None:
+    task = Semantic(make_plan(root, data={"also": [{**COARSE, "hold_out": ["3*"]}]}))
+    assert task.checks == ["coarse/pictures"]
+    truth = draw_scene(3)[1]
+    other = np.where(truth == 1, 2, np.where(truth == 2, 1, 0))
+    scores = task.score(Says(other), "coarse/pictures")
+    assert scores["miou"] == 1.0 and set(scores) == {"miou", "accuracy", "class 0", "class 1 or class 2"}
+    assert task.score(Says(np.zeros_like(truth)), "coarse/pictures")["class 1 or class 2"] == 0
+
+
+def test_sets_that_know_all_classes_are_held_out_together(root: Path) -> None:
+    task = Semantic(
+        make_plan(
+            root,
+            data={"hold_out": ["2*"], "also": [{"pictures": "pictures", "masks": "masks", "hold_out": ["0*"]}]},
+        )
+    )
+    assert task.checks == ["held out"]
+    assert len(task) == 2 + 2
+
+
+def test_what_is_sealed_is_scored_apart(root: Path) -> None:
+    groups = {"named": "^[0-9]", "folds": 2, "sealed": ["1*"]}
+    task = Semantic(make_plan(root, data={"hold_out_groups": groups}))
+    assert task.checks == ["held out"] and len(task) == 1
+    assert task.score_sealed(Says(draw_scene(1)[1]))["miou"] == 1.0
+    assert Semantic(make_plan(root)).score_sealed(Says(draw_scene(1)[1])) == {}
+
+
+def test_cut_outs_bring_their_labels_along(root: Path) -> None:
+    plan = make_plan(root, augment={"paste": {"classes": ["class 2"], "most": 3}})
+    task = Semantic(plan)
+    shares = []
+    for seed in range(20):
+        picture, labels = task._view(0, np.random.default_rng(seed))
+        shares.append(np.mean(labels == 2))
+        off = np.abs(picture[labels == 2].astype(int) - (220, 60, 60)).max(1)
+        assert np.mean(off > 1) < 0.25  # its edges fade
+    assert max(shares) > np.mean(draw_scene(0)[1] == 2) + 0.05
+
+
+@pytest.mark.parametrize(
+    ("also", "said"),
+    [
+        ({"means": {"7": ["clas 0"]}}, "means: no class 'clas 0'"),
+        ({"means": {"x": ["class 0"]}}, "means: x: .* maps no mask value"),
+        ({"means": {"7": []}}, "means: 7: .* maps no mask value"),
+        ({"means": {"7": ["class 0"]}, "hold_out": ["1*"]}, "nothing in its masks means class 1"),
+        ({"masks": "elsewhere"}, "elsewhere: no such folder"),
+    ],
+)
+def test_wrong_meanings_are_one_clear_line(root: Path, also: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        sets(root, {**COARSE, **also})
+
+
+def test_a_thin_or_pasted_class_that_is_none_is_one_clear_line(root: Path) -> None:
+    with pytest.raises(InputError, match="data.thin: no class 'hair'"):
+        Sets(make_plan(root, data={"thin": {"hair": 3}}))
+    with pytest.raises(InputError, match="augment.paste: hair"):
+        Semantic(make_plan(root, augment={"paste": {"classes": ["hair"]}}))

@@ -1,0 +1,70 @@
+"""NVDEC through PyAV, against its own decoder on the CPU: the same pictures, how fast, and what it costs a core."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import numpy as np
+
+FRAMES, SIZE = 120, (1280, 720)
+CODECS = ("libx264", "libx265")
+
+
+def probe() -> Iterator[str]:
+    """A line for each codec and way."""
+    for codec in CODECS:
+        try:
+            data = clip(codec)
+        except Exception as error:  # of FFmpeg's
+            yield f"{codec}: cannot be encoded here: {error}"
+            continue
+        started_s = time.perf_counter()
+        expected = [planes(frame) for frame in frames(data)]
+        yield f"{codec}: CPU {len(expected) / (time.perf_counter() - started_s):.0f} frames/s, decoded and copied"
+        for name, owned in (("downloaded", False), ("left on the GPU", True)):
+            try:
+                yield f"{codec}: {name}: {decoded(data, expected, owned=owned)}"
+            except Exception as error:  # without CUDA it raises PermissionError, of FFmpeg's
+                yield f"{codec}: {name}: {type(error).__name__}: {error}"
+
+
+def decoded(data: bytes, expected: list[Any], *, owned: bool) -> str:
+    from av.codec.hwaccel import HWAccel
+
+    way = HWAccel("cuda", 0, allow_software_fallback=False, is_hw_owned=owned)
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    found = list(frames(data, hwaccel=way))
+    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    speed = f"{len(found) / wall_s:.0f} frames/s, {cpu_s / len(found) * 1e3:.2f} ms of a core a frame"
+    if owned:
+        first = found[0].planes[0]
+        return f"{speed}; {found[0].format.name} on device {first.__dlpack_device__()}, rows of {first.line_size} bytes"
+    away = max(int(np.abs(planes(one).astype(int) - other).max()) for one, other in zip(found, expected, strict=True))
+    return f"{speed}; {found[0].format.name}, at most {away} away from the CPU's"
+
+
+def clip(codec: str) -> bytes:
+    """Stripes that move."""
+    out = io.BytesIO()
+    rows, columns = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
+    with av.open(out, "w", format="mp4") as container:
+        stream: Any = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for i in range(FRAMES):
+            picture = np.stack([columns + 3 * i, rows + 2 * i, rows + columns + i], -1) % 256
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.astype(np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    return out.getvalue()
+
+
+def frames(data: bytes, **more: Any) -> Iterator[Any]:
+    with av.open(io.BytesIO(data), **more) as container:
+        yield from container.decode(video=0)
+
+
+def planes(frame: Any) -> Any:
+    return frame.reformat(format="yuv420p").to_ndarray()

@@ -1,0 +1,118 @@
+"""streamseg's kernels against OpenCV and NumPy, in outputs that held something else before."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
+from streamseg.infer.backends.tensorrt.driver import open_cuda
+from streamseg.infer.backends.tensorrt.kernels import Kernels
+from streamseg.infer.backends.tensorrt.memory import Buffers
+from streamseg.infer.backends.tensorrt.runtime import IOTensor
+from streamseg.infer.model.geometry import make_fit
+from streamseg.infer.model.spec import InputSpec
+from streamseg.infer.model.tensors import TensorInfo
+from streamseg.infer.postprocess import argmax_planes
+from streamseg.infer.preprocess import Preprocessor
+
+POISON = 0xAA
+FRAMES = [
+    ((37, 53), (64, 96)), ((120, 97), (31, 45)), ((48, 64), (48, 64)), ((1, 1), (7, 5)),
+    ((720, 1280), (288, 512)), ((1080, 1920), (513, 511)), ((2160, 3840), (544, 544)),
+]  # fmt: skip
+KINDS: list[tuple[Literal["NCHW", "NHWC"], Literal["uint8", "float32", "float16"]]] = [
+    ("NHWC", "uint8"),
+    ("NCHW", "float32"),
+    ("NHWC", "float16"),
+]
+SCORES = [(1, 2, 5, 7), (3, 21, 33, 19), (2, 1, 8, 32), (1, 256, 64, 65), (4, 19, 512, 512)]
+MOST_AWAY = 1.1  # steps of 255: OpenCV counts in eleven bits
+
+
+def probe() -> Iterator[str]:
+    """All cases, a line for each kernel."""
+    cuda = open_cuda()
+    away = [fit_away(cuda, *case) for case in fit_cases()]
+    wrong = sum(each > MOST_AWAY for each in away)
+    yield f"fit: {wrong} of {len(away)} cases wrong; at most {max(away):.2f} steps of 255 from OpenCV"
+    found = [pick_wrong(cuda, *case) for case in itertools.product(SCORES, ("float32", "float16"), (1, 3))]
+    yield f"pick: {sum(found)} of {len(found)} cases wrong"
+
+
+def wrong_kernels(cuda: CudaRuntime) -> list[str]:
+    """The same in a few cases, in words where something is wrong."""
+    few = (((720, 1280), (288, 512)), "letterbox", "rgb")
+    fits = [fit_away(cuda, *few, kind) for kind in KINDS]
+    wrong = [f"fit to {kind[1]} is wrong by {away:.2f} steps" for kind, away in zip(KINDS, fits, strict=True)]
+    wrong = [line for line, away in zip(wrong, fits, strict=True) if away > MOST_AWAY]
+    return wrong + ["pick is not argmax"] * pick_wrong(cuda, (2, 11, 96, 128), "float16", 1)
+
+
+def fit_cases() -> Iterator[Any]:
+    """Sizes, fit, colour, and layout with type."""
+    return itertools.product(FRAMES, ("stretch", "letterbox", "crop"), ("rgb", "bgr", "grey"), KINDS)
+
+
+def fit_away(cuda: CudaRuntime, sizes: Any, fit: Any, colour: Any, kind: Any) -> float:
+    """How far the kernel is from OpenCV, in steps of 255; infinite where a value is not written."""
+    frame, size = sizes
+    layout, dtype = kind
+    bytes_in = dtype == "uint8"
+    mean, std = ((0.0,), (1.0,)) if bytes_in else ((110.0,), (60.0,))
+    spec = InputSpec(layout=layout, dtype=dtype, colour=colour, fit=fit, mean=mean, std=std)
+    picture = np.random.default_rng(0).integers(0, 256, (*frame, 3), dtype=np.uint8)
+    (expected,), _ = Preprocessor(spec)([picture], size, 1)
+    found = fitted(cuda, picture, spec, size, expected).astype(np.float64)
+    away = np.abs(found - expected).max() * (1 if bytes_in else 60)
+    return float(np.inf if np.isnan(away) else away)
+
+
+def fitted(cuda: CudaRuntime, picture: Any, spec: InputSpec, size: tuple[int, int], like: Any) -> Any:
+    """`picture` fitted on the GPU to `size`, of the shape and type of `like`."""
+    fit = make_fit(spec.fit, picture.shape[:2], size)
+    seen = np.ascontiguousarray(fit.source.of(picture))
+
+    def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
+        kernels.fit(there, seen.shape[:2], fit, spec, back, stream)
+
+    return through(cuda, seen, like.nbytes, launch).view(like.dtype).reshape(like.shape)
+
+
+def pick_wrong(cuda: CudaRuntime, shape: tuple[int, ...], dtype: str, axis: int) -> bool:
+    """Whether the kernel's labels are other than NumPy's."""
+    scores = np.random.default_rng(0).normal(0, 1, shape).astype(dtype)
+    scores = np.ascontiguousarray(np.moveaxis(scores, 1, axis))
+    size = shape[2], shape[3]
+
+    def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
+        info = TensorInfo("scores", scores.shape, scores.dtype)
+        kernels.pick(IOTensor(info, scores.shape, there), axis, back, size, stream)
+
+    found = through(cuda, scores, shape[0] * size[0] * size[1], launch)
+    return not np.array_equal(found.reshape(shape[0], *size), argmax_planes(scores, axis))
+
+
+def through(cuda: CudaRuntime, array: Any, result_bytes: int, launch: Any) -> Any:
+    """What a kernel makes of `array`, (result_bytes,) u8; `launch` begins it."""
+    with cuda.current():
+        kernels, stream, buffers = Kernels(cuda), cuda.make_stream(), Buffers(cuda)
+        source, result = buffers.locked("in", array.nbytes), buffers.locked("out", result_bytes)
+        source[:] = array.reshape(-1).view(np.uint8)
+        result[:] = POISON
+        there, back = buffers.on_gpu("in", array.nbytes), buffers.on_gpu("out", result_bytes)
+        cuda.upload(back, result, stream)
+        cuda.upload(there, source, stream)
+        stream.synchronize()
+        launch(kernels, there, back, stream)
+        cuda.download(result, back, stream)
+        stream.synchronize()
+        found = result.copy()
+        del source, result
+        buffers.free()
+        kernels.close()
+        del stream
+    return found
