@@ -6,6 +6,7 @@ import re
 import runpy
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -105,7 +106,7 @@ def test_own_source() -> None:
 def test_own_output_fills_the_database(tmp_path: Path) -> None:
     lines = run("own_output.py", SCENE, "found.db", cwd=tmp_path)
     assert lines[0] == "frame 0: foreground"
-    with sqlite3.connect(tmp_path / "found.db") as database:
+    with closing(sqlite3.connect(tmp_path / "found.db")) as database:
         rows = database.execute("SELECT class, count(*), sum(share) FROM shares GROUP BY class").fetchall()
     assert [row[:2] for row in rows] == [("background", 3), ("foreground", 3)]
     assert sum(row[2] for row in rows) == pytest.approx(3)
@@ -114,7 +115,7 @@ def test_own_output_fills_the_database(tmp_path: Path) -> None:
 def test_own_output_adds_to_a_database_that_is_there(tmp_path: Path) -> None:
     for _ in range(2):
         run("own_output.py", SCENE, "found.db", cwd=tmp_path)
-    with sqlite3.connect(tmp_path / "found.db") as database:
+    with closing(sqlite3.connect(tmp_path / "found.db")) as database:
         assert database.execute("SELECT count(*) FROM shares").fetchone() == (2 * 3 * 2,)
 
 
