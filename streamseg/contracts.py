@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 from streamseg.frame import Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
 from streamseg.options import RenderOptions
+from streamseg.rules.event import Event, ZoneReading
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Planes
 
@@ -175,6 +176,10 @@ class Shown:
     timings_ms: Mapping[str, float]
     """`wait` for the network, `infer`, `render`; `age`: from decoded to shown; `carried`: how far in video time the
     mask was brought."""
+    events: tuple[Event, ...] = ()
+    """Of the rules, in this frame; and in those before it that an output was too slow for."""
+    readings: tuple[ZoneReading, ...] = ()
+    """What was measured in this frame, of each zone and line and each class there."""
 
     @property
     def image(self) -> Image:

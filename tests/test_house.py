@@ -15,7 +15,7 @@ BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
     "masks", "machine", "yuv", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
     "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
-    "hostsettings", "said",
+    "hostsettings", "said", "rules.event",
 }  # fmt: skip
 MAY_IMPORT = {
     "redaction": set(),
@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "folders": {"errors"},
     "signals": set(),
     "stdio": {"errors"},
-    "contracts": {"frame", "segmentation", "metrics", "options", "yuv"},
+    "contracts": {"frame", "segmentation", "metrics", "options", "yuv", "rules.event"},
     "entrypoints": {"errors"},
     "coco": set(),
     "hostsettings": set(),
@@ -65,6 +65,8 @@ MAY_IMPORT = {
     "motion": BASE,
     "render": BASE,
     "sinks": BASE,
+    "rules.event": set(),
+    "rules": BASE | {"motion"},
 }
 """What each place may import beside itself. What is not named here, the commands say, may import everything else."""
 EVERYTHING = {
@@ -99,9 +101,9 @@ def imports(tree: ast.AST) -> set[str]:
 
 
 def place(parts: tuple[str, ...]) -> str:
-    """The room of a module; models, backends and the scheduler are rooms of their own inside theirs."""
+    """The room of a module; models, backends, the scheduler and events are rooms of their own inside theirs."""
     inner = ".".join(parts[:2])
-    return inner if inner in {"infer.model", "infer.backends", "pipeline.scheduler"} else parts[0]
+    return inner if inner in {"infer.model", "infer.backends", "pipeline.scheduler", "rules.event"} else parts[0]
 
 
 def ours(path: Path) -> set[str]:
