@@ -16,7 +16,6 @@ from streamseg.coco import CocoAnnotation, MaskFormat, encode_rle, polygons
 from streamseg.contracts import Controls, Shown, ViewLike
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image, ImageLike, as_image, checked_image
-from streamseg.masks import draw_masks
 from streamseg.metrics import Meter
 from streamseg.options import RenderOptions
 from streamseg.render import make_renderer
@@ -176,13 +175,8 @@ class Result:
     def _objects(self, found: Instances) -> Iterator[_Region]:
         columns = zip(found.class_ids, found.scores, found.track_ids, found.boxes, strict=True)
         for i, (class_id, score, track_id, box) in enumerate(columns):
-            one = slice(i, i + 1)
-            alone = Instances(
-                found.class_ids[one], found.scores[one], found.boxes[one], found.masks[one], found.track_ids[one]
-            )
-            plane = np.zeros((self.height, self.width), bool)
-            draw_masks(plane, alone, plane.shape, np.array([True]))
-            yield _Region(int(class_id), float(score), int(track_id), box, plane)
+            mask = found.mask(i, (self.height, self.width))
+            yield _Region(int(class_id), float(score), int(track_id), box, mask)
 
     def _classes(self) -> Iterator[_Region]:
         labels, confidence = self.full_labels(), self.confidence

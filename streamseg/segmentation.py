@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
+from streamseg.masks import PlaneMask, Size, Window, box_window
 
 # Words for one thing, of which a model knows the one and a person says the other.
 _ALIKE = (
@@ -104,19 +105,47 @@ class Instances:
     """(N,) f32, 0..1."""
     boxes: NDArray[np.float32]
     """(N, 4) f32: left, top, right, bottom in pixels of the frame."""
-    masks: NDArray[np.float32]
-    """(N, m, m) f32, 0..1, over the inside of each box."""
+    masks: NDArray[np.float32] | Sequence[PlaneMask]
+    """(N, m, m) f32, 0..1, over the inside of each box; or N that say themselves where they are. See `mask`."""
     track_ids: NDArray[np.int32]
     """(N,) i32; -1 where an object is not tracked."""
 
     def __post_init__(self) -> None:
         n = len(self.class_ids)
-        shapes = (self.scores.shape, self.boxes.shape, self.track_ids.shape, self.masks.shape[:1])
-        if shapes != ((n,), (n, 4), (n,), (n,)) or self.masks.ndim != 3:
-            raise ValueError(f"{n} instances need aligned arrays, not {shapes} and masks {self.masks.shape}")
+        shapes = (self.scores.shape, self.boxes.shape, self.track_ids.shape, (len(self.masks),))
+        if shapes != ((n,), (n, 4), (n,), (n,)) or (isinstance(self.masks, np.ndarray) and self.masks.ndim != 3):
+            found = getattr(self.masks, "shape", len(self.masks))
+            raise ValueError(f"{n} instances need aligned arrays, not {shapes} and masks {found}")
 
     def __len__(self) -> int:
         return len(self.class_ids)
+
+    def mask(self, index: int, frame: Size, size: Size | None = None) -> NDArray[np.bool_]:
+        """(h, w) bool: where the object is in a frame of (height, width) `frame`; at `size`, None: at the frame's."""
+        plane = np.zeros(size or frame, bool)
+        window = self.window(index, frame, size or frame)
+        window.of(plane)[...] = window.mask
+        return plane
+
+    def window(self, index: int, frame: Size, size: Size) -> Window:
+        """The same, without what is around the object."""
+        mask, box = self.masks[index], self.boxes[index]
+        if isinstance(mask, PlaneMask):
+            return mask.window(box, frame, size)
+        return box_window(mask, box, frame, size)
+
+    def over_box(self, index: int) -> NDArray[np.float32]:
+        """(m, m) f32, 0..1: the object's mask over the inside of its box, coarse."""
+        mask = self.masks[index]
+        return mask.over_box if isinstance(mask, PlaneMask) else mask
+
+    def take(self, indices: NDArray[np.intp]) -> Instances:
+        """Those objects, in that order."""
+        masks = self.masks
+        taken = masks[indices] if isinstance(masks, np.ndarray) else tuple(masks[i] for i in indices)
+        return Instances(
+            self.class_ids[indices], self.scores[indices], self.boxes[indices], taken, self.track_ids[indices]
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

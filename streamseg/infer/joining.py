@@ -9,13 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.masks import draw_masks
+from streamseg.masks import PlaneMask
 from streamseg.segmentation import Instances
 
 Corners = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels of the frame."""
 _SAME = 0.5
 """Of what two tiles both see: objects that overlap more there, by intersection over union, are one."""
+_SIDE = 56
+"""Of the mask of an object that is put together from planes."""
 _EDGE_PX = 3
 """An object that comes so near to the edge of a tile may continue beyond it."""
 
@@ -27,7 +29,7 @@ class _Part:
     class_id: int
     score: float
     box: NDArray[np.float32]
-    mask: NDArray[np.float32]
+    mask: NDArray[np.float32] | PlaneMask
     corners: Corners
     """Of the tile."""
     cut: bool
@@ -35,10 +37,11 @@ class _Part:
     def within(self, corners: Corners) -> NDArray[np.bool_]:
         """(h, w): where it is inside `corners`."""
         left, top, right, bottom = corners
-        plane = np.zeros((bottom - top, right - left), np.uint8)
+        plane = np.zeros((bottom - top, right - left), bool)
         moved = self.box - np.array([left, top, left, top], np.float32)
-        draw_masks(plane, _instances([self], moved[None], self.mask[None]), plane.shape, np.ones(1, np.uint8))
-        return plane > 0
+        window = _instances([self], moved[None]).window(0, plane.shape, plane.shape)
+        window.of(plane)[...] = window.mask
+        return plane
 
 
 def join(found: Sequence[Instances], tiles: Sequence[Corners], frame: tuple[int, int]) -> Instances:
@@ -46,19 +49,26 @@ def join(found: Sequence[Instances], tiles: Sequence[Corners], frame: tuple[int,
     parts = [part for each, corners in zip(found, tiles, strict=True) for part in _parts(each, corners, frame)]
     joined = [_one(group) for group in _groups(parts)]
     joined.sort(key=lambda part: -part.score)
-    size = found[0].masks.shape[1:] if found else (1, 1)
-    boxes = np.array([part.box for part in joined], np.float32).reshape(-1, 4)
-    masks = np.array([part.mask for part in joined], np.float32).reshape(-1, *size)
-    return _instances(joined, boxes, masks)
+    return _instances(joined, np.array([part.box for part in joined], np.float32).reshape(-1, 4))
 
 
-def _instances(parts: Sequence[_Part], boxes: NDArray[np.float32], masks: NDArray[np.float32]) -> Instances:
+def _instances(parts: Sequence[_Part], boxes: NDArray[np.float32]) -> Instances:
     return Instances(
         np.array([part.class_id for part in parts], np.int32),
         np.array([part.score for part in parts], np.float32),
         boxes,
-        masks,
+        _masks(parts),
         np.full(len(parts), -1, np.int32),
+    )
+
+
+def _masks(parts: Sequence[_Part]) -> NDArray[np.float32] | tuple[PlaneMask, ...]:
+    boxed = [part.mask for part in parts if not isinstance(part.mask, PlaneMask)]
+    if boxed and len(boxed) == len(parts):
+        return np.array(boxed, np.float32)
+    return tuple(
+        part.mask if isinstance(part.mask, PlaneMask) else PlaneMask(part.box, part.box, part.mask, threshold=0.5)
+        for part in parts
     )
 
 
@@ -131,6 +141,6 @@ def _one(group: Sequence[_Part]) -> _Part:
     low, high = np.floor(boxes[:, :2].min(0)), np.ceil(boxes[:, 2:].max(0))
     left, top, right, bottom = corners = (*low.astype(int).tolist(), *high.astype(int).tolist())
     whole = np.logical_or.reduce([part.within(corners) for part in group])
-    size = best.mask.shape[1], best.mask.shape[0]
+    size = (_SIDE, _SIDE) if isinstance(best.mask, PlaneMask) else best.mask.shape[::-1]
     mask = np.asarray(cv2.resize(whole.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
     return _Part(best.class_id, best.score, np.array([left, top, right, bottom], np.float32), mask, corners, cut=False)

@@ -24,15 +24,14 @@ def carry_instances(instances: Instances, way: Flow, then: tuple[int, int], now:
     to_way = np.array([way.shape[1] / then[1], way.shape[0] / then[0]] * 2, np.float32)
     to_frame = np.array([now[1] / way.shape[1], now[0] / way.shape[0]] * 2, np.float32)
     boxes = np.empty_like(instances.boxes)
-    for i, (box, mask) in enumerate(zip(instances.boxes * to_way, instances.masks, strict=True)):
-        boxes[i] = _moved(box, _on_object(pairs, box, mask)) * to_frame
+    for i, box in enumerate(instances.boxes * to_way):
+        boxes[i] = _moved(box, _on_object(pairs, box, instances.over_box(i))) * to_frame
     return dataclasses.replace(instances, boxes=boxes)
 
 
 def no_instances(instances: Instances) -> Instances:
     """None of them."""
-    names = [field.name for field in dataclasses.fields(instances)]
-    return Instances(**{name: getattr(instances, name)[:0] for name in names})
+    return instances.take(np.arange(0))
 
 
 def _on_object(pairs: NDArray[np.float32], box: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:

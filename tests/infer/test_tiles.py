@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from streamseg.frame import Frame
 from streamseg.infer import load_segmenter
 from streamseg.infer.joining import join
 from streamseg.infer.tiles import lay, tiled
-from streamseg.masks import draw_masks
+from streamseg.masks import PlaneMask, draw_masks
 from streamseg.segmentation import Instances, Segmentation
 from tests.parts.clips import clip
 from tests.parts.fakes import CLASSES
@@ -178,6 +179,21 @@ def test_neighbours_that_touch_stay_two() -> None:
     )
     joined = join([both, both], [(0, 0, 60, 30), (0, 0, 61, 30)], (30, 61))
     assert sorted(joined.boxes[:, 0].tolist()) == [5, 25]
+
+
+def test_masks_that_are_planes_are_joined_and_stay_as_they_are() -> None:
+    boxed = _objects(np.pad(np.ones((20, 20), bool), 5))
+    box = boxed.boxes[0]
+    plane = PlaneMask(box, np.array([0, 0, 30, 30], np.float32), np.ones((6, 6), np.float32))
+    planes = dataclasses.replace(boxed, masks=(plane,))
+    joined = join([planes, planes], [(0, 0, 30, 30), (30, 0, 60, 30)], (30, 60))
+    assert [mask is plane for mask in joined.masks] == [True, True]
+    assert joined.mask(1, (30, 60)).sum() == 400
+    assert joined.mask(1, (30, 60))[5:25, 35:55].all()
+    cut = dataclasses.replace(planes, boxes=np.array([[2, 5, 30, 25]], np.float32))
+    rest = dataclasses.replace(planes, boxes=np.array([[0, 5, 20, 25]], np.float32))
+    (whole,) = join([cut, rest], [(0, 0, 30, 30), (15, 0, 60, 30)], (30, 60)).boxes
+    assert whole.tolist() == [2, 5, 35, 25]
 
 
 def test_where_nothing_is_found_there_are_no_objects() -> None:

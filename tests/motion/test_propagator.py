@@ -276,7 +276,9 @@ def test_nothing_is_written_into(steady: bool) -> None:
     found = [with_box(segmentation(index)) for index in range(6)]
     found = [Segmentation(f.labels, CLASSES, f.frame_index, 0.0, confidence, f.instances) for f in found]
     for each in found:
-        for array in (each.labels, confidence, each.instances.boxes, each.instances.masks):  # type: ignore[union-attr]
+        objects = each.instances
+        assert objects is not None
+        for array in (each.labels, confidence, objects.boxes, np.asarray(objects.masks)):
             array.setflags(write=False)
     for index in range(6):
         propagator.observe(frames[index])

@@ -31,7 +31,7 @@ class Backend(Protocol):
         """What `run` gives, as far as it is known before."""
 
     def run(self, feeds: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Outputs by name, valid until the next run."""
+        """Outputs by name, in arrays of their own: segmentations hold parts of them."""
 
     def close(self) -> None:
         """Frees everything; may be called twice."""
