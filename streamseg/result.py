@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg import installing
-from streamseg.coco import CocoAnnotation, MaskFormat, encode_rle, polygons
+from streamseg.coco import CocoAnnotation, MaskFormat
 from streamseg.contracts import Controls, Shown, ViewLike
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image, ImageLike, as_image, checked_image
 from streamseg.metrics import Meter
 from streamseg.options import RenderOptions
+from streamseg.regions import Region, coco_annotations, regions
 from streamseg.render import make_renderer
 from streamseg.segmentation import Classes, Instances, Segmentation
 
 if TYPE_CHECKING:
     import supervision
     from PIL.Image import Image as PilImage
-
-
-class _Region(NamedTuple):
-    """An instance, or all pixels of a class where the model finds no instances."""
-
-    class_id: int
-    score: float
-    track_id: int
-    """-1 where it is not tracked."""
-    box: NDArray[np.float32]
-    """(4,) f32: left, top, right, bottom in pixels."""
-    mask: NDArray[np.bool_]
-    """(H, W) bool."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,16 +109,16 @@ class Result:
             import supervision
         except ImportError:
             raise InputError("supervision is not installed", installing.package("supervision")) from None
-        regions = list(self._regions())
-        if not regions:
+        found, size = self._regions(), (self.height, self.width)
+        if not found:
             return supervision.Detections.empty()
-        class_ids = np.array([region.class_id for region in regions], int)
+        class_ids = np.array([region.class_id for region in found], int)
         return supervision.Detections(
-            xyxy=np.stack([region.box for region in regions]),
-            mask=np.stack([region.mask for region in regions]),
-            confidence=np.array([region.score for region in regions], np.float32),
+            xyxy=np.stack([region.box for region in found]),
+            mask=np.stack([region.plane(size) for region in found]),
+            confidence=np.array([region.score for region in found], np.float32),
             class_id=class_ids,
-            tracker_id=_tracked(regions),
+            tracker_id=_tracked(found),
             data={"class_name": np.array(self.classes.names)[class_ids]},
         )
 
@@ -144,7 +131,7 @@ class Result:
             image_id: of the image in the data set.
             masks: `rle`, compressed as `pycocotools` does it, or `polygon`, in which holes are filled.
         """
-        return [_annotation(region, image_id, masks) for region in self._regions()]
+        return coco_annotations(self._regions(), (self.height, self.width), image_id, masks)
 
     def to_pil(self) -> PilImage:
         """An indexed PIL image of mode P and the image's own size: class ids, with the classes' colours as palette."""
@@ -169,46 +156,14 @@ class Result:
             ]
         return found
 
-    def _regions(self) -> Iterator[_Region]:
-        return self._classes() if self.instances is None else self._objects(self.instances)
-
-    def _objects(self, found: Instances) -> Iterator[_Region]:
-        columns = zip(found.class_ids, found.scores, found.track_ids, found.boxes, strict=True)
-        for i, (class_id, score, track_id, box) in enumerate(columns):
-            mask = found.mask(i, (self.height, self.width))
-            yield _Region(int(class_id), float(score), int(track_id), box, mask)
-
-    def _classes(self) -> Iterator[_Region]:
-        labels, confidence = self.full_labels(), self.confidence
-        for class_id in np.unique(self.labels).tolist():
-            if class_id == self.classes.background or class_id >= len(self.classes):
-                continue
-            mask = labels == class_id
-            left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-            if not width:  # in a plane larger than the image
-                continue
-            score = 1.0 if confidence is None else float(confidence[self.labels == class_id].mean()) / 255
-            box = np.array([left, top, left + width, top + height], np.float32)
-            yield _Region(class_id, score, -1, box, mask)
+    def _regions(self) -> list[Region]:
+        return regions(self.segmentation, (self.height, self.width))
 
     def __repr__(self) -> str:
         objects = "" if self.instances is None else f", {len(self.instances)} instances"
         return f"Result({self.width}x{self.height}, {len(self.classes)} classes{objects})"
 
 
-def _tracked(regions: list[_Region]) -> NDArray[np.int_] | None:
-    ids = np.array([region.track_id for region in regions], int)
+def _tracked(found: list[Region]) -> NDArray[np.int_] | None:
+    ids = np.array([region.track_id for region in found], int)
     return ids if (ids >= 0).any() else None
-
-
-def _annotation(region: _Region, image_id: int, masks: MaskFormat) -> CocoAnnotation:
-    left, top, right, bottom = (round(float(side), 2) for side in region.box)
-    return {
-        "image_id": image_id,
-        "category_id": region.class_id,
-        "bbox": [left, top, round(right - left, 2), round(bottom - top, 2)],
-        "area": float(np.count_nonzero(region.mask)),
-        "segmentation": encode_rle(region.mask) if masks == "rle" else polygons(region.mask),
-        "score": round(region.score, 5),
-        "iscrowd": 0,
-    }

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.coco import encode_rle, polygons
+from streamseg.coco import encode_all, encode_rle, polygons
+from streamseg.masks import Window
 
 coco = pytest.importorskip("pycocotools.mask", reason="needs pycocotools to compare with")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
@@ -45,3 +46,24 @@ def test_polygons_cover_the_mask_to_the_pixel_with_its_holes_filled(mask: NDArra
     found, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(filled, found, -1, 1, cv2.FILLED)
     assert np.array_equal(drawn, filled.astype(bool))
+
+
+def test_many_masks_at_once_lie_where_their_windows_are_in_the_frame() -> None:
+    dice = np.random.default_rng(5)
+    windows = [Window(0, 0, mask) for mask in masks()] + [
+        Window(0, 0, np.zeros((0, 0), bool)),
+        Window(120, 37, dice.random((80, 50)) < 0.5),
+        Window(0, 199, np.ones((200, 1), bool)),
+        Window(0, 3, np.ones((200, 2), bool)),
+    ]
+    for window, rle in zip(windows, encode_all(windows, (200, 200)), strict=True):
+        plane = np.zeros((200, 200), np.uint8, order="F")
+        window.of(plane)[...] = window.mask
+        expected = coco.encode(plane)
+        assert rle == {"size": [200, 200], "counts": expected["counts"].decode()}
+    assert encode_all(windows) == [encode_rle(window.mask) for window in windows]
+    assert encode_all([]) == []
+
+
+def test_outlines_of_a_part_stand_where_it_is() -> None:
+    assert polygons(np.ones((2, 3), bool), 10, 20) == [[10, 20, 10, 22, 13, 22, 13, 20]]

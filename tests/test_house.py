@@ -15,7 +15,7 @@ BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
     "masks", "machine", "yuv", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
     "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
-    "hostsettings", "said", "rules.event",
+    "hostsettings", "said", "rules.event", "regions", "measure",
 }  # fmt: skip
 MAY_IMPORT = {
     "redaction": set(),
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "pyav": set(),
     "yuv": {"pyav"},
     "frame": {"errors", "yuv"},
-    "segmentation": {"errors", "frame"},
+    "segmentation": {"errors", "frame", "masks"},
     "bufferpool": {"frame"},
     "masks": {"segmentation"},
     "maskfile": {"errors", "imagefile"},
@@ -42,7 +42,9 @@ MAY_IMPORT = {
     "stdio": {"errors"},
     "contracts": {"frame", "segmentation", "metrics", "options", "yuv", "rules.event"},
     "entrypoints": {"errors"},
-    "coco": set(),
+    "coco": {"masks"},
+    "regions": {"coco", "masks", "segmentation"},
+    "measure": {"masks", "regions", "segmentation"},
     "hostsettings": set(),
     "said": set(),
     "moment": set(),

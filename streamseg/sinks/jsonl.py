@@ -7,14 +7,21 @@ from typing import Protocol
 
 import msgspec
 
+from streamseg.coco import encode_all
 from streamseg.contracts import Controls, Existing, Shown
-from streamseg.errors import OutputError, ReaderGoneError, printable
+from streamseg.errors import InputError, OutputError, ReaderGoneError, printable
 from streamseg.frame import Frame
-from streamseg.segmentation import Instances, Segmentation
+from streamseg.masks import Size
+from streamseg.measure import ClassMeasure, measure_classes
+from streamseg.regions import Region, class_regions, object_regions
+from streamseg.segmentation import Segmentation
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.linefile import Device, LineFile, is_device
 from streamseg.sinks.names import Names, literal
+from streamseg.sinks.query import split_query, without_query
 from streamseg.stdio import Rows
+
+_MASKS = ("rle", "polygon", "none")
 
 
 class JsonlSink:
@@ -26,7 +33,8 @@ class JsonlSink:
 
     def __init__(self, uri: str, controls: Controls, *, existing: Existing = "refuse") -> None:
         self._controls = controls
-        self._name = uri.removeprefix("jsonl:")
+        self._name, asked = _asked(uri)
+        self._masks, self._classes = asked.get("masks", "rle"), asked.get("classes", "none")
         self._file = _open(self._name, existing)
         self._closed = False
 
@@ -39,7 +47,7 @@ class JsonlSink:
         if self._closed:
             return
         try:
-            self._file.write(msgspec.json.encode(row(shown)) + b"\n")
+            self._file.write(msgspec.json.encode(row(shown, self._masks, self._classes)) + b"\n")
             self._file.flush()
         except (BrokenPipeError, ReaderGoneError):
             self._controls.quit = self._closed = True
@@ -58,20 +66,33 @@ class JsonlSink:
             raise OutputError(f"{self._name}: {error.strerror}") from None
 
 
-def row(shown: Shown) -> dict[str, object]:
-    """What a line holds: shares of the picture in percent, times in milliseconds, boxes in pixels."""
-    segmentation = shown.segmentation
+def row(shown: Shown, masks: str = "rle", classes: str = "none") -> dict[str, object]:
+    """What a line holds: shares of the picture in percent, times in milliseconds, boxes and masks in pixels.
+
+    Args:
+        shown: what is told of.
+        masks: of the objects, as `rle`, `polygon` or `none`.
+        classes: the masks of whole classes, in the same forms.
+    """
+    frame, segmentation = shown.frame, shown.segmentation
+    size, names = (frame.height, frame.width), segmentation.classes.names
+    areas = segmentation.areas()
+    objects = [] if segmentation.instances is None else object_regions(segmentation.instances, size)
     found: dict[str, object] = {
-        "stream": shown.frame.stream,
-        **_file(shown.frame),
-        "index": shown.frame.index,
-        "time_s": round(shown.frame.time_s, 6),
+        "stream": frame.stream,
+        **_file(frame),
+        "index": frame.index,
+        "time_s": round(frame.time_s, 6),
+        "width": frame.width,
+        "height": frame.height,
         "dropped": shown.dropped,
-        "areas_percent": _areas(segmentation),
+        "areas_percent": {name: round(share * 100, 3) for name, share in zip(names, areas.tolist(), strict=True)},
+        "classes": _classes(segmentation, measure_classes(segmentation, areas, objects, size), size, classes),
         "timings_ms": {stage: round(value, 3) for stage, value in shown.timings_ms.items()},
     }
     if segmentation.instances is not None:
-        found["instances"] = _instances(segmentation.instances, segmentation.classes.names)
+        shapes = _shapes(objects, masks)
+        found["instances"] = [_instance(*each, names) for each in zip(objects, shapes, strict=True)]
     return found
 
 
@@ -81,21 +102,45 @@ def _file(frame: Frame) -> dict[str, object]:
     return {"file": printable(frame.file), **page} if frame.file else {}
 
 
-def _areas(segmentation: Segmentation) -> dict[str, float]:
-    shares = segmentation.areas() * 100
-    return {name: round(float(share), 3) for name, share in zip(segmentation.classes.names, shares, strict=True)}
-
-
-def _instances(instances: Instances, names: tuple[str, ...]) -> list[dict[str, object]]:
-    columns = zip(instances.class_ids, instances.scores, instances.boxes, instances.track_ids, strict=True)
-    return [
-        {
-            "class": names[int(class_id)],
-            "score": round(float(score), 4),
-            "box": [round(float(value), 1) for value in box],
-            **({"track": int(track)} if track >= 0 else {}),
+def _classes(
+    segmentation: Segmentation, measured: list[ClassMeasure], size: Size, masks: str
+) -> dict[str, dict[str, object]]:
+    names = segmentation.classes.names
+    found: dict[str, dict[str, object]] = {}
+    for each in measured:
+        found[names[each.class_id]] = {
+            "largest_percent": round(each.largest * 100, 3),
+            **({} if each.confidence is None else {"confidence": round(each.confidence, 4)}),
+            **({} if each.objects is None else {"objects": each.objects}),
         }
-        for class_id, score, box, track in columns
+    if masks != "none":
+        whole = list(class_regions(segmentation, size))
+        for region, shape in zip(whole, _shapes(whole, masks), strict=True):
+            found.setdefault(names[region.class_id], {}).update(shape)
+    return found
+
+
+def _instance(region: Region, shape: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "class": names[region.class_id],
+        "score": round(region.score, 4),
+        "box": [round(side, 1) for side in region.box.tolist()],
+        **({"track": region.track_id} if region.track_id >= 0 else {}),
+        "area": region.area,
+        **shape,
+    }
+
+
+def _shapes(regions: list[Region], masks: str) -> list[dict[str, object]]:
+    """Of each its mask: COCO's run lengths over the part of the frame that begins at left, top; or outlines."""
+    if masks == "none":
+        return [{}] * len(regions)
+    if masks == "polygon":
+        return [{"polygons": region.outlines()} for region in regions]
+    windows = [region.window for region in regions]
+    return [
+        {"mask": {"left": window.left, "top": window.top, **rle}}
+        for window, rle in zip(windows, encode_all(windows), strict=True)
     ]
 
 
@@ -119,14 +164,27 @@ def _open(name: str, existing: Existing) -> _Lines:
     return LineFile(path, replace=existing == "replace")
 
 
+def _asked(uri: str) -> tuple[str, dict[str, str]]:
+    """The file, and what is asked of it.
+
+    Raises:
+        InputError: an option or its value is none.
+    """
+    name, asked = split_query(uri.removeprefix("jsonl:"), ("masks", "classes"))
+    for key, value in asked.items():
+        if value not in _MASKS:
+            raise InputError(f"{uri}: {key}={value}: not one of {', '.join(_MASKS)}")
+    return name, asked
+
+
 def _names(uri: str) -> Names | None:
-    name = uri.removeprefix("jsonl:")
+    name, _ = _asked(uri)
     return None if name == "-" or is_device(Path(name)) else literal(name)
 
 
 JSONL = OutputKind(
     forms="FILE.jsonl, -",
-    means=lambda uri: uri == "-" or uri.startswith("jsonl:") or suffix_of(uri) == ".jsonl",
+    means=lambda uri: without_query(uri) == "-" or uri.startswith("jsonl:") or suffix_of(uri) == ".jsonl",
     open=lambda uri, info, controls, existing: JsonlSink(uri, controls, existing=existing),
     names=lambda uri, inputs: _names(uri),
 )

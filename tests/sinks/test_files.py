@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -8,12 +7,11 @@ import numpy as np
 import pytest
 
 from streamseg.contracts import Controls, Shown
-from streamseg.errors import InputError, OutputError, ReaderGoneError
+from streamseg.errors import InputError, OutputError
 from streamseg.frame import Frame
 from streamseg.segmentation import Classes, Instances, Segmentation
 from streamseg.sinks import SINKS, open_sink, sink_kind
 from streamseg.sinks.images import MasksSink, indexed_png
-from streamseg.sinks.jsonl import JsonlSink, row
 from tests.parts.fakes import FILE
 
 CLASSES = Classes(("ground", "car"), np.array([[0, 0, 0], [10, 20, 230]], np.uint8), 0)
@@ -54,42 +52,6 @@ def test_an_indexed_picture_holds_the_ids_themselves(tmp_path: Path) -> None:
         assert picture.mode == "P"
         assert (np.asarray(picture) == labels).all()
         assert picture.getpalette()[3:6] == [230, 20, 10]
-
-
-def test_a_line_of_json_says_what_was_found() -> None:
-    assert row(shown(5, instances=True)) == {
-        "stream": "door",
-        "index": 5,
-        "time_s": 0.2,
-        "dropped": 2,
-        "areas_percent": {"ground": 87.5, "car": 12.5},
-        "timings_ms": {"age": 12.346},
-        "instances": [{"class": "car", "score": 0.75, "box": [1.0, 2.0, 30.0, 20.0]}],
-    }
-
-
-def test_json_lines_are_written_as_they_come(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    sink = JsonlSink(str(path), Controls())
-    for index in range(3):
-        sink.write(shown(index))
-        assert len((tmp_path / "a.jsonl.part").read_text().splitlines()) == index + 1
-    assert not path.exists()
-    sink.close()
-    assert [json.loads(line)["index"] for line in path.read_text().splitlines()] == [0, 1, 2]
-
-
-def test_a_reader_that_leaves_asks_the_run_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(_: bytes) -> None:
-        raise ReaderGoneError
-
-    monkeypatch.setattr("streamseg.stdio.write_out", gone)
-    controls = Controls()
-    sink = JsonlSink("-", controls)
-    sink.write(shown())
-    assert controls.quit
-    sink.write(shown())
-    sink.close()
 
 
 @pytest.mark.parametrize(

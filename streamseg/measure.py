@@ -1,0 +1,71 @@
+"""Numbers of what was found in a frame: of each class its share, its largest part and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.masks import Size
+from streamseg.regions import Region
+from streamseg.segmentation import Segmentation
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMeasure:
+    """A class that is in the picture; shares are of the picture, 0..1."""
+
+    class_id: int
+    area: float
+    largest: float
+    """Of its largest object, or where the model finds no objects its largest connected part, by sides and corners."""
+    confidence: float | None
+    """0..1: mean score of the objects, or mean over the pixels; None where the method cannot tell."""
+    objects: int | None
+    """How many there are; None where the model finds no objects."""
+
+
+def measure_classes(
+    segmentation: Segmentation, areas: NDArray[np.float64], objects: Sequence[Region], frame: Size
+) -> list[ClassMeasure]:
+    """Of each class in a frame of (height, width), by its id; the background is left out.
+
+    Args:
+        segmentation: what was found.
+        areas: (C,) f64, its `areas()`.
+        objects: those of the frame, where the model finds such.
+        frame: pixels.
+    """
+    if segmentation.instances is not None:
+        return _of_objects(areas, objects, frame)
+    labels, confidence = segmentation.labels, segmentation.confidence
+    found = []
+    for class_id, area in enumerate(areas.tolist()):
+        if not area or class_id == segmentation.classes.background:
+            continue
+        mask = (labels == class_id).view(np.uint8)
+        sure = None if confidence is None else cv2.mean(confidence, mask)[0] / 255
+        found.append(ClassMeasure(class_id, area, _largest(mask) / labels.size, sure, None))
+    return found
+
+
+def _of_objects(areas: NDArray[np.float64], objects: Sequence[Region], frame: Size) -> list[ClassMeasure]:
+    pixels = frame[0] * frame[1]
+    found = []
+    for class_id in sorted({region.class_id for region in objects}):
+        own = [region for region in objects if region.class_id == class_id]
+        largest = max(region.area for region in own) / pixels
+        sure = sum(region.score for region in own) / len(own)
+        found.append(ClassMeasure(class_id, float(areas[class_id]), largest, sure, len(own)))
+    return found
+
+
+def _largest(mask: NDArray[np.uint8]) -> int:
+    """Pixels of the largest connected part of `mask`, (h, w) u8, which is somewhere above 0."""
+    left, top, width, height = cv2.boundingRect(mask)
+    part = mask[top : top + height, left : left + width]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
+    return int(stats[1:, cv2.CC_STAT_AREA].max())
