@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,50 +51,73 @@ class PlaneMask:
 
     def window(self, box: NDArray[np.float32], frame: Size, size: Size) -> Window:
         """The mask of the object, now in `box`, in a plane of `size` over a `frame`; the part that holds all of it."""
-        scale = np.array([size[1] / frame[1], size[0] / frame[0]] * 2)
-        growth = np.tile((box[2:] - box[:2]) / np.maximum(self.box[2:] - self.box[:2], _LEAST_PX), 2)
-        area = (np.tile(box[:2], 2) + (self.area - np.tile(self.box[:2], 2)) * growth) * scale
-        corners = box * scale if self.cropped else self._reach(area)
-        low, high = np.maximum(np.ceil(corners[:2]), 0), np.minimum(np.ceil(corners[2:]), (size[1], size[0]))
-        x0, y0, x1, y1 = (int(side) for side in (*low, *high))
-        if x1 <= x0 or y1 <= y0:
+        left, top, right, bottom = _onto(box, self.box, self.area, frame, size)
+        x0, y0, x1, y1 = _onto(box, self.box, self.box, frame, size) if self.cropped else (left, top, right, bottom)
+        columns = _Samples(x0, x1, size[1], left, right, self.planes.shape[-1])
+        rows = _Samples(y0, y1, size[0], top, bottom, self.planes.shape[-2])
+        if not columns.pixels or not rows.pixels:
             return Window(0, 0, np.zeros((0, 0), bool))
-        columns = _Samples(np.arange(x0, x1), area[0], area[2], self.planes.shape[-1])
-        rows = _Samples(np.arange(y0, y1), area[1], area[3], self.planes.shape[-2])
-        part = self.planes[..., rows.needed, columns.needed]
-        if self.coefficients is not None:
-            part = (self.coefficients @ part.reshape(len(part), -1)).reshape(part.shape[1:])
-        return Window(y0, x0, rows.weights() @ part @ columns.weights().T > self.threshold)
+        if self.coefficients is None:
+            part = self.planes[rows.needed, columns.needed]
+        else:  # row by row: a window of all planes in one piece would have to be copied
+            by_row = self.planes[:, rows.needed, columns.needed].transpose(1, 0, 2)
+            part = np.matmul(self.coefficients[None], by_row)[:, 0]
+        return Window(rows.start, columns.start, rows.weights @ part @ columns.weights.T > self.threshold)
 
-    def _reach(self, area: NDArray[Any]) -> NDArray[Any]:
-        """The part of `area` in which scores may be above the threshold: within one value of those that are."""
-        if self.coefficients is not None:
-            return area
-        left, top, wide, high = cv2.boundingRect((self.planes > self.threshold).view(np.uint8))
-        if not wide:
-            return np.zeros(4)
-        height, width = self.planes.shape
-        shares = np.array([left - 1, top - 1, left + wide + 1, top + high + 1]) / (width, height, width, height)
-        return np.asarray(np.tile(area[:2], 2) + shares.clip(0, 1) * np.tile(area[2:] - area[:2], 2))
+
+def _onto(
+    box: NDArray[np.float32], before: NDArray[np.float32], area: NDArray[np.float32], frame: Size, size: Size
+) -> tuple[float, float, float, float]:
+    """Where `area` lies in a plane of `size` over the frame, now that the box that was `before` is `box`."""
+    (x, y, right, bottom), (x_before, y_before, right_before, bottom_before) = box.tolist(), before.tolist()
+    across = (right - x) / max(right_before - x_before, _LEAST_PX)
+    down = (bottom - y) / max(bottom_before - y_before, _LEAST_PX)
+    columns, rows = size[1] / frame[1], size[0] / frame[0]
+    x0, y0, x1, y1 = area.tolist()
+    return (
+        (x + (x0 - x_before) * across) * columns,
+        (y + (y0 - y_before) * down) * rows,
+        (x + (x1 - x_before) * across) * columns,
+        (y + (y1 - y_before) * down) * rows,
+    )
 
 
 class _Samples:
-    """Where the centres of pixels fall between the values of a plane's row or column; at its ends the last counts."""
+    """The pixels of a line from `low` to `high`, and where they fall between `count` values from `first` to `last`."""
 
-    def __init__(self, pixels: NDArray[np.int_], start: float, end: float, count: int) -> None:
-        places = ((pixels + 0.5 - start) * (count / max(end - start, _LEAST_PX)) - 0.5).clip(0, count - 1)
-        self._before = places.astype(int).clip(0, max(count - 2, 0))
-        self._share = (places - self._before).astype(np.float32)
-        self.needed = slice(int(self._before[0]), min(int(self._before[-1]) + 2, count))
-
-    def weights(self) -> NDArray[np.float32]:
+    def __init__(self, low: float, high: float, length: int, first: float, last: float, count: int) -> None:
+        self.start = max(math.ceil(low), 0)
+        self.pixels = max(min(math.ceil(high), length) - self.start, 0)
+        if not self.pixels:
+            return
+        step = count / max(last - first, _LEAST_PX)
+        # Beyond the middle of the last value it counts alone.
+        places = (np.arange(self.pixels) * step + ((self.start + 0.5 - first) * step - 0.5)).clip(0, count - 1)
+        before = places.astype(np.intp).clip(0, max(count - 2, 0))
+        self.needed = slice(int(before[0]), min(int(before[-1]) + 2, count))
+        share = places - before
+        before -= self.needed.start
+        self.weights = np.zeros((self.pixels, self.needed.stop - self.needed.start), np.float32)
         """(pixels, needed values) f32."""
-        found = np.zeros((len(self._before), self.needed.stop - self.needed.start), np.float32)
-        row, column = np.arange(len(found)), self._before - self.needed.start
-        found[row, column] = 1 - self._share
-        if found.shape[1] > 1:
-            found[row, column + 1] = self._share
-        return found
+        row = np.arange(self.pixels)
+        self.weights[row, before] = 1 - share
+        if count > 1:
+            self.weights[row, before + 1] = share
+
+
+def plane_mask(
+    box: NDArray[np.float32], area: NDArray[np.float32], plane: NDArray[np.float32], threshold: float, *, cropped: bool
+) -> PlaneMask:
+    """A mask of one `plane` (h, w), of which it keeps a copy of what may be above the threshold and no more."""
+    above = (plane > threshold).view(np.uint8)
+    left, top, wide, high = cv2.boundingRect(above)
+    height, width = plane.shape
+    # Between values and beyond the last ones scores are interpolated: one more on each side decides.
+    x0, y0 = max(left - 1, 0), max(top - 1, 0)
+    x1, y1 = min(left + wide + 1, width), min(top + high + 1, height)
+    shares = np.array([x0 / width, y0 / height, x1 / width, y1 / height])
+    part = np.tile(area[:2], 2) + shares * np.tile(area[2:] - area[:2], 2)
+    return PlaneMask(box, part.astype(np.float32), plane[y0:y1, x0:x1].copy(), None, threshold, cropped)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

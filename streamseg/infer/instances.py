@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.infer.families import Objects
 from streamseg.infer.model.geometry import Fit
-from streamseg.masks import draw_masks
+from streamseg.masks import PlaneMask, draw_masks, plane_mask
 from streamseg.segmentation import Instances
 
 
@@ -29,10 +30,7 @@ def read_instances(
     sound = (scores >= least) & (class_ids >= 0) & (class_ids < n_classes) & np.isfinite(boxes).all(1)
     kept = np.flatnonzero(sound)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    source, target = fit.source, fit.target
-    scale = np.array([source.width / target.width, source.height / target.height] * 2, np.float32)
-    moved = (boxes[kept] - np.array([target.x, target.y] * 2, np.float32)) * scale
-    moved += np.array([source.x, source.y] * 2, np.float32)
+    moved = _in_frame(boxes[kept], fit)
     height, width = fit.frame
     reaches = np.minimum(moved[:, 2:], (width, height)) - np.maximum(moved[:, :2], 0)
     inside = (reaches > 0).all(1)
@@ -44,6 +42,41 @@ def read_instances(
         masks[kept].astype(np.float32),
         np.full(len(kept), -1, np.int32),
     )
+
+
+def place(objects: Objects, fit: Fit, n_classes: int) -> Instances:
+    """`objects` of one picture in pixels of the frame, their boxes clipped to it; those outside it are left out."""
+    height, width = fit.frame
+    boxes = _in_frame(objects.boxes, fit).clip(0, (width, height, width, height))
+    ids = objects.class_ids
+    sound = (ids >= 0) & (ids < n_classes) & (boxes[:, 2:] > boxes[:, :2]).all(1)  # no comparison holds for NaN
+    kept = np.flatnonzero(sound)
+    boxes = boxes[kept].astype(np.float32)
+    area = _in_frame(np.array([[0, 0, fit.size[1], fit.size[0]]], np.float32), fit)[0]
+    return Instances(
+        ids[kept], objects.scores[kept], boxes, _masks(objects, kept, boxes, area), np.full(len(kept), -1, np.int32)
+    )
+
+
+def _masks(
+    objects: Objects, kept: NDArray[np.intp], boxes: NDArray[np.float32], area: NDArray[np.float32]
+) -> NDArray[np.float32] | tuple[PlaneMask, ...]:
+    planes, weights = objects.planes, objects.coefficients
+    if planes is None:
+        return np.ones((len(kept), 1, 1), np.float32)
+    threshold, cropped = objects.threshold, objects.cropped
+    pairs = zip(kept, boxes, strict=True)
+    if weights is None:
+        return tuple(plane_mask(box, area, planes[i], threshold, cropped=cropped) for i, box in pairs)
+    return tuple(PlaneMask(box, area, planes, weights[i], threshold, cropped) for i, box in pairs)
+
+
+def _in_frame(boxes: NDArray[Any], fit: Fit) -> NDArray[Any]:
+    """(K, 4) in pixels of the input as pixels of the frame."""
+    source, target = fit.source, fit.target
+    scale = np.array([source.width / target.width, source.height / target.height] * 2, np.float32)
+    moved = (boxes - np.array([target.x, target.y] * 2, np.float32)) * scale
+    return np.asarray(moved + np.array([source.x, source.y] * 2, np.float32))
 
 
 def paint(instances: Instances, frame: tuple[int, int], size: tuple[int, int], background: int) -> NDArray[np.uint8]:

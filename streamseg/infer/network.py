@@ -101,7 +101,8 @@ class Network:
             by_role = {role: outputs[name] for role, name in self._spec.outputs.items()}
         for role, output in by_role.items():
             check_output_shape(self._spec, role, output.shape)
-            if self._reader.count(output) != batch or not output.size:
+            nothing = not output.size and self._spec.task == "semantic"  # there may be no object
+            if self._reader.count(output) != batch or nothing:
                 raise InputError(f"{self._spec.name}: {batch} pictures in, {role} of shape {output.shape} out")
         return by_role, fits
 

@@ -8,15 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
+from streamseg.errors import InputError
 from streamseg.frame import Frame
-from streamseg.infer.instances import paint, read_instances
+from streamseg.infer.families import FAMILIES, Family, Limits
+from streamseg.infer.instances import paint, place, read_instances
 from streamseg.infer.model.geometry import Fit
-from streamseg.infer.model.spec import ROLES, ModelSpec, Task, spec_classes
+from streamseg.infer.model.spec import OBJECT_ROLES, ModelSpec, Task, spec_classes
 from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.model.validate import channel_axis
 from streamseg.infer.postprocess import VOID, Plane, argmax_planes, label_planes, probability_planes, strange_labels
 from streamseg.said import Said
-from streamseg.segmentation import Segmentation
+from streamseg.segmentation import Instances, Segmentation
 
 _log = logging.getLogger(__name__)
 Outputs = Mapping[str, Tensor]
@@ -89,17 +91,23 @@ class InstanceReader:
     """Objects, each by itself, and labels painted from their masks at the network's own resolution."""
 
     def __init__(self, spec: ModelSpec, said: Said) -> None:
-        self._classes, self._least = spec_classes(spec), spec.least_score
+        self._spec, self._classes = spec, spec_classes(spec)
+        self._family = _family(spec) if spec.family else None
+        self._limits = Limits(spec.least_score, spec.most, spec.overlap)
 
     def read(self, frames: Sequence[Frame], fits: Sequence[Fit], outputs: Outputs) -> Iterator[Segmentation]:
         """The objects of each frame."""
         background = self._classes.background or 0
-        columns = [outputs[role] for role in ROLES["instance"]]
         for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
-            boxes, scores, class_ids, masks = (column[i] for column in columns)
-            found = read_instances(boxes, scores, class_ids, masks, fit, self._least, len(self._classes))
+            found = self._objects({role: output[i] for role, output in outputs.items()}, fit)
             labels = paint(found, fit.frame, (fit.target.height, fit.target.width), background)
             yield Segmentation(labels, self._classes, frame.index, frame.time_s, None, found)
+
+    def _objects(self, outputs: Outputs, fit: Fit) -> Instances:
+        if self._family is not None:
+            return place(self._family.decode(outputs, fit.size, self._limits), fit, len(self._classes))
+        boxes, scores, class_ids, masks = (outputs[role] for role in OBJECT_ROLES)
+        return read_instances(boxes, scores, class_ids, masks, fit, self._spec.least_score, len(self._classes))
 
     def count(self, output: Tensor) -> int:
         """The first axis."""
@@ -108,6 +116,16 @@ class InstanceReader:
     def cell(self, size: tuple[int, int], outputs: Outputs) -> int:
         """Boxes lie on no grid."""
         return 1
+
+
+def _family(spec: ModelSpec) -> Family:
+    """Raises InputError where it is none, or an output of it is missing."""
+    if spec.family not in FAMILIES:
+        raise InputError(f"{spec.name}: no family '{spec.family}'", f"one of {', '.join(FAMILIES)}")
+    family = FAMILIES[spec.family]
+    if missing := [role for role in family.roles if role not in spec.outputs]:
+        raise InputError(f"{spec.name}: `outputs` of the family {spec.family} needs {' and '.join(missing)}")
+    return family
 
 
 READERS: dict[Task, Callable[[ModelSpec, Said], Reader]] = {"semantic": SemanticReader, "instance": InstanceReader}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 Side = int | None
@@ -70,6 +71,31 @@ def segmenter(
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
     )
     return _save(path, graph, opset)
+
+
+def constant(
+    path: Path,
+    outputs: dict[str, NDArray[Any]],
+    size: tuple[int, int] = (64, 64),
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """Gives the same outputs for every picture, (1, 3, H, W) f32, as a network of an exporter may."""
+    nodes = [helper.make_node("Identity", [f"{name}_value"], [name]) for name in outputs]
+    graph = helper.make_graph(
+        nodes,
+        "constant",
+        [_port("images", TensorProto.FLOAT, [1, 3, *size])],
+        [
+            _port(name, helper.np_dtype_to_tensor_dtype(value.dtype), list(value.shape))
+            for name, value in outputs.items()
+        ],
+        [numpy_helper.from_array(value, f"{name}_value") for name, value in outputs.items()],
+    )
+    _save(path, graph, 17)
+    model = onnx.load(path)
+    helper.set_model_props(model, metadata or {})
+    onnx.save(model, path)
+    return path
 
 
 def external(path: Path, location: str) -> Path:

@@ -18,9 +18,11 @@ METADATA_KEY = "streamseg"
 """Name under which an ONNX file's metadata holds a ModelSpec as JSON or YAML."""
 
 Task = Literal["semantic", "instance"]
+OBJECT_ROLES = ("boxes", "scores", "class_ids", "masks")
+"""Of a network for objects that is of no family."""
 ROLES: dict[Task, tuple[str, ...]] = {
     "semantic": ("labels", "logits", "probability", "confidence"),
-    "instance": ("boxes", "scores", "class_ids", "masks"),
+    "instance": (*OBJECT_ROLES, "anchors", "rows", "classes", "prototypes", "planes"),
 }
 """What the outputs of a network may be."""
 Layout = Literal["NCHW", "NHWC"]
@@ -78,12 +80,19 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Role to tensor. Semantic: one of `labels` (class ids), `logits` (a plane a class) or `probability` (one plane,
     0..1, of class 1), and `confidence` (u8 beside labels) where the graph has it. Instance: all of `boxes` (N, K, 4)
     in pixels of the input, `scores` (N, K) of 0..1, `class_ids` (N, K) and `masks` (N, K, m, m) of 0..1 over the
-    inside of each box."""
+    inside of each box; or those of its `family`."""
     input: InputSpec = InputSpec()
     name: str = ""
     task: Task = "semantic"
+    family: str = ""
+    """How objects are read from the outputs: a name of `infer.families`; "": they are what `outputs` says."""
     least_score: float = 0.5
     """Objects that score less, 0..1, are no objects."""
+    most: int = 300
+    """Objects in a picture, where a family is read."""
+    overlap: float | None = None
+    """Intersection over union, 0..1, beyond which the worse of two objects of one class goes; None: of all of them
+    none does."""
     colours: tuple[str, ...] | None = None
     """RGB hex, one a class; None: chosen for you."""
     background: int | None = None
@@ -115,13 +124,17 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         parse_colours(self.colours or ())
 
     def _check_instance(self) -> None:
-        for role in ROLES["instance"]:
+        for role in () if self.family else OBJECT_ROLES:
             if role not in self.outputs:
                 raise ValueError(f"`outputs` of a network for objects needs {role}")
         if self.background is None:
             raise ValueError("a network for objects needs `background`, the class of what is no object")
         if not 0 <= self.least_score <= 1:
             raise ValueError(f"`least_score` must be 0 to 1, not {self.least_score}")
+        if self.overlap is not None and not 0 <= self.overlap <= 1:
+            raise ValueError(f"`overlap` must be 0 to 1, not {self.overlap}")
+        if self.most < 1:
+            raise ValueError(f"`most` must be 1 or more, not {self.most}")
 
 
 def spec_classes(spec: ModelSpec) -> Classes:

@@ -10,8 +10,18 @@ from streamseg.errors import InputError
 from streamseg.infer.model.spec import InputSpec, ModelSpec
 from streamseg.infer.model.tensors import TensorInfo
 
-_FLOATS = ("logits", "probability", "boxes", "scores", "masks")
-_OBJECTS = {"boxes": "(N, K, 4)", "scores": "(N, K)", "class_ids": "(N, K)", "masks": "(N, K, m, m)"}
+_OBJECTS = {
+    "boxes": "(N, K, 4)",
+    "scores": "(N, K)",
+    "class_ids": "(N, K)",
+    "masks": "(N, K, m, m)",
+    "anchors": "(N, 4 + C + M, A)",
+    "rows": "(N, K, 6 + M)",
+    "classes": "(N, K, C)",
+    "prototypes": "(N, M, h, w)",
+    "planes": "(N, K, h, w)",
+}
+_FLOATS = ("logits", "probability", *(_OBJECTS.keys() - {"class_ids"}))
 
 
 def check_model(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> None:

@@ -1,0 +1,104 @@
+"""What a family of networks is: how its outputs are recognised, and how objects are read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.infer.model.tensors import Tensor
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of a graph's outputs, by name, as a run gave them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a graph that may be of a family."""
+
+    outputs: Shapes
+    size: tuple[int, int]
+    """Height, width of the picture that was fed."""
+    kind: str = ""
+    """What the exporter calls it: Ultralytics' task (`segment`), or Hugging Face's model type (`detr`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A graph that is of a family."""
+
+    family: str
+    roles: Mapping[str, str]
+    """Role to output."""
+    classes: int | None
+    """How many there are; None where the outputs do not show it."""
+
+
+def given_roles(**outputs: str | None) -> dict[str, str]:
+    """Role to output, without those that there are none for."""
+    return {role: name for role, name in outputs.items() if name is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the framework itself does unless told otherwise."""
+
+    normalise: str
+    """A normalisation of `streamseg import`."""
+    fit: str
+    pad: int = 114
+    """Grey of a letterbox's bars, 0..255."""
+    least_score: float = 0.25
+    most: int = 300
+    """Objects in a picture."""
+    overlap: float | None = None
+    """Intersection over union, 0..1, beyond which the worse of two objects of a class goes; None: none goes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Objects:
+    """What a network found in one picture, in pixels of its input."""
+
+    boxes: NDArray[np.float32]
+    """(K, 4) f32: left, top, right, bottom."""
+    scores: NDArray[np.float32]
+    """(K,) f32, 0..1."""
+    class_ids: NDArray[np.int32]
+    """(K,) i32."""
+    planes: NDArray[np.float32] | None = None
+    """(K, h, w) f32 scores over the whole input, or (c, h, w) prototypes of them; None: the boxes are the masks."""
+    coefficients: NDArray[np.float32] | None = None
+    """(K, c) f32: of the prototypes."""
+    threshold: float = 0.0
+    """Scores of the planes above it are the object."""
+    cropped: bool = True
+    """Whether a mask ends at its box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Which objects count."""
+
+    least_score: float
+    most: int
+    overlap: float | None
+
+
+class Family(Protocol):
+    """Networks whose outputs are read alike."""
+
+    name: str
+    title: str
+    """For people: what exports such networks."""
+    roles: tuple[str, ...]
+    """What its outputs are, those that every network of it has."""
+    defaults: Defaults
+
+    def recognise(self, seen: Seen) -> Recognised | None:
+        """The graph as one of this family; None where it is none."""
+
+    def decode(self, outputs: Mapping[str, Tensor], size: tuple[int, int], limits: Limits) -> Objects:
+        """The objects of one picture of (height, width) `size`, best first, from its part of each output by role."""
