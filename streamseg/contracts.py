@@ -216,6 +216,19 @@ class Sink(SimpleSink, Protocol):
         """How many frames of those it was given it could not write; 0 by default."""
 
 
+@runtime_checkable
+class Delivers(Protocol):
+    """A sink that keeps messages until their receiver has them, and tries again by itself."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the receiver does not have yet."""
+
+    @property
+    def lost(self) -> int:
+        """Messages that it will never have: too many waited, or it refused them."""
+
+
 @dataclass(slots=True)
 class Controls:
     """What a viewer changes while a stream runs: written by a window, read by renderer and pipeline."""

@@ -26,6 +26,15 @@ def tuned_folder() -> Path | None:
     return _below(platformdirs.user_cache_path, "tuned")
 
 
+def messages_folder() -> Path | None:
+    """`messages` in `$STREAMSEG_STATE`, in the folder that systemd gives a service, or in the user's state folder.
+
+    None where there is none of them.
+    """
+    given = os.environ.get("STREAMSEG_STATE") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given) / "messages" if given else _below(platformdirs.user_state_path, "messages")
+
+
 def needed(folder: Path | None, variable: str) -> Path:
     """`folder`, to be written into.
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from streamseg.errors import OutputError
-from streamseg.folders import engines_folder, models_folder, needed, tuned_folder
+from streamseg.folders import engines_folder, messages_folder, models_folder, needed, tuned_folder
 
-VARIABLES = ("STREAMSEG_MODELS", "STREAMSEG_ENGINES", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+VARIABLES = (
+    "STREAMSEG_MODELS", "STREAMSEG_ENGINES", "STREAMSEG_STATE", "STATE_DIRECTORY", "XDG_DATA_HOME", "XDG_CACHE_HOME",
+    "XDG_STATE_HOME",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +26,12 @@ def test_they_lie_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     found = [models_folder(), engines_folder(), tuned_folder()]
     assert found == [Path("/data/streamseg/models"), Path("/cache/streamseg/engines"), Path("/cache/streamseg/tuned")]
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert messages_folder() == Path("/state/streamseg/messages")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/streamseg:/var/lib/more")
+    assert messages_folder() == Path("/var/lib/streamseg/messages")
+    monkeypatch.setenv("STREAMSEG_STATE", "/data")
+    assert messages_folder() == Path("/data/messages")
     monkeypatch.setenv("STREAMSEG_MODELS", "/mine")
     monkeypatch.setenv("STREAMSEG_ENGINES", "/built")
     assert [models_folder(), engines_folder()] == [Path("/mine"), Path("/built")]
@@ -32,6 +41,7 @@ def test_else_they_lie_in_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("HOME", str(tmp_path))
     assert models_folder() == tmp_path / ".local/share/streamseg/models"
     assert tuned_folder() == tmp_path / ".cache/streamseg/tuned"
+    assert messages_folder() == tmp_path / ".local/state/streamseg/messages"
 
 
 def test_a_user_without_a_home_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +50,7 @@ def test_a_user_without_a_home_has_none(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", nobody)
-    assert [models_folder(), engines_folder(), tuned_folder()] == [None, None, None]
+    assert [models_folder(), engines_folder(), tuned_folder(), messages_folder()] == [None] * 4
     assert os.path.expanduser("~") == "~"  # noqa: PTH111 - so that this is what is tested
     with pytest.raises(OutputError, match="no home.*STREAMSEG_MODELS"):
         needed(models_folder(), "STREAMSEG_MODELS")

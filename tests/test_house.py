@@ -76,15 +76,16 @@ EVERYTHING = {
 }  # fmt: skip
 # A thread for each stage, each connection, each stream of a service; the upper bound of the benchmark may contain
 # nothing of what it is compared with. An asynchronous loop waits for its frames in one. Standard error is written by a
-# thread because its reader may read nothing.
+# thread because its reader may read nothing. Each receiver of messages has one, which waits for it.
 MAY_THREAD = {
     "pipeline/pipeline.py", "pipeline/threads.py", "capture/reconnect.py", "capture/rtspproxy.py", "serve/stream.py",
-    "bench/upper_bound.py", "stdio.py", "stream.py",
+    "bench/upper_bound.py", "sinks/delivery/sender.py", "stdio.py", "stream.py",
 }  # fmt: skip
 # Called by several threads, or waiting for another, start none; TensorRT's listener tells apart what they hear.
 MAY_LOCK = {
     "handoff.py", "hostsettings.py", "metrics.py", "capture/backoff.py", "infer/batching.py",
     "infer/backends/tensorrt/engines.py", "infer/backends/tensorrt/library.py", "said.py", "serve/supervisor.py",
+    "sinks/delivery/queue.py",
 }  # fmt: skip
 MAY_ASK_THE_DATE = {"sinks/retention.py"}  # files know their age by the calendar alone
 MAY_RUN_PROGRAMS = {"bench/subprocess_loop.py"}  # a peer in an interpreter that a person names

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from streamseg.errors import InputError, printable
 from streamseg.redaction import shown, split_login
 
-_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
+_ENCRYPTED = ("rtsps", "https", "mqtts")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _IN_PATH = "/?#%:&=~+!$,;'@()*[]"  # what stays as it was typed; all else is written as %XX
@@ -44,7 +45,7 @@ class Address:
     @property
     def encrypted(self) -> bool:
         """Whether TLS is spoken there."""
-        return self.scheme in ("rtsps", "https")
+        return self.scheme in _ENCRYPTED
 
     @property
     def bare(self) -> str:
@@ -113,6 +114,15 @@ def read_address(uri: str, environment: Mapping[str, str] | None = None) -> Addr
     name = printable(shown(f"{scheme.lower()}://{'' if login is None else '***@'}{authority}{path}"))
     path = _quoted(_filled(path, name, values, lambda value: _quoted(value, "/")), _IN_PATH)
     return Address(scheme.lower(), host, port, path, _read_login(login, name, values), name)
+
+
+def filled(text: str, name: str) -> str:
+    """`text` with each `${NAME}` in it from the environment; `name` is what it belongs to, for people.
+
+    Raises:
+        InputError: the environment lacks one.
+    """
+    return _filled(text, name, os.environ, str)
 
 
 def with_login(address: Address) -> Address:

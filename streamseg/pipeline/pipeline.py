@@ -80,7 +80,7 @@ class Pipeline:
         self.pace = pace or InferenceScheduler("quality", source.info)
         self.workers = 1 if live else workers
         depth = 1 if live else max(_FILE_DEPTH, batch)
-        self.source, self._reading = source, Reading(source)
+        self.source, self.sinks, self._reading = source, sinks, Reading(source)
         self.controls = controls or Controls()
         self._make_segmenter, self._render, self._make_propagator = make_segmenter, render, make_propagator
         self._sinks = [sink for sink in sinks if not sink.blocking]
@@ -117,7 +117,7 @@ class Pipeline:
     def close(self) -> None:
         """Closes source and outputs of a pipeline that nobody iterates over."""
         self.source.close()
-        for sink in (*self._sinks, *(sink for sink, _ in self._blocking)):
+        for sink in self.sinks:
             sink.close()
 
     def metrics(self) -> Metrics:

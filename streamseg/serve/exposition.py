@@ -72,14 +72,22 @@ def _state(readings: list[tuple[str, Reading]]) -> Iterator[Metric]:
     events = CounterMetricFamily(
         "streamseg_source_events", "What the source met and got over, such as reconnects.", labels=["stream", "event"]
     )
+    waiting = GaugeMetricFamily(
+        "streamseg_messages_waiting", "Messages about events that receivers do not have yet.", labels=["stream"]
+    )
+    lost = CounterMetricFamily(
+        "streamseg_messages_lost", "Those that they will never have: too many waited, or refused.", labels=["stream"]
+    )
     for name, reading in readings:
+        waiting.add_metric([name], reading.messages[0])
+        lost.add_metric([name], reading.messages[1])
         ready.add_metric([name], reading.ready)
         restarts.add_metric([name], reading.restarts)
         if reading.age_s is not None:
             age.add_metric([name], reading.age_s)
         for event in dict.fromkeys(["reconnects", *reading.events]):
             events.add_metric([name, event], reading.events.get(event, 0))
-    yield from (ready, age, restarts, events)
+    yield from (ready, age, restarts, events, waiting, lost)
 
 
 def _stages(streams: list[Stream]) -> Metric:

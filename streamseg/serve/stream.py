@@ -23,6 +23,7 @@ from streamseg.redaction import redact, shown
 from streamseg.said import Said
 from streamseg.serve.latest_result import Latest
 from streamseg.serve.log import STREAM
+from streamseg.sinks import messages
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.5
@@ -49,6 +50,8 @@ class Reading:
     events: Mapping[str, int]
     """What the source counted, summed over restarts: `reconnects`, `stalls`, `decode_errors`."""
     restarts: int
+    messages: tuple[int, int] = (0, 0)
+    """About events: how many wait for their receivers, and how many those will never have."""
 
 
 class Stream:
@@ -65,6 +68,7 @@ class Stream:
         self._error, self._failed_s = "", 0.0
         self._past: Counter[str] = Counter()
         self._unwritten = self._restarts = 0
+        self._messages = 0, 0  # that wait on disk between two runs, and that earlier runs lost
         self._thread = threading.Thread(target=self._live, name=f"streamseg-stream-{name}", daemon=True)
 
     def start(self) -> None:
@@ -102,6 +106,7 @@ class Stream:
             metrics=self._meter.read(self._unwritten + (pipeline.metrics().unwritten if pipeline else 0)),
             events=self._past + Counter(pipeline.source.counters if pipeline else {}),
             restarts=self._restarts,
+            messages=self._count_messages(pipeline),
         )
 
     def _live(self) -> None:
@@ -147,6 +152,13 @@ class Stream:
         if pipeline is not None:
             self._past += Counter(pipeline.source.counters)
             self._unwritten += pipeline.metrics().unwritten
+            self._messages = self._count_messages(pipeline)
+
+    def _count_messages(self, pipeline: Pipeline | None) -> tuple[int, int]:
+        if pipeline is None:
+            return self._messages
+        waiting, lost = messages(pipeline.sinks)
+        return waiting, self._messages[1] + lost
 
     def _wait(self, error: Exception, wait_s: float) -> None:
         known = isinstance(error, StreamsegError)

@@ -90,6 +90,7 @@ def row(stream: Stream) -> dict[str, object]:
         "fps": round(metrics.fps, 1) if reading.state == "running" else 0.0,
         "restarts": reading.restarts,
         "events": dict(reading.events),
+        "messages": {"waiting": reading.messages[0], "lost": reading.messages[1]},
         "frames": {
             "captured": metrics.captured,
             "shown": metrics.shown,

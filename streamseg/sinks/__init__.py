@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from streamseg import entrypoints
-from streamseg.contracts import Controls, Existing, Sink
+from streamseg.contracts import Controls, Delivers, Existing, Sink
 from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.segmentation import Classes, find_class
@@ -22,6 +22,7 @@ from streamseg.sinks.publish import PUBLISH
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.segments import SEGMENTS
 from streamseg.sinks.video import VIDEO
+from streamseg.sinks.webhook import WEBHOOK
 from streamseg.sinks.window import WINDOW
 
 _log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ SINKS: dict[str, OutputKind] = {
     "segments": SEGMENTS,
     "events": EVENTS,
     "publish": PUBLISH,
+    "webhook": WEBHOOK,
     "hls": HLS,
     "pictures": IMAGES,
     "masks": MASKS,
@@ -113,6 +115,13 @@ def open_sink(uri: str, info: StreamInfo, controls: Controls, *, existing: Exist
     return retrying(sink_kind(uri).open(uri, info, controls, existing), info)
 
 
+def messages(sinks: Iterable[Sink]) -> tuple[int, int]:
+    """How many messages wait for the receivers among `sinks`, and how many those will never have."""
+    delivering = [sink for sink in sinks if isinstance(sink, Delivers)]
+    return sum(sink.waiting for sink in delivering), sum(sink.lost for sink in delivering)
+
+
 def retrying(sink: Sink, info: StreamInfo) -> Sink:
     """`sink`; on a live stream one that fails later is tried again, where it has a thread of its own to wait in."""
-    return Retrying(sink) if info.live and sink.blocking and not isinstance(sink, Retrying) else sink
+    by_itself = isinstance(sink, Retrying | Delivers)
+    return Retrying(sink) if info.live and sink.blocking and not by_itself else sink

@@ -82,7 +82,7 @@ def written_twice(outputs: Sequence[tuple[str, Inputs]]) -> tuple[int, int] | No
     """Positions of the first two of these outputs, each of its own source, that would write one file or stream."""
     seen: dict[object, int] = {}
     for position, (output, _) in enumerate(outputs):
-        if output != "null" and (first := seen.setdefault(output, position)) != position:
+        if not sink_kind(output).shared and (first := seen.setdefault(output, position)) != position:
             return first, position
     claims = _claims(outputs)
     for claim in claims:

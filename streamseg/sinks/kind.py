@@ -57,6 +57,8 @@ class OutputKind:
     """Whether a `%` in a name stands for a number or a time."""
     many_sources: bool = False
     """Whether several sources may write there, one after the other, because its names never meet."""
+    shared: bool = False
+    """Whether several streams may write there at the same time, because it keeps apart what they send."""
     also_replaced: Callable[[Path], Iterable[Path]] = _no_more
     """Files in its folder that it replaces or deletes, whatever they are called."""
     lost: Callable[[Path, bool], Path | None] | None = None

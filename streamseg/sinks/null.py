@@ -20,4 +20,9 @@ class NullSink:
         """Nothing."""
 
 
-NULL = OutputKind(forms="null", means=lambda uri: uri == "null", open=lambda uri, info, controls, existing: NullSink())
+NULL = OutputKind(
+    forms="null",
+    means=lambda uri: uri == "null",
+    open=lambda uri, info, controls, existing: NullSink(),
+    shared=True,
+)

@@ -15,11 +15,13 @@ PROGRAM = (sys.executable, "-c", "from streamseg.cli import program; program()")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """PATH, HOME and LANG; a cache as the tests have one; one thread for each library; and `more`.
+    """PATH, HOME and LANG; cache and state folders as the tests have them; one thread for each library; and `more`.
 
     Nothing that the environment of the tests sets, PYTHONUNBUFFERED say, changes what is seen.
     """
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME") if name in os.environ
+    }
     return {**kept, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", **more}
 
 

@@ -117,3 +117,12 @@ def test_a_service_with_a_wrong_file_does_not_start(tmp_path: Path) -> None:
     assert code == 2
     assert len(said.splitlines()) == 1
     assert "site.yaml:1: streams.a.opacity" in said
+
+
+def test_streams_may_have_the_same_webhook_but_not_the_same_queue(tmp_path: Path) -> None:
+    def site(output: str) -> str:
+        return f"defaults: {{model: otsu, outputs: ['{output}']}}\nstreams:\n  a: {{source: 0}}\n  b: {{source: 1}}\n"
+
+    assert len(read(tmp_path, site("webhook:https://host/hook"))) == 2
+    with pytest.raises(InputError, match="is written by a already"):
+        read(tmp_path, site("webhook:https://host/hook?queue=q"))

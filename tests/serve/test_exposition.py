@@ -163,3 +163,9 @@ def test_streams_are_those_at_the_moment_of_the_scrape() -> None:
     assert b"streamseg_stream_ready{" not in prometheus.generate_latest(made)
     streams.append(Told("new", reading()))
     assert b'streamseg_stream_ready{stream="new"} 1.0' in prometheus.generate_latest(made)
+
+
+def test_messages_that_wait_and_those_that_are_lost_are_counted() -> None:
+    told = [Told("door", reading(messages=(3, 2)))]
+    assert one(told, "streamseg_messages_waiting", stream="door") == 3
+    assert one(told, "streamseg_messages_lost_total", stream="door") == 2

@@ -1,0 +1,93 @@
+"""What a receiver is told of an event, in our own words and in those that automations for Frigate know."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+import msgspec
+
+from streamseg.rules.event import Event
+
+EndedBy = Literal["rule", "stop", "restart"]
+"""Why an event ended: its rule no longer holds; the stream ended; the process died, and this is said by the next."""
+_TYPES = {"start": "new", "update": "update", "end": "end"}
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One event at one moment."""
+
+    event: Event
+    before: Event | None = None
+    """What was told of it last; None at its start."""
+    ended_by: EndedBy | None = None
+
+    @property
+    def key(self) -> str:
+        """The same however often it is sent, and of no other message."""
+        event = self.event
+        return f"{event.id}-{event.kind}" + (f"-{event.at}" if event.kind == "update" else "")
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """The fields of the event, and `ended_by` at its end."""
+    fields = dict(msgspec.to_builtins(message.event))
+    return {**fields, "ended_by": message.ended_by} if message.ended_by else fields
+
+
+def frigate(message: Message, camera: str) -> dict[str, Any]:
+    """The same with `type`, `before` and `after` as Frigate sends them; what it knows and we do not is left out."""
+    after = _tracked(message.event, camera)
+    before = _tracked(message.before, camera) if message.before else after
+    return {"type": _TYPES[message.event.kind], "before": before, "after": after, **plain(message)}
+
+
+def ended(event: Event, at: datetime) -> Event:
+    """The end of `event`, which is `at` as far as is known."""
+    return msgspec.structs.replace(event, kind="end", at=written(at))
+
+
+def written(at: datetime) -> str:
+    """`at` as events have it: UTC as `2026-11-28T09:30:00.125Z`."""
+    return at.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_time(text: str) -> datetime:
+    """The moment that `written` wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _tracked(event: Event, camera: str) -> dict[str, Any]:
+    over = event.kind == "end"
+    zones = [event.zone] if event.zone else []
+    return {
+        "id": event.id,
+        "camera": camera,
+        "label": event.classes[0] if event.classes else event.rule,
+        "sub_label": None,
+        "frame_time": _epoch_s(event.at),
+        "start_time": _epoch_s(event.began),
+        "end_time": _epoch_s(event.at) if over else None,
+        "false_positive": False,
+        "active": not over,
+        "current_zones": [] if over else zones,
+        "entered_zones": zones,
+        "has_snapshot": True,
+        "has_clip": False,
+        "rule": event.rule,
+        "value": event.value,
+        "peak": event.peak,
+        "unit": event.unit,
+    }
+
+
+def _epoch_s(text: str) -> float:
+    """Seconds since 1970; 0 of what is no time."""
+    try:
+        return read_time(text).timestamp()
+    except ValueError:
+        return 0.0
