@@ -1,4 +1,4 @@
-"""Installs the real parts that the tests run against: RTSP server, screen, keyboard, browser, an emulated computer.
+"""Installs the real parts that the tests run against: RTSP server, MQTT broker, screen, browser, an emulated computer.
 
 Nothing of it is needed to run streamseg. Where apt is not to be had, this says so in one line, and the tests that want
 a part skip with the reason.
@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-PROGRAMS = ("Xvfb", "xdotool", "import", "ffmpeg", "chromium", "qemu-system-x86_64", "v4l2-ctl")
+PROGRAMS = ("Xvfb", "xdotool", "import", "ffmpeg", "chromium", "qemu-system-x86_64", "v4l2-ctl", "mosquitto")
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where Debian has brokers
 RTSP_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 PACKAGES = [
     "busybox-static",
@@ -31,6 +32,7 @@ PACKAGES = [
     "kmod",
     "libgl1",
     "libglib2.0-0",
+    "mosquitto",
     "python3-gi",
     "qemu-system-x86",
     "v4l-utils",
@@ -105,7 +107,7 @@ def fetch_originals() -> None:
 
 def missing() -> list[str]:
     """What is not there, by name."""
-    lacking = [program for program in PROGRAMS if not shutil.which(program)]
+    lacking = [program for program in PROGRAMS if not shutil.which(program, path=PATH)]
     python = "/usr/bin/python3"
     if not Path(python).exists() or subprocess.run([python, "-c", RTSP_SERVER], capture_output=True).returncode:
         lacking.append("GStreamer's RTSP server")

@@ -17,6 +17,7 @@ from streamseg.sinks.hls import HLS
 from streamseg.sinks.images import IMAGES, MASKS
 from streamseg.sinks.jsonl import JSONL
 from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.mqtt import MQTT
 from streamseg.sinks.null import NULL
 from streamseg.sinks.publish import PUBLISH
 from streamseg.sinks.retry import Retrying
@@ -35,6 +36,7 @@ SINKS: dict[str, OutputKind] = {
     "segments": SEGMENTS,
     "events": EVENTS,
     "publish": PUBLISH,
+    "mqtt": MQTT,
     "webhook": WEBHOOK,
     "hls": HLS,
     "pictures": IMAGES,

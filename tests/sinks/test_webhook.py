@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from streamseg.sinks import check_addresses, open_sink
 from streamseg.sinks.delivery.message import Message
 from streamseg.sinks.delivery.sender import DeliverySink, RefusedError
 from streamseg.sinks.webhook import Webhook, read_hook
+from tests.parts.certificates import own_certificate
 from tests.parts.events import event, frame_with, later
 from tests.parts.fakes import FILE, LIVE
 from tests.parts.hook_server import OK, HookServer, status
@@ -163,14 +162,8 @@ def test_what_is_no_web_server_is_one_line() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("tls") / "own.pem"
-    subject = ["-subj", "/CN=own", "-addext", "subjectAltName=IP:127.0.0.1"]
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    key = path.with_suffix(".key")
-    subprocess.run([*request, "-keyout", key, "-out", path], check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + key.read_bytes())
-    yield path
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return own_certificate(tmp_path_factory.mktemp("tls") / "own.pem")
 
 
 def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_is_taken(certificate: Path) -> None:

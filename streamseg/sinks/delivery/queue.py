@@ -29,8 +29,8 @@ def utc() -> datetime:
 class Queue:
     """What one receiver has still to be told; from any thread.
 
-    Memory has all of it, and `journal` the same on disk. Where the disk fails, memory has it alone, and what is there is
-    written again when the disk takes it. Of an event's updates only the newest waits. Events that were open when an
+    Memory has all of it, and `journal` the same on disk; where the disk fails, it is written there as soon as that
+    works again. Of an event's updates only the newest waits. Events that were open when an
     earlier run died are ended at once.
     """
 

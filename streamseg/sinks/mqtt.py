@@ -1,0 +1,168 @@
+"""Events and states of a stream for an MQTT broker, and for Home Assistant behind it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from streamseg.contracts import Controls, Shown, Sink
+from streamseg.errors import InputError, printable
+from streamseg.frame import StreamInfo
+from streamseg.net.tls import checked_context
+from streamseg.net.urls import Address, read_address
+from streamseg.sinks.delivery.broker import Broker, Publication
+from streamseg.sinks.delivery.homeassistant import described
+from streamseg.sinks.delivery.message import Message, frigate
+from streamseg.sinks.delivery.place import open_journal
+from streamseg.sinks.delivery.queue import Queue
+from streamseg.sinks.delivery.sender import DeliverySink
+from streamseg.sinks.delivery.states import State, States, rule
+from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.names import Names, literal
+from streamseg.sinks.query import split_query, without_query
+
+OPTIONS = ("queue", "ca", "discovery")
+_SCHEMES = ("mqtt://", "mqtts://")
+_NO_TOPIC = re.compile(r"[#+\x00-\x1f]|//|^\$")
+_LONGEST_TOPIC = 1000  # of 65,535 bytes, so that the levels below it have room
+
+
+class Place(NamedTuple):
+    """An output `mqtt://HOST/TOPIC`, taken apart."""
+
+    address: Address
+    topic: str
+    discovery: str
+    """Where Home Assistant listens; empty where it is not to be told."""
+    authority: str | None
+    """A file of certificates to trust."""
+    queue: str | None
+
+
+def read_place(uri: str) -> Place:
+    """`uri` in its parts.
+
+    Raises:
+        InputError: it is no address and topic, or the environment lacks a name in it.
+    """
+    name, asked = split_query(uri, OPTIONS)
+    address = read_address(name)
+    topic = unquote(address.path, errors="surrogateescape").strip("/")
+    if not topic or len(topic) > _LONGEST_TOPIC or _NO_TOPIC.search(topic) or printable(topic) != topic:
+        hint = "mqtt://USER:${PASSWORD}@HOST/streamseg/door, without # and +"
+        raise InputError(f"{address.name}: needs a topic of its own behind the host", hint)
+    if address.encrypted:
+        checked_context(asked.get("ca"), address.name)
+    discovery = asked.get("discovery", "homeassistant").strip("/")
+    if discovery == "no":
+        discovery = ""
+    elif not discovery or _NO_TOPIC.search(discovery):
+        raise InputError(f"{address.name}: discovery= names the topic that Home Assistant listens to, or is `no`")
+    return Place(address, topic, discovery, asked.get("ca"), asked.get("queue"))
+
+
+class Mqtt:
+    """Publishes events at TOPIC/events, and states, which the broker keeps, below TOPIC."""
+
+    needs_image = True
+
+    def __init__(self, place: Place, stream: str, queue: Queue) -> None:
+        """Raises InputError where paho-mqtt is missing."""
+        self._place, self._stream, self._queue = place, stream, queue
+        self._broker = Broker(place.address, f"{place.topic}/available", place.authority)
+        self._states = States()
+        self._rules: dict[str, State | None] = {}  # what was published of each; None: nothing yet
+        self._described: set[str] = set()
+
+    def look(self, shown: Shown) -> None:
+        """Takes the states of a frame."""
+        self._states.look(shown)
+
+    def tick(self) -> None:
+        """Connects where that is needed, and publishes the states that changed.
+
+        Raises:
+            OutputError: the broker cannot be reached, or does not want it.
+        """
+        if not self._broker.connected:
+            self._broker.connect()
+            self._states.forget()
+            self._described.clear()
+            self._rules = dict.fromkeys(self._rules)
+        self._broker.listen()
+        self._publish([*self._states.take(), *self._changed_rules()])
+        if picture := self._states.take_picture():  # one that the broker does not want is not tried again
+            self._publish([picture])
+
+    def send(self, message: Message) -> None:
+        """Publishes a message, and that its rule holds or no longer does.
+
+        Raises:
+            OutputError: the broker did not confirm it.
+        """
+        camera = self._place.topic.rpartition("/")[2]
+        body = msgspec.json.encode(frigate(message, camera))
+        self._broker.publish([Publication(f"{self._place.topic}/events", body)])
+        self._rules.setdefault(message.event.rule)
+        self._publish(self._changed_rules())
+
+    def close(self) -> None:
+        """Says goodbye."""
+        self._broker.close()
+
+    def _changed_rules(self) -> list[State]:
+        """States of rules as they are now, whatever waits to be told."""
+        holding = {event.rule for event in self._queue.open_events}
+        changed = []
+        for name in {*holding, *self._rules}:
+            state = rule(name, holds=name in holding)
+            if self._rules.get(name) != state:
+                self._rules[name] = state
+                changed.append(state)
+        return changed
+
+    def _publish(self, states: list[State]) -> None:
+        topic, prefix = self._place.topic, self._place.discovery
+        new = [state for state in states if state.topic not in self._described] if prefix else []
+        described_now = [described(state, prefix=prefix, topic=topic, stream=self._stream) for state in new]
+        values = [Publication(f"{topic}/{state.topic}", state.value, retain=True) for state in states]
+        if states:
+            self._broker.publish([*described_now, *values])
+            self._described.update(state.topic for state in new)
+
+
+def open_mqtt(uri: str, info: StreamInfo, controls: Controls) -> Sink:
+    """The output `mqtt://HOST/TOPIC`.
+
+    Raises:
+        InputError: it is no address and topic, or paho-mqtt is missing.
+        OutputError: `?queue=FILE` cannot be had.
+    """
+    place = read_place(uri)
+    name = place.address.name
+    journal = open_journal(name, place.address.bare, info.name, place.queue)
+    queue = Queue(name, journal)
+    try:
+        receiver = Mqtt(place, place.topic.rpartition("/")[2], queue)
+    except BaseException:
+        queue.close()
+        raise
+    return DeliverySink(name, receiver, queue, controls)
+
+
+def _names(uri: str) -> Names | None:
+    return literal(queue) if (queue := read_place(uri).queue) else None
+
+
+MQTT = OutputKind(
+    forms="mqtt(s)://HOST/TOPIC",
+    means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
+    open=lambda uri, info, controls, existing: open_mqtt(uri, info, controls),
+    check=read_place,
+    names=lambda uri, inputs: _names(uri),
+    many_sources=True,
+    lost=lambda folder, live: None,
+)

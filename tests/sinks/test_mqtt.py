@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.contracts import Controls
+from streamseg.errors import InputError
+from streamseg.rules.event import ZoneReading
+from streamseg.sinks import check_addresses, open_sink
+from streamseg.sinks.delivery.sender import DeliverySink
+from tests.parts.certificates import own_certificate
+from tests.parts.events import event, frame_with, later
+from tests.parts.fakes import LIVE
+from tests.parts.mosquitto import Listener, Mosquitto
+from tests.parts.patience import until
+from tests.parts.program import environment
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMSEG_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    (tmp_path / "broker").mkdir()
+    with Mosquitto(tmp_path / "broker") as made:
+        yield made
+
+
+def opened(broker: Mosquitto, more: str = "", login: str = "", scheme: str = "mqtt") -> DeliverySink:
+    sink = open_sink(f"{scheme}://{login}127.0.0.1:{broker.port}/site/door{more}", LIVE, Controls())
+    assert isinstance(sink, DeliverySink)
+    return sink
+
+
+def test_start_update_and_end_are_told_as_automations_for_frigate_know_them(broker: Mosquitto) -> None:
+    one = event()
+    with Listener(broker) as listener:
+        sink = opened(broker)
+        for each in (one, later(one, "update"), later(one, "end")):
+            sink.write(frame_with([each]))
+            until(lambda each=each: (each.id, each.kind) in listener.told)  # type: ignore[misc]
+        sink.close()
+        until(lambda: listener.kept().get("site/door/available") == b"offline")
+        new, update, end = listener.events
+    assert [each["type"] for each in (new, update, end)] == ["new", "update", "end"]
+    assert new["after"]["camera"] == "door" and new["after"]["label"] == "thing"
+    assert new["after"]["current_zones"] == ["belt"] and end["after"]["current_zones"] == []
+    assert (new["after"]["end_time"], update["before"]) == (None, new["after"])
+    assert end["after"]["end_time"] >= end["after"]["start_time"] > 1.7e9
+    assert end["rule"] == "long crack" and end["ended_by"] == "rule" and end["peak"] == 2.5
+
+
+def test_states_are_kept_for_those_who_come_later(broker: Mosquitto) -> None:
+    readings = [
+        ZoneReading("belt", "thing", area_percent=12.34, count=3),
+        ZoneReading("the gate", "thing", crossings={"southwards": 7}),
+        ZoneReading("", "thing", area_percent=50.0),
+    ]
+    one = event()
+    sink = opened(broker)
+    sink.write(frame_with([one], readings))
+    until(lambda: not sink.waiting)
+    with Listener(broker) as listener:
+        until(lambda: listener.kept().get("site/door/rules/long_crack_3797") == b"ON")
+        kept = listener.kept()
+        assert kept["site/door/available"] == b"online"
+        assert kept["site/door/zones/belt/thing/area"] == b"12.3"
+        assert kept["site/door/zones/belt/thing/count"] == b"3"
+        assert kept["site/door/picture/thing/area"] == b"50.0"
+        (crossings,) = (payload for topic, payload in kept.items() if topic.endswith("/thing/southwards"))
+        assert crossings == b"7"
+        image = cv2.imdecode(np.frombuffer(kept["site/door/snapshot"], np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None and image.shape == (48, 64, 3)
+        assert listener.told == []
+        sink.write(frame_with([later(one, "end")]))
+        until(lambda: listener.kept()["site/door/rules/long_crack_3797"] == b"OFF")
+        sink.close()
+
+
+def test_without_zones_the_whole_picture_is_told(broker: Mosquitto) -> None:
+    with Listener(broker) as listener:
+        sink = opened(broker, "?discovery=no")
+        sink.write(frame_with())
+        until(lambda: "site/door/snapshot" in listener.kept())
+        sink.close()
+        kept = listener.kept()
+    assert kept["site/door/picture/thing/area"] == b"100.0"
+    assert not any("background" in topic or topic.startswith("homeassistant") for topic in kept)
+
+
+# What the documentation of Home Assistant has of each kind of entity: keys that must be there, and those that may.
+_COMMON = {"name", "unique_id", "availability_topic", "device", "origin"}
+_SCHEMA: dict[str, tuple[set[str], set[str]]] = {
+    "sensor": ({"state_topic"}, {"unit_of_measurement", "state_class"}),
+    "binary_sensor": ({"state_topic"}, {"payload_on", "payload_off"}),
+    "camera": ({"topic"}, set()),
+}
+_DEVICE = {"identifiers", "name", "manufacturer", "model", "sw_version"}
+
+
+def check_discovery(topic: str, config: dict[str, Any]) -> None:
+    """As documented at home-assistant.io/integrations/mqtt, sensor.mqtt, binary_sensor.mqtt and camera.mqtt."""
+    prefix, component, node, object_id, last = topic.split("/")
+    assert (prefix, last) == ("homeassistant", "config")
+    assert all(sign.isascii() and (sign.isalnum() or sign in "_-") for sign in node + object_id)
+    must, may = _SCHEMA[component]
+    assert must <= config.keys() <= must | may | _COMMON
+    assert all(isinstance(config[key], str) and config[key] for key in config.keys() - {"device", "origin"})
+    assert not any(sign in config[key] for key in must for sign in "#+")
+    assert config["device"].keys() == _DEVICE and config["device"]["identifiers"]
+    assert config["origin"].keys() == {"name", "sw_version"}
+    assert config.get("state_class") in (None, "measurement", "total_increasing")
+
+
+def test_home_assistant_discovers_a_device_and_every_state_of_it(broker: Mosquitto) -> None:
+    readings = [
+        ZoneReading("belt", "thing", area_percent=12.34, count=3),
+        ZoneReading("Straße/7", "déjà vu", crossings={"southwards": 7}),
+    ]
+    with Listener(broker) as listener:
+        sink = opened(broker)
+        sink.write(frame_with([event()], readings))
+        until(lambda: "site/door/snapshot" in listener.kept() and not sink.waiting)
+        sink.close()
+        until(lambda: listener.kept().get("site/door/available") == b"offline")
+        kept = listener.kept()
+    configs = {topic: json.loads(text) for topic, text in kept.items() if topic.startswith("homeassistant/")}
+    for topic, config in configs.items():
+        check_discovery(topic, config)
+        assert config.get("state_topic", config.get("topic")) in kept, "what is told of is there"
+        assert config["availability_topic"] in kept
+    assert Counter(topic.split("/")[1] for topic in configs) == {"sensor": 4, "binary_sensor": 1, "camera": 1}
+    assert len({config["unique_id"] for config in configs.values()}) == len(configs)
+    assert len({json.dumps(config["device"]) for config in configs.values()}) == 1
+
+
+def test_a_broker_that_is_killed_and_comes_back_gets_each_start_and_end_once(broker: Mosquitto) -> None:
+    one, other = event(), event()
+    with Listener(broker) as listener:
+        sink = opened(broker)
+        sink.write(frame_with([one]))
+        until(lambda: listener.told == [(one.id, "start")])
+        until(lambda: not sink.waiting)
+        broker.kill()
+        sink.write(frame_with([later(one, "end"), other]))
+        until(lambda: sink.waiting == 2)
+        broker.start()
+        until(lambda: len(listener.told) >= 3)
+        sink.write(frame_with([later(other, "end")]))
+        until(lambda: len(listener.told) >= 4)
+        sink.close()
+        assert listener.told == [(one.id, "start"), (one.id, "end"), (other.id, "start"), (other.id, "end")]
+        assert listener.kept()["site/door/rules/long_crack_3797"] == b"OFF"
+
+
+_RUN = """
+import sys, time
+from streamseg.contracts import Controls
+from streamseg.sinks import open_sink
+from tests.parts.events import event, frame_with, later
+from tests.parts.fakes import LIVE
+sink = open_sink(sys.argv[1], LIVE, Controls())
+one = event(id=sys.argv[2])
+sink.write(frame_with([one]))
+while "wait" in sys.argv and sink.waiting:
+    time.sleep(0.01)
+print("told", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_process_that_is_killed_has_its_event_ended_by_the_next_run(broker: Mosquitto, tmp_path: Path) -> None:
+    uri = f"mqtt://127.0.0.1:{broker.port}/site/door"
+    env = environment(STREAMSEG_STATE=str(tmp_path / "state"))
+    with Listener(broker) as listener:
+        for id, wait in (("a" * 32, "wait"), ("b" * 32, "")):
+            if not wait:
+                broker.kill()
+            command = [sys.executable, "-c", _RUN, uri, id, wait]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as child:
+                assert child.stdout is not None and child.stdout.readline() == b"told\n"
+                child.send_signal(signal.SIGKILL)
+            if wait:
+                until(lambda: listener.kept().get("site/door/available") == b"offline", "the last will")
+        broker.start()
+        sink = opened(broker)
+        until(lambda: len(listener.told) >= 4)
+        until(lambda: not sink.waiting)
+        sink.close()
+        until(lambda: listener.kept().get("site/door/available") == b"offline")
+        assert listener.told == [(id * 32, kind) for id in "ab" for kind in ("start", "end")]
+        assert [each["ended_by"] for each in listener.events if each["kind"] == "end"] == ["restart"] * 2
+        assert listener.kept()["site/door/rules/long_crack_3797"] == b"OFF"
+
+
+def test_a_broker_that_is_away_at_the_start_is_one_line_and_gets_what_waited(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker, one = Mosquitto(tmp_path), event()
+    sink = opened(broker)
+    sink.write(frame_with([one]))
+    until(lambda: "connection refused" in caplog.text)
+    with broker, Listener(broker) as listener:
+        until(lambda: not sink.waiting)
+        sink.write(frame_with([later(one, "end")]))
+        until(lambda: (one.id, "end") in listener.told)
+        sink.close()
+    assert [record.getMessage().partition(";")[0].partition(", since")[0] for record in caplog.records] == [
+        f"mqtt://127.0.0.1:{broker.port}/site/door: connection refused",
+        f"mqtt://127.0.0.1:{broker.port}/site/door: works again",
+    ]
+
+
+def test_a_wrong_password_is_one_line_without_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKER_PASSWORD", "hunter2")
+    with caplog.at_level(logging.DEBUG), Mosquitto(tmp_path, password="right") as broker:
+        sink = opened(broker, login="me:${BROKER_PASSWORD}@")
+        sink.write(frame_with([event()]))
+        until(lambda: "user or password is wrong" in caplog.text)
+        sink.close()
+        assert len([record for record in caplog.records if "is wrong" in record.getMessage()]) == 1
+        assert "hunter2" not in caplog.text
+        monkeypatch.setenv("BROKER_PASSWORD", "right")
+        with Listener(broker, "right") as listener:
+            opened(broker, login="me:${BROKER_PASSWORD}@").close()
+            assert [kind for _, kind in listener.told] == ["start", "end"]
+
+
+# paho leaves the socket of a handshake that failed to the garbage collector, which closes it at once.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_is_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate = own_certificate(tmp_path / "own.pem")
+    with Mosquitto(tmp_path, certificate=certificate) as broker:
+        sink = opened(broker, scheme="mqtts")
+        sink.write(frame_with([event()]))
+        until(lambda: "CERTIFICATE_VERIFY_FAILED" in caplog.text)
+        sink.close()
+        sink = opened(broker, f"?ca={certificate}", scheme="mqtts")
+        until(lambda: not sink.waiting)
+        sink.close()
+        plain = opened(broker)
+        plain.write(frame_with([event()]))
+        until(lambda: "the connection was lost" in caplog.text or "does not answer" in caplog.text)
+        plain.close()
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("mqtt://host", "needs a topic"),
+        ("mqtt://host/a/#", "needs a topic"),
+        ("mqtt://host/a/+/b", "needs a topic"),
+        ("mqtt:///door", "not understood"),
+        ("mqtt://me:${NOT_THERE}@host/door", "the environment has no NOT_THERE"),
+        ("mqtt://host/door?discovery=", "discovery="),
+        ("mqtt://host/door?qos=2", "there is no option qos"),
+        ("mqtts://host/door?ca=missing.pem", "no such file"),
+    ],
+)
+def test_what_is_wrong_in_the_name_is_told_before_anything_is_opened(uri: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        check_addresses([uri])
