@@ -12,21 +12,31 @@ from streamseg.commands.flags import Known, add_overwrite, listed
 from streamseg.errors import InputError
 
 if typing.TYPE_CHECKING:
-    from streamseg.convert.importer import Hints
+    from collections.abc import Sequence
 
+    from streamseg.convert.importer import Hints
+    from streamseg.frame import Image
+
+_PRESETS = ("ultralytics", "hf", "smp", "torchvision", "mmseg", "paddle", "keras")
+_DATASETS = ("coco", "ade20k", "cityscapes", "voc")
 _LISTS = ("classes", "mean", "std", "colours")
 _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
     "what it finds": {
         "name": ("NAME", "what --model will call it (default: the file's name)"),
-        "classes": ("NAMES", "separated by commas, or a .txt file with one a line"),
+        "classes": (
+            "NAMES",
+            "separated by commas, a .txt file with one a line, how many, or those of a data set: "
+            f"{', '.join(_DATASETS)}",
+        ),
         "colours": ("COLOURS", "one '#rrggbb' for each class, separated by commas"),
         "background": ("NUMBER", "of the class that overlays leave undrawn"),
         "licence": ("NAME", "of the weights, shown by `streamseg models`"),
     },
     "its input": {
+        "preset": ("NAME", "what models of its exporter have in common: {}", *_PRESETS),
         "normalise": ("NAME", "what the model was trained on: {}", "imagenet", "0..1", "-1..1", "none"),
-        "mean": ("NUMBERS", "instead: in 0..255, separated by commas"),
-        "std": ("NUMBERS", "instead: in 0..255, separated by commas"),
+        "mean": ("NUMBERS", "instead: in 0..255, or all in 0..1, separated by commas"),
+        "std": ("NUMBERS", "instead: in 0..255, or all in 0..1, separated by commas"),
         "colour": ("ORDER", "of the channels that the model was trained on: {}", "rgb", "bgr", "grey"),
         "fit": ("NAME", "how a frame comes to the input's size: {} (default: stretch)", "letterbox", "stretch", "crop"),
         "layout": ("NAME", "the order of its axes: {}", "NCHW", "NHWC"),
@@ -37,6 +47,13 @@ _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
     "its output": {
         "output": ("NAME", "the output to use"),
         "role": ("NAME", "what that output holds: {}", "labels", "logits", "probability"),
+        "upsample": (
+            "WORD",
+            "scores enlarged to the input's size before the best is taken: {} (default: where they "
+            "are below half of it)",
+            "yes",
+            "no",
+        ),
     },
 }
 """In groups: what help calls the value, what it says, and the choices, which are those of `streamseg.convert`."""
@@ -48,6 +65,12 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", type=Path, help="any semantic segmentation ONNX file")
     command.add_argument("target", type=Path, nargs="?", help="where to write it (default: among your models)")
     add_overwrite(command)
+    command.add_argument(
+        "--check",
+        type=Path,
+        metavar="PICTURE",
+        help="write NAME-check.png here: PICTURE, and what the model finds in it",
+    )
     for title, flags in _FLAGS.items():
         group = command.add_argument_group(title)
         for flag, (value, text, *choices) in flags.items():
@@ -56,27 +79,57 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Imports a model and says how to run it."""
+    """Imports a model, says how it was read, and how to run it."""
+    from rich.console import Console
+
     from streamseg.convert.importer import import_model
+    from streamseg.imagefile import read_image
     from streamseg.infer import check_format
 
     check_format(str(arguments.model))
-    result = import_model(arguments.model, arguments.target, _hints(arguments), overwrite=arguments.overwrite)
-    print(f"{result.file}: {len(result.spec.classes)} classes, {result.agreement:.2%} of the labels as in the original")
+    picture = None if arguments.check is None else read_image(arguments.check)
+    with Console(stderr=True).status(f"reading {arguments.model.name}, and comparing labels with its own"):
+        result = import_model(arguments.model, arguments.target, _hints(arguments), overwrite=arguments.overwrite)
+    print(f"{result.file}: {result.assumed}")
+    if picture is not None:
+        print(f"look at it:  {_checked(result.file, result.spec.name, picture, arguments.overwrite)}")
     name = result.spec.name if arguments.target is None else result.file
     print(f"run it:  streamseg run SOURCE --model {shlex.quote(str(name))}")
     return 0
+
+
+def _checked(file: Path, name: str, picture: Image, overwrite: bool) -> Path:
+    """Writes the picture beside what the model finds in it; gives the file's name."""
+    import cv2
+    import numpy as np
+
+    from streamseg.files import write_whole
+    from streamseg.model import load
+
+    with load(file) as model:
+        after = model(picture).draw(picture, outline=True, legend=True)
+    raw = cv2.imencode(".png", np.concatenate([picture, after], axis=1 if picture.shape[0] > picture.shape[1] else 0))
+    return write_whole(Path(f"{name}-check.png"), raw[1].tobytes(), replace=overwrite)
 
 
 def _hints(arguments: argparse.Namespace) -> Hints:
     from streamseg.convert.importer import Hints
     from streamseg.validation import MisfitError, fit
 
-    given = {
-        flag: value for flags in _FLAGS.values() for flag in flags if (value := getattr(arguments, flag)) is not None
+    given: dict[str, str | list[str]] = {
+        flag: _word(value, choices)
+        for flags in _FLAGS.values()
+        for flag, (_, _, *choices) in flags.items()
+        if (value := getattr(arguments, flag)) is not None
     }
-    given |= {flag: listed(given[flag]) for flag in _LISTS if flag in given}
+    given |= {flag: listed(str(given[flag])) for flag in _LISTS if flag in given}
     try:
         return fit(given, Hints, strict=False)
     except MisfitError as error:
         raise InputError(f"--{error}" if error.place else str(error)) from None
+
+
+def _word(value: str, choices: Sequence[str]) -> str:
+    """`value` as one of `choices` is spelt, where it means one: `ImageNet`, `gray`, `nchw`."""
+    meant = {choice.casefold(): choice for choice in choices} | ({"gray": "grey"} if "grey" in choices else {})
+    return meant.get(value.casefold(), value)

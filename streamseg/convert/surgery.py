@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PICTURE, LABELS, CONFIDENCE = "streamseg_picture", "streamseg_labels", "streamseg_confidence"
 """Tensor names of an imported model."""
 
+_OWN = "streamseg_"
 _TO_NCHW, _TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 _NEEDED_OPSET = 7  # broadcasting as NumPy does it
 
@@ -30,9 +31,16 @@ class OutputPlan:
     """As it really comes: every side known but for those that are free."""
     role: Literal["labels", "logits", "probability"]
     channel_axis: int | None
-    """1 or 3; None for labels without a channel."""
+    """Of (N, C, H, W), (N, H, W, C), (C, H, W) or (H, W, C); None for planes without a channel."""
     sigmoid: bool
     """Whether a probability has still to go through a sigmoid."""
+    upsampled: bool = False
+    """Whether scores are enlarged to the input's size before anything is decided."""
+
+    @property
+    def batched(self) -> bool:
+        """Whether the first axis counts pictures."""
+        return len(self.info.shape or ()) - (self.channel_axis is not None) == 3
 
 
 def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan) -> onnx.ModelProto:
@@ -44,24 +52,34 @@ def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan) -> onnx.Mod
 
     done = onnx.ModelProto()
     done.CopyFrom(_recent(model))
+    opset = next(entry.version for entry in done.opset_import if entry.domain in ("", "ai.onnx"))
     graph = done.graph
     weights = {tensor.name for tensor in graph.initializer}
     image = next(value for value in graph.input if value.name not in weights)
     dims = [_dim(dim) for dim in image.type.tensor_type.shape.dim]
+    batched = len(dims) == 4
+    dims = dims if batched else [1, *dims]
     if spec.layout == "NCHW":
         dims = [dims[axis] for axis in _TO_NHWC]
-    before, constants = _before(image.name, spec)
-    after, more = _after(plan)
+    before, constants = _before(image.name, spec, opset, batched=batched)
+    after, more = _after(plan, opset, dims)
     nodes = [*before, *graph.node, *after]
     del graph.node[:], graph.output[:]
     graph.node.extend(nodes)
     graph.initializer.extend([*constants, *more])
     graph.input.remove(image)
     graph.input.insert(0, onnx.helper.make_tensor_value_info(PICTURE, onnx.TensorProto.UINT8, dims))
-    sides = _sides(plan, dims[0])
+    sides = _sides(plan, dims)
     for name in (LABELS, CONFIDENCE)[: 2 if plan.role == "probability" else 1]:
         graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, sides))
     return done
+
+
+def own_names(model: onnx.ModelProto) -> list[str]:
+    """Names in the graph of `model` that `graft` wants for itself."""
+    named = [*model.graph.input, *model.graph.initializer]
+    names = [value.name for value in named] + [name for node in model.graph.node for name in (node.name, *node.output)]
+    return [name for name in names if name.startswith(_OWN)]
 
 
 def _recent(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -71,11 +89,13 @@ def _recent(model: onnx.ModelProto) -> onnx.ModelProto:
     return model if opset >= _NEEDED_OPSET else onnx.version_converter.convert_version(model, 11)
 
 
-def _before(name: str, spec: InputSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+def _before(
+    name: str, spec: InputSpec, opset: int, *, batched: bool
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Layout and channel order while a channel is a byte, then floats; in fp32 whatever the network computes in."""
     import onnx
 
-    chain = _Chain(PICTURE, "before")
+    chain = _Chain(PICTURE, "before", opset)
     chain.add("Transpose", perm=_TO_NCHW)
     if spec.colour == "rgb":
         chain.add("Gather", np.array([2, 1, 0], np.int64), axis=1)
@@ -89,19 +109,34 @@ def _before(name: str, spec: InputSpec) -> tuple[list[onnx.NodeProto], list[onnx
         chain.add("Cast", to=onnx.TensorProto.FLOAT16)
     if spec.layout == "NHWC":
         chain.add("Transpose", perm=_TO_NHWC)
+    if not batched:
+        chain.along("Squeeze", 0)
     return chain.end(name)
 
 
-def _after(plan: OutputPlan) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+def _after(
+    plan: OutputPlan, opset: int, dims: Sequence[int | str | None]
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     import onnx
 
-    chain = _Chain(plan.info.name, "after")
+    chain = _Chain(plan.info.name, "after", opset)
     if plan.role != "labels" and plan.info.dtype != np.float32:
         chain.add("Cast", to=onnx.TensorProto.FLOAT)
+    axis = plan.channel_axis
+    if not plan.batched:
+        chain.along("Unsqueeze", 0)
+        axis = None if axis is None else axis + 1
+    if plan.upsampled:
+        if axis is None:
+            chain.along("Unsqueeze", 1)
+        elif axis == 3:
+            chain.add("Transpose", perm=_TO_NCHW)
+        axis = 1
+        chain.enlarge((plan.info.shape or ())[plan.channel_axis] if plan.channel_axis is not None else 1, dims)
     if plan.role == "logits":
-        chain.add("ArgMax", axis=plan.channel_axis, keepdims=0)
-    elif plan.channel_axis is not None:
-        chain.add("Gather", np.array(0, np.int64), axis=plan.channel_axis)
+        chain.add("ArgMax", axis=axis, keepdims=0)
+    elif axis is not None:
+        chain.add("Gather", np.array(0, np.int64), axis=axis)
     if plan.role != "probability":
         chain.add("Cast", to=onnx.TensorProto.UINT8)
         return chain.end(LABELS)
@@ -124,30 +159,62 @@ def _after(plan: OutputPlan) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
 class _Chain:
     """Nodes one behind the other, under names that no graph of others has."""
 
-    def __init__(self, start: str, label: str) -> None:
+    def __init__(self, start: str, label: str, opset: int) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._last = start
-        self._label = f"streamseg_{label}"
+        self._label = f"{_OWN}{label}"
+        self._opset = opset
 
     def add(self, op: str, constant: NDArray[Any] | np.generic | None = None, **attributes: Any) -> None:
-        import onnx
-
-        inputs = [self._last]
-        if constant is not None:
-            inputs.append(f"{self._label}_{op.lower()}_{len(self.constants)}")
-            self.constants.append(onnx.numpy_helper.from_array(np.asarray(constant), inputs[1]))
+        inputs = [self._last] if constant is None else [self._last, self._constant(op, constant)]
         self._append(op, inputs, attributes)
+
+    def along(self, op: str, axis: int) -> None:
+        """Squeeze or Unsqueeze, whose axes became an input in opset 13."""
+        if self._opset < 13:
+            self.add(op, axes=[axis])
+        else:
+            self.add(op, np.array([axis], np.int64))
+
+    def enlarge(self, channels: int | None, dims: Sequence[int | str | None]) -> None:
+        """(N, C, h, w) to the sides of the picture, (N, H, W, C) `dims`: bilinear, corners not aligned."""
+        nothing = "" if self._opset >= 13 else self._constant("nothing", np.empty(0, np.float32))
+        sides = [dims[0], channels, *dims[1:3]]
+        if all(isinstance(side, int) for side in sides):
+            sizes = self._constant("sizes", np.array(sides, np.int64))
+        else:
+            sizes = self._sizes_of_picture()
+        attributes = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        self._append("Resize", [self._last, nothing, nothing, sizes], attributes)
 
     def join(self, op: str, other: _Chain) -> None:
         self._append(op, [self._last, other._last], {})
 
     def fork(self, label: str) -> _Chain:
-        return _Chain(self._last, label)
+        return _Chain(self._last, label, self._opset)
 
     def end(self, name: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         self.nodes[-1].output[0] = name
         return self.nodes, self.constants
+
+    def _sizes_of_picture(self) -> str:
+        scores = self._last
+        self._append("Shape", [scores], {})
+        self._append("Gather", [self._last, self._constant("planes", np.array([0, 1], np.int64))], {})
+        planes = self._last
+        self._append("Shape", [PICTURE], {})
+        self._append("Gather", [self._last, self._constant("sides", np.array([1, 2], np.int64))], {})
+        self._append("Concat", [planes, self._last], {"axis": 0})
+        sizes, self._last = self._last, scores
+        return sizes
+
+    def _constant(self, label: str, value: NDArray[Any] | np.generic) -> str:
+        import onnx
+
+        name = f"{self._label}_{label.lower()}_{len(self.constants)}"
+        self.constants.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+        return name
 
     def _append(self, op: str, inputs: Sequence[str], attributes: dict[str, Any]) -> None:
         import onnx
@@ -164,9 +231,11 @@ def _dim(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
     return dim.dim_value or dim.dim_param or None
 
 
-def _sides(plan: OutputPlan, batch: int | str | None) -> list[int | str | None]:
+def _sides(plan: OutputPlan, dims: Sequence[int | str | None]) -> list[int | str | None]:
+    if plan.upsampled:
+        return [*dims[:3]]
     shape = list(plan.info.shape or ())
     if plan.channel_axis is not None:
         shape.pop(plan.channel_axis)
     height, width = shape[-2:]
-    return [batch, height or "label_rows", width or "label_columns"]
+    return [dims[0], height or "label_rows", width or "label_columns"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Image, Pixels
-from streamseg.infer.model.geometry import PAD, Fit, Rect, make_fit
+from streamseg.infer.model.geometry import Fit, Rect, make_fit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.yuv import Planes, from_yuv
 
@@ -38,9 +38,9 @@ class Preprocessor:
         self._prepare(size, batch)
         for i, (image, fit) in enumerate(zip(images, fits, strict=True)):
             if self._plain and self._spec.colour == "bgr":
-                _place(image, fit, self._batch[i])
+                _place(image, fit, self._spec.pad, self._batch[i])
                 continue
-            _place(image, fit, self._image)
+            _place(image, fit, self._spec.pad, self._image)
             self._write(self._image, self._batch[i])
         return self._batch, fits
 
@@ -73,10 +73,10 @@ def _tables(spec: InputSpec) -> list[NDArray[Any]]:
     return [((values - m) / s).astype(kind) for m, s in zip(mean, std, strict=True)]
 
 
-def _place(image: Pixels, fit: Fit, out: Image) -> None:
+def _place(image: Pixels, fit: Fit, pad: int, out: Image) -> None:
     target = fit.target
     if (target.height, target.width) != fit.size:
-        out.fill(PAD)
+        out.fill(pad)
     inner = target.of(out)
     if not isinstance(image, Planes):
         # Linear, never area: area takes 6 to 15 times as long for a difference that networks do not notice.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Image
-from streamseg.infer.model.geometry import PAD
+from streamseg.infer.model.spec import PAD
 from streamseg.training.data import VOID
 from streamseg.training.plan import Augment
 

@@ -17,7 +17,8 @@ from streamseg.evaluation.judges import numbered
 from streamseg.evaluation.objects import Labelled, Objects, find_labelled, read_objects
 from streamseg.frame import Image
 from streamseg.infer.instances import read_instances
-from streamseg.infer.model.geometry import PAD, make_fit
+from streamseg.infer.model.geometry import make_fit
+from streamseg.infer.model.spec import PAD
 from streamseg.training.augment import augment
 from streamseg.training.data import read_image
 from streamseg.training.groups import divide

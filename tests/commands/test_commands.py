@@ -17,8 +17,8 @@ from streamseg.cli import main
 from streamseg.commands import COMMANDS, Command
 from streamseg.commands.parser import parser
 from streamseg.config import BACKEND_NAMES
+from streamseg.convert.hints import NORMALISATIONS, PRESETS
 from streamseg.convert.importer import Hints
-from streamseg.convert.signature import NORMALISATIONS
 from streamseg.infer.backends import BACKENDS, ON_REQUEST
 from streamseg.options import VIEW_NAMES
 from streamseg.render import VIEWS
@@ -123,10 +123,11 @@ def test_the_choices_in_help_are_those_that_there_are() -> None:
     assert set(BACKENDS | ON_REQUEST) == set(BACKEND_NAMES)
     shown = {action.dest: tuple(action.choices) for action in flags("import").values() if action.choices}
     assert shown.pop("normalise") == tuple(NORMALISATIONS)
+    assert shown.pop("preset") == tuple(PRESETS)
     assert shown == {
         name: tuple(literals(kind)) for name, kind in typing.get_type_hints(Hints).items() if name in shown
     }
-    assert shown.keys() == {"colour", "fit", "layout", "role"}
+    assert shown.keys() == {"colour", "fit", "layout", "role", "upsample"}
 
 
 def test_the_words_of_a_command_load_nothing_heavy() -> None:

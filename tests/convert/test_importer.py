@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from streamseg.cli import main
+from streamseg.convert.hints import NORMALISATIONS
 from streamseg.convert.importer import Hints, import_model
-from streamseg.convert.signature import NORMALISATIONS
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer import load_segmenter
@@ -173,10 +173,14 @@ def test_without_a_target_a_model_gets_a_name(tmp_path: Path, monkeypatch: pytes
         ({}, {"normalise": "imagnet"}, "no normalisation 'imagnet'"),
         ({}, {"normalise": "0..1", "classes": ("a", "b")}, "expected 5 class names for 5 channels, found 2"),
         ({}, {"normalise": "0..1", "output": "aux"}, "expected output 'aux', found scores"),
-        ({"second_output": True}, {"normalise": "0..1"}, r"several outputs \(scores, aux\).*--output"),
-        ({"channels": 4}, {"normalise": "0..1"}, "does not show where its channels are.*--layout"),
+        ({"second_output": True}, {"normalise": "0..1"}, r"several outputs \(scores \(1, 5, 24, 32\), aux .*--output"),
+        ({"channels": 4}, {"normalise": "0..1"}, "takes 4 channels: frames have 3"),
         ({"channels": 1}, {"normalise": "imagenet"}, "`mean` needs one number.* for grey"),
-        ({"kind": "labels"}, {"normalise": "0..1"}, "--classes"),
+        ({"kind": "labels"}, {"normalise": "0..1", "classes": ("a", "b")}, "expected 5 class names.*found 2"),
+        ({}, {"normalise": "0..1", "preset": "smb"}, "no preset 'smb' .one of ultralytics, hf"),
+        ({}, {"normalise": "0..1", "mean": (1.0,)}, "either a normalisation by its name, or by mean and std"),
+        ({}, {"normalise": "0..1", "height": 48}, "its height is fixed at 24, not 48"),
+        ({"kind": "raw"}, {}, "normalised; output 'scores' is one plane.*--mean and --std; --role probability"),
         ({"kind": "labels"}, {"normalise": "0..1", "role": "logits"}, "cannot be logits"),
         ({}, {"normalise": "0..1", "role": "probability"}, "cannot be probability"),
         ({}, {"mean": (1.0,), "std": (0.0,)}, "`std` must be above 0"),

@@ -9,8 +9,9 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from streamseg.convert.inputs import Probe
 from streamseg.convert.surgery import OutputPlan, graft
-from streamseg.convert.verify import agreement, reference_labels
+from streamseg.convert.verify import Agreement, agreement, reference_labels
 from streamseg.errors import InputError
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
@@ -19,6 +20,7 @@ from streamseg.infer.model.tensors import TensorInfo
 from tests.parts import toy_models
 
 IMAGENET = InputSpec(name="image", height=24, width=32, mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4))
+SEEN = Probe((1, 3, 24, 32), (24, 32), {})
 LOGITS = OutputPlan(TensorInfo("scores", (1, 5, 24, 32), np.dtype("float32")), "logits", 1, False)
 
 
@@ -48,7 +50,7 @@ def imported(folder: Path, as_if: InputSpec) -> tuple[Backend, Path]:
 
 def test_an_import_that_was_done_right_agrees_on_every_pixel(tmp_path: Path) -> None:
     original, file = imported(tmp_path, IMAGENET)
-    assert agreement(original, file, IMAGENET, LOGITS) == 1.0
+    assert agreement(original, file, IMAGENET, LOGITS, SEEN) == Agreement(1.0, 4)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_an_import_that_was_done_wrong_is_refused_with_its_share(wrong: dict[str
     said = {name: getattr(IMAGENET, name) for name in IMAGENET.__struct_fields__}
     original, file = imported(tmp_path, InputSpec(**{**said, **wrong}))
     with pytest.raises(InputError, match=r"other labels than the model itself on \d+\.\d\d% of the pixels"):
-        agreement(original, file, IMAGENET, LOGITS)
+        agreement(original, file, IMAGENET, LOGITS, SEEN)
 
 
 def reference(
@@ -131,4 +133,4 @@ def test_rounding_may_turn_a_tie_and_is_told_as_a_share(tmp_path: Path) -> None:
     decided = next(node for node in done.graph.node if node.op_type == "ArgMax")
     decided.attribute.append(onnx.helper.make_attribute("select_last_index", 1))
     onnx.save(done, tmp_path / "b.onnx")
-    assert agreement(open_backend(source, 1, "ort-cpu"), tmp_path / "b.onnx", IMAGENET, plan) == 0.0
+    assert agreement(open_backend(source, 1, "ort-cpu"), tmp_path / "b.onnx", IMAGENET, plan, SEEN).share == 0.0

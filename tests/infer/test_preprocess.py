@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.infer.model.geometry import PAD, Rect, input_size, make_fit
-from streamseg.infer.model.spec import FitKind, InputSpec
+from streamseg.infer.model.geometry import Rect, input_size, make_fit
+from streamseg.infer.model.spec import PAD, FitKind, InputSpec
 from streamseg.infer.preprocess import Preprocessor
 
 IMAGENET = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}

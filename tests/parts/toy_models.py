@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,6 +96,12 @@ def constant(
     helper.set_model_props(model, metadata or {})
     onnx.save(model, path)
     return path
+
+
+def giving(path: Path, outputs: Mapping[str, Sequence[int]], size: tuple[int, int] = (256, 256)) -> Path:
+    """Gives noise in outputs of these shapes."""
+    random = np.random.default_rng(0)
+    return constant(path, {name: random.normal(0, 1, shape).astype("f4") for name, shape in outputs.items()}, size)
 
 
 def external(path: Path, location: str) -> Path:

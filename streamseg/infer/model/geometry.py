@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 
 from streamseg.infer.model.spec import FitKind, InputSpec
 
-PAD = 116
-"""Grey around a letterboxed picture: near the mean that most networks subtract."""
-
-
 _Number = TypeVar("_Number", bound=np.generic)
 
 

@@ -40,7 +40,7 @@ def inspect_onnx(path: Path) -> OnnxFile:
     Raises:
         InputError: no ONNX model, data outside its folder, or tensors over `MAX_ELEMENTS`.
     """
-    model = _inferred(load_onnx(path))
+    model = inferred(load_onnx(path))
     _check_values(path, model)
     weights = {tensor.name for tensor in model.graph.initializer}
     try:
@@ -84,6 +84,22 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
+def inferred(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with every shape that follows from the others: a hundred bytes can ask for any amount of memory.
+
+    The large weights of `model` are let go first; only small ones, such as target shapes, have a say.
+    """
+    import onnx
+
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > _LARGE_WEIGHTS_BYTES:
+            tensor.ClearField("raw_data")
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception:  # what it cannot follow is the runtime's to judge
+        return model
+
+
 def external_files(path: Path) -> tuple[Path, ...]:
     """The files beside the model in which its weights lie, each once; raises as `inspect_onnx` does."""
     import onnx
@@ -118,22 +134,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-
-
-def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with every shape that follows from the others: a hundred bytes can ask for any amount of memory.
-
-    The large weights are let go first; only small ones, such as target shapes, have a say.
-    """
-    import onnx
-
-    for tensor in model.graph.initializer:
-        if len(tensor.raw_data) > _LARGE_WEIGHTS_BYTES:
-            tensor.ClearField("raw_data")
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # what it cannot follow is the runtime's to judge
-        return model
 
 
 def _check_values(path: Path, model: onnx.ModelProto) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,8 @@ Layout = Literal["NCHW", "NHWC"]
 Colour = Literal["rgb", "bgr", "grey"]
 FitKind = Literal["letterbox", "stretch", "crop"]
 
+PAD = 116
+"""Grey around a letterboxed picture: near the mean that most networks subtract."""
 _MAX_SIDE_PX = 16384
 
 
@@ -50,6 +53,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     std: tuple[float, ...] = (1.0,)
     """Divided by, after the mean."""
     fit: FitKind = "stretch"
+    pad: int = PAD
+    """Grey of a letterbox's bars, 0..255."""
     stride: int = 1
     """A free side is rounded to a multiple of this."""
 
@@ -59,6 +64,13 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                 raise ValueError(f"`{word}` needs one number, or one a channel, for {self.colour}")
         if not all(value > 0 for value in self.std):
             raise ValueError("`std` must be above 0")
+        if not all(math.isfinite(value) for value in (*self.mean, *self.std)):
+            raise ValueError("`mean` and `std` must be finite")
+        if any(self.mean) and max(*self.mean, *self.std) <= 1:  # everybody has ImageNet's at hand as shares of 1
+            mean, std = ([round(255 * value, 3) for value in values] for values in (self.mean, self.std))
+            raise ValueError(f"`mean` and `std` are in units of 0 to 255: mean {mean}, std {std}")
+        if not 0 <= self.pad <= 255:
+            raise ValueError(f"`pad` must be 0 to 255, not {self.pad}")
         if self.dtype == "uint8" and (any(self.mean) or set(self.std) != {1.0}):
             raise ValueError("a uint8 input takes no `mean` or `std`: the graph normalises")
         for word in ("height", "width", "side", "stride"):

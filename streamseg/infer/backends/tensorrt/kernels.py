@@ -12,7 +12,7 @@ from streamseg.errors import BackendError
 from streamseg.infer.backends.faults import is_fatal
 from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Stream
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
-from streamseg.infer.model.geometry import PAD, Fit
+from streamseg.infer.model.geometry import Fit
 from streamseg.infer.model.spec import InputSpec
 
 _log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def fit_task(seen: tuple[int, int], fit: Fit, spec: InputSpec) -> Any:
         "rgb": spec.colour == "rgb",
         "planar": spec.layout == "NCHW",
         "kind": _KINDS[spec.dtype],
-        "pad": PAD,
+        "pad": spec.pad,
         "mean": spec.mean,
         "std": spec.std,
     }

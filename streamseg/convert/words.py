@@ -1,0 +1,69 @@
+"""What an import assumed of a model, in one line: a misreading is seen there, or in a picture, and nowhere else."""
+
+from __future__ import annotations
+
+from streamseg.convert.hints import NORMALISATIONS, Hints
+from streamseg.convert.inputs import Probe
+from streamseg.convert.neighbours import Told
+from streamseg.convert.outputs import Found
+from streamseg.infer.model.spec import InputSpec, ModelSpec
+
+_COLOURS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
+_NORMALISED = {
+    "imagenet": "normalised as for ImageNet",
+    "0..1": "as 0 to 1",
+    "-1..1": "as -1 to 1",
+    "none": "as bytes, 0 to 255",
+}
+
+
+def assumed(taken: InputSpec, spec: ModelSpec, found: Found, seen: Probe, hints: Hints, told: Told) -> str:
+    """`output 'y' (1, 150, 128, 128): 150 planes of logits at 1/4, enlarged; input RGB, stretched to 512x512, …`."""
+    parts = [_output(found, seen), _input(taken, spec), _classes(spec)]
+    if sources := [*([f"--preset {hints.preset}"] if hints.preset else []), *told.where]:
+        parts.append(f"by {', '.join(sources)}")
+    return "; ".join(parts)
+
+
+def _output(found: Found, seen: Probe) -> str:
+    plan = found.plan
+    shape = tuple(seen.outputs[plan.info.name].shape)
+    given = [side for axis, side in enumerate(shape) if axis != plan.channel_axis][-2:]
+    planes = {
+        "labels": "class ids",
+        "logits": f"the highest of {found.classes} planes of {found.planes}",
+        "probability": "one plane of logits, above 0" if plan.sigmoid else "one plane of 0..1, above a half",
+    }[plan.role]
+    scale = seen.size[0] / given[0]
+    at = "" if scale == 1 else f" at 1/{scale:.0f}" if scale == round(scale) else f" at {given[1]}x{given[0]}"
+    at += " (enlarged first)" if plan.upsampled else ""
+    rest = f" ({', '.join(found.others)} left out)" if found.others else ""
+    return f"output '{plan.info.name}' {shape}{rest}: {planes}{at}"
+
+
+def _input(taken: InputSpec, spec: ModelSpec) -> str:
+    normalised = next(
+        (text for name, text in _NORMALISED.items() if (taken.mean, taken.std) == _of(name, taken)),
+        f"less {_numbers(taken.mean)}, over {_numbers(taken.std)}",
+    )
+    size = f"{taken.width}x{taken.height}"
+    if taken.height is None and taken.width is None:
+        size = f"{spec.input.side} along the longer side"
+    elif None in (taken.height, taken.width):
+        size = f"{taken.height or taken.width} px of {'width' if taken.height is None else 'height'}"
+    fit = {"stretch": "stretched", "letterbox": f"letterboxed (grey {spec.input.pad})", "crop": "cropped"}
+    return f"input {_COLOURS[taken.colour]}, {fit[spec.input.fit]} to {size}, {normalised}"
+
+
+def _of(name: str, taken: InputSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    mean, std = NORMALISATIONS[name]
+    return (mean[::-1], std[::-1]) if taken.colour == "bgr" else (mean, std)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:g}" for value in values)
+
+
+def _classes(spec: ModelSpec) -> str:
+    first = ", ".join(spec.classes[:3])
+    return f"{len(spec.classes)} classes ({first}{', …' if len(spec.classes) > 3 else ''})"

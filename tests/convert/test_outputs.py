@@ -1,0 +1,190 @@
+"""What is a segmentation, and what only looks like one to a program that takes any array for a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from streamseg.convert.importer import Hints, Imported, import_model
+from streamseg.errors import InputError
+from streamseg.frame import Frame
+from streamseg.infer import load_segmenter
+from tests.parts import toy_models
+
+ANY = Hints(normalise="0..1")
+
+
+def imported(source: Path, hints: Hints = ANY) -> Imported:
+    return import_model(source, source.with_name("made.onnx"), hints)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        ({"y": (1, 1024, 20)}, r"'y' \(1, 1024, 20\) is no segmentation: .* proportions of the input 256x256"),
+        ({"y": (1, 20, 1024)}, "is no segmentation"),
+        ({"y": (1, 84, 1344)}, "looks like YOLO detection"),
+        ({"y": (1, 300, 6)}, "looks like YOLO detection"),
+        ({"y": (1, 116, 1024), "p": (1, 32, 64, 64)}, "looks like YOLO segmentation of objects"),
+        ({"y": (1, 300, 38), "p": (1, 32, 64, 64)}, "looks like YOLO segmentation of objects"),
+        ({"dets": (1, 200, 4), "labels": (1, 200, 91), "masks": (1, 200, 64, 64)}, "looks like DETR or RF-DETR"),
+        ({"dets": (1, 100, 4), "labels": (1, 100, 92)}, "looks like DETR"),
+        ({"masks": (1, 50, 64, 64), "classes": (1, 50, 22)}, "looks like MaskFormer or Mask2Former"),
+        ({"boxes": (7, 4), "labels": (7,), "scores": (7,), "masks": (7, 1, 256, 256)}, "looks like torchvision"),
+        ({"y": (1, 1000)}, "is no segmentation"),
+        ({"y": (1, 1000, 1, 1)}, "is no segmentation"),
+        ({"y": (1, 5, 200, 256)}, "is no segmentation"),
+        ({"y": (2, 5, 256, 256)}, "is no segmentation"),
+        ({"y": (1, 300, 256, 256)}, "300 classes are beyond the 256"),
+    ],
+    ids=str,
+)
+def test_what_is_no_map_of_the_picture_is_refused_whatever_it_is_said_to_be(
+    outputs: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    source = toy_models.giving(tmp_path / "a.onnx", outputs)
+    for hints in (ANY, Hints(normalise="0..1", output=list(outputs)[-1])):
+        with pytest.raises(InputError, match=words):
+            imported(source, hints)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.onnx"]
+
+
+@pytest.mark.parametrize("role", ["labels", "logits", "probability"])
+def test_no_role_makes_a_picture_of_a_list(role: Any, tmp_path: Path) -> None:
+    source = toy_models.giving(tmp_path / "a.onnx", {"y": (1, 1024, 20)})
+    with pytest.raises(InputError, match="is no segmentation"):
+        imported(source, Hints(normalise="0..1", role=role))
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "classes"),
+    [
+        ((1, 150, 128, 128), (512, 512), 150),
+        ((1, 128, 128, 150), (512, 512), 150),
+        ((1, 171, 64, 64), (512, 512), 171),
+        ((1, 20, 20, 20), (160, 160), 20),
+        ((1, 19, 7, 9), (25, 33), 19),
+        ((5, 64, 64), (64, 64), 5),
+        ((64, 48, 5), (64, 48), 5),
+        ((1, 3, 252, 252), (256, 256), 3),
+    ],
+    ids=str,
+)
+def test_classes_are_the_axis_without_which_the_picture_remains(
+    shape: tuple[int, ...], size: tuple[int, int], classes: int, tmp_path: Path
+) -> None:
+    made = imported(toy_models.giving(tmp_path / "a.onnx", {"y": shape}, size))
+    assert len(made.spec.classes) == classes
+    assert f"output 'y' {shape}: the highest of {classes} planes of logits" in made.assumed
+
+
+def test_a_map_beside_other_things_is_taken_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    source = toy_models.giving(tmp_path / "a.onnx", {"scene": (1, 365), "y": (1, 5, 64, 64)})
+    made = imported(source)
+    assert "output 'y' (1, 5, 64, 64) (scene left out)" in made.assumed
+    assert "at 1/4 (enlarged first)" in made.assumed
+
+
+def test_a_hint_that_the_graph_contradicts_is_refused(tmp_path: Path) -> None:
+    for kind, role in (
+        ("probability", "logits"),
+        ("probability", "labels"),
+        ("logits", "labels"),
+        ("labels", "logits"),
+    ):
+        source = toy_models.segmenter(tmp_path / "toy.onnx", kind=kind)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=f"cannot be {role}"):
+            imported(source, Hints(normalise="0..1", role=role))  # type: ignore[arg-type]
+
+
+def test_labels_tell_by_their_argmax_how_many_classes_there_are(tmp_path: Path) -> None:
+    source = toy_models.segmenter(tmp_path / "toy.onnx", kind="labels", classes=7)
+    assert len(imported(source).spec.classes) == 7
+    counted = import_model(source, tmp_path / "b.onnx", Hints(normalise="0..1", classes=("7",)))
+    assert counted.spec.classes[:2] == ("class 0", "class 1")
+    with pytest.raises(InputError, match="expected 7 class names for 7 channels, found 5"):
+        import_model(source, tmp_path / "c.onnx", Hints(normalise="0..1", classes=("5",)))
+
+
+def labelled(path: Path, values: np.ndarray[Any, Any]) -> Path:
+    """Labels that no ArgMax gives."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "values"], ["floats"]),
+        helper.make_node("Cast", ["floats"], ["labels"], to=TensorProto.INT64),
+    ]
+    ports = [
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *values.shape[1:]]),
+        helper.make_tensor_value_info("labels", TensorProto.INT64, values.shape),
+    ]
+    weights = [
+        numpy_helper.from_array(np.float32(0), "zero"),
+        numpy_helper.from_array(values.astype(np.float32), "values"),
+    ]
+    graph = helper.make_graph(nodes, "labelled", ports[:1], ports[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_class_ids_beyond_the_names_are_seen_before_the_file_is_written(tmp_path: Path) -> None:
+    values = np.zeros((1, 24, 32))
+    values[0, :4] = 4
+    source = labelled(tmp_path / "a.onnx", values)
+    with pytest.raises(InputError, match="labels do not tell how many classes.*--classes"):
+        imported(source)
+    with pytest.raises(InputError, match="gives class 4, but there are names for 0 to 2 alone"):
+        imported(source, Hints(normalise="0..1", classes=("a", "b", "c")))
+    assert imported(source, Hints(normalise="0..1", classes=("5",))).spec.classes[4] == "class 4"
+
+
+@pytest.mark.parametrize("strange", [256, -2])
+def test_labels_that_fit_no_byte_are_refused(strange: int, tmp_path: Path) -> None:
+    values = np.zeros((1, 24, 32))
+    values[0, 0, 0] = strange
+    with pytest.raises(InputError, match="which fit no byte"):
+        imported(labelled(tmp_path / "a.onnx", values), Hints(normalise="0..1", classes=("a", "b")))
+
+
+def test_void_by_minus_one_stays_void(tmp_path: Path) -> None:
+    values = np.zeros((1, 24, 32))
+    values[0, 0, 0] = -1
+    made = imported(labelled(tmp_path / "a.onnx", values), Hints(normalise="0..1", classes=("a", "b")))
+    (found,) = load_segmenter(str(made.file)).make(1)([Frame(np.zeros((24, 32, 3), np.uint8), 0, 0.0, 0.0)])
+    assert found.labels[0, 0] == 255 and (found.labels[1:] == 0).all()
+
+
+def test_halves_may_fall_to_either_side_where_scores_are_as_near_as_halves_round(tmp_path: Path) -> None:
+    """Two random convolutions in fp16: a runtime that computes between them in fp32 gives a few other labels."""
+    random = np.random.default_rng(0)
+    weights, nodes, last = [], [], "image"
+    for name, (before, after) in {"a": (3, 16), "y": (16, 5)}.items():
+        shape = (after, before, 3, 3)
+        weights += [
+            numpy_helper.from_array((random.standard_normal(shape) * 0.1).astype(np.float16), f"{name}_w"),
+            numpy_helper.from_array((random.standard_normal(after) * 0.1).astype(np.float16), f"{name}_b"),
+        ]
+        nodes.append(helper.make_node("Conv", [last, f"{name}_w", f"{name}_b"], [name], kernel_shape=[3, 3]))
+        last = name
+        if name == "a":
+            nodes.append(helper.make_node("Relu", ["a"], ["r"]))
+            last = "r"
+    ports = [
+        helper.make_tensor_value_info("image", TensorProto.FLOAT16, [1, 3, 256, 256]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT16, [1, 5, 252, 252]),
+    ]
+    graph = helper.make_graph(nodes, "half", ports[:1], ports[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "a.onnx")
+    assert imported(tmp_path / "a.onnx", Hints(normalise="imagenet")).agreement > 0.999
+
+
+def test_a_tensor_of_streamsegs_own_name_is_refused_in_words(tmp_path: Path) -> None:
+    source = toy_models.giving(tmp_path / "a.onnx", {"streamseg_picture": (1, 5, 256, 256)})
+    with pytest.raises(InputError, match="names of streamseg's own, such as 'streamseg_picture"):
+        imported(source)
