@@ -92,6 +92,7 @@ def workplace(folder: Path) -> Path:
         _pictures(folder / masks, ".png", masks=True)
     for name in ("frames", "slides"):
         _pictures(folder / name, ".jpg", masks=False)
+    shutil.copy(next((folder / "frames").iterdir()), folder / "photo.jpg")
     return folder
 
 
