@@ -229,6 +229,15 @@ class Delivers(Protocol):
         """Messages that it will never have: too many waited, or it refused them."""
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """An output that tells whether anybody looks: while no output is wanted, the network of a live stream rests."""
+
+    @property
+    def wanted(self) -> bool:
+        """Asked with every frame, so it must be quick; True where it cannot be told."""
+
+
 @dataclass(slots=True)
 class Controls:
     """What a viewer changes while a stream runs: written by a window, read by renderer and pipeline."""

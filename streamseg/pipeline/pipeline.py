@@ -26,7 +26,7 @@ from streamseg.frame import Frame
 from streamseg.handoff import Handoff
 from streamseg.hostsettings import opencv_one_thread, opencv_silent
 from streamseg.metrics import Meter, Metrics
-from streamseg.pipeline.reading import Reading
+from streamseg.pipeline.reading import Reading, anybody_looks
 from streamseg.pipeline.scheduler import InferenceScheduler
 from streamseg.pipeline.synchronise import Result, in_order, interpolate, propagate_live
 from streamseg.pipeline.threads import join, step_behind
@@ -80,7 +80,7 @@ class Pipeline:
         self.pace = pace or InferenceScheduler("quality", source.info)
         self.workers = 1 if live else workers
         depth = 1 if live else max(_FILE_DEPTH, batch)
-        self.source, self.sinks, self._reading = source, sinks, Reading(source)
+        self.source, self.sinks, self._reading = source, sinks, Reading(source, anybody_looks(sinks))
         self.controls = controls or Controls()
         self._make_segmenter, self._render, self._make_propagator = make_segmenter, render, make_propagator
         self._sinks = [sink for sink in sinks if not sink.blocking]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from streamseg.contracts import Source
+from streamseg.contracts import Sink, Source, Watched
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame
 
@@ -12,21 +12,31 @@ from streamseg.frame import Frame
 class Reading:
     """The frames of `source`; where a file breaks off, those that came are shown before that counts as an error.
 
+    A live stream's frames are let go while they are not `wanted`, except the first, which opens the outputs.
+
     Raises (while iterating): the source's error, where nothing came before it or the source is live.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, wanted: Callable[[], bool] = lambda: True) -> None:
         self.error: StreamsegError | None = None
         """Why a file ended too early."""
-        self._source = source
+        self._source, self._wanted = source, wanted
 
     def __iter__(self) -> Iterator[Frame]:
         begun = False
         try:
             for frame in self._source:
-                begun = True
-                yield frame
+                if not begun or not self._source.info.live or self._wanted():
+                    begun = True
+                    yield frame
         except StreamsegError as error:
             if not begun or self._source.info.live:
                 raise
             self.error = error
+
+
+def anybody_looks(sinks: Sequence[Sink]) -> Callable[[], bool]:
+    """Whether any of these outputs is wanted; one that does not tell always is."""
+    if not sinks or not all(isinstance(sink, Watched) for sink in sinks):
+        return lambda: True
+    return lambda: any(sink.wanted for sink in sinks if isinstance(sink, Watched))

@@ -11,6 +11,7 @@ from streamseg.contracts import Controls, Delivers, Existing, Sink
 from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.segmentation import Classes, find_class
+from streamseg.sinks.camera import CAMERA
 from streamseg.sinks.events import EVENTS
 from streamseg.sinks.function import own_sink
 from streamseg.sinks.hls import HLS
@@ -32,6 +33,7 @@ _TABLES = (".csv", ".json", ".xlsx", ".tsv")
 
 SINKS: dict[str, OutputKind] = {
     "window": WINDOW,
+    "camera": CAMERA,
     "video": VIDEO,
     "segments": SEGMENTS,
     "events": EVENTS,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 
 from streamseg.contracts import Shown, Sink
 from streamseg.frame import StreamInfo
 from streamseg.net.urls import read_address
 from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.paced import Paced
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.rtsp import Publisher, units_of
 from streamseg.sinks.video import Encoder, Form, form
-
-_LONGEST_WAIT_S = 1.0
 
 
 def publish(uri: str, info: StreamInfo) -> Sink:
@@ -66,36 +63,6 @@ class PublishSink:
         if self._publisher is None:
             self._publisher = Publisher(self._address, [unit for unit in units if unit[0] & 0x1F in (7, 8)])
         self._publisher.send(units, ticks)
-
-
-class Paced:
-    """A sink that is given each picture when its time has come."""
-
-    def __init__(
-        self, sink: Sink, *, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self.blocking, self.needs_image = sink.blocking, sink.needs_image
-        self._sink, self._now, self._sleep = sink, now, sleep
-        self._began_s: float | None = None
-
-    @property
-    def unwritten(self) -> int:
-        """Those of the sink."""
-        return self._sink.unwritten
-
-    def write(self, shown: Shown) -> None:
-        """Waits, then hands the picture on; the clock is set by the first, and again by one that is late."""
-        time_s, now_s = shown.frame.time_s, self._now()
-        lead_s = -1.0 if self._began_s is None else self._began_s + time_s - now_s
-        if 0 <= lead_s <= _LONGEST_WAIT_S:
-            self._sleep(lead_s)
-        else:
-            self._began_s = now_s - time_s
-        self._sink.write(shown)
-
-    def close(self) -> None:
-        """Closes the sink."""
-        self._sink.close()
 
 
 def _encoder(first: Shown, name: str) -> Encoder:

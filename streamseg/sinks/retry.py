@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 
-from streamseg.contracts import Shown, Sink
+from streamseg.contracts import Shown, Sink, Watched
 from streamseg.errors import OutputError
 from streamseg.said import Said
 
@@ -35,6 +35,11 @@ class Retrying:
     def unwritten(self) -> int:
         """Frames let go, and those that the sink lost by itself."""
         return self._refused + self._sink.unwritten
+
+    @property
+    def wanted(self) -> bool:
+        """What the sink says, where it tells."""
+        return self._sink.wanted if isinstance(self._sink, Watched) else True
 
     def write(self, shown: Shown) -> None:
         """Hands one frame on, or counts it."""

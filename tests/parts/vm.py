@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KERNEL = ROOT / ".cache" / "kernel"
 """What `tools/parts.py` unpacks Debian's kernel into."""
+LOOPBACK = KERNEL / "v4l2loopback.ko"
+"""The driver of virtual cameras, which `tools/parts.py` builds."""
 _PROGRAMS = ("qemu-system-x86_64", "busybox", "cpio", "insmod", "v4l2-ctl")
 _MODULES = (
     *("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci"),
@@ -43,9 +45,9 @@ def require_vm() -> None:
         pytest.skip(f"no machine with cameras of its own: {', '.join(lacking)} not found")
 
 
-def run_inside(module: str, folder: Path, timeout_s: float) -> str:
-    """What `python -m module DRIVER` says inside the machine, DRIVER being the camera driver's file."""
-    driver = _module(_LAST)
+def run_inside(module: str, folder: Path, timeout_s: float, driver: Path | None = None) -> str:
+    """What `python -m module DRIVER` says inside the machine, DRIVER being a driver's file: that of cameras."""
+    driver = driver or _module(_LAST)
     command = f"cd {ROOT} && PYTHONDONTWRITEBYTECODE=1 {sys.executable} -m {module} {driver}"
     machine = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]
     share = "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"

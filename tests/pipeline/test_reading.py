@@ -7,12 +7,38 @@ import pytest
 
 from streamseg.errors import SourceError
 from streamseg.pipeline.pipeline import Pipeline
-from streamseg.pipeline.reading import Reading
+from streamseg.pipeline.reading import Reading, anybody_looks
+from streamseg.sinks.retry import Retrying
 from tests.parts import clips
 from tests.parts.fakes import CountingSource, ListSink, Marker
 from tests.parts.http_answers import Handler, say
 from tests.parts.http_server import http_server
 from tests.parts.program import run_program
+
+
+class Screen(ListSink):
+    """An output that somebody looks at, or not."""
+
+    wanted = False
+
+
+def test_the_frames_of_a_live_stream_are_let_go_while_no_output_is_wanted() -> None:
+    one, other = Screen(), Screen()
+    wanted = anybody_looks([one, other])
+    assert [frame.index for frame in Reading(CountingSource(20, live=True), wanted)] == [0]  # which opens the outputs
+    other.wanted = True
+    assert [frame.index for frame in Reading(CountingSource(20, live=True), wanted)] == list(range(20))
+
+
+def test_a_file_is_read_to_its_end_whether_or_not_anybody_looks() -> None:
+    assert len(list(Reading(CountingSource(20), anybody_looks([Screen()])))) == 20
+
+
+def test_an_output_that_does_not_tell_is_always_wanted() -> None:
+    assert anybody_looks([])()
+    assert not anybody_looks([Screen(), Retrying(Screen())])()
+    assert anybody_looks([Screen(), ListSink()])()
+    assert anybody_looks([Screen(), Retrying(ListSink())])()
 
 
 def test_what_came_of_a_file_that_breaks_off_is_shown_and_then_it_is_an_error() -> None:

@@ -16,11 +16,11 @@ from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError
 from streamseg.frame import Frame, Image
 from streamseg.sinks import open_sink
-from streamseg.sinks.publish import Paced, PublishSink
+from streamseg.sinks.publish import PublishSink
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.rtsp import units_of
 from tests.parts.clips import read_number
-from tests.parts.fakes import FILE, LIVE, ListSink, segmentation
+from tests.parts.fakes import FILE, segmentation
 from tests.parts.leftovers import open_files
 from tests.parts.patience import until
 from tests.parts.rtsp import Recorder, free_port
@@ -276,26 +276,6 @@ def test_a_server_that_falls_silent_is_given_up_and_holds_up_nobody_meanwhile(tm
         done.set()
         other.join()
         server.go_on()
-
-
-def test_what_is_not_live_is_published_at_its_own_speed() -> None:
-    now_s, slept = [0.0], []
-
-    def sleep(seconds: float) -> None:
-        slept.append(round(seconds, 3))
-        now_s[0] += seconds
-
-    inner = ListSink()
-    sink = Paced(inner, now=lambda: now_s[0], sleep=sleep)
-    for number in range(4):
-        sink.write(shown(number, number / 25))
-    now_s[0] += 5  # a long hold-up is not made up for by a rush
-    for number in range(4, 7):
-        sink.write(shown(number, number / 25))
-    assert slept == [0.04, 0.04, 0.04, 0.04, 0.04]
-    assert len(inner.shown) == 7
-    assert isinstance(open_sink("rtsp://host/live", FILE, Controls()), Paced)
-    assert isinstance(open_sink("rtsp://host/live", LIVE, Controls()), Retrying)
 
 
 def test_units_are_found_between_start_codes() -> None:
