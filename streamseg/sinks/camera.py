@@ -148,8 +148,7 @@ def _target(link: Path) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return line.rpartition("backend: ")[2]
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _device(uri: str) -> str | None:
