@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streamseg.metrics import Metrics
     from streamseg.model import Model, load
     from streamseg.options import SourceOptions
+    from streamseg.prompts import Box, Click, Mask
     from streamseg.result import Result
     from streamseg.segmentation import Classes, Instances, Segmentation
     from streamseg.stream import Stream, open
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 __all__ = [
     "BackendError",
+    "Box",
     "Classes",
+    "Click",
     "Frame",
     "InputError",
     "Instances",
+    "Mask",
     "Metrics",
     "Model",
     "OutputError",
@@ -74,6 +78,7 @@ _MODULES = {
     "streamseg.frame": ("Frame", "StreamInfo"),
     "streamseg.metrics": ("Metrics",),
     "streamseg.model": ("Model", "load"),
+    "streamseg.prompts": ("Box", "Click", "Mask"),
     "streamseg.result": ("Result",),
     "streamseg.segmentation": ("Classes", "Instances", "Segmentation"),
     "streamseg.stream": ("Stream", "open"),

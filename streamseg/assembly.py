@@ -115,6 +115,7 @@ def load_model(
         backend=options.backend,
         trust_engine=trust_engine,
         stopped=lambda: controls.quit,
+        prompts=controls.prompts,
     )
     if options.tiles is not None:
         recipe = tiled(recipe, options.tiles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 from streamseg.frame import Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
 from streamseg.options import RenderOptions
+from streamseg.prompts import Prompts
 from streamseg.rules.event import Event, ZoneReading
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Planes
@@ -240,7 +242,7 @@ class Watched(Protocol):
 
 @dataclass(slots=True)
 class Controls:
-    """What a viewer changes while a stream runs: written by a window, read by renderer and pipeline."""
+    """What a viewer changes while a stream runs: written by a window, read by renderer, pipeline and model."""
 
     opacity: float = RenderOptions().opacity
     """0 (only the picture) to 1 (only the colours)."""
@@ -248,3 +250,5 @@ class Controls:
     quit: bool = False
     views: tuple[str, ...] = field(default=("overlay",))
     """What `next view` walks through."""
+    prompts: Prompts = field(default_factory=deque)
+    """What was pointed at and no model has looked at yet; append a `Click`, a `Box` or a `Mask`, from any thread."""

@@ -15,7 +15,7 @@ BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
     "masks", "machine", "yuv", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
     "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
-    "hostsettings", "said", "rules.event", "regions", "measure",
+    "hostsettings", "said", "rules.event", "regions", "measure", "prompts",
 }  # fmt: skip
 MAY_IMPORT = {
     "redaction": set(),
@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "folders": {"errors"},
     "signals": set(),
     "stdio": {"errors"},
-    "contracts": {"frame", "segmentation", "metrics", "options", "yuv", "rules.event"},
+    "prompts": set(),
+    "contracts": {"frame", "segmentation", "metrics", "options", "prompts", "yuv", "rules.event"},
     "entrypoints": {"errors"},
     "coco": {"masks"},
     "regions": {"coco", "masks", "segmentation"},
@@ -63,8 +64,9 @@ MAY_IMPORT = {
     "tuning": BASE | {"capture", "infer", "render", "pipeline"},
     "bench": BASE | {"capture", "infer", "render", "tuning", "pipeline"},
     "capture": BASE,
-    "infer": BASE | {"infer.model", "infer.backends"},
-    "motion": BASE,
+    "infer": BASE | {"infer.model", "infer.backends", "motion.flow"},
+    "motion.flow": {"frame"},
+    "motion": BASE | {"motion.flow"},
     "render": BASE,
     "sinks": BASE,
     "rules.event": set(),
@@ -104,9 +106,10 @@ def imports(tree: ast.AST) -> set[str]:
 
 
 def place(parts: tuple[str, ...]) -> str:
-    """The room of a module; models, backends, the scheduler and events are rooms of their own inside theirs."""
+    """The room of a module; models, backends, flow, the scheduler and events are rooms of their own inside theirs."""
     inner = ".".join(parts[:2])
-    return inner if inner in {"infer.model", "infer.backends", "pipeline.scheduler", "rules.event"} else parts[0]
+    own = {"infer.model", "infer.backends", "motion.flow", "pipeline.scheduler", "rules.event"}
+    return inner if inner in own else parts[0]
 
 
 def ours(path: Path) -> set[str]:

@@ -24,6 +24,7 @@ from streamseg.infer.model.catalogue import (
     network_names,
 )
 from streamseg.infer.own import own_segmenter
+from streamseg.prompts import Prompts
 from streamseg.said import Said
 from streamseg.segmentation import Classes
 
@@ -57,12 +58,13 @@ def load_segmenter(
     trust_engine: bool = False,
     stopped: Callable[[], bool] = lambda: False,
     said: Said | None = None,
+    prompts: Prompts | None = None,
 ) -> SegmenterFactory:
     """Finds and checks a model: a network's name, a classical method's name, or the path of an .onnx file.
 
     `settings` are a classical method's own; `backend` is a name out of `backends.BACKENDS`, taken instead of the best.
     `trust_engine` admits the path of a TensorRT engine, which can run any code. Whatever takes long asks `stopped`.
-    Recipes that share `said` say what their backends miss only once.
+    Recipes that share `said` say what their backends miss only once. A model that is asked reads `prompts`.
 
     Raises:
         InputError: there is no such model, it is wrong in itself, or the settings are not its own.
@@ -72,7 +74,7 @@ def load_segmenter(
     settings = settings or {}
     file = find_model(name_or_path)
     if file is None and name_or_path in classical.METHODS:
-        return classical.load(name_or_path, settings)
+        return classical.load(name_or_path, settings, prompts)
     if settings:
         raise InputError(f"'{name_or_path}' takes no settings", "only classical methods do")
     if file is None and name_or_path == pose.NAME:

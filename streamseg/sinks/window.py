@@ -18,6 +18,7 @@ from streamseg.errors import OutputError
 from streamseg.files import write_whole
 from streamseg.frame import StreamInfo, squared
 from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.pointer import Pointer
 
 _log = logging.getLogger(__name__)
 _TITLE = "streamseg"
@@ -29,6 +30,8 @@ _Address = str | tuple[str, int]
 
 class WindowSink:
     """Shows each picture: q or Esc quits, space pauses, s saves a picture, + and - change opacity, v the view.
+
+    A click points at something, with the right button or Shift at what is not part of it; a box is dragged.
 
     Runs in the caller's thread, where window systems want to be called. A file is shown at its own speed: a picture
     waits until its time has come.
@@ -45,6 +48,7 @@ class WindowSink:
         self._live, self._controls = info.live, controls
         self._ahead_s: float | None = None
         self._open = False
+        self._pointer = Pointer(controls)
         self._keys: dict[int, Callable[[], None]] = {
             ord("q"): self._quit,
             27: self._quit,
@@ -63,8 +67,10 @@ class WindowSink:
                 cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             height, width = image.shape[:2]
             cv2.resizeWindow(_TITLE, max(320, min(width, 1600)), max(240, min(height, 900)))
+            cv2.setMouseCallback(_TITLE, self._pointer.heard)
             self._open = True
-        cv2.imshow(_TITLE, image)
+        self._pointer.shows(shown)
+        cv2.imshow(_TITLE, self._pointer.drawn(image))
         self._obey(self._until_due_ms(shown.frame.time_s, time.monotonic()), shown)
         if cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1:
             self._quit()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections import deque
 from collections.abc import Mapping
 
 from streamseg.contracts import SegmenterFactory
 from streamseg.errors import InputError
+from streamseg.infer import follow as following
 from streamseg.infer.classical import background, clusters, edges, regions, threshold
 from streamseg.infer.classical.method import Method, two_classes
+from streamseg.prompts import Prompts
 from streamseg.validation import MisfitError, fit
 
 METHODS: dict[str, Method] = {
@@ -30,11 +34,19 @@ METHODS: dict[str, Method] = {
     "motion": Method(
         "what moves before a still camera", background.Motion, background.motion, background.motion_classes, False
     ),
+    "follow": Method(
+        "what is clicked on or boxed, followed",
+        following.Follow,
+        following.follow,
+        following.follow_classes,
+        False,
+        True,
+    ),
 }
 
 
-def load(name: str, settings: Mapping[str, object]) -> SegmenterFactory:
-    """The recipe of the method `name`.
+def load(name: str, settings: Mapping[str, object], prompts: Prompts | None = None) -> SegmenterFactory:
+    """The recipe of the method `name`; one that is asked reads `prompts`.
 
     Raises:
         InputError: a setting is unknown or out of range; the message names it and what is allowed.
@@ -45,4 +57,7 @@ def load(name: str, settings: Mapping[str, object]) -> SegmenterFactory:
     except MisfitError as error:
         known = f"its settings are {', '.join(method.settings.__struct_fields__)}"
         raise InputError(f"model {name}: {error}", known) from None
-    return SegmenterFactory(name, method.classes(checked), lambda threads: method.make(checked), method.parallel)
+    make = (
+        functools.partial(method.make, prompts=deque() if prompts is None else prompts) if method.asked else method.make
+    )
+    return SegmenterFactory(name, method.classes(checked), lambda threads: make(checked), method.parallel)

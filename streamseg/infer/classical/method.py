@@ -25,12 +25,14 @@ class Method:
 
     summary: str
     settings: type[msgspec.Struct]
-    make: Callable[[Any], Segmenter]
-    """Takes settings of the type above."""
+    make: Callable[..., Segmenter]
+    """Takes settings of the type above, and of a method that is asked the `prompts`."""
     classes: Callable[[Any], Classes]
     """The classes that a segmenter made with these settings will tell apart."""
     parallel: bool = True
     """False where a frame is looked at in the light of those before it."""
+    asked: bool = False
+    """Whether it looks for what a person points at while it runs."""
 
 
 class PerFrame:
