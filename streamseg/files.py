@@ -21,6 +21,8 @@ _numbers = itertools.count()
 def missing(name: object, hint: str = "") -> InputError:
     """For a file that is to be read and is not there; the hint is a name beside it that is nearly the same."""
     path = Path(str(name))
+    if path.is_dir():
+        return InputError(f"{name}: a folder, not a file", hint)
     with contextlib.suppress(OSError):
         near = difflib.get_close_matches(path.name, [each.name for each in path.parent.iterdir()], n=1, cutoff=0.75)
         hint = f"did you mean {path.parent / near[0]}?" if near else hint

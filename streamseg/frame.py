@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -107,16 +108,33 @@ def checked_image(image: object) -> Image:
     return view
 
 
+_DTYPES = {
+    "b": "of truths: image.astype(numpy.uint8) * 255",
+    "i": "of numbers in 0..255: image.astype(numpy.uint8)",
+    "u": "of 16 bits: (image >> 8).astype(numpy.uint8)",
+}
+
+
 def _mend(image: object) -> str:
     if isinstance(image, str | os.PathLike):
         return f"of a file: cv2.imread({os.fspath(image)!r})"
+    if image is None:
+        return "cv2.imread and VideoCapture.read give None where they fail"
+    if isinstance(image, Iterator):
+        return "of a generator: a list of images, or streamseg.open(streamseg.frames(generator, fps=25))"
     if not isinstance(image, np.ndarray):
-        none = "cv2.imread and VideoCapture.read give None where they fail"
-        return none if image is None else "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"
+        return "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"
+    if not image.size:
+        return "it is empty"
     if image.dtype != np.uint8:
-        return "of floats in 0..1: (image * 255).astype(numpy.uint8)"
-    known = {2: "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)", 3: "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)"}
-    return known.get(image.ndim, "a list of images for several")
+        return _DTYPES.get(image.dtype.kind, "of floats in 0..1: (image * 255).astype(numpy.uint8)")
+    if image.ndim == 2 or image.shape[2:] == (1,):
+        return "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"
+    if image.ndim == 3 and image.shape[0] == 3:
+        return "of (3, H, W) RGB: image.transpose(1, 2, 0)[..., ::-1]"
+    if image.ndim == 3:
+        return "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)" if image.shape[2] == 4 else "three channels: blue, green, red"
+    return "a list of images for several"
 
 
 def as_image(pixels: Pixels) -> Image:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, overload
 
 from streamseg.contracts import Segmenter, SegmenterFactory, SimpleSegmenter, Workers
 from streamseg.errors import InputError
@@ -47,6 +47,10 @@ class Model:
         self._indices = itertools.count()
         self.recipe = _for_streams(recipe, network, threads)
         """How streams make their segmenters of it."""
+
+    def __reduce__(self) -> NoReturn:
+        """Raises TypeError: what runs a network lives in this process alone."""
+        raise TypeError("a model cannot be pickled or copied: call streamseg.load in each process")
 
     @overload
     def __call__(self, images: ImageLike) -> Result: ...

@@ -88,7 +88,7 @@ class Result:
             legend: draws names and shares of the classes.
 
         Raises:
-            InputError: there is no such view, or `bgr` is no image of this size.
+            InputError: there is no such view, `bgr` is no image of this size, or the opacity is not 0 to 1.
         """
         image = checked_image(bgr)
         if image.shape[:2] != (self.height, self.width):

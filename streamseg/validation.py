@@ -7,6 +7,7 @@ part after part, and the words come from the type that is wanted there.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import types
 import typing
 from collections.abc import Iterator
@@ -83,7 +84,9 @@ def _misfit(value: Any, kind: Any, strict: bool, error: Exception) -> MisfitErro
     fields = _fields(_chosen(value, kind)) if isinstance(value, dict) else None
     known = {field.key for field in fields or ()}
     if fields is not None and (unknown := [key for key in value if key not in known]):
-        return MisfitError(f"unknown key '{unknown[0]}'", unknown=str(unknown[0]))
+        near = difflib.get_close_matches(str(unknown[0]), known, n=1)
+        guess = f" (did you mean {near[0]}?)" if near else ""
+        return MisfitError(f"unknown key '{unknown[0]}'{guess}", unknown=str(unknown[0]))
     for key, part, wanted in _parts(value, kind):
         try:
             msgspec.convert(part, wanted, strict=strict, dec_hook=_read)

@@ -117,5 +117,6 @@ def test_a_folder_below_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
     (tmp_path / "call.mp4").touch()
     assert missing(tmp_path / "cal.mp4").hint == f"did you mean {tmp_path / 'call.mp4'}?"
+    assert str(missing(tmp_path)) == f"{tmp_path}: a folder, not a file"
     assert missing(tmp_path / "quite-other.mp4", "a hint").hint == "a hint"
     assert missing(tmp_path / "nowhere" / "call.mp4").hint == ""

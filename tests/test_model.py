@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,20 +73,35 @@ def test_an_rgb_image_turned_round_by_a_slice_is_taken() -> None:
         (None, "cv2.imread and VideoCapture.read give None where they fail"),
         (image()[..., 0], "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"),
         (np.dstack([image(), image()[..., 0]]), "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)"),
+        (image()[..., :1], "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"),
+        (image().transpose(2, 0, 1), "of (3, H, W) RGB: image.transpose(1, 2, 0)[..., ::-1]"),
+        (image()[..., :2], "three channels: blue, green, red"),
+        (image() > 99, "of truths: image.astype(numpy.uint8) * 255"),
+        (image().astype(np.int64), "of numbers in 0..255: image.astype(numpy.uint8)"),
+        (image().astype(np.uint16) << 8, "of 16 bits: (image >> 8).astype(numpy.uint8)"),
+        (iter([image()]), "of a generator: a list of images, or streamseg.open(streamseg.frames(generator, fps=25))"),
         (image() / 255, "of floats in 0..1: (image * 255).astype(numpy.uint8)"),
-        (np.zeros((0, 5, 3), np.uint8), "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)"),
+        (np.zeros((0, 5, 3), np.uint8), "it is empty"),
         ("a.png", "of a file: cv2.imread('a.png')"),
         (Path("b.png"), "of a file: cv2.imread('b.png')"),
         (PIL.Image.new("RGB", (4, 4)), "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"),
     ],
-    ids=["none", "grey", "alpha", "floats", "empty", "text", "path", "pil"],
-)
+    ids=[
+        "none", "grey", "alpha", "grey plane", "channels first", "two channels", "truths", "integers", "16 bits",
+        "generator", "floats", "empty", "text", "path", "pil",
+    ],
+)  # fmt: skip
 def test_what_is_no_image_is_refused_with_the_way_out(wrong: object, hint: str) -> None:
     with pytest.raises(InputError) as caught:
         load("otsu")(wrong)  # type: ignore[call-overload]
     assert "(H, W, 3) uint8 BGR" in caught.value.message
-    if not isinstance(wrong, np.ndarray) or wrong.size:
-        assert caught.value.hint == hint
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.deepcopy])
+def test_a_model_says_that_each_process_loads_its_own(copied: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match="call streamseg.load in each process"):
+        copied(load("otsu"))
 
 
 def test_settings_and_paths_are_taken() -> None:

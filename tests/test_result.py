@@ -135,6 +135,12 @@ def test_supervision_gets_the_instances() -> None:
     assert with_instances().to_supervision().tracker_id is None
 
 
+@pytest.mark.parametrize("opacity", [-0.1, 7.0, float("nan")])
+def test_an_opacity_that_is_none_is_refused(opacity: float) -> None:
+    with pytest.raises(InputError, match="opacity is 0 to 1, not"):
+        semantic().draw(image(), opacity=opacity)
+
+
 def test_supervision_gets_classes_where_there_are_no_instances_and_nothing_of_an_empty_image() -> None:
     pytest.importorskip("supervision", reason="supervision is not installed")
     found = semantic().to_supervision()

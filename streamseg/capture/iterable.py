@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import numbers
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -25,9 +27,12 @@ class IterableSource:
         self.info = info
         self.counters: Mapping[str, int] = {}
         self._items = items
-        self._closed = False
+        self._closed = self._begun = False
 
     def __iter__(self) -> Iterator[Frame]:
+        if self._begun:
+            raise InputError(f"{self.info.name}: a source is read once", "make another with streamseg.frames(…)")
+        self._begun = True
         step_s, started_s, first_s = 1 / (self.info.fps or _FPS), time.monotonic(), None
         try:
             for index, item in enumerate(self._items):
@@ -120,8 +125,8 @@ class PushSource:
 
 
 def _info(name: str, fps: float | None, live: bool) -> StreamInfo:
-    if fps is not None and not fps > 0:
-        raise InputError(f"fps is above 0, not {fps:g}")
+    if fps is not None and not (isinstance(fps, int | float | numbers.Real) and 0 < fps < math.inf):
+        raise InputError(f"fps is a number above 0, not {fps!r}")
     return StreamInfo(name, 0, 0, fps, live)  # sizes are known with the first frame, and each may have its own
 
 

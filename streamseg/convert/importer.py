@@ -84,6 +84,8 @@ def import_model(
 def _check_flags(source: Path, found: OnnxFile, original: Backend, given: Hints) -> None:
     """What a person says of this graph must be true of it."""
     names = [info.name for info in original.outputs]
+    if not names:
+        raise InputError(f"{source}: nothing comes out of it", "export it again, with an output")
     if given.output not in (None, *names):
         raise InputError(f"{source}: expected output '{given.output}', found {', '.join(names)}", "--output NAME")
     check_fixed(source, original, given)

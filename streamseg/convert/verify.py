@@ -41,7 +41,8 @@ def agreement(
     """Compares the imported `file` with a plain NumPy reference on `original`, on pictures of the shape `seen`.
 
     Raises:
-        InputError: a label differs where the scores were no tie; `halves` widens what is one.
+        InputError: a label differs where the scores were no tie; `halves` widens what is one. Or the model's own
+            scores are no numbers.
     """
     imported = open_backend(file, 1, "ort-cpu")
     random = np.random.default_rng(0)
@@ -71,6 +72,9 @@ def reference_labels(
     """Labels (N, h, w) u8 by the textbook, and how far each was from a tie, as a share of the scores' range.
 
     `images` are (N, H, W, C) u8, BGR or grey; one alone where the graph's input is not `batched`.
+
+    Raises:
+        InputError: scores are NaN or plus infinity.
     """
     image = images[..., ::-1] if taken.colour == "rgb" else images
     values = (image.astype(np.float32) - np.asarray(taken.mean, np.float32)) / np.asarray(taken.std, np.float32)
@@ -84,11 +88,17 @@ def reference_labels(
     planes = scores[:, None] if axis is None else np.moveaxis(scores, axis, 1)  # (N, C, h, w)
     if plan.role == "labels":
         return _bytes(planes[:, 0]), np.ones(planes[:, 0].shape)
+    if np.isnan(planes).any() or np.isposinf(planes).any():  # minus infinity is the logarithm of a class's zero
+        raise InputError(
+            f"the model gives no numbers (NaN or infinity) in its output '{plan.info.name}'",
+            "its weights are damaged, or --normalise is not what it was trained with",
+        )
     if plan.upsampled:
         planes = _enlarged(planes.astype(np.float32), images.shape[1:3])
     if plan.role == "logits":
+        spread = float(np.ptp(planes[np.isfinite(planes)]))
         top = np.sort(planes.astype(np.float64), axis=1)[:, -2:]
-        return planes.argmax(axis=1).astype(np.uint8), (top[:, -1] - top[:, 0]) / max(float(np.ptp(planes)), 1e-12)
+        return planes.argmax(axis=1).astype(np.uint8), (top[:, -1] - top[:, 0]) / max(spread, 1e-12)
     plane: NDArray[Any] = planes[:, 0].astype(np.float32)
     plane = (1 + np.tanh(plane / 2)) / 2 if plan.sigmoid else plane
     return (plane > 0.5).astype(np.uint8), np.abs(plane - 0.5)

@@ -58,8 +58,10 @@ def make_renderer(options: RenderOptions, controls: Controls, view: ViewLike | N
     `view` is an object that stands for the one that the options name.
 
     Raises:
-        InputError: there is no such view, or its background cannot be read.
+        InputError: there is no such view, its background cannot be read, or the opacity is not 0 to 1.
     """
+    if not 0 <= options.opacity <= 1:
+        raise InputError(f"opacity is 0 to 1, not {options.opacity:g}")
     controls.view = options.view if view is None else view
     controls.opacity, controls.views = options.opacity, tuple(VIEWS)
     return _Drawing(options, controls)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,10 +92,17 @@ def test_what_cannot_be_iterated_over_is_refused(wrong: object) -> None:
         frames(wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("fps", [0, -1, float("nan")])
-def test_a_rate_that_is_none_is_refused(fps: float) -> None:
-    with pytest.raises(InputError, match="fps is above 0"):
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), "25"])
+def test_a_rate_that_is_none_is_refused(fps: Any) -> None:
+    with pytest.raises(InputError, match="fps is a number above 0"):
         PushSource(fps=fps)
+
+
+def test_a_source_of_images_is_read_once_and_says_so() -> None:
+    source = frames([image(), image()], fps=Fraction(30000, 1001))  # type: ignore[arg-type]
+    assert len(list(streamseg.open(source, model="otsu"))) == 2
+    with pytest.raises(InputError, match=r"a source is read once \(make another with streamseg.frames"):
+        list(streamseg.open(source, model="otsu"))
 
 
 def test_pushed_frames_are_all_shown_where_the_source_is_not_live() -> None:

@@ -198,6 +198,20 @@ def test_what_cannot_be_known_is_asked_for_in_one_line(
     assert not (tmp_path / "out.onnx").exists()
 
 
+def test_a_graph_of_which_nothing_or_no_tensor_comes_out_is_refused_by_name(tmp_path: Path) -> None:
+    source = toy_models.segmenter(tmp_path / "toy.onnx")
+    model = onnx.load(source)
+    del model.graph.output[:]
+    onnx.save(model, source)
+    with pytest.raises(InputError, match=r"toy\.onnx: nothing comes out of it"):
+        import_model(source, tmp_path / "out.onnx", Hints(normalise="0..1"))
+    kind = onnx.helper.make_tensor_sequence_value_info("list", onnx.TensorProto.FLOAT, None)
+    model.graph.output.append(kind)
+    onnx.save(model, source)
+    with pytest.raises(InputError, match=r"toy\.onnx: 'list' is not a tensor of numbers"):
+        import_model(source, tmp_path / "out.onnx", Hints(normalise="0..1"))
+
+
 def test_a_model_is_not_imported_twice_nor_over_itself(tmp_path: Path) -> None:
     source = toy_models.segmenter(tmp_path / "toy.onnx")
     made = import_model(source, tmp_path / "made.onnx", Hints(normalise="0..1"))

@@ -84,6 +84,21 @@ def test_the_textbook_takes_the_best_class_and_tells_how_near_the_next_one_was()
     assert reference(last, "logits", 3)[0] == labels
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize(("role", "sigmoid"), [("logits", False), ("probability", False), ("probability", True)])
+def test_scores_that_are_no_numbers_are_refused(wrong: float, role: str, sigmoid: bool) -> None:
+    scores = np.array([[[[0.0, wrong]]] * (2 if role == "logits" else 1)], np.float32).reshape(1, -1, 1, 2)
+    with pytest.raises(InputError, match="gives no numbers.*'scores'.*--normalise"):
+        reference(scores, role, 1, sigmoid=sigmoid)
+
+
+def test_the_logarithm_of_nothing_is_a_score() -> None:
+    scores = np.array([[[[-np.inf, 0.0]], [[-1.0, -np.inf]]]], np.float32)
+    labels, margin = reference(scores, "logits", 1)
+    assert labels == [[[1, 0]]]
+    assert (margin > 1e-4).all()
+
+
 def test_a_tie_has_no_margin() -> None:
     scores = np.array([[[[1.0, 0.0]], [[1.0, 9.0]]]], np.float32)
     assert reference(scores, "logits", 1)[1][0, 0, 0] == 0

@@ -46,8 +46,8 @@ def inspect_onnx(path: Path) -> OnnxFile:
     try:
         return OnnxFile(
             path,
-            tuple(_info(value) for value in model.graph.input if value.name not in weights),
-            tuple(_info(value) for value in model.graph.output),
+            tuple(_info(path, value) for value in model.graph.input if value.name not in weights),
+            tuple(_info(path, value) for value in model.graph.output),
             {entry.key: entry.value for entry in model.metadata_props},
         )
     except UnicodeDecodeError:
@@ -193,13 +193,13 @@ def _node_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
             yield from _graph_tensors(graph)
 
 
-def _info(value: onnx.ValueInfoProto) -> TensorInfo:
+def _info(path: Path, value: onnx.ValueInfoProto) -> TensorInfo:
     import onnx
 
     tensor = value.type.tensor_type
     try:
         dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     except KeyError:
-        raise InputError(f"'{value.name}' is not a tensor of numbers") from None
+        raise InputError(f"{path}: '{value.name}' is not a tensor of numbers") from None
     dims = tuple(dim.dim_value or None for dim in tensor.shape.dim) if tensor.HasField("shape") else None
     return TensorInfo(value.name, dims, dtype)
