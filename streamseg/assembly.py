@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 
 from streamseg.capture import inputs_of, open_source, part_of
-from streamseg.config import RunOptions
+from streamseg.config import RunOptions, rule_problems
 from streamseg.contracts import (  # fmt: skip
     Controls,
+    Evaluator,
     Existing,
     Inputs,
     MaskPropagator,
@@ -22,6 +23,7 @@ from streamseg.contracts import (  # fmt: skip
     ViewLike,
     Workers,
 )
+from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.infer import load_segmenter
 from streamseg.infer.tiles import tiled
@@ -32,8 +34,10 @@ from streamseg.options import RenderOptions
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import InferenceScheduler
 from streamseg.render import make_renderer
+from streamseg.rules.check import class_problems
+from streamseg.rules.shapes import Line, Polygon
 from streamseg.said import Said
-from streamseg.sinks import check_classes, open_sink, retrying
+from streamseg.sinks import check_classes, check_rules, open_sink, retrying
 from streamseg.sinks.claims import check_files, named
 
 _log = logging.getLogger(__name__)
@@ -65,7 +69,10 @@ def assemble(
         StreamsegError: any of them cannot be had; what was open by then is closed again.
     """
     controls = controls or Controls()
-    render = make_renderer(render_options(options), controls, view)
+    for at, problem in rule_problems(options):
+        raise InputError(f"{'.'.join(at)}: {problem}")
+    check_rules(options.outputs, options.rules)
+    render = make_renderer(render_options(options), controls, view, zones=options.zones, lines=options.lines)
     existing = existing or ("replace" if options.overwrite else "refuse")
     outputs = checked_outputs(options, existing, None if source is None else Inputs())
     recipe = load_model(options, controls, load, trust_engine=trust_engine, said=said)
@@ -85,6 +92,7 @@ def assemble(
     return Pipeline(
         source,
         lambda: workers.make(workers.threads),
+        evaluate=make_evaluator(options, source.info),
         render=render if not sinks or any(sink.needs_image for sink in sinks) else None,
         sinks=sinks,
         workers=workers.count,
@@ -122,6 +130,8 @@ def load_model(
     if recipe.licence and not recipe.licence.startswith(_FREE):
         (said or Said()).once(_log, logging.WARNING, f"model {recipe.name}: {recipe.licence}")
     check_classes(options.outputs, recipe.classes)
+    for at, problem in class_problems(options.rules, recipe.classes):
+        raise InputError(f"{'.'.join(at)}: {problem}")
     return recipe
 
 
@@ -148,6 +158,23 @@ def _mover(
     if not info.moving or not recipe.parallel or not (options.steady or pace.carries):
         return None
     return lambda: make_propagator(steady=options.steady, effort="usual" if info.live else "quick")
+
+
+def make_evaluator(options: RunOptions, info: StreamInfo) -> Evaluator | None:
+    """What measures zones and lines and evaluates rules; None where there are none.
+
+    Raises:
+        InputError: a zone or line lies outside of the picture.
+    """
+    if not (options.zones or options.lines or options.rules):
+        return None
+    from streamseg.rules.counts import outside
+    from streamseg.rules.evaluate import Rules
+
+    shapes: dict[str, Polygon | Line] = {**options.zones, **options.lines}
+    if info.width and info.height and (name := outside(shapes, info.width, info.height)):
+        raise InputError(f"{name}: lies outside of the picture, which has {info.width}x{info.height} pixels")
+    return Rules(zones=options.zones, lines=options.lines, rules=options.rules, ground=options.ground)
 
 
 def share_cores(options: RunOptions, info: StreamInfo, recipe: SegmenterFactory) -> Workers:

@@ -15,6 +15,9 @@ from msgspec.structs import FieldInfo, fields
 from streamseg.errors import InputError
 from streamseg.options import RenderOptions, SourceOptions
 from streamseg.pipeline.scheduler import Target
+from streamseg.rules.check import Problem, name_problems
+from streamseg.rules.grammar import Rule
+from streamseg.rules.shapes import Ground, Line, Polygon
 from streamseg.validation import MisfitError, fit
 from streamseg.yamlfile import read_tree
 
@@ -95,6 +98,35 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             extra={"group": "speed", "value": "N", "default": "the cores, shared among them", "rare": True},
         ),
     ] = None
+
+    zones: Annotated[
+        dict[str, Annotated[Polygon, Meta(title="a list of corners")]],
+        Meta(
+            description="an area by its corners, as NAME=0,0.5 1,0.5 1,1; may be repeated",
+            extra={"group": "rules", "value": "NAME=POINTS", "rare": True},
+        ),
+    ] = {}
+    lines: Annotated[
+        dict[str, Annotated[Line, Meta(title="a list of two ends")]],
+        Meta(
+            description="what objects cross, by its two ends; may be repeated",
+            extra={"group": "rules", "value": "NAME=POINTS", "rare": True},
+        ),
+    ] = {}
+    ground: Annotated[
+        Annotated[Ground, Meta(title="four points")] | None,
+        Meta(
+            description="four points of the ground, each x,y in the picture and x,y in metres, for speeds in m/s",
+            extra={"group": "rules", "value": "POINTS", "rare": True},
+        ),
+    ] = None
+    rules: Annotated[
+        dict[str, Annotated[Rule, Meta(title="a rule")]],
+        Meta(
+            description="what makes an event, as NAME=person.count in ZONE >= 1; may be repeated",
+            extra={"group": "rules", "value": "NAME=RULE", "rare": True},
+        ),
+    ] = {}
 
     render: RenderOptions = RenderOptions()
     capture: SourceOptions = SourceOptions(wait=True)
@@ -179,7 +211,14 @@ def read_config(path: Path, overrides: Mapping[str, object]) -> RunOptions:
             f"{path}: many streams are for a service", f"streamseg serve --config {shlex.quote(str(path))}"
         )
     written = tree.fit(ANY_SOURCE if "source" in overrides else OPTIONS)
+    for at, problem in rule_problems(written.grouped()):
+        raise tree.error(problem, *at)
     return make_options({**msgspec.structs.asdict(written), **overrides})
+
+
+def rule_problems(options: RunOptions) -> Iterator[Problem]:
+    """What is wrong with zones, lines and rules, whatever the model is."""
+    return name_problems(options.zones, options.lines, options.rules, options.ground)
 
 
 def make_options(values: Mapping[str, object]) -> RunOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -12,7 +12,7 @@ from streamseg.frame import Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
 from streamseg.options import RenderOptions
 from streamseg.prompts import Prompts
-from streamseg.rules.event import Event, ZoneReading
+from streamseg.rules.event import NOTHING_FOUND, Event, Findings, ZoneReading
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Planes
 
@@ -162,7 +162,13 @@ ViewLike: TypeAlias = str | Draw | View
 class Renderer(Protocol):
     """Draws what a person sees."""
 
-    def __call__(self, frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Pixels: ...
+    def __call__(
+        self, frame: Frame, segmentation: Segmentation, metrics: Metrics, findings: Findings = NOTHING_FOUND, /
+    ) -> Pixels: ...
+
+
+Evaluator: TypeAlias = Callable[[Frame, Segmentation], Findings]
+"""Measures zones and lines and evaluates rules; takes the frames of one stream in their order, with their masks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +193,14 @@ class Shown:
     def image(self) -> Image:
         """(H, W, 3) u8 BGR of `pixels`, converted the first time; do not write into it."""
         return as_image(self.pixels)
+
+    def with_events(self, earlier: tuple[Event, ...]) -> Shown:
+        """The same, with events of earlier frames before its own."""
+        return replace(self, events=(*earlier, *self.events)) if earlier else self
+
+    def followed_by(self, following: Shown) -> Shown:
+        """What an output gets that was too slow for this one: the following, and the events of both."""
+        return following.with_events(self.events)
 
 
 Existing = Literal["refuse", "replace", "keep"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,13 +14,15 @@ class Handoff(Generic[T]):
     """Passes items from one thread to another.
 
     `lossless` waits while it is full; otherwise the oldest item makes room and is counted. Closing wakes everybody:
-    `put` then says False, and `get` gives what is left, then None.
+    `put` then says False, and `get` gives what is left, then None. `merge` is told of an item that makes room and of
+    the next one, and gives what is handed over instead of that: something of the first may have to arrive.
     """
 
-    def __init__(self, capacity: int, *, lossless: bool) -> None:
+    def __init__(self, capacity: int, *, lossless: bool, merge: Callable[[T, T], T] | None = None) -> None:
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._lossless = lossless
+        self._merge = merge
         self._closed = False
         self._changed = threading.Condition(threading.Lock())
         self.dropped = 0
@@ -33,10 +36,12 @@ class Handoff(Generic[T]):
             full = len(self._items) >= self._capacity
             if self._closed or (full and self._lossless):
                 return False
-            if full:
-                self._items.popleft()
-                self.dropped += 1
             self._items.append(item)
+            if full:
+                oldest = self._items.popleft()
+                self.dropped += 1
+                if self._merge is not None:
+                    self._items[0] = self._merge(oldest, self._items[0])
             self._changed.notify_all()
             return True
 

@@ -25,6 +25,7 @@ from streamseg.model import Model, ModelLike, load
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import Target
 from streamseg.render import find_view
+from streamseg.rules.shapes import Points
 from streamseg.said import Said
 from streamseg.sinks.function import own_sink
 from streamseg.switch import ModelSwitch
@@ -57,6 +58,10 @@ def open(
     boxes: bool = True,
     legend: bool = False,
     hud: bool | None = None,
+    zones: Mapping[str, Points] | None = None,
+    lines: Mapping[str, Points] | None = None,
+    ground: Points | None = None,
+    rules: Mapping[str, str] | None = None,
     overwrite: bool = False,
     every: int = 1,
     start: float | str | None = None,
@@ -92,6 +97,10 @@ def open(
         boxes: draws the boxes of instances.
         legend: draws the classes with their share of the picture.
         hud: draws frames a second, latency and drops; by default in a window.
+        zones: areas by name, each by its corners: `{"belt": [(0, 0.5), (1, 0.5), (1, 1), (0, 1)]}`.
+        lines: lines by name, each by its two ends; what crosses them is counted.
+        ground: four points of the ground, x and y in the picture and in metres, for speeds in m/s.
+        rules: conditions by name, such as `{"crack": "crack.area in belt > 0.5 % for 2 s"}`; they fill `Shown.events`.
         overwrite: replaces outputs that exist.
         every: takes only every n-th frame.
         start: where to begin: seconds, `1:30`, or a frame as `250f`.
@@ -116,17 +125,15 @@ def open(
         {
             "source": getattr(getattr(own, "info", None), "name", "") if own is not None else _names(source),
             "outputs": names,
-            "model": _name_of(model),
-            "settings": dict(settings or {}),
+            "model": _name_of(model), "settings": dict(settings or {}),
             "backend": backend, "tiles": tiles, "target": target, "steady": steady,
             "workers": workers, "threads": threads,
-            "view": view if isinstance(view, str) else "overlay",
-            "opacity": opacity,
+            "view": view if isinstance(view, str) else "overlay", "opacity": opacity,
             "background": None if background is None else os.fspath(background),
             "outline": outline, "boxes": boxes, "legend": legend, "hud": hud, "overwrite": overwrite,
-            "every": every, "start": start, "end": end,
-            "size": size, "fps": fps, "pixel_format": pixel_format, "transport": transport, "wait": wait,
-            "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
+            "zones": dict(zones or {}), "lines": dict(lines or {}), "ground": ground, "rules": dict(rules or {}),
+            "every": every, "start": start, "end": end, "size": size, "fps": fps, "pixel_format": pixel_format,
+            "transport": transport, "wait": wait, "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
         }
     )  # fmt: skip
     switch, controls, said = ModelSwitch(), Controls(), Said()

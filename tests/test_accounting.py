@@ -120,7 +120,7 @@ class UnclosableSink(ListSink):
 def make_render(fault: str) -> Renderer:
     work = {"render": fails_from(13, fault), "slow render": _slow}.get(fault, _nothing)
 
-    def render(frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Image:
+    def render(frame: Frame, segmentation: Segmentation, metrics: Metrics, *_: object) -> Image:
         work(frame)
         return frame.image
 

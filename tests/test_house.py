@@ -15,7 +15,7 @@ BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
     "masks", "machine", "yuv", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
     "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
-    "hostsettings", "said", "rules.event", "regions", "measure", "prompts",
+    "hostsettings", "said", "rules.event", "rules.shapes", "regions", "measure", "prompts",
 }  # fmt: skip
 MAY_IMPORT = {
     "redaction": set(),
@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "provenance": {"pyav"},
     "net": {"errors", "redaction", "said"},
     "imagefile": {"errors", "files", "frame", "hostsettings", "installing", "options"},
-    "config": BASE | {"pipeline.scheduler"},
+    "config": BASE | {"pipeline.scheduler", "rules"},
     "pipeline.scheduler": {"frame", "metrics"},
     "pipeline": BASE | {"pipeline.scheduler"},
     "infer.model": BASE,
@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "convert": BASE | {"infer"},
     "training": BASE | {"capture", "infer", "evaluation"},
     "evaluation": BASE | {"capture", "infer", "render"},
-    "serve": BASE | {"capture", "infer", "render", "sinks", "assembly", "config", "pipeline", "signals"},
+    "serve": BASE | {"capture", "infer", "render", "sinks", "assembly", "config", "pipeline", "signals", "rules"},
     "tuning": BASE | {"capture", "infer", "render", "pipeline"},
     "bench": BASE | {"capture", "infer", "render", "tuning", "pipeline"},
     "capture": BASE,
@@ -70,7 +70,8 @@ MAY_IMPORT = {
     "render": BASE,
     "sinks": BASE,
     "rules.event": set(),
-    "rules": BASE | {"motion"},
+    "rules.shapes": set(),
+    "rules": BASE | {"rules.shapes", "motion"},
 }
 """What each place may import beside itself. What is not named here, the commands say, may import everything else."""
 EVERYTHING = {
@@ -108,7 +109,7 @@ def imports(tree: ast.AST) -> set[str]:
 def place(parts: tuple[str, ...]) -> str:
     """The room of a module; models, backends, flow, the scheduler and events are rooms of their own inside theirs."""
     inner = ".".join(parts[:2])
-    own = {"infer.model", "infer.backends", "motion.flow", "pipeline.scheduler", "rules.event"}
+    own = {"infer.model", "infer.backends", "motion.flow", "pipeline.scheduler", "rules.event", "rules.shapes"}
     return inner if inner in own else parts[0]
 
 

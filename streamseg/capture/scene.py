@@ -19,7 +19,8 @@ from streamseg.options import Size, SourceOptions
 
 SCENE_CLASSES = ("background", "disc", "box", "triangle")
 _COLOURS = ((60, 120, 235), (200, 140, 40), (90, 190, 90))  # BGR of the three kinds of thing
-_KNOWN = {"frames", "seed", "size", "fps"}
+_KNOWN = {"frames", "seed", "size", "fps", "lanes"}
+_MOST_LANES = 50
 
 
 class _Thing(NamedTuple):
@@ -35,7 +36,8 @@ class _Thing(NamedTuple):
 class SceneSource:
     """Things that drift over a textured ground and turn back at its edges; the same for the same seed.
 
-    `test://` is live and endless, `test://?frames=300` a file of 300 frames; also `size=640x480`, `fps`, `seed`.
+    `test://` is live and endless, `test://?frames=300` a file of 300 frames; also `size=640x480`, `fps`, `seed`. With
+    `lanes=5` there are five, each of which runs from side to side in a lane of its own, so that none hides another.
     """
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
@@ -48,7 +50,10 @@ class SceneSource:
         self.counters: dict[str, int] = {}
         self.info = StreamInfo("test scene", width, height, fps, live=frames is None, frames=frames)
         self._closed = False
-        self._ground, self._things = _build(width, height, np.random.default_rng(seed))
+        lanes = min(_MOST_LANES, int(_number(asked, "lanes", 1, uri))) if "lanes" in asked else 0
+        dice = np.random.default_rng(seed)
+        self._ground = _ground(width, height, dice)
+        self._things = _in_lanes(width, height, lanes, dice) if lanes else _anywhere(width, height, dice)
 
     def __iter__(self) -> Iterator[Frame]:
         info, index = self.info, 0
@@ -81,6 +86,16 @@ class SceneSource:
             labels[top : top + thing.mask.shape[0], left : left + thing.mask.shape[1]][thing.mask > 0] = thing.class_id
         return labels
 
+    def masks(self, index: int) -> list[tuple[int, NDArray[np.bool_]]]:
+        """Class id and mask, (H, W) bool, of each thing in frame `index`; the same thing at the same place."""
+        found = []
+        for thing in self._things:
+            left, top = self._place(thing, index)
+            mask = np.zeros(self._ground.shape[:2], bool)
+            mask[top : top + thing.mask.shape[0], left : left + thing.mask.shape[1]] = thing.mask > 0
+            found.append((thing.class_id, mask))
+        return found
+
     def _place(self, thing: _Thing, index: int) -> tuple[int, int]:
         """Left and top of a thing that runs back and forth in the room it has."""
         height, width = thing.mask.shape
@@ -90,22 +105,39 @@ class SceneSource:
         return min(int(left), self.info.width - width), min(int(top), self.info.height - height)
 
 
-def _build(width: int, height: int, dice: np.random.Generator) -> tuple[Image, list[_Thing]]:
+def _ground(width: int, height: int, dice: np.random.Generator) -> Image:
     coarse = dice.integers(40, 75, (max(2, height // 24), max(2, width // 24)), dtype=np.uint8)
     shade = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     slope = np.linspace(1.3, 0.8, height)[:, None, None] * np.array([1.25, 1.1, 1.0])  # a cool light from above
-    ground = np.clip(np.asarray(shade)[:, :, None] * slope, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.asarray(shade)[:, :, None] * slope, 0, 255), np.uint8)
+
+
+def _anywhere(width: int, height: int, dice: np.random.Generator) -> list[_Thing]:
     things = []
     for number in range(6):
-        class_id = 1 + number % 3
-        side = max(1, int(min(width, height) * dice.uniform(0.15, 0.3)))
-        mask = _shape(class_id, side)
-        shade = cv2.resize(dice.integers(0, 50, (4, 4, 3), dtype=np.uint8), (side, side))
-        sprite = cv2.add(np.full((side, side, 3), _COLOURS[class_id - 1], np.uint8), np.asarray(shade, np.uint8))
+        mask, sprite = _look(number, int(min(width, height) * dice.uniform(0.15, 0.3)), dice)
         start = dice.uniform(0, 2 * max(width, height), 2)
         speed = dice.uniform(0.002, 0.008, 2) * min(width, height)
-        things.append(_Thing(class_id, np.asarray(sprite, np.uint8), mask, start, speed))
-    return ground, things
+        things.append(_Thing(1 + number % 3, sprite, mask, start, speed))
+    return things
+
+
+def _in_lanes(width: int, height: int, lanes: int, dice: np.random.Generator) -> list[_Thing]:
+    things = []
+    for number in range(lanes):
+        mask, sprite = _look(number, int(min(height / lanes, width / 4) * dice.uniform(0.6, 0.8)), dice)
+        start = np.array([dice.uniform(0, 2 * width), (number + 0.5) * height / lanes - mask.shape[0] / 2])
+        speed = np.array([dice.uniform(0.004, 0.01) * width, 0])
+        things.append(_Thing(1 + number % 3, sprite, mask, start, speed))
+    return things
+
+
+def _look(number: int, side: int, dice: np.random.Generator) -> tuple[NDArray[np.uint8], Image]:
+    """Mask and picture of a thing of so many pixels a side."""
+    side = max(1, side)
+    shade = cv2.resize(dice.integers(0, 50, (4, 4, 3), dtype=np.uint8), (side, side))
+    sprite = cv2.add(np.full((side, side, 3), _COLOURS[number % 3], np.uint8), np.asarray(shade, np.uint8))
+    return _shape(1 + number % 3, side), np.asarray(sprite, np.uint8)
 
 
 def _shape(class_id: int, side: int) -> NDArray[np.uint8]:

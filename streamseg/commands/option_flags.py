@@ -13,7 +13,15 @@ from streamseg.commands.flags import Known
 from streamseg.commands.helptext import Rare
 
 _ARGUMENTS = {"source": ("SOURCE", "?"), "outputs": ("OUTPUT", "*")}  # named by place: what help calls them, how many
-_FLAGS = {"settings": ("--set",), "view": ("--view", "--show")}  # where they are not the option's own name
+FLAGS = {  # where they are not the option's own name
+    "settings": ("--set",),
+    "view": ("--view", "--show"),
+    "zones": ("--zone",),
+    "lines": ("--line",),
+    "rules": ("--rule",),
+}
+NAMED = {"zones", "lines", "rules"}
+"""Of which each is written as NAME=VALUE."""
 
 
 def add_options(command: argparse.ArgumentParser, options: type[msgspec.Struct]) -> dict[str, argparse._ArgumentGroup]:
@@ -37,7 +45,7 @@ def _add(group: argparse._ArgumentGroup, field: msgspec.structs.FieldInfo, said:
         called, count = _ARGUMENTS[name]
         group.add_argument(name, metavar=called, nargs=count, help=text)
         return
-    flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",))
+    flags = FLAGS.get(name, (f"--{name.replace('_', '-')}",))
     if bool in kinds:
         group.add_argument(*flags, dest=name, action=argparse.BooleanOptionalAction, help=text)
     elif any(typing.get_origin(kind) is dict for kind in kinds):

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from streamseg.commands.failure import say, told
 from streamseg.commands.helptext import Rare
-from streamseg.commands.option_flags import add_options
+from streamseg.commands.option_flags import FLAGS, NAMED, add_options
 from streamseg.config import OPTIONS, RunOptions, make_options, read_config
 from streamseg.errors import InputError
+from streamseg.rules.shapes import is_name
 
 if typing.TYPE_CHECKING:
     from streamseg.contracts import Controls, SegmenterFactory
@@ -117,6 +118,8 @@ def _options(arguments: argparse.Namespace) -> RunOptions:
     }
     if "settings" in given:
         given["settings"] = dict(_setting(text) for text in arguments.settings)
+    for name in NAMED & given.keys():
+        given[name] = dict(_named(name, text) for text in getattr(arguments, name))
     make = functools.partial(read_config, arguments.config) if arguments.config else make_options
     options = make(given)
     if not arguments.outputs:
@@ -150,6 +153,13 @@ def _setting(text: str) -> tuple[str, object]:
     if not equals:
         raise InputError(f"--set {text}: expected KEY=VALUE")
     return key, [part.strip() for part in value.split(",")] if "," in value else value
+
+
+def _named(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not is_name(name.strip()):
+        raise InputError(f"{FLAGS[option][0]} {text}: expected NAME=…", "a name has letters, digits and dashes")
+    return name.strip(), value.strip()
 
 
 def _with_an_output(options: RunOptions) -> RunOptions:

@@ -18,9 +18,9 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from streamseg.contracts import Controls, MaskPropagator, Renderer, Segmenter, Shown, Sink, Source
+from streamseg.contracts import Controls, Evaluator, MaskPropagator, Renderer, Segmenter, Shown, Sink, Source
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.handoff import Handoff
@@ -28,8 +28,9 @@ from streamseg.hostsettings import opencv_one_thread, opencv_silent
 from streamseg.metrics import Meter, Metrics
 from streamseg.pipeline.reading import Reading, anybody_looks
 from streamseg.pipeline.scheduler import InferenceScheduler
-from streamseg.pipeline.synchronise import Result, in_order, interpolate, propagate_live
+from streamseg.pipeline.synchronise import Lane, Result, in_order, interpolate, propagate_live
 from streamseg.pipeline.threads import join, step_behind
+from streamseg.rules.event import NOTHING_FOUND
 
 T = TypeVar("T")
 
@@ -39,17 +40,13 @@ _FILE_DEPTH, _LIVE_SINK_DEPTH = 4, 8
 _LIVE_SEEN = 8  # frames through which motion is followed at once, where showing them fell behind
 
 
-class _Lane(NamedTuple):
-    frames: Handoff[Frame]
-    results: Handoff[Result]
-
-
 class Pipeline:
     """Segments one stream; iterate over it for what it shows, or `run()` it to its end.
 
     Args:
         source: where frames come from; closed at the end.
         make_segmenter: called once in the thread of each worker.
+        evaluate: what zones and rules say of each frame that is shown; None where there are none.
         render: draws the picture; None shows each frame as it is.
         sinks: where the result goes; closed at the end.
         workers: segmenters at work side by side; more than one only for a source that is not live.
@@ -67,6 +64,7 @@ class Pipeline:
         source: Source,
         make_segmenter: Callable[[], Segmenter],
         *,
+        evaluate: Evaluator | None = None,
         render: Renderer | None = None,
         sinks: Sequence[Sink] = (),
         workers: int = 1,
@@ -81,16 +79,15 @@ class Pipeline:
         self.workers = 1 if live else workers
         depth = 1 if live else max(_FILE_DEPTH, batch)
         self.source, self.sinks, self._reading = source, sinks, Reading(source, anybody_looks(sinks))
-        self.controls = controls or Controls()
+        self.controls, self._evaluate = controls or Controls(), evaluate
         self._make_segmenter, self._render, self._make_propagator = make_segmenter, render, make_propagator
         self._sinks = [sink for sink in sinks if not sink.blocking]
+        shown = _LIVE_SINK_DEPTH if live else _FILE_DEPTH
         self._blocking = [
-            (sink, Handoff[Shown](_LIVE_SINK_DEPTH if live else _FILE_DEPTH, lossless=not live))
-            for sink in sinks
-            if sink.blocking
+            (sink, Handoff[Shown](shown, lossless=not live, merge=Shown.followed_by)) for sink in sinks if sink.blocking
         ]
         self._lanes = [
-            _Lane(Handoff[Frame](depth, lossless=not live), Handoff[Result](depth, lossless=not live))
+            Lane(Handoff[Frame](depth, lossless=not live), Handoff[Result](depth, lossless=not live))
             for _ in range(self.workers)
         ]
         carries = make_propagator is not None and self.pace.carries and (live or self.pace.every > 1)
@@ -156,7 +153,7 @@ class Pipeline:
         if self._all is not None:
             self._all.close()
 
-    def _infer(self, lane: _Lane) -> None:
+    def _infer(self, lane: Lane) -> None:
         if self._all is not None and self.source.info.live:
             step_behind()
         segmenter = self._make_segmenter()
@@ -229,7 +226,8 @@ class Pipeline:
         frame, segmentation, wait_ms, infer_ms = result
         started_s = time.monotonic()
         try:
-            image = self._render(frame, segmentation, self.metrics()) if self._render else frame.pixels
+            found = self._evaluate(frame, segmentation) if self._evaluate else NOTHING_FOUND
+            image = self._render(frame, segmentation, self.metrics(), found) if self._render else frame.pixels
         except BaseException:
             self._meter.failed()
             raise
@@ -242,7 +240,7 @@ class Pipeline:
             "carried": abs(frame.time_s - segmentation.frame_time_s) * 1e3,
         }
         self._meter.shown(timings_ms, now_s)
-        return Shown(frame, segmentation, image, dropped, timings_ms)
+        return Shown(frame, segmentation, image, dropped, timings_ms, found.events, found.readings)
 
     def _write(self, sink: Sink, line: Handoff[Shown]) -> None:
         try:

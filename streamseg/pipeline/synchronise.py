@@ -34,6 +34,13 @@ class Result(NamedTuple):
     infer_ms: float
 
 
+class Lane(NamedTuple):
+    """What stands before and behind one worker."""
+
+    frames: Handoff[Frame]
+    results: Handoff[Result]
+
+
 def in_order(
     lines: Sequence[Handoff[Result]], batch: int, take: Take, propagator: MaskPropagator | None
 ) -> Iterator[Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streamseg import entrypoints
 from streamseg.bufferpool import Pool
@@ -18,6 +18,9 @@ from streamseg.render.hud import Hud, Legend
 from streamseg.render.objects import Objects
 from streamseg.render.overlay import ColoursOnly, Overlay, SideBySide, source
 from streamseg.render.tint import tint
+from streamseg.render.zones import Zones
+from streamseg.rules.event import NOTHING_FOUND, Findings
+from streamseg.rules.shapes import Line, Polygon
 from streamseg.segmentation import Segmentation
 from streamseg.yuv import Planes, to_bgr
 
@@ -52,10 +55,18 @@ def find_view(view: ViewLike, options: RenderOptions) -> View:
     return View(view)
 
 
-def make_renderer(options: RenderOptions, controls: Controls, view: ViewLike | None = None) -> Renderer:
+def make_renderer(
+    options: RenderOptions,
+    controls: Controls,
+    view: ViewLike | None = None,
+    *,
+    zones: Mapping[str, Polygon] | None = None,
+    lines: Mapping[str, Line] | None = None,
+) -> Renderer:
     """A renderer for one stream; `controls.view` and `controls.opacity` are read again for every frame.
 
-    `view` is an object that stands for the one that the options name.
+    `view` is an object that stands for the one that the options name. Zones and lines are drawn over it, with what is
+    measured there.
 
     Raises:
         InputError: there is no such view, its background cannot be read, or the opacity is not 0 to 1.
@@ -64,25 +75,27 @@ def make_renderer(options: RenderOptions, controls: Controls, view: ViewLike | N
         raise InputError(f"opacity is 0 to 1, not {options.opacity:g}")
     controls.view = options.view if view is None else view
     controls.opacity, controls.views = options.opacity, tuple(VIEWS)
-    return _Drawing(options, controls)
+    return _Drawing(options, controls, Zones(zones or {}, lines or {}))
 
 
 class _Drawing:
-    def __init__(self, options: RenderOptions, controls: Controls) -> None:
-        self._options, self._controls = options, controls
+    def __init__(self, options: RenderOptions, controls: Controls, zones: Zones) -> None:
+        self._options, self._controls, self._zones = options, controls, zones
         self._named = {"replace": VIEWS["replace"](options)}  # its background is read before the first frame
         self._asked, self._view = controls.view, self._find(controls.view)
         self._hud, self._legend = Hud(), Legend()
         self._pool = Pool()
 
-    def __call__(self, frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Pixels:
+    def __call__(
+        self, frame: Frame, segmentation: Segmentation, metrics: Metrics, found: Findings = NOTHING_FOUND, /
+    ) -> Pixels:
         """Planes where the frame came as such and nothing is written over it, else a picture."""
         options, asked = self._options, self._controls.view
         if asked is not self._asked:
             self._asked, self._view = asked, self._find(asked)
         boxes = options.boxes and segmentation.instances is not None and asked != "source"
         pixels = self._fill(self._view, frame, segmentation)
-        if not (options.outline or boxes or options.legend or options.hud):
+        if not (options.outline or boxes or options.legend or options.hud or self._zones):
             return pixels
         image = to_bgr(pixels.wrapped()) if isinstance(pixels, Planes) else pixels
         last = image[:, -frame.width :]
@@ -90,6 +103,8 @@ class _Drawing:
             contours.outline(last, segmentation)
         if boxes:
             contours.boxes(last, segmentation)
+        if self._zones:
+            self._zones(last, found, segmentation.classes)
         if options.legend:
             self._legend(last, segmentation, frame.time_s)
         if options.hud:

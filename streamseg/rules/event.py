@@ -56,5 +56,8 @@ class Findings(NamedTuple):
 
     events: tuple[Event, ...] = ()
     readings: tuple[ZoneReading, ...] = ()
-    holding: frozenset[str] = frozenset()
-    """Names of the rules that hold."""
+    active: frozenset[str] = frozenset()
+    """Zones and lines of which a rule holds."""
+
+
+NOTHING_FOUND = Findings()

@@ -13,11 +13,12 @@ import msgspec
 
 from streamseg.assembly import checked_outputs, render_options
 from streamseg.capture import check_source, inputs_of
-from streamseg.config import ANY_SOURCE, OPTIONS, RunOptions
+from streamseg.config import ANY_SOURCE, OPTIONS, RunOptions, rule_problems
 from streamseg.contracts import Controls, Inputs, SegmenterFactory
 from streamseg.errors import InputError
 from streamseg.render import make_renderer
-from streamseg.sinks import check_addresses, check_classes
+from streamseg.rules.check import Problem, class_problems
+from streamseg.sinks import check_addresses, check_classes, check_rules
 from streamseg.sinks.claims import written_twice
 from streamseg.yamlfile import Tree, read_tree
 
@@ -48,8 +49,8 @@ def read_site(path: Path, load: Callable[..., SegmenterFactory]) -> dict[str, Ru
     writers: list[str] = []
     for name in site.streams:
         streams[name] = options = _options(tree, name)
-        for key, problem in _problems(options, load):
-            raise tree.error(problem, "streams", name, key)
+        for keys, problem in _problems(options, load):
+            raise tree.error(problem, "streams", name, *keys)
         written += [(output, inputs_of(options.uri)) for output in checked_outputs(options, "keep")]
         writers += [name] * len(options.outputs)
     if twice := written_twice(written):
@@ -67,15 +68,16 @@ def _options(tree: Tree, name: str) -> RunOptions:
     return tree.fit(OPTIONS, ("streams", name), over=("defaults",)).grouped()
 
 
-def _problems(options: RunOptions, load: Callable[..., SegmenterFactory]) -> Iterator[tuple[str, str]]:
+def _problems(options: RunOptions, load: Callable[..., SegmenterFactory]) -> Iterator[Problem]:
     """Keys of `options` whose values cannot be right on any machine or day, and why."""
     if options.overwrite:
-        yield "overwrite", "a service begins again and again, and keeps what it wrote before"
+        yield ("overwrite",), "a service begins again and again, and keeps what it wrote before"
     if options.uri == "-":
-        yield "source", "a service has no standard input"
+        yield ("source",), "a service has no standard input"
     for output in options.outputs:
         if output in _NOT_HERE:
-            yield "outputs", f"a service has no {'window' if output == 'window' else 'standard output'}"
+            yield ("outputs",), f"a service has no {'window' if output == 'window' else 'standard output'}"
+    yield from rule_problems(options)
     recipe = functools.cache(lambda: load(options.model, options.settings, backend=options.backend))
     checks: list[tuple[str, Callable[[], object]]] = [
         ("source", lambda: check_source(options.uri)),
@@ -84,9 +86,11 @@ def _problems(options: RunOptions, load: Callable[..., SegmenterFactory]) -> Ite
         ("view", lambda: make_renderer(render_options(options), Controls())),
         ("model", recipe),
         ("outputs", lambda: check_classes(options.outputs, recipe().classes)),
+        ("outputs", lambda: check_rules(options.outputs, options.rules)),
     ]
     for key, check in checks:
         try:
             check()
         except InputError as error:
-            yield key, str(error)
+            yield (key,), str(error)
+    yield from class_problems(options.rules, recipe().classes)

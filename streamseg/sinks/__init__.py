@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from streamseg import entrypoints
@@ -95,6 +95,18 @@ def check_classes(uris: Iterable[str], classes: Classes) -> None:
     for uri in uris:
         if name := sink_kind(uri).asked_class(uri):
             _check_class(uri, name, classes)
+
+
+def check_rules(uris: Iterable[str], rules: Collection[str]) -> None:
+    """Looks for every rule that outputs name; opens nothing.
+
+    Raises:
+        InputError: the run has no such rule.
+    """
+    for uri in uris:
+        name = sink_kind(uri).asked_rule(uri)
+        if name and name not in rules:
+            raise InputError(f"{uri}: there is no rule '{name}'", ", ".join(rules) or "`rules:` in the configuration")
 
 
 def _check_class(uri: str, name: str, classes: Classes) -> None:

@@ -1,4 +1,4 @@
-"""Clips around what matters: from some seconds before a class is seen until some seconds after it was seen last."""
+"""Clips around what matters: from some seconds before a class is seen or a rule holds until some seconds after."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+import cv2
 import msgspec
 
 from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError
 from streamseg.files import Folder, write_whole
-from streamseg.segmentation import find_class
 from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, in_use, reason, recover_part
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names
 from streamseg.sinks.preroll import EncodedPacket, Preroll
 from streamseg.sinks.query import percent, seconds, split_query, without_query
 from streamseg.sinks.video import CLOCK, Encoder, Form, form
+from streamseg.sinks.watches import ClassWatch, ClipMetadata, RuleWatch, Watch
 
-OPTIONS = ("class", "area", "before", "after")
+OPTIONS = ("class", "rule", "area", "before", "after")
 _ROUNDING_S = 1e-6
 _LONGEST_S = 600.0  # an event that does not end goes on in a further clip
 _MOST_BYTES = 64_000_000  # of video in memory, whatever `before` asks for
 
 
 class EventsSink:
-    """Writes `FOLDER/CLASS-DATE-TIME.mp4` and a `.json` beside it for each time that `class` is seen.
+    """Writes `FOLDER/NAME-DATE-TIME.mp4` and a `.json` beside it for each time that `class` is seen or `rule` holds.
 
-    `class` counts as seen in a frame of which it covers `area` percent or more, by default 1; `before` and `after`
-    are 5 seconds each. Everything is encoded all the time, and what came before waits in memory as packets.
+    `class` counts as seen in a frame of which it covers `area` percent or more, by default 1. Of a rule the first
+    picture lies beside the clip as `.jpg`. `before` and `after` are 5 seconds each.
+
+    Everything is encoded all the time, and what came before waits in memory as packets.
     """
 
     blocking = True
@@ -38,10 +41,8 @@ class EventsSink:
 
     def __init__(self, uri: str) -> None:
         asked = _asked(uri)
-        self._names, self._class = clip_names(uri), asked["class"]
+        self._names, self._watch = clip_names(uri), _watch(asked)
         self._folder = self._names.folder
-        self._class_id: int | None = None
-        self._least_percent = percent(asked, "area", 1.0)
         self._after_s = seconds(asked, "after", 5.0)
         self._before = Preroll(seconds(asked, "before", 5.0), _MOST_BYTES)
         self._form: Form | None = None
@@ -63,13 +64,13 @@ class EventsSink:
         Raises:
             OutputError: a clip cannot be written; what was written until then stays playable.
         """
-        percent = self._percent(shown)
+        seen = self._watch.seen(shown)
         encoder = self._encoder_for(shown)
         packets = [EncodedPacket.of(packet) for packet in encoder.write(shown.pixels, shown.frame.time_s)]
         for unit in packets:
             self._before.add(unit)
         try:
-            self._follow(shown, percent, packets, encoder)
+            self._follow(shown, seen, packets, encoder)
         except (OSError, ValueError) as error:
             raise self._lost(error) from None
 
@@ -84,35 +85,28 @@ class EventsSink:
         except (OSError, ValueError) as error:
             raise self._lost(error) from None
 
-    def _percent(self, shown: Shown) -> float:
-        """How much of the picture the class covers."""
-        if self._class_id is None:
-            self._class_id = find_class(shown.segmentation.classes, self._class)
-        return float(shown.segmentation.areas()[self._class_id]) * 100
-
-    def _follow(self, shown: Shown, percent: float, packets: list[EncodedPacket], encoder: Encoder) -> None:
-        time_s, seen = shown.frame.time_s, percent >= self._least_percent
+    def _follow(self, shown: Shown, seen: bool, packets: list[EncodedPacket], encoder: Encoder) -> None:
         if self._clip is not None:
             self._clip.add(packets)
         elif seen:
             self._clip = self._begin(shown, encoder)
         if self._clip is None:
             return
+        self._watch.tell(self._clip.story)
+        time_s = shown.frame.time_s
         if seen:
-            self._clip.see(time_s, percent)
-        if time_s - self._clip.story.last_seen_s >= self._after_s - _ROUNDING_S or self._clip.length_s >= _LONGEST_S:
+            self._clip.last_seen_s = time_s
+        if time_s - self._clip.last_seen_s >= self._after_s - _ROUNDING_S or self._clip.length_s >= _LONGEST_S:
             self._end()
 
     def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:
         self._home.make()
         check_room(self._folder)
-        now = datetime.now().astimezone()
-        path = free_name(self._names.path(at=now), ".json")
-        story = EventMetadata(
-            shown.frame.stream, self._class, now.isoformat(timespec="milliseconds"), shown.frame.time_s
-        )
-        clip = _Clip(path, encoder, story)
+        path = free_name(self._names.path(at=datetime.now().astimezone()), ".json", ".jpg")
+        clip = _Clip(path, encoder, self._watch.story(shown))
         clip.add(list(self._before))
+        if self._watch.snapshot:
+            write_whole(path.with_suffix(".jpg"), cv2.imencode(".jpg", shown.image)[1].tobytes(), replace=False)
         return clip
 
     def _end(self) -> None:
@@ -141,38 +135,21 @@ class EventsSink:
 
 
 def clip_names(uri: str) -> Names:
-    """What an output `events:FOLDER?class=NAME` calls its clips.
+    """What an output `events:FOLDER?class=NAME` or `events:FOLDER?rule=NAME` calls its clips.
 
     Raises:
-        InputError: folder or class is missing, or an option is not known.
+        InputError: folder, class or rule is missing, or an option is not known.
     """
-    return Names(f"{_folder(uri)}/{_safe(_asked(uri)['class'])}-%Y%m%d-%H%M%S.mp4")
-
-
-class EventMetadata(msgspec.Struct):
-    """What the JSON beside a clip says."""
-
-    stream: str
-    class_name: str = msgspec.field(name="class")
-    seen: str
-    """Date and time at which the class was seen first."""
-    first_seen_s: float
-    """The same on the stream's own clock."""
-    last_seen_s: float = 0.0
-    largest_percent: float = 0.0
-    """Of the picture that it covered."""
-    begins_s: float = 0.0
-    """Where the clip begins on the stream's own clock."""
-    length_s: float = 0.0
-    frames: int = 0
+    asked = _asked(uri)
+    return Names(f"{_folder(uri)}/{_safe(asked.get('class') or asked['rule'])}-%Y%m%d-%H%M%S.mp4")
 
 
 class _Clip(VideoFile):
     """A clip and its story, which is written once the clip is whole."""
 
-    def __init__(self, path: Path, encoder: Encoder, story: EventMetadata) -> None:
+    def __init__(self, path: Path, encoder: Encoder, story: ClipMetadata) -> None:
         super().__init__(path)
-        self.story = story
+        self.story, self.last_seen_s = story, 0.0
         self._stream = encoder.stream_in(self.container)
         self._start: int | None = None
 
@@ -195,29 +172,24 @@ class _Clip(VideoFile):
             self.story.frames += 1
             self.story.length_s = round(float((unit.ticks - self._start + unit.duration) * CLOCK), 6)
 
-    def see(self, time_s: float, percent: float) -> None:
-        self.story.last_seen_s = time_s
-        self.story.largest_percent = max(self.story.largest_percent, round(percent, 3))
-
     def finish(self) -> None:
         super().finish()
         story = msgspec.json.format(msgspec.json.encode(self.story)) + b"\n"
         write_whole(self.path.with_suffix(".json"), story, replace=False)
 
 
-def asked_class(uri: str) -> str:
-    """The class that the output `uri` waits for.
-
-    Raises:
-        InputError: it names none.
-    """
-    return _asked(uri)["class"]
+def _watch(asked: dict[str, str]) -> Watch:
+    if "rule" in asked:
+        return RuleWatch(asked["rule"])
+    return ClassWatch(asked["class"], percent(asked, "area", 1.0))
 
 
 def _asked(uri: str) -> dict[str, str]:
     asked = split_query(uri, OPTIONS)[1]
-    if not _folder(uri) or not asked.get("class"):
-        raise InputError(f"{uri}: needs a folder and a class", "events:clips?class=person&area=5")
+    if not _folder(uri) or bool(asked.get("class")) == bool(asked.get("rule")):
+        raise InputError(f"{uri}: needs a folder, and a class or a rule", "events:clips?class=person&area=5")
+    if "rule" in asked and "area" in asked:
+        raise InputError(f"{uri}: how much a rule wants stands in the rule, not in `area`")
     return asked
 
 
@@ -230,10 +202,11 @@ def _safe(name: str) -> str:
 
 
 EVENTS = OutputKind(
-    forms="'events:FOLDER?class=NAME'",
+    forms="'events:FOLDER?class=NAME', 'events:FOLDER?rule=NAME'",
     means=lambda uri: uri.startswith("events:"),
     open=lambda uri, info, controls, existing: EventsSink(uri),
-    asked_class=asked_class,
+    asked_class=lambda uri: _asked(uri).get("class"),
+    asked_rule=lambda uri: _asked(uri).get("rule"),
     names=lambda uri, inputs: clip_names(uri),
     many_sources=True,
 )

@@ -93,6 +93,8 @@ def row(shown: Shown, masks: str = "rle", classes: str = "none") -> dict[str, ob
     if segmentation.instances is not None:
         shapes = _shapes(objects, masks)
         found["instances"] = [_instance(*each, names) for each in zip(objects, shapes, strict=True)]
+    if shown.readings or shown.events:
+        found["readings"], found["events"] = shown.readings, shown.events
     return found
 
 

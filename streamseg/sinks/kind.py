@@ -49,6 +49,9 @@ class OutputKind:
     asked_class: Callable[[str], str | None] = _nothing
     """The class that a name asks for, which the model must have."""
 
+    asked_rule: Callable[[str], str | None] = _nothing
+    """The rule that a name asks for, which the run must have."""
+
     names: Callable[[str, Inputs], Names | None] = _no_names
     """What it calls its files; None where it writes none."""
     images: bool = False

@@ -5,21 +5,25 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 
 from streamseg.contracts import Shown, Sink, Watched
 from streamseg.errors import OutputError
+from streamseg.rules.event import Event
 from streamseg.said import Said
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+_MOST_EVENTS = 10_000
 
 
 class Retrying:
     """A sink that is tried again for ever: after half a second, then twice as long, up to half a minute.
 
-    A line says why it failed, once an hour for each reason, and one that it works again.
+    A line says why it failed, once an hour for each reason, and one that it works again. Events of rules in frames that
+    were let go come with the next one, up to ten thousand of them; those of a frame that failed may come twice.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class Retrying:
         self.blocking, self.needs_image = sink.blocking, sink.needs_image
         self._sink, self._now, self._jitter = sink, now, jitter
         self._refused = self._lost = 0
+        self._owed: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self._due_s, self._wait_s = 0.0, _FIRST_WAIT_S
         self._reason, self._said = "", Said(now)
 
@@ -45,13 +50,16 @@ class Retrying:
         """Hands one frame on, or counts it."""
         if self._reason and self._now() < self._due_s:
             self._refused += 1
+            self._owed.extend(shown.events)
             return
         try:
-            self._sink.write(shown)
+            self._sink.write(shown.with_events(tuple(self._owed)))
         except OutputError as error:
             self._refused += 1
+            self._owed.extend(shown.events)
             self._pause(error)
         else:
+            self._owed.clear()
             if self._reason:
                 self._go_on()
 

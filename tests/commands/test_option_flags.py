@@ -64,5 +64,5 @@ def test_what_is_rare_is_no_other_text() -> None:
 def test_every_option_says_what_it_is_and_where_help_has_it(field: msgspec.structs.FieldInfo) -> None:
     said = about(field.type)
     assert said["description"]
-    assert said["group"] in {"source", "output", "model", "picture", "speed"}
+    assert said["group"] in {"source", "output", "model", "picture", "rules", "speed"}
     assert set(said) <= {"description", "group", "value", "choices", "default", "rare"}

@@ -122,7 +122,7 @@ def test_an_error_anywhere_ends_the_run_and_reaches_the_caller(live: bool, worke
         if index >= 7:
             raise boom
 
-    def render(frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Image:
+    def render(frame: Frame, segmentation: Segmentation, metrics: Metrics, *_: object) -> Image:
         if place == "render":
             on_seventh(frame)
         return frame.image

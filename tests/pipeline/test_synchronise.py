@@ -130,7 +130,7 @@ def test_an_error_anywhere_ends_the_run_and_accounts_for_every_frame(live: bool,
         if (value.index if isinstance(value, Frame) else value.frame.index) >= 7:
             raise boom
 
-    def render(frame: Frame, segmentation: Segmentation, metrics: Metrics) -> Image:
+    def render(frame: Frame, segmentation: Segmentation, metrics: Metrics, *_: object) -> Image:
         if place == "render":
             on_seventh(frame)
         return frame.image

@@ -159,8 +159,8 @@ def test_a_full_disk_costs_a_clip_and_not_the_next(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("uri", "what"),
     [
-        ("events:clips", "needs a folder and a class"),
-        ("events:?class=thing", "needs a folder and a class"),
+        ("events:clips", "needs a folder, and a class or a rule"),
+        ("events:?class=thing", "needs a folder, and a class or a rule"),
         ("events:{}?class=thing&area=101", "not a share"),
         ("events:{}?class=thing&area=0", "not a share"),
         ("events:{}?class=thing&before=long", "not a time"),

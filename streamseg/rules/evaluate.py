@@ -1,0 +1,108 @@
+"""Rules of one stream, evaluated on the mask of every frame that is shown."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Literal
+
+import msgspec
+
+from streamseg.frame import Frame
+from streamseg.rules.conditions import Instant, leading, state_of
+from streamseg.rules.counts import Counts, class_names
+from streamseg.rules.event import Event, Findings
+from streamseg.rules.grammar import Rule, Subject
+from streamseg.rules.shapes import Ground, Line, Polygon
+from streamseg.segmentation import Classes, Segmentation
+
+_UPDATES_S = 1.0  # of a stream, between two messages of an event that lasts
+_DIGITS = 6
+
+
+class Rules:
+    """Measures zones and lines, and tells when rules begin and cease to hold; belongs to one thread.
+
+    Takes frames in their order. What it knows of objects begins again where the size of frames or the model changes.
+    """
+
+    def __init__(
+        self,
+        *,
+        zones: Mapping[str, Polygon] | None = None,
+        lines: Mapping[str, Line] | None = None,
+        rules: Mapping[str, Rule] | None = None,
+        ground: Ground | None = None,
+    ) -> None:
+        self._zones, self._lines, self._ground = zones or {}, lines or {}, ground
+        self._rules = [_Running(name, rule) for name, rule in (rules or {}).items()]
+        self._subjects = tuple(dict.fromkeys(subject for each in self._rules for subject in each.rule.subjects))
+        self._counts: Counts | None = None
+
+    def __call__(self, frame: Frame, segmentation: Segmentation) -> Findings:
+        """What is found in the next frame by its mask.
+
+        Raises:
+            InputError: the model has no class of that name.
+        """
+        if self._counts is None or not self._counts.fits(frame, segmentation):
+            self._counts = Counts(self._zones, self._lines, self._ground, self._subjects, frame, segmentation)
+        self._counts.see(frame, segmentation)
+        values, now = self._counts.values(), Instant(frame.time_s, _utc(frame))
+        events = [
+            event for each in self._rules for event in each.update(values, now, frame.stream, segmentation.classes)
+        ]
+        active = {place for each in self._rules if each.holds for place in each.places}
+        return Findings(tuple(events), self._counts.readings(), frozenset(active))
+
+
+class _Running:
+    """A rule and the last message of its event, while there is one."""
+
+    def __init__(self, name: str, rule: Rule) -> None:
+        self.name, self.rule, self._state = name, rule, state_of(rule.tree)
+        self.places = tuple(dict.fromkeys(each.place for each in rule.subjects if each.place))
+        self._crosses = any(each.quantity == "crosses" for each in rule.subjects)
+        self._told: Event | None = None
+        self._peak = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """In the newest frame."""
+        return self._told is not None
+
+    def update(self, values: Mapping[Subject, float], now: Instant, stream: str, classes: Classes) -> Iterator[Event]:
+        """What is to be told of the frame of `now`."""
+        since = self._state.update(values, now)
+        subject = leading(self.rule.tree, self._state)
+        value = round(values[subject], _DIGITS)
+        again = self._crosses and since == now  # each crossing is an event of its own
+        if self._told is not None and (since is None or again):
+            yield self._next("end", self._told, value, now)
+            self._told = None
+        if since is None:
+            return
+        self._peak = max(value, self._peak) if self._told else value
+        if self._told is None:
+            self._told = Event(
+                id=uuid.uuid4().hex, kind="start", rule=self.name, stream=stream,
+                zone=self.places[0] if len(self.places) == 1 else "",
+                classes=class_names(classes, self.rule.subjects),
+                began=since.utc, began_s=round(since.time_s, _DIGITS), at=now.utc, at_s=round(now.time_s, _DIGITS),
+                value=value, peak=value, unit=subject.unit,
+            )  # fmt: skip
+            yield self._told
+        elif now.time_s - self._told.at_s >= _UPDATES_S:
+            self._told = self._next("update", self._told, value, now)
+            yield self._told
+
+    def _next(self, kind: Literal["update", "end"], told: Event, value: float, now: Instant) -> Event:
+        at_s = round(now.time_s, _DIGITS)
+        return msgspec.structs.replace(told, kind=kind, at=now.utc, at_s=at_s, value=value, peak=self._peak)
+
+
+def _utc(frame: Frame) -> str:
+    at = datetime.now(timezone.utc) - timedelta(seconds=max(0.0, time.monotonic() - frame.arrived_s))
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,148 @@
+"""Objects followed over frames: where each came from, how long it is in a zone, and which lines it crosses."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.motion.tracking import Identities
+from streamseg.rules.objects import Objects
+from streamseg.segmentation import Instances
+
+_LOST_S = 1.0  # an object that is seen again so soon, near where it was going, is the same
+_TRAIL_S = 1.0  # over which speed is measured
+_SHORTEST_S = 0.2  # over less it is noise
+_MARGIN = 0.005  # of the picture's diagonal: so far behind a line an object has crossed it
+_ENTERS, _LEAVES = 0.5, 0.4  # share of an object in a zone from which it is in it, and below which it is out
+Point = tuple[float, float]
+
+
+class _Step(NamedTuple):
+    time_s: float
+    middle: Point
+    foot: Point
+
+
+@dataclass(slots=True)
+class Track:
+    """One object of the stream."""
+
+    class_id: int
+    box: NDArray[np.float32]
+    seen_s: float
+    began_s: float
+    trail: deque[_Step] = field(default_factory=deque)
+    since: dict[str, float] = field(default_factory=dict)
+    """When it came into each zone in which it is."""
+    behind: dict[str, tuple[bool, Point]] = field(default_factory=dict)
+    """On which side of each line it was last, and where."""
+
+    def step(self, time_s: float, middle: Point, foot: Point) -> None:
+        """Where it is now."""
+        self.trail.append(_Step(time_s, middle, foot))
+        while time_s - self.trail[0].time_s > _TRAIL_S:
+            self.trail.popleft()
+
+    def velocity(self) -> NDArray[np.float64]:
+        """(2,) pixels a second; 0 where that is not known yet."""
+        first, last = self.trail[0], self.trail[-1]
+        past_s = last.time_s - first.time_s
+        return (np.array(last.middle) - first.middle) / past_s if past_s > 0 else np.zeros(2)
+
+    def speed(self, homography: NDArray[np.float64] | None) -> float:
+        """Pixels a second of its middle or, with a `homography` of the ground, metres a second of its foot."""
+        first, last = self.trail[0], self.trail[-1]
+        past_s = last.time_s - first.time_s
+        if past_s < _SHORTEST_S:
+            return 0.0
+        if homography is None:
+            return math.dist(first.middle, last.middle) / past_s
+        return math.dist(_on_ground(first.foot, homography), _on_ground(last.foot, homography)) / past_s
+
+    def enter_or_leave(self, zone: str, share: float, time_s: float) -> None:
+        """Told how much of it is in `zone`."""
+        if share >= (_LEAVES if zone in self.since else _ENTERS):
+            self.since.setdefault(zone, time_s)
+        else:
+            self.since.pop(zone, None)
+
+
+class Followed:
+    """The objects of one stream; belongs to one thread."""
+
+    def __init__(self) -> None:
+        self._identities = Identities()
+        self.tracks: dict[int, Track] = {}
+        """Those that are in the picture, and those that were within the last second."""
+
+    def see(self, objects: Objects, time_s: float) -> list[Track]:
+        """The tracks of `objects`, in their order."""
+        self.tracks = {number: each for number, each in self.tracks.items() if time_s - each.seen_s <= _LOST_S}
+        found = objects.found
+        numbered = self._identities.follow(found, self._expected(time_s)) if len(found) else found
+        seen = []
+        for i, number in enumerate(numbered.track_ids.tolist()):
+            class_id, box = int(found.class_ids[i]), found.boxes[i]
+            track = self.tracks.get(number)
+            if track is None:
+                track = self.tracks[number] = Track(class_id, box, time_s, time_s)
+            track.class_id, track.box, track.seen_s = class_id, box, time_s
+            track.step(time_s, tuple(objects.middles[i].tolist()), tuple(objects.feet[i].tolist()))
+            seen.append(track)
+        return seen
+
+    def _expected(self, time_s: float) -> Instances:
+        """Where those that are known should be now."""
+        tracks = list(self.tracks.values())
+        moved = [each.box + np.tile(each.velocity() * (time_s - each.seen_s), 2) for each in tracks]
+        return Instances(
+            np.array([each.class_id for each in tracks], np.int32), np.ones(len(tracks), np.float32),
+            np.array(moved, np.float32).reshape(-1, 4), np.zeros((len(tracks), 0, 0), np.float32),
+            np.array(list(self.tracks), np.int32),
+        )  # fmt: skip
+
+
+class Gate:
+    """A line in a frame of one size."""
+
+    def __init__(self, ends: NDArray[np.float64], directions: tuple[str, str], frame: tuple[int, int]) -> None:
+        """`ends`: (2, 2) x and y; `directions` across it, up or left first; `frame`: (height, width)."""
+        (x0, y0), (x1, y1) = ends.tolist()
+        self._from, self._to, self.directions = (x0, y0), (x1, y1), directions
+        across = (y0 - y1, x1 - x0)
+        flip = -1 if (across[1] if directions[0] == "northwards" else across[0]) < 0 else 1
+        length = math.hypot(*across) or 1.0
+        self._across = flip * across[0] / length, flip * across[1] / length
+        self._margin = _MARGIN * math.hypot(*frame)
+
+    def crossed(self, name: str, track: Track) -> str | None:
+        """The direction in which `track` just crossed it."""
+        here = track.trail[-1].middle
+        off = (here[0] - self._from[0]) * self._across[0] + (here[1] - self._from[1]) * self._across[1]
+        if abs(off) < self._margin:
+            return None
+        before = track.behind.get(name)
+        track.behind[name] = off > 0, here
+        if before is None or before[0] == (off > 0) or not _meet(before[1], here, self._from, self._to):
+            return None
+        return self.directions[off > 0]
+
+
+def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether the ways from a to b and from c to d cross."""
+    return _turn(a, b, c) * _turn(a, b, d) <= 0 and _turn(c, d, a) * _turn(c, d, b) <= 0
+
+
+def _turn(a: Point, b: Point, c: Point) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _on_ground(point: Point, homography: NDArray[np.float64]) -> Point:
+    x, y, w = (homography @ (*point, 1.0)).tolist()
+    w = w if abs(w) > 1e-9 else 1e-9  # on the horizon
+    return x / w, y / w

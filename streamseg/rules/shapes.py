@@ -1,0 +1,102 @@
+"""Zones, lines and points of the ground as a person writes them: in fractions of the picture, or in pixels."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+if TYPE_CHECKING:  # the options are made of these, and `--help` loads no NumPy for them
+    import numpy as np
+    from numpy.typing import NDArray
+
+Points: TypeAlias = Sequence[Sequence[float]]
+"""x and y of each, in fractions of the picture or in pixels; for the ground x and y in metres behind them."""
+_NAME = re.compile(r"[^\W\d][\w-]{0,63}")
+_PIXELS = 1e5  # no picture is larger
+
+
+def is_name(text: str) -> bool:
+    """Whether a zone, line or rule may be called so: a letter, then letters, digits, dashes and underscores."""
+    return _NAME.fullmatch(text) is not None
+
+
+class _Shape(tuple[tuple[float, ...], ...]):
+    """Rows of numbers, out of lists of numbers or of text such as `0,0.5 1,0.5 1,1`.
+
+    Where no place in the picture is beyond 1 they are fractions of it, else pixels of the frame.
+
+    Raises:
+        ValueError: they are no such rows.
+    """
+
+    __slots__ = ()
+    expected: ClassVar[str]
+    numbers: ClassVar[int] = 2
+    least: ClassVar[int]
+    most: ClassVar[int]
+
+    def __new__(cls, written: str | Iterable[Iterable[float]]) -> Any:
+        try:
+            rows = tuple(tuple(float(number) for number in row) for row in _split(written))
+        except (TypeError, ValueError):
+            rows = ()
+        if not cls.least <= len(rows) <= cls.most or any(len(row) != cls.numbers for row in rows):
+            raise ValueError(f"expected {cls.expected}")
+        places = [number for row in rows for number in row[:2]]
+        if not all(0 <= number <= _PIXELS for number in places) or not all(map(math.isfinite, sum(rows, ()))):
+            raise ValueError("a point lies outside of the picture, which begins at 0,0 in its upper left corner")
+        if max(places) > 1 and any(0 < number < 1 for number in places):
+            raise ValueError("fractions of the picture, up to 1, and pixels are mixed")
+        if len({row[:2] for row in rows}) < cls.least:
+            raise ValueError("two of the points are the same")
+        return super().__new__(cls, rows)
+
+    def pixels(self, width: int, height: int) -> NDArray[np.float64]:
+        """(N, 2) f64: x and y in a frame of that size, from its upper left corner."""
+        import numpy as np
+
+        points = np.array([row[:2] for row in self], np.float64)
+        return points * (width, height) if points.max() <= 1 else points
+
+
+class Polygon(_Shape):
+    """A zone: 3 to 100 corners, the last joined with the first."""
+
+    __slots__ = ()
+    expected, least, most = "3 to 100 corners, such as [[0, 0.5], [1, 0.5], [1, 1]]", 3, 100
+
+
+class Line(_Shape):
+    """Two ends."""
+
+    __slots__ = ()
+    expected, least, most = "two ends, such as [[0.5, 0], [0.5, 1]]", 2, 2
+
+    @property
+    def directions(self) -> tuple[str, str]:
+        """The two ways across, as on a map whose north is the picture's upper edge; the first is up or left."""
+        (left, top), (right, bottom) = (row[:2] for row in self)
+        upright = abs(bottom - top) > abs(right - left)
+        return ("westwards", "eastwards") if upright else ("northwards", "southwards")
+
+
+class Ground(_Shape):
+    """Four points of the ground, no three in a line: x and y in the picture, then x and y in metres."""
+
+    __slots__ = ()
+    expected = "four points of x, y in the picture and x, y in metres, such as [0.2, 0.9, 0, 0]"
+    numbers, least, most = 4, 4, 4
+
+    def homography(self, width: int, height: int) -> NDArray[np.float64]:
+        """(3, 3) f64: from pixels of a frame of that size to metres."""
+        import cv2
+        import numpy as np
+
+        metres = np.array([row[2:] for row in self], np.float32)
+        return np.asarray(cv2.getPerspectiveTransform(np.float32(self.pixels(width, height)), metres), np.float64)
+
+
+def _split(written: Any) -> Iterable[Iterable[Any]]:
+    return [point.split(",") for point in written.split()] if isinstance(written, str) else written

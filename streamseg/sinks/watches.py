@@ -1,0 +1,124 @@
+"""What an output of clips waits for: a class that is seen, or a rule that holds; and what is told of each clip."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from streamseg.contracts import Shown
+from streamseg.rules.event import Event
+from streamseg.segmentation import find_class
+
+
+class ClassMetadata(msgspec.Struct):
+    """What the JSON beside a clip of a class says."""
+
+    stream: str
+    class_name: str = msgspec.field(name="class")
+    seen: str
+    """Date and time at which the class was seen first."""
+    first_seen_s: float
+    """The same on the stream's own clock."""
+    last_seen_s: float = 0.0
+    largest_percent: float = 0.0
+    """Of the picture that it covered."""
+    begins_s: float = 0.0
+    """Where the clip begins on the stream's own clock."""
+    length_s: float = 0.0
+    frames: int = 0
+
+
+class RuleMetadata(msgspec.Struct):
+    """The same of a rule that held."""
+
+    stream: str
+    rule: str
+    events: list[Event]
+    """Each that began, as it was told of last."""
+    begins_s: float = 0.0
+    length_s: float = 0.0
+    frames: int = 0
+
+
+ClipMetadata: TypeAlias = ClassMetadata | RuleMetadata
+
+
+class Watch(Protocol):
+    """Looks at one frame after the other."""
+
+    name: str
+    """Of what it waits for."""
+    snapshot: bool
+    """Whether a picture of the first frame is kept beside each clip."""
+
+    def seen(self, shown: Shown) -> bool:
+        """Whether it is there in the next frame."""
+
+    def story(self, shown: Shown) -> ClipMetadata:
+        """What is to be told of a clip that begins because of this frame, which was the last one seen."""
+
+    def tell(self, story: ClipMetadata) -> None:
+        """Adds what the last frame showed."""
+
+
+class ClassWatch:
+    """Waits for a class to cover so many percent of the picture."""
+
+    snapshot = False
+
+    def __init__(self, name: str, least_percent: float) -> None:
+        self.name, self._least_percent = name, least_percent
+        self._class_id: int | None = None
+        self._percent, self._time_s = 0.0, 0.0
+
+    def seen(self, shown: Shown) -> bool:
+        """Whether it does."""
+        if self._class_id is None:
+            self._class_id = find_class(shown.segmentation.classes, self.name)
+        self._percent = float(shown.segmentation.areas()[self._class_id]) * 100
+        self._time_s = shown.frame.time_s
+        return self._percent >= self._least_percent
+
+    def story(self, shown: Shown) -> ClassMetadata:
+        """Of a clip that begins now."""
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        return ClassMetadata(shown.frame.stream, self.name, now, shown.frame.time_s)
+
+    def tell(self, story: ClipMetadata) -> None:
+        """Adds that it was seen."""
+        assert isinstance(story, ClassMetadata)
+        if self._percent >= self._least_percent:
+            story.last_seen_s = self._time_s
+            story.largest_percent = max(story.largest_percent, round(self._percent, 3))
+
+
+class RuleWatch:
+    """Waits for a rule to hold."""
+
+    snapshot = True
+
+    def __init__(self, rule: str) -> None:
+        self.name = rule
+        self._open: Event | None = None
+        self._news: tuple[Event, ...] = ()
+
+    def seen(self, shown: Shown) -> bool:
+        """Whether it holds, or did in a frame of which only the events came."""
+        held = self._open is not None
+        self._news = tuple(event for event in shown.events if event.rule == self.name)
+        for event in self._news:
+            self._open = None if event.kind == "end" else event
+        return held or bool(self._news)
+
+    def story(self, shown: Shown) -> RuleMetadata:
+        """Of a clip that begins now."""
+        known = [] if self._open is None or self._open in self._news else [self._open]
+        return RuleMetadata(shown.frame.stream, self.name, known)
+
+    def tell(self, story: ClipMetadata) -> None:
+        """Adds what was told of its events."""
+        assert isinstance(story, RuleMetadata)
+        for event in self._news:
+            story.events = [each for each in story.events if each.id != event.id] + [event]

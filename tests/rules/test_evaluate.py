@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from streamseg.errors import InputError
+from streamseg.frame import Frame
+from streamseg.rules.evaluate import Rules
+from streamseg.rules.event import Event, Findings
+from streamseg.rules.grammar import Rule
+from streamseg.rules.shapes import Ground, Line, Polygon
+from streamseg.segmentation import Classes, Segmentation
+
+CLASSES = Classes(("ground", "car", "person"), np.zeros((3, 3), np.uint8), background=0)
+LEFT = Polygon("0,0 0.5,0 0.5,1 0,1")
+
+
+def seen(index: int, *boxes: tuple[int, int, int, int, int], fps: float = 10.0) -> tuple[Frame, Segmentation]:
+    """A frame of 200x100 with a rectangle of each class: class id, left, top, width, height."""
+    labels = np.zeros((100, 200), np.uint8)
+    for class_id, left, top, width, height in boxes:
+        labels[top : top + height, left : left + width] = class_id
+    frame = Frame(np.zeros((100, 200, 3), np.uint8), index, index / fps, 0.0, "yard")
+    return frame, Segmentation(labels, CLASSES, index, index / fps)
+
+
+def walk(rules: Rules, steps: int, *, step_px: int = 4) -> list[Findings]:
+    """A car that drives from left to right."""
+    return [rules(*seen(index, (1, index * step_px, 40, 20, 10))) for index in range(steps)]
+
+
+def told(found: list[Findings]) -> list[Event]:
+    return [event for each in found for event in each.events]
+
+
+def test_an_event_is_told_at_its_start_once_a_second_and_at_its_end() -> None:
+    rules = Rules(zones={"left": LEFT}, rules={"car-left": Rule("cars.area in left > 1 % for 0.5 s")})
+    events = told(walk(rules, 40))
+    assert [(event.kind, event.at_s) for event in events] == [
+        ("start", 0.5), ("update", 1.5), ("end", 2.3),  # half of the car is beyond the zone
+    ]  # fmt: skip
+    assert len({event.id for event in events}) == 1
+    assert {(event.rule, event.stream, event.zone, event.classes, event.unit, event.began_s) for event in events} == {
+        ("car-left", "yard", "left", ("car",), "%", 0.0)
+    }
+    assert events[0].value == events[0].peak == pytest.approx(2.0)
+    assert events[-1].value < 1 < events[-1].peak
+    assert all(
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each) for each in (events[0].at, events[0].began)
+    )
+
+
+def test_the_next_event_has_another_id() -> None:
+    rules = Rules(rules={"any": Rule("person.count >= 1")})
+    frames = [seen(i, *([(2, 10, 10, 20, 20)] if i % 2 else [])) for i in range(5)]
+    events = told([rules(*each) for each in frames])
+    assert [event.kind for event in events] == ["start", "end", "start", "end"]
+    assert events[0].id == events[1].id != events[2].id == events[3].id
+
+
+def test_each_crossing_is_an_event_and_lines_count_on() -> None:
+    rules = Rules(lines={"gate": Line("0.5,0 0.5,1")}, rules={"in": Rule("car.crosses gate eastwards")})
+    found = walk(rules, 40)
+    assert [event.kind for event in told(found)] == ["start", "end"]
+    (reading,) = found[-1].readings
+    assert (reading.zone, reading.class_name, reading.crossings) == ("gate", "car", {"westwards": 0, "eastwards": 1})
+
+
+def test_who_passes_beside_the_end_of_a_line_does_not_cross_it() -> None:
+    rules = Rules(lines={"gate": Line("0.5,0 0.5,0.3")}, rules={"in": Rule("car.crosses gate")})
+    assert not told(walk(rules, 40))
+
+
+def test_zones_tell_of_each_class_that_was_there_and_of_those_that_rules_name() -> None:
+    rules = Rules(zones={"left": LEFT}, rules={"crowd": Rule("person.count in left > 3")})
+    first, *_, last = walk(rules, 40)
+    assert [(each.zone, each.class_name, each.area_percent, each.count) for each in first.readings] == [
+        ("left", "car", 2.0, None),  # nothing asks how many cars there are
+        ("left", "person", 0.0, 0),
+    ]
+    assert [(each.class_name, each.area_percent) for each in last.readings] == [("car", 0.0), ("person", 0.0)]
+
+
+def test_zones_and_lines_of_active_rules_are_known() -> None:
+    rules = Rules(zones={"left": LEFT, "other": LEFT}, rules={"any": Rule("car.count in left >= 1")})
+    assert walk(rules, 1)[0].active == {"left"}
+
+
+def test_speed_is_in_pixels_or_metres() -> None:
+    ground = Ground("0,0,0,0 1,0,20,0 1,1,20,10 0,1,0,10")  # 10 pixels a metre
+    texts = {"px": "car.speed > 39 px/s", "m": "car.speed > 3.9 m/s", "km": "car.speed > 14 km/h"}
+    rules = Rules(ground=ground, rules={name: Rule(text) for name, text in texts.items()})
+    started = {event.rule: event for event in told(walk(rules, 15)) if event.kind == "start"}
+    assert {name: round(event.value, 3) for name, event in started.items()} == {"px": 40.0, "m": 4.0, "km": 14.4}
+
+
+def test_an_object_that_is_hidden_for_a_moment_is_the_same() -> None:
+    rules = Rules(zones={"left": LEFT}, rules={"waits": Rule("person.dwell in left > 2 s")})
+    frames = [seen(i, *([] if 8 <= i < 12 else [(2, 10, 10, 20, 20)])) for i in range(30)]
+    assert [(event.kind, event.at_s) for event in told([rules(*each) for each in frames])] == [("start", 2.1)]
+
+
+def test_another_size_of_frames_begins_again() -> None:
+    rules = Rules(zones={"left": LEFT}, rules={"any": Rule("car.area in left > 1 %")})
+    walk(rules, 3)
+    labels = np.ones((50, 50), np.uint8)
+    found = rules(Frame(np.zeros((300, 300, 3), np.uint8), 3, 0.3, 0.0), Segmentation(labels, CLASSES, 3, 0.3))
+    assert found.readings[0].area_percent == 100.0
+
+
+def test_a_class_that_the_model_lacks_is_told() -> None:
+    with pytest.raises(InputError, match="no class 'lorry'"):
+        walk(Rules(rules={"any": Rule("lorry.count > 1")}), 1)

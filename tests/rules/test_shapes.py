@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamseg.rules.shapes import Ground, Line, Polygon, is_name
+
+
+def test_points_are_fractions_of_the_picture_or_pixels() -> None:
+    assert Polygon("0,0.5 1,0.5 1,1").pixels(200, 100).tolist() == [[0, 50], [200, 50], [200, 100]]
+    assert Polygon([[0, 50], [200, 50], [200, 100]]).pixels(640, 480).tolist() == [[0, 50], [200, 50], [200, 100]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "problem"),
+    [
+        (Polygon, [[0, 0], [1, 1]], "3 to 100 corners"),
+        (Polygon, "0,0 1,1 x,1", "3 to 100 corners"),
+        (Polygon, 7, "3 to 100 corners"),
+        (Polygon, [[0, 0], [1, 1, 1], [0, 1]], "3 to 100 corners"),
+        (Polygon, [[0, 0], [0, 0], [1, 1]], "are the same"),
+        (Polygon, [[0, 0.5], [640, 0], [640, 480]], "are mixed"),
+        (Line, [[-1, 0], [1, 1]], "outside of the picture"),
+        (Line, [[0, 0], [float("nan"), 1]], "outside of the picture"),
+        (Line, [[0, 0], [1, 1], [1, 0]], "two ends"),
+        (Ground, [[0, 0, 0, 0]], "four points"),
+    ],
+)
+def test_what_is_no_shape_is_told(kind: type, written: object, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        kind(written)
+
+
+def test_a_line_is_crossed_up_and_down_or_left_and_right() -> None:
+    assert Line("0,0.5 1,0.6").directions == ("northwards", "southwards")
+    assert Line("0.5,1 0.6,0").directions == ("westwards", "eastwards")
+
+
+def test_four_points_of_the_ground_measure_it() -> None:
+    ground = Ground([[0, 0, 0, 0], [1, 0, 10, 0], [1, 1, 10, 5], [0, 1, 0, 5]])
+    x, y, w = ground.homography(1000, 500) @ (500, 250, 1)
+    assert np.allclose((x / w, y / w), (5, 2.5))
+
+
+def test_names_are_words() -> None:
+    assert all(map(is_name, ("belt", "belt-2", "türe", "a_b")))
+    assert not any(map(is_name, ("", "2belt", "a b", "a.b", "x" * 65)))
