@@ -12,8 +12,17 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from streamseg.errors import InputError, printable
 from streamseg.redaction import shown, split_login
 
-_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
-_ENCRYPTED = ("rtsps", "https", "mqtts")
+_PORTS = {
+    "rtsp": 554,
+    "rtsps": 322,
+    "http": 80,
+    "https": 443,
+    "mqtt": 1883,
+    "mqtts": 8883,
+    "kafka": 9092,
+    "kafkas": 9093,
+}
+_ENCRYPTED = ("rtsps", "https", "mqtts", "kafkas")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _IN_PATH = "/?#%:&=~+!$,;'@()*[]"  # what stays as it was typed; all else is written as %XX

@@ -17,6 +17,7 @@ from streamseg.sinks.function import own_sink
 from streamseg.sinks.hls import HLS
 from streamseg.sinks.images import IMAGES, MASKS
 from streamseg.sinks.jsonl import JSONL
+from streamseg.sinks.kafka import KAFKA
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.mqtt import MQTT
 from streamseg.sinks.null import NULL
@@ -40,6 +41,7 @@ SINKS: dict[str, OutputKind] = {
     "publish": PUBLISH,
     "mqtt": MQTT,
     "webhook": WEBHOOK,
+    "kafka": KAFKA,
     "hls": HLS,
     "pictures": IMAGES,
     "masks": MASKS,

@@ -21,7 +21,7 @@ def described(state: State, *, prefix: str, topic: str, stream: str) -> Publicat
         prefix: where Home Assistant listens, `homeassistant` unless it was changed there.
         stream: name of the device, for people.
     """
-    node = level(topic)
+    node = "_".join(level(part) for part in topic.split("/"))
     object_id = state.topic.replace("/", "_")
     config: dict[str, Any] = {
         "name": state.name,

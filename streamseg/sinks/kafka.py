@@ -1,0 +1,183 @@
+"""Events of a stream for a topic of Apache Kafka."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from streamseg.contracts import Controls, Shown, Sink
+from streamseg.errors import InputError, OutputError
+from streamseg.frame import StreamInfo
+from streamseg.installing import extra
+from streamseg.net.tls import checked_context
+from streamseg.net.urls import Address, read_address
+from streamseg.sinks.delivery.message import Message, plain
+from streamseg.sinks.delivery.place import open_journal
+from streamseg.sinks.delivery.queue import Queue
+from streamseg.sinks.delivery.sender import DeliverySink
+from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.names import Names, literal
+from streamseg.sinks.query import split_query, without_query
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Producer
+
+OPTIONS = ("queue", "ca")
+_SCHEMES = ("kafka://", "kafkas://")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_TIMEOUT_S = 10.0
+_LOGIN_RETRY_S = 30.0
+# Of librdkafka: no connection, no broker, no answer in time; authentication failed here or there; TLS.
+_AWAY, _WRONG_LOGIN, _TLS = (-195, -187, -192, -185), (-169, 58), -181
+
+
+class Place(NamedTuple):
+    """An output `kafka://HOST/TOPIC`, taken apart."""
+
+    address: Address
+    topic: str
+    authority: str | None
+    """A file of certificates to trust."""
+    queue: str | None
+
+
+def read_place(uri: str) -> Place:
+    """`uri` in its parts.
+
+    Raises:
+        InputError: it is no address and topic, or the environment lacks a name in it.
+    """
+    name, asked = split_query(uri, OPTIONS)
+    address = read_address(name)
+    topic = unquote(address.path).strip("/")
+    if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+        hint = "kafka://HOST:9092/TOPIC, of letters, digits, dots, dashes and underscores"
+        raise InputError(f"{address.name}: needs a topic behind the host", hint)
+    if address.encrypted:
+        checked_context(asked.get("ca"), address.name)
+    return Place(address, topic, asked.get("ca"), asked.get("queue"))
+
+
+class _Trouble(NamedTuple):
+    code: int
+    words: str
+
+
+class Kafka:
+    """Writes each event as JSON, under its id as the key, so that start and end are in one partition, in order."""
+
+    needs_image = False
+
+    def __init__(self, place: Place, more: dict[str, Any] | None = None) -> None:
+        """Raises InputError where confluent-kafka is missing; `more` goes to librdkafka."""
+        try:
+            import confluent_kafka  # noqa: F401
+        except ImportError:
+            raise InputError(f"{place.address.name}: needs confluent-kafka", extra("kafka")) from None
+        self._place, self._settings = place, {**_settings(place), **(more or {})}
+        self._producer: Producer | None = None
+        self._trouble: _Trouble | None = None
+
+    def look(self, shown: Shown) -> None:
+        """Nothing is told of frames."""
+
+    def tick(self) -> None:
+        """librdkafka keeps its connections by itself."""
+
+    def send(self, message: Message) -> None:
+        """Writes a message, and waits until all replicas have it.
+
+        Raises:
+            OutputError: they have not.
+        """
+        from confluent_kafka import KafkaException, Producer
+
+        answers: list[_Trouble | None] = []
+
+        def answered(error: KafkaError | None, _: object) -> None:
+            answers.append(_Trouble(error.code(), error.str()) if error is not None else None)
+
+        try:
+            if self._producer is None:
+                self._producer = Producer({**self._settings, "error_cb": self._heard})
+            body, key = msgspec.json.encode(plain(message)), message.event.id
+            self._producer.produce(self._place.topic, body, key, on_delivery=answered)
+            self._producer.flush(2 * _TIMEOUT_S)
+        except (KafkaException, BufferError) as error:
+            answers = [_Trouble(0, str(error))]
+        if answers != [None]:
+            self._producer = None  # and with it whatever it would still try by itself
+            raise self._failed(answers[0] if answers else None)
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._producer = None
+
+    def _heard(self, error: KafkaError) -> None:
+        """What librdkafka says of its connections: kept for when a message does not pass."""
+        if self._trouble is None or self._trouble.code in _AWAY:
+            self._trouble = _Trouble(error.code(), error.str())
+
+    def _failed(self, error: _Trouble | None) -> OutputError:
+        trouble, self._trouble = self._trouble or error, None
+        name = self._place.address.name
+        if trouble is None or trouble.code in _AWAY:
+            return OutputError(f"{name}: does not answer", "is it switched on and in this network?")
+        if trouble.code in _WRONG_LOGIN:
+            return OutputError(f"{name}: user or password is wrong, or missing", retry_s=_LOGIN_RETRY_S)
+        if trouble.code == _TLS:
+            return OutputError(f"{name}: TLS fails", "?ca=FILE names a certificate to trust")
+        return OutputError(f"{name}: {trouble.words}")
+
+
+def _settings(place: Place) -> dict[str, Any]:
+    address = place.address
+    settings: dict[str, Any] = {
+        "bootstrap.servers": ":".join(map(str, address.place)),
+        "client.id": "streamseg",
+        "acks": "all",
+        "enable.idempotence": True,
+        "delivery.timeout.ms": round(_TIMEOUT_S * 1000),
+        "linger.ms": 0,
+        "log_level": 0,  # what it says goes to the standard error as it is
+        "security.protocol": f"{'SASL_' if address.login else ''}{'SSL' if address.encrypted else 'PLAINTEXT'}",
+    }
+    if address.login:
+        user, password = address.login
+        settings |= {"sasl.mechanism": "PLAIN", "sasl.username": user, "sasl.password": password}
+    if place.authority:
+        settings["ssl.ca.location"] = place.authority
+    return settings
+
+
+def open_kafka(uri: str, info: StreamInfo, controls: Controls) -> Sink:
+    """The output `kafka://HOST/TOPIC`.
+
+    Raises:
+        InputError: it is no address and topic, or confluent-kafka is missing.
+        OutputError: `?queue=FILE` cannot be had.
+    """
+    place = read_place(uri)
+    receiver, name = Kafka(place), place.address.name
+    return DeliverySink(
+        name, receiver, Queue(name, open_journal(name, place.address.bare, info.name, place.queue)), controls
+    )
+
+
+def _names(uri: str) -> Names | None:
+    return literal(queue) if (queue := read_place(uri).queue) else None
+
+
+KAFKA = OutputKind(
+    forms="kafka(s)://HOST/TOPIC",
+    means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
+    open=lambda uri, info, controls, existing: open_kafka(uri, info, controls),
+    check=read_place,
+    names=lambda uri, inputs: _names(uri),
+    many_sources=True,
+    shared=True,
+    lost=lambda folder, live: None,
+)
