@@ -69,6 +69,7 @@ def assemble(
         StreamsegError: any of them cannot be had; what was open by then is closed again.
     """
     controls = controls or Controls()
+    controls.rules = tuple(options.rules)
     for at, problem in rule_problems(options):
         raise InputError(f"{'.'.join(at)}: {problem}")
     check_rules(options.outputs, options.rules)

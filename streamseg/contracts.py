@@ -266,3 +266,5 @@ class Controls:
     """What `next view` walks through."""
     prompts: Prompts = field(default_factory=deque)
     """What was pointed at and no model has looked at yet; append a `Click`, a `Box` or a `Mask`, from any thread."""
+    rules: tuple[str, ...] = ()
+    """Names of the run's rules, for outputs that tell of them before the first event."""

@@ -7,6 +7,7 @@ import runpy
 import sqlite3
 import sys
 from contextlib import closing
+from email.message import EmailMessage
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ import pytest
 from streamseg.frame import Image
 from tests.parts import clips
 from tests.parts.documents import ROOT
+from tests.parts.events import event, frame_with, later
 from tests.parts.patience import finished
 from tests.parts.program import environment
 
@@ -56,6 +58,37 @@ def test_the_endpoint_says_that_it_is_served_by_another_program() -> None:
     pytest.importorskip("fastapi", reason="fastapi is not installed")
     done = finished([sys.executable, str(EXAMPLES / "fastapi_endpoint.py")], env=environment())
     assert (done.returncode, done.stderr) == (2, "usage: uvicorn --app-dir examples fastapi_endpoint:app\n")
+
+
+def test_a_mail_is_sent_when_an_event_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no mail server here: what it would be given is what counts."""
+    sent: list[EmailMessage] = []
+
+    class Server:
+        def __init__(self, host: str, timeout: float) -> None:
+            assert host == "smtp.example.org"
+
+        def __enter__(self) -> Server:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def login(self, user: str, password: str) -> None:
+            assert (user, password) == ("me@example.org", "hunter2")
+
+        def send_message(self, mail: EmailMessage) -> None:
+            sent.append(mail)
+
+    monkeypatch.setattr("smtplib.SMTP_SSL", Server)
+    monkeypatch.setenv("SMTP_PASSWORD", "hunter2")
+    mail = runpy.run_path(str(EXAMPLES / "mail.py"))["Mail"]("smtp.example.org", "me@example.org")
+    one = event(rule="visitor")
+    mail.write(frame_with([one]))
+    mail.write(frame_with([later(one, "end")]))
+    mail.close()
+    assert [each["Subject"] for each in sent] == ["visitor: 2.2 %"]
+    (picture,) = sent[0].iter_attachments()
+    assert picture.get_content_type() == "image/jpeg"
 
 
 def test_areas() -> None:

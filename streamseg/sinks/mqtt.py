@@ -69,12 +69,12 @@ class Mqtt:
 
     needs_image = True
 
-    def __init__(self, place: Place, stream: str, queue: Queue) -> None:
+    def __init__(self, place: Place, stream: str, queue: Queue, rules: tuple[str, ...] = ()) -> None:
         """Raises InputError where paho-mqtt is missing."""
         self._place, self._stream, self._queue = place, stream, queue
         self._broker = Broker(place.address, f"{place.topic}/available", place.authority)
         self._states = States()
-        self._rules: dict[str, State | None] = {}  # what was published of each; None: nothing yet
+        self._rules: dict[str, State | None] = dict.fromkeys(rules)  # what was published of each; None: nothing yet
         self._described: set[str] = set()
 
     def look(self, shown: Shown) -> None:
@@ -146,7 +146,7 @@ def open_mqtt(uri: str, info: StreamInfo, controls: Controls) -> Sink:
     journal = open_journal(name, place.address.bare, info.name, place.queue)
     queue = Queue(name, journal)
     try:
-        receiver = Mqtt(place, place.topic.rpartition("/")[2], queue)
+        receiver = Mqtt(place, place.topic.rpartition("/")[2], queue, controls.rules)
     except BaseException:
         queue.close()
         raise

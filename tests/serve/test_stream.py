@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.config import RunOptions
+from streamseg.config import RunOptions, make_options
 from streamseg.infer import load_segmenter
 from streamseg.infer.batching import share_networks
 from streamseg.options import SourceOptions
@@ -13,6 +13,7 @@ from streamseg.serve import stream as module
 from streamseg.serve.stream import Stream
 from tests.parts.leftovers import nothing_left
 from tests.parts.patience import PATIENCE_S, until
+from tests.parts.rtsp import free_port
 from tests.parts.toy_models import picky
 
 
@@ -54,6 +55,20 @@ def test_a_file_is_shown_once_and_is_then_finished(tmp_path: Path) -> None:
     reading = stream.read()
     assert (reading.state, reading.ready, reading.metrics.shown, reading.restarts) == ("finished", True, 7, 0)
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 7
+
+
+def test_messages_that_wait_for_a_receiver_are_counted(tmp_path: Path) -> None:
+    hook = f"webhook:http://127.0.0.1:{free_port()}/?queue={tmp_path / 'q'}"
+    asked = {
+        "source": "test://?frames=9",
+        "model": "otsu",
+        "outputs": [hook],
+        "rules": {"any": "foreground.area > 0 %"},
+    }
+    stream = Stream("file", make_options(asked), load_segmenter, Said())
+    stream.start()
+    assert stream.join(PATIENCE_S)
+    assert stream.read().messages == (2, 0)
 
 
 @pytest.mark.parametrize("login", ["u:hunter2", "u:12/hunter2", "u:my hunter2", "u:p@hunter2/s"])

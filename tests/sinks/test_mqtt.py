@@ -24,7 +24,7 @@ from tests.parts.events import event, frame_with, later
 from tests.parts.fakes import LIVE
 from tests.parts.mosquitto import Listener, Mosquitto
 from tests.parts.patience import until
-from tests.parts.program import environment
+from tests.parts.program import PROGRAM, environment, hears_signals
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +145,13 @@ def test_home_assistant_discovers_a_device_and_every_state_of_it(broker: Mosquit
     assert Counter(topic.split("/")[1] for topic in configs) == {"sensor": 4, "binary_sensor": 1, "camera": 1}
     assert len({config["unique_id"] for config in configs.values()}) == len(configs)
     assert len({json.dumps(config["device"]) for config in configs.values()}) == 1
+
+
+def test_rules_are_told_of_before_their_first_event(broker: Mosquitto) -> None:
+    with Listener(broker) as listener:
+        open_sink(f"mqtt://127.0.0.1:{broker.port}/door", LIVE, Controls(rules=("visitor",))).close()
+        until(lambda: listener.kept().get("door/rules/visitor") == b"OFF")
+        assert "homeassistant/binary_sensor/streamseg_door/rules_visitor/config" in listener.kept()
 
 
 def test_a_broker_that_is_killed_and_comes_back_gets_each_start_and_end_once(broker: Mosquitto) -> None:
@@ -277,3 +284,34 @@ def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_i
 def test_what_is_wrong_in_the_name_is_told_before_anything_is_opened(uri: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         check_addresses([uri])
+
+
+def test_a_run_with_a_rule_that_is_killed_tells_each_start_and_end_once(broker: Mosquitto, tmp_path: Path) -> None:
+    """The program itself: killed with its event open, started again without a broker, and asked to end."""
+    rule = "bright=foreground.area > 1 %"
+    words = ["run", "test://?size=160x120&fps=25", f"mqtt://127.0.0.1:{broker.port}/site/door", "--rule", rule]
+    command = [*PROGRAM, *words, "--model", "otsu", "--quiet"]
+    env = environment(STREAMSEG_STATE=str(tmp_path / "state"))
+
+    def told(kind: str) -> list[str]:
+        return [id for id, each in listener.told if each == kind]
+
+    with Listener(broker) as listener:
+        with subprocess.Popen(command, env=env, preexec_fn=hears_signals) as first:
+            until(lambda: told("update"), "an update", first)
+            first.send_signal(signal.SIGKILL)
+        broker.kill()
+        with subprocess.Popen(command, env=env, preexec_fn=hears_signals, stderr=subprocess.PIPE) as second:
+            assert second.stderr is not None and b"connection refused" in second.stderr.readline()
+            broker.start()
+            until(lambda: len(told("start")) == 2, "the second start", second)
+            second.send_signal(signal.SIGTERM)
+            assert b"works again" in second.stderr.read()
+        assert second.returncode == 0
+        until(lambda: len(told("end")) == 2, "the second end")
+        until(lambda: listener.kept().get("site/door/rules/bright") == b"OFF")
+        one, other = told("start")
+        assert [each for each in listener.told if each[1] != "update"] == [
+            (one, "start"), (one, "end"), (other, "start"), (other, "end")
+        ]  # fmt: skip
+        assert [each["ended_by"] for each in listener.events if each["kind"] == "end"] == ["restart", "stop"]
