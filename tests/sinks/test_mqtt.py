@@ -173,6 +173,24 @@ def test_a_broker_that_is_killed_and_comes_back_gets_each_start_and_end_once(bro
         assert listener.kept()["site/door/rules/long_crack_3797"] == b"OFF"
 
 
+def test_a_broker_that_hangs_is_given_up_and_told_when_it_is_back(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streamseg.sinks.delivery.broker._TIMEOUT_S", 1.0)
+    one = event()
+    sink = opened(broker)
+    sink.write(frame_with([one]))
+    until(lambda: not sink.waiting)
+    broker.stall()
+    for index in range(500):
+        sink.write(frame_with([later(one, "end")] if index == 250 else [], index=index))
+    until(lambda: "does not confirm" in caplog.text or "does not answer" in caplog.text)
+    assert sink.waiting == 1
+    broker.go_on()
+    until(lambda: not sink.waiting)
+    sink.close()
+
+
 _RUN = """
 import sys, time
 from streamseg.contracts import Controls
