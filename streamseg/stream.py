@@ -80,7 +80,7 @@ def open(
         source: a camera's number or device, a URL, a file, a folder or pattern of pictures, several pictures,
             `test://`, or an object: `streamseg.frames(…)`, `streamseg.PushSource()`, your own. Closed at the end.
         outputs: `window`, video or segments, `events:FOLDER`, `rtsp://…`, `hls:FOLDER`, `mqtt://…`, `kafka://…`,
-            `webhook:…`, pictures, `masks:FOLDER`, `NAME.jsonl`, `null`; functions of `Shown`; objects, which are closed.
+            `webhook:…`, pictures, `masks:…`, `NAME.jsonl`, `null`; functions of `Shown`; objects, closed at the end.
         model: a name, an .onnx file, what `streamseg.load` gave, or your own object; the last two stay open.
         settings: of a classical method, such as `{"value": 128}`.
         backend: this one instead of the best that is here.
