@@ -92,13 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
         result = import_model(arguments.model, arguments.target, _hints(arguments), overwrite=arguments.overwrite)
     print(f"{result.file}: {result.assumed}")
     if picture is not None:
-        print(f"look at it:  {_checked(result.file, result.spec.name, picture, arguments.overwrite)}")
+        print(f"look at it:  {_checked(result.file, picture, arguments.overwrite)}")
     name = result.spec.name if arguments.target is None else result.file
     print(f"run it:  streamseg run SOURCE --model {shlex.quote(str(name))}")
     return 0
 
 
-def _checked(file: Path, name: str, picture: Image, overwrite: bool) -> Path:
+def _checked(file: Path, picture: Image, overwrite: bool) -> Path:
     """Writes the picture beside what the model finds in it; gives the file's name."""
     import cv2
     import numpy as np
@@ -109,7 +109,7 @@ def _checked(file: Path, name: str, picture: Image, overwrite: bool) -> Path:
     with load(file) as model:
         after = model(picture).draw(picture, outline=True, legend=True)
     raw = cv2.imencode(".png", np.concatenate([picture, after], axis=1 if picture.shape[0] > picture.shape[1] else 0))
-    return write_whole(Path(f"{name}-check.png"), raw[1].tobytes(), replace=overwrite)
+    return write_whole(Path(f"{file.stem}-check.png"), raw[1].tobytes(), replace=overwrite)
 
 
 def _hints(arguments: argparse.Namespace) -> Hints:

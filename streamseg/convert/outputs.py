@@ -154,8 +154,9 @@ def _as_map(info: TensorInfo, taken: InputSpec, seen: Probe, hints: Hints) -> _M
         apart = _misfit((rows, columns), seen.size)
         if apart is not None and (leading or [1]) == [seen.batch or 1]:
             named = axis is not None and shape[axis] == names
-            fitting.append((not named, round(apart), axis != usual, _Map(info, shape, axis, (rows, columns))))
-    return min(fitting, key=lambda each: each[:3])[3] if fitting else None
+            key = (not named, not _whole((rows, columns), seen.size), round(apart), axis != usual)
+            fitting.append((key, _Map(info, shape, axis, (rows, columns))))
+    return min(fitting, key=lambda each: each[0])[1] if fitting else None
 
 
 def _misfit(sides: tuple[int, int], size: tuple[int, int]) -> float | None:
@@ -168,6 +169,12 @@ def _misfit(sides: tuple[int, int], size: tuple[int, int]) -> float | None:
         return None
     off = min(abs(rows - columns * height / width), abs(columns - rows * width / height))
     return abs(rows / height - columns / width) * max(height, width) if off <= 1 else None
+
+
+def _whole(sides: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether `size` is a whole number of times `sides`, rounded up or down; both (height, width)."""
+    times = round(size[0] / sides[0])
+    return times > 0 and all(have in (full // times, -(-full // times)) for have, full in zip(sides, size, strict=True))
 
 
 def _role(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from streamseg.cli import main
+from tests.parts import toy_models
 from tests.parts.program import run_program
 from tests.test_cli import one_line
 
@@ -16,3 +20,61 @@ def test_a_file_of_another_kind_is_told_what_to_do_first(name: str, tmp_path: Pa
     said = one_line(run_program("import", tmp_path / name), 2)
     assert f"ONNX files, not {Path(name).suffix}" in said
     assert "streamseg import FILE.onnx" in said
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STREAMSEG_MODELS", str(tmp_path / "models"))
+    return str(toy_models.segmenter(tmp_path / "toy.onnx", stride=4, size=(48, 64)))
+
+
+def test_it_says_how_the_model_was_read(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", source, "--normalise", "ImageNet", "--fit", "Letterbox", "--classes", "a,b,c,d,e"]) == 0
+    said, run = capsys.readouterr().out.splitlines()
+    assert said.endswith(
+        "toy.onnx: output 'scores' (1, 5, 12, 16): the highest of 5 planes of logits at 1/4 (enlarged first); input "
+        "RGB, letterboxed (grey 116) to 64x48, normalised as for ImageNet; 5 classes (a, b, c, …)"
+    )
+    assert run == "run it:  streamseg run SOURCE --model toy"
+
+
+def test_a_picture_shows_what_the_new_model_finds(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    cv2.imwrite("photo.png", picture)
+    for name, more in (("a-check.png", []), ("a-check-2.png", []), ("a-check.png", ["--overwrite"])):
+        words = ["import", source, "a.onnx", "--preset", "smp", "--check", "photo.png", *more]
+        if name == "a-check-2.png":
+            Path("a.onnx").unlink()
+        assert main(words) == 0
+        assert f"look at it:  {name}" in capsys.readouterr().out
+        seen = cv2.imread(name)
+        assert seen is not None and seen.shape == (180, 120, 3)
+        assert (seen[:90] == picture).all() and (seen[90:] != picture).any()
+    assert main(["import", source, "b.onnx", "--preset", "smp", "--check", "gone.png"]) == 2
+    assert not Path("b.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--preset", "hugging"], "no preset 'hugging' (one of ultralytics, hf"),
+        (["--colour", "grey", "--normalise", "0..1"], "takes 3 channels, not a grey picture"),
+        (["--colour", "green"], "--colour: expected one of rgb, bgr, grey, not 'green'"),
+        (["--colors", "#fff"], "--colours"),
+        (["--upsample", "maybe"], "--upsample: expected one of yes, no"),
+        (["--mean", "a,b"], "--mean[0]: expected a number"),
+        (["--normalise", "0..1", "--classes", "nosuchfile.txt"], "nosuchfile.txt: no such file"),
+        (["--normalise", "0..1", "--output", "score"], "expected output 'score', found scores"),
+    ],
+    ids=str,
+)
+def test_a_wrong_word_is_one_line(
+    source: str, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(["import", source, *flags])
+    except SystemExit as left:
+        code = int(str(left.code))
+    said = capsys.readouterr().err
+    assert code == 2 and words in said and "Traceback" not in said

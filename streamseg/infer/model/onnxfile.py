@@ -156,7 +156,10 @@ def _check_location(model_path: Path, location: str) -> None:
     folder = model_path.parent.resolve()
     file = folder.joinpath(*parts)
     if not file.resolve().is_relative_to(folder):
-        raise InputError(f"{model_path}: external data '{location}' is a link out of the model's folder")
+        raise InputError(
+            f"{model_path}: external data '{location}' is a link out of the model's folder",
+            "copy the files themselves into one folder: cp -L follows links, such as those of Hugging Face's cache",
+        )
     try:
         status = file.stat()
     except (OSError, ValueError):

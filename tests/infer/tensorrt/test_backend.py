@@ -150,7 +150,7 @@ def test_a_whole_run_through_the_command_line(
     assert main(["run", "test://?frames=20", str(out), "--backend", "tensorrt", "--workers", "2"]) == 0
     assert len(out.read_text().splitlines()) == 20
     said = capfd.readouterr().err
-    assert "person: building an engine for Test GPU (sm86, 24 multiprocessors) with tensorrt: there is none yet" in said
+    assert "person: building an engine for Test GPU (sm86, 24 multiprocessors) with tensorrt: there was none" in said
     assert "20 frames captured, 20 shown in" in said
     assert machine.gpu.leaks() == []
 

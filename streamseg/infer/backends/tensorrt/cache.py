@@ -153,7 +153,7 @@ def _relative(path: Path, key: Key) -> str:
             changed = [field for field in key if card.key.get(field) != key[field]]
             if changed:
                 return f"the one there is for another {changed[0]}"
-    return "there is none yet"
+    return "there was none"
 
 
 def write_whole(path: Path, data: bytes) -> None:
