@@ -24,6 +24,7 @@ from streamseg.errors import BackendError, InputError
 from streamseg.files import refuse_existing, whole
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import open_backend
+from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.constant_folding import fold_constants
 from streamseg.infer.model.geometry import input_size, sized
@@ -68,6 +69,7 @@ def quantise(
         OutputError: `target` exists and is not to be overwritten, or cannot be written.
     """
     spec = load_spec(file)
+    refuse_states(spec, file, "`quantise`")
     if target.exists() and target.samefile(file):
         raise InputError(f"{target}: would overwrite the model itself", "name another file")
     refuse_existing(target, overwrite=overwrite)

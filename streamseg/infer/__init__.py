@@ -104,6 +104,7 @@ def list_models() -> list[Listed]:
 def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said: Said | None) -> SegmenterFactory:
     from streamseg.infer.backends import REFERENCE, check_wanted, openers, paying_workers
     from streamseg.infer.failover import FailoverNetwork
+    from streamseg.infer.memory import with_states
     from streamseg.infer.model.onnxfile import inspect_onnx
     from streamseg.infer.model.spec import spec_beside, spec_classes, spec_inside
     from streamseg.infer.model.validate import check_model, input_info
@@ -114,11 +115,13 @@ def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said:
     said = said or Said()
     found = inspect_onnx(file)
     spec = spec_beside(file) or spec_inside(file, found.metadata)
+    spec = with_states(spec, found.inputs, found.outputs)
     check_model(spec, found.inputs, found.outputs)
     shape = input_info(spec, found.inputs).shape
-    batch = shape[0] if shape else None
+    remembers = bool(spec.states)
+    batch = 1 if remembers else shape[0] if shape else None
     reference = openers(file, 1, REFERENCE)[REFERENCE]
-    choices = {} if backend else remembered(file)
+    choices = {} if backend or remembers else remembered(file)
 
     def make(choice: Choice | None, threads: int) -> Segmenter:
         if choice is None:
@@ -130,10 +133,10 @@ def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said:
         name=spec.name,
         classes=spec_classes(spec),
         make=functools.partial(make, choices.get("file")),
-        parallel=True,
+        parallel=not remembers,
         workers=paying_workers(backend),
         batch=batch or 1,
-        most=batch or MOST_AT_ONCE,
+        most=None if remembers else batch or MOST_AT_ONCE,
         instances=spec.task == "instance",
         licence=spec.licence,
         side=max(spec.input.height or 0, spec.input.width or 0, *_sides(spec, shape)) or spec.input.side,

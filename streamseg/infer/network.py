@@ -12,12 +12,14 @@ import numpy as np
 from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame
 from streamseg.infer.backends.contract import Backend, ImageBackend
+from streamseg.infer.memory import RememberingBackend, with_states
 from streamseg.infer.model.geometry import Fit, input_size, sized
 from streamseg.infer.model.spec import ModelSpec, spec_classes
 from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.model.validate import check_model, check_output_shape, input_info
 from streamseg.infer.preprocess import Preprocessor
 from streamseg.infer.readers import READERS
+from streamseg.motion.flow import Cuts
 from streamseg.said import Said
 from streamseg.segmentation import Segmentation
 
@@ -41,17 +43,24 @@ class Network:
         self.classes = spec_classes(spec)
         self.scale = 1.0
         self._backend = backend
-        self._images = backend if isinstance(backend, ImageBackend) else None
+        self._memory: RememberingBackend | None = None
+        self._cuts = Cuts()
         try:
+            spec = with_states(spec, backend.inputs, backend.outputs)
             check_model(spec, backend.inputs, backend.outputs)
             info = input_info(spec, backend.inputs)
             self._input = info.name
             self._batch = info.shape[0] if info.shape else None
+            if spec.states or spec.values:
+                self._backend = self._memory = RememberingBackend(backend, spec.states, spec.values)
+                self._batch = 1  # each frame needs what the one before left
+            self._images = self._backend if isinstance(self._backend, ImageBackend) else None
             self._spec = msgspec.structs.replace(spec, input=sized(spec.input, info.shape))
             self._preprocess = Preprocessor(self._spec.input)
             self._reader = READERS[spec.task](self._spec, said or Said())
             self.warmed_up = self._warm_up()
             """What it found in a generated picture, always the same one."""
+            self._forget()
         except BaseException:
             backend.close()
             raise
@@ -69,6 +78,8 @@ class Network:
         """
         found: list[Segmentation] = []
         for size, run in self._runs(frames):
+            if self._memory and self._cuts(run[0]):
+                self._forget()
             outputs, fits = self._run(run, size, self._batch or len(run))
             found += self._reader.read(run, fits, outputs)
         return found
@@ -76,6 +87,10 @@ class Network:
     def close(self) -> None:
         """Lets the backend go; may be called twice."""
         self._backend.close()
+
+    def _forget(self) -> None:
+        if self._memory:
+            self._memory.forget()
 
     def _runs(self, frames: Sequence[Frame]) -> Iterator[tuple[tuple[int, int], list[Frame]]]:
         """Neighbours that go to the same input size, in portions that the batch holds."""

@@ -22,6 +22,7 @@ _GREY_AREA = 480 * 360
 _PATCH, _STRIDE = 8, 6
 _LEAST_STEPS = 3  # dense inverse search needs room for its patches
 _CUT = 0.33  # of the contrast: neighbours leave 0.06 to 0.2 of it over, other places of the same drive 0.4 and more
+_CUT_AREA = 96 * 72  # pixels in which a cut is looked for
 _BACK_STEPS = 2
 _NOISE = 2.0  # grey levels that are left over where nothing moves
 
@@ -95,6 +96,20 @@ class Search:
         if half[0] >= height:  # by two it is quick
             grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class Cuts:
+    """Tells where one video ends and another begins: by its frames alone, seen in order."""
+
+    def __init__(self) -> None:
+        self._search = Search(_CUT_AREA)
+        self._last: Thumbnail | None = None
+
+    def __call__(self, frame: Frame) -> bool:
+        """Whether `frame` shows something else than the frame before it, or has another size."""
+        then, now = self._last, look_at(frame)
+        self._last = now
+        return then is not None and (then.frame != now.frame or self._search(now, then) is None)
 
 
 def _covered(side: float) -> int:

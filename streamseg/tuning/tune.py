@@ -17,6 +17,7 @@ from streamseg.errors import BackendError, InputError, StreamsegError
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import BACKENDS, ON_REQUEST, open_backend, paying_workers
 from streamseg.infer.backends.faults import stepping_down
+from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.onnxfile import model_sha256
 from streamseg.infer.model.spec import ModelSpec
@@ -84,6 +85,7 @@ def check_variants(file: Path, others: Sequence[Path], images: Sequence[Image], 
         BackendError: ONNX Runtime does not run `file`.
     """
     spec = load_spec(file)
+    refuse_states(spec, file, "`tune`")
     for other in others:
         if load_spec(other).classes != spec.classes:
             raise InputError(f"{other}: other classes than {file.name}: not the same network")

@@ -94,6 +94,10 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     in pixels of the input, `scores` (N, K) of 0..1, `class_ids` (N, K) and `masks` (N, K, m, m) of 0..1 over the
     inside of each box; or those of its `family`."""
     input: InputSpec = InputSpec()
+    states: dict[str, str] = {}
+    """Of a network that remembers: inputs that are fed what these outputs gave for the frame before, zeros at first."""
+    values: dict[str, float] = {}
+    """Inputs that are fed the same number every time."""
     name: str = ""
     task: Task = "semantic"
     family: str = ""
@@ -121,6 +125,7 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             raise ValueError(f"`classes` needs 1 to 256 names, not {n}")
         for role in self.outputs.keys() - set(ROLES[self.task]):
             raise ValueError(f"`outputs` has no role '{role}': one of {', '.join(ROLES[self.task])}")
+        self._check_states()
         if self.task == "instance":
             self._check_instance()
         elif len(self.outputs.keys() - {"confidence"}) != 1:
@@ -134,6 +139,16 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         if self.ignore_index is not None and not 0 <= self.ignore_index <= 255:
             raise ValueError(f"`ignore_index` must be 0 to 255, not {self.ignore_index}")
         parse_colours(self.colours or ())
+
+    def _check_states(self) -> None:
+        if len({*self.states.values()}) < len(self.states):
+            raise ValueError("`states`: each needs an output of its own")
+        if both := {*self.states} & {*self.values}:
+            raise ValueError(f"'{both.pop()}' cannot be a state and have a value")
+        if self.input.name in {*self.states, *self.values}:
+            raise ValueError(f"'{self.input.name}' is the picture")
+        if both := {*self.states.values()} & {*self.outputs.values()}:
+            raise ValueError(f"output '{both.pop()}' cannot be a state and a result")
 
     def _check_instance(self) -> None:
         for role in () if self.family else OBJECT_ROLES:

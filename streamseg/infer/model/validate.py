@@ -30,7 +30,12 @@ def check_model(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence
     Raises:
         InputError: they differ; the message tells what was expected and what was found.
     """
-    _check_input(spec, input_info(spec, inputs))
+    picture = input_info(spec, inputs)
+    _check_input(spec, picture)
+    for name, pair in spec.states.items():
+        _check_state(spec, _find(spec, inputs, name, "input"), _find(spec, outputs, pair, "output"))
+    if spec.states and picture.shape and (picture.shape[0] or 1) > 1:
+        raise InputError(f"{spec.name}: remembers frames, and takes {picture.shape[0]} at once; one can be fed back")
     for role, name in spec.outputs.items():
         info = _find(spec, outputs, name, "output")
         if role in ("labels", "class_ids") and info.dtype.kind not in "iu":
@@ -49,9 +54,13 @@ def input_info(spec: ModelSpec, inputs: Sequence[TensorInfo]) -> TensorInfo:
     Raises:
         InputError: there is none of that name, or there are others to be fed as well.
     """
+    for name in (*spec.states, *spec.values):
+        _find(spec, inputs, name, "input")
+    inputs = [info for info in inputs if info.name not in (*spec.states, *spec.values)]
     if len(inputs) != 1:
         names = ", ".join(info.name for info in inputs) or "none"
-        raise InputError(f"{spec.name}: expected one input, found {len(inputs)} ({names})")
+        hint = "`states` and `values` in its YAML say what else it is fed" if len(inputs) > 1 else ""
+        raise InputError(f"{spec.name}: expected one input, found {len(inputs)} ({names})", hint)
     return _find(spec, inputs, spec.input.name or inputs[0].name, "input")
 
 
@@ -80,6 +89,20 @@ def channel_axis(spec: ModelSpec, shape: Sequence[int | None]) -> int:
         if shape[axis] is None:
             return axis
     raise _mismatch(spec, "logits", f"{n} channels for {n} classes", shape)
+
+
+def _check_state(spec: ModelSpec, fed: TensorInfo, given: TensorInfo) -> None:
+    """What is given for one frame must be able to go in with the next."""
+    if fed.dtype != given.dtype:
+        raise InputError(f"{spec.name}: state '{fed.name}' is {fed.dtype}, '{given.name}' {given.dtype}")
+    if fed.shape is None:
+        raise InputError(f"{spec.name}: state '{fed.name}' has no known number of axes")
+    alike = given.shape is None or (
+        len(given.shape) == len(fed.shape)
+        and all(one is None or other is None or one == other for one, other in zip(fed.shape, given.shape, strict=True))
+    )
+    if not alike:
+        raise _mismatch(spec, f"state '{given.name}'", _told(fed.shape), given.shape or ())
 
 
 def _check_input(spec: ModelSpec, info: TensorInfo) -> None:
