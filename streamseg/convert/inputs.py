@@ -13,6 +13,7 @@ from streamseg.convert.hints import NORMALISATIONS, Hints, normalisation
 from streamseg.convert.questions import Questions
 from streamseg.errors import InputError, StreamsegError
 from streamseg.infer.backends.contract import Backend
+from streamseg.infer.memory import named_states
 from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.spec import Colour, InputSpec, Layout
 from streamseg.infer.model.tensors import Tensor, TensorInfo
@@ -111,7 +112,9 @@ def check_fixed(source: Path, backend: Backend, given: Hints) -> None:
 def _only(source: Path, backend: Backend) -> TensorInfo:
     if len(backend.inputs) != 1:
         names = ", ".join(info.name for info in backend.inputs)
-        raise InputError(f"{source}: expected one input, found {len(backend.inputs)} ({names})")
+        states = named_states(*([info.name for info in each] for each in (backend.inputs, backend.outputs)))
+        hint = f"it remembers earlier frames: run it as it is, with {source.stem}.yaml beside it" if states else ""
+        raise InputError(f"{source}: expected one input, found {len(backend.inputs)} ({names})", hint)
     info = backend.inputs[0]
     if info.shape is None or len(info.shape) not in (3, 4):
         raise InputError(f"{source}: expected an input (N, C, H, W) or (N, H, W, C), found {info.shape}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -37,12 +37,8 @@ def with_states(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence
     """
     if spec.states or len(inputs) < 2:
         return spec
-    names = {info.name for info in outputs} - set(spec.outputs.values())
-    states = {
-        info.name: pair
-        for info in inputs
-        if info.name != spec.input.name and (pair := next(_called_alike(info.name, names), None)) is not None
-    }
+    given = {info.name for info in inputs} - {spec.input.name}
+    states = named_states(given, {info.name for info in outputs} - {*spec.outputs.values()})
     if len(states) == len(inputs):  # one of them must be the picture, and nothing tells which
         return spec
     values = dict(spec.values)
@@ -50,6 +46,13 @@ def with_states(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence
         longest = max(spec.input.height or 0, spec.input.width or 0) or spec.input.side
         values.setdefault(_RATIO, min(1.0, _RATIO_SIDE / longest))
     return msgspec.structs.replace(spec, states=states, values=values)
+
+
+def named_states(inputs: Iterable[str], outputs: Iterable[str]) -> dict[str, str]:
+    """Those of the inputs that are called like an output, and that."""
+    names = set(outputs)
+    pairs = ((name, next(_called_alike(name, names), None)) for name in inputs)
+    return {name: pair for name, pair in pairs if pair is not None}
 
 
 def _called_alike(name: str, outputs: set[str]) -> Iterator[str]:
