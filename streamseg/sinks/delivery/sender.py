@@ -113,7 +113,7 @@ class DeliverySink:
             _log.warning("%s: %s", self._name, left)
 
     def _grace_s(self) -> float:
-        return _HURRIED_GRACE_S if self._controls.quit else _GRACE_S
+        return _HURRIED_GRACE_S if self._controls.quit or not self._queue.waiting else _GRACE_S
 
     def _run(self) -> None:
         try:
