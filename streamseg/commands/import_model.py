@@ -18,6 +18,7 @@ if typing.TYPE_CHECKING:
     from streamseg.frame import Image
 
 _PRESETS = ("ultralytics", "hf", "smp", "torchvision", "mmseg", "paddle", "keras")
+_FAMILIES = ("yolo", "yolo5", "yolo-rows", "detr", "rf-detr", "queries", "torchvision")
 _DATASETS = ("coco", "ade20k", "cityscapes", "voc")
 _LISTS = ("classes", "mean", "std", "colours")
 _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -45,6 +46,8 @@ _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
         "stride": ("PIXELS", "free sides are rounded to a multiple of this"),
     },
     "its output": {
+        "family": ("NAME", "of networks for objects whose outputs are read so: {}", *_FAMILIES),
+        "threshold": ("SCORE", "0 to 1: objects below it are none (default: what their framework takes)"),
         "output": ("NAME", "the output to use"),
         "role": ("NAME", "what that output holds: {}", "labels", "logits", "probability"),
         "upsample": (
@@ -62,7 +65,7 @@ _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
 def add_flags(command: argparse.ArgumentParser) -> None:
     """A flag for what the file cannot tell; anything left out is guessed, or asked for in the error."""
     command._negative_number_matcher = re.compile(r"-[\d.]+$")  # `-1..1` is a value too
-    command.add_argument("model", type=Path, help="any semantic segmentation ONNX file")
+    command.add_argument("model", type=Path, help="any ONNX file that segments, or finds objects")
     command.add_argument("target", type=Path, nargs="?", help="where to write it (default: among your models)")
     add_overwrite(command)
     command.add_argument(

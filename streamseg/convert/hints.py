@@ -46,6 +46,10 @@ class Hints:
     stride: int | None = None
     upsample: Literal["yes", "no"] | None = None
     """Whether scores are enlarged to the input's size before the best is taken; None: where they are below half."""
+    family: str | None = None
+    """A name of `infer.families`: how objects are read from the outputs."""
+    threshold: float | None = None
+    """Objects that score less, 0..1, are none; None: what their framework takes."""
     classes: tuple[str, ...] | None = None
     """Names; or one word: how many there are, or a data set of `DATASETS`."""
     colours: tuple[str, ...] | None = None

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.convert.class_names import class_names, expanded
+from streamseg.convert.families import find_family, plan_objects
 from streamseg.convert.graph import in_halves
 from streamseg.convert.hints import Hints as Hints
 from streamseg.convert.hints import filled, preset
-from streamseg.convert.inputs import check_fixed, guess_input, probe
+from streamseg.convert.inputs import Probe, check_fixed, guess_input, probe
+from streamseg.convert.job import Job, Made, model_spec
 from streamseg.convert.neighbours import Told, read_neighbours
 from streamseg.convert.outputs import Found, guess_output
 from streamseg.convert.questions import Questions
-from streamseg.convert.surgery import CONFIDENCE, LABELS, PICTURE, graft, own_names
+from streamseg.convert.surgery import CONFIDENCE, LABELS, graft, own_names
 from streamseg.convert.verify import Agreement, agreement
 from streamseg.convert.words import assumed
 from streamseg.errors import InputError
@@ -26,14 +27,12 @@ from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.model.catalogue import new_model
 from streamseg.infer.model.onnxfile import OnnxFile, inspect_onnx, load_onnx
-from streamseg.infer.model.spec import METADATA_KEY, PAD, InputSpec, ModelSpec, spec_text
+from streamseg.infer.model.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
 
 if TYPE_CHECKING:
     import onnx
 
 _log = logging.getLogger(__name__)
-
-_USUAL_STRIDE = 32  # halved five times: what nearly every encoder does
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def import_model(
     original = open_backend(source, 1, "ort-cpu")
     try:
         _check_flags(source, found, original, given)
-        return _import(source, target, name, original, hints, told, overwrite)
+        return _import(Job(source, name, original, _whole(source), hints, told), target, overwrite)
     finally:
         original.close()
 
@@ -91,35 +90,38 @@ def _check_flags(source: Path, found: OnnxFile, original: Backend, given: Hints)
     check_fixed(source, original, given)
 
 
-def _import(
-    source: Path, target: Path, name: str, original: Backend, hints: Hints, told: Told, overwrite: bool
-) -> Imported:
-    questions = Questions(source)
-    taken = guess_input(source, original, hints, questions)
-    model = _whole(source)
+def _import(job: Job, target: Path, overwrite: bool) -> Imported:
+    questions = Questions(job.source)
+    taken = guess_input(job.source, job.original, job.hints, questions)
+    seen = None if taken is None else probe(job.original, taken)
+    family = seen and find_family(job.source, seen, job.told.kind, job.hints.family)
+    if own := own_names(job.model):
+        raise InputError(f"{job.source}: has tensors with names of streamseg's own, such as '{own[0]}'", "rename it")
+    made = plan_objects(job, seen, family) if seen and family else _plan_labels(job, taken, seen, questions)
+    made.model.metadata_props.add(key=METADATA_KEY, value=spec_text(made.spec))
+    share = _put(made, target, overwrite)
+    _log.info("%s: %.4f %% as the NumPy reference has it", target, share * 100)
+    return Imported(made.spec, target, share, made.assumed)
+
+
+def _plan_labels(job: Job, taken: InputSpec | None, seen: Probe | None, questions: Questions) -> Made:
+    source, hints, told = job.source, job.hints, job.told
     found = None
-    if taken is not None:
-        seen = probe(original, taken)
-        found = guess_output(source, model, original, taken, seen, hints, questions, told.kind)
+    if taken is not None and seen is not None:
+        found = guess_output(source, job.model, job.original, taken, seen, hints, questions, told.kind)
     names = _class_names(source, found, hints, told, questions) if found else ()
     questions.ask()
-    assert taken is not None and found is not None
-    if taken_names := own_names(model):
-        raise InputError(
-            f"{source}: has tensors with names of streamseg's own, such as '{taken_names[0]}'", "rename it"
-        )
-    spec = _spec(name, source, taken, found, names, hints)
-    grafted = graft(model, taken, found.plan)
-    grafted.metadata_props.add(key=METADATA_KEY, value=spec_text(spec))
+    assert taken is not None and found is not None and seen is not None
+    outputs = {"labels": LABELS} | ({"confidence": CONFIDENCE} if found.plan.role == "probability" else {})
+    own = {"background": 0} if found.plan.role == "probability" and hints.background is None else {}
+    spec = model_spec(job, taken, names, outputs, **own)
 
     def check(file: Path) -> float:
-        compared = agreement(original, file, taken, found.plan, seen, halves=in_halves(model))
+        compared = agreement(job.original, file, taken, found.plan, seen, halves=in_halves(job.model))
         _check_names(source, compared, names)
         return compared.share
 
-    share = _put(grafted, target, check, overwrite)
-    _log.info("%s: %.4f %% of the pixels as the NumPy reference has them", target, share * 100)
-    return Imported(spec, target, share, assumed(taken, spec, found, seen, hints, told))
+    return Made(graft(job.model, taken, found.plan), spec, assumed(taken, spec, found, seen, hints, told), check)
 
 
 def _whole(source: Path) -> onnx.ModelProto:
@@ -134,49 +136,15 @@ def _whole(source: Path) -> onnx.ModelProto:
     return model
 
 
-def _put(model: onnx.ModelProto, target: Path, check: Callable[[Path], float], overwrite: bool) -> float:
+def _put(made: Made, target: Path, overwrite: bool) -> float:
     """Writes the model beside `target`, checks it there, and only then gives it its name."""
     try:
-        raw = model.SerializeToString()
+        raw = made.model.SerializeToString()
     except ValueError:
         raise InputError(f"{target}: with its weights inside the model is over 2 GiB") from None
     with whole(target, overwrite=overwrite) as part:
         part.write_bytes(raw)
-        return check(part)
-
-
-def _spec(name: str, source: Path, taken: InputSpec, found: Found, names: tuple[str, ...], hints: Hints) -> ModelSpec:
-    outputs: dict[str, str] = {"labels": LABELS}
-    one_plane = found.plan.role == "probability"
-    if one_plane:
-        outputs["confidence"] = CONFIDENCE
-    free = taken.height is None or taken.width is None
-    try:
-        return ModelSpec(
-            name=name,
-            classes=names,
-            outputs=outputs,
-            input=InputSpec(
-                name=PICTURE,
-                layout="NHWC",
-                height=taken.height,
-                width=taken.width,
-                dtype="uint8",
-                colour="grey" if taken.colour == "grey" else "bgr",
-                fit=hints.fit or "stretch",
-                pad=PAD if hints.pad is None else hints.pad,
-                stride=hints.stride or (_USUAL_STRIDE if free else 1),
-            ),
-            colours=hints.colours,
-            background=0 if one_plane and hints.background is None else hints.background,
-            ignore_index=hints.ignore_index,
-            licence=hints.licence,
-            source=hints.source,
-            score=hints.score,
-            summary=hints.summary,
-        )
-    except ValueError as error:
-        raise InputError(f"{source}: {error}") from None
+        return made.check(part)
 
 
 def _class_names(source: Path, found: Found, hints: Hints, told: Told, questions: Questions) -> tuple[str, ...]:

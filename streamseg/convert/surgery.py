@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +50,53 @@ def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan) -> onnx.Mod
     """
     import onnx
 
+    done, opset, dims = _with_picture(model, spec)
+    after, more = _after(plan, opset, dims)
+    done.graph.node.extend(after)
+    done.graph.initializer.extend(more)
+    del done.graph.output[:]
+    sides = _sides(plan, dims)
+    for name in (LABELS, CONFIDENCE)[: 2 if plan.role == "probability" else 1]:
+        done.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, sides))
+    return done
+
+
+def graft_objects(
+    model: onnx.ModelProto, spec: InputSpec, roles: Mapping[str, str], *, batched: bool
+) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """A copy of `model` that takes pictures as `graft` says, and role to output in it; other outputs are left out.
+
+    Where they are not `batched` they get a first axis that counts pictures, of which there is one.
+    """
+    import onnx
+
+    done, opset, _ = _with_picture(model, spec)
+    given = {value.name: value for value in done.graph.output}
+    del done.graph.output[:]
+    if batched:
+        done.graph.output.extend(given[name] for name in roles.values())
+        return done, dict(roles)
+    for role, name in roles.items():
+        chain = _Chain(name, role, opset)
+        dims = [_dim(dim) for dim in given[name].type.tensor_type.shape.dim]
+        if len(dims) == 4:  # (K, 1, h, w), a plane an object
+            chain.add("Transpose", perm=[1, 0, 2, 3])
+            dims = [1, dims[0], *dims[2:]]
+        else:
+            chain.along("Unsqueeze", 0)
+            dims = [1, *dims]
+        nodes, constants = chain.end(f"{_OWN}{role}")
+        done.graph.node.extend(nodes)
+        done.graph.initializer.extend(constants)
+        kind = given[name].type.tensor_type.elem_type
+        done.graph.output.append(onnx.helper.make_tensor_value_info(f"{_OWN}{role}", kind, dims))
+    return done, {role: f"{_OWN}{role}" for role in roles}
+
+
+def _with_picture(model: onnx.ModelProto, spec: InputSpec) -> tuple[onnx.ModelProto, int, list[int | str | None]]:
+    """A copy of `model` that takes pictures, its opset, and the shape of that input."""
+    import onnx
+
     done = onnx.ModelProto()
     done.CopyFrom(_recent(model))
     opset = next(entry.version for entry in done.opset_import if entry.domain in ("", "ai.onnx"))
@@ -62,17 +109,13 @@ def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan) -> onnx.Mod
     if spec.layout == "NCHW":
         dims = [dims[axis] for axis in _TO_NHWC]
     before, constants = _before(image.name, spec, opset, batched=batched)
-    after, more = _after(plan, opset, dims)
-    nodes = [*before, *graph.node, *after]
-    del graph.node[:], graph.output[:]
+    nodes = [*before, *graph.node]
+    del graph.node[:]
     graph.node.extend(nodes)
-    graph.initializer.extend([*constants, *more])
+    graph.initializer.extend(constants)
     graph.input.remove(image)
     graph.input.insert(0, onnx.helper.make_tensor_value_info(PICTURE, onnx.TensorProto.UINT8, dims))
-    sides = _sides(plan, dims)
-    for name in (LABELS, CONFIDENCE)[: 2 if plan.role == "probability" else 1]:
-        graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, sides))
-    return done
+    return done, opset, dims
 
 
 def own_names(model: onnx.ModelProto) -> list[str]:

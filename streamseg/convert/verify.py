@@ -50,7 +50,7 @@ def agreement(
     same = total = highest = 0
     try:
         for _ in range(_IMAGES):
-            images = np.stack([_image(random, height, width, taken.channels) for _ in range(batch)])
+            images = np.stack([random_image(random, height, width, taken.channels) for _ in range(batch)])
             labels = imported.run({PICTURE: images})[LABELS]
             expected, margin = reference_labels(original, images, taken, plan, batched=seen.batch is not None)
             differs = labels != expected
@@ -76,12 +76,7 @@ def reference_labels(
     Raises:
         InputError: scores are NaN or plus infinity.
     """
-    image = images[..., ::-1] if taken.colour == "rgb" else images
-    values = (image.astype(np.float32) - np.asarray(taken.mean, np.float32)) / np.asarray(taken.std, np.float32)
-    if taken.layout == "NCHW":
-        values = values.transpose(0, 3, 1, 2)
-    feed: Tensor = np.ascontiguousarray(values if batched else values[0], taken.dtype)
-    scores = original.run({taken.name or "": feed})[plan.info.name]
+    scores = original.run({taken.name or "": as_fed(images, taken, batched=batched)})[plan.info.name]
     axis = plan.channel_axis
     if not plan.batched:
         scores, axis = scores[None], axis if axis is None else axis + 1
@@ -120,7 +115,16 @@ def _enlarged(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.
     return np.array(each, np.float32)
 
 
-def _image(random: np.random.Generator, height: int, width: int, channels: int) -> NDArray[np.uint8]:
+def as_fed(images: NDArray[np.uint8], taken: InputSpec, *, batched: bool) -> Tensor:
+    """`images` as `reference_labels` takes them, normalised and laid out for the graph itself."""
+    image = images[..., ::-1] if taken.colour == "rgb" else images
+    values = (image.astype(np.float32) - np.asarray(taken.mean, np.float32)) / np.asarray(taken.std, np.float32)
+    if taken.layout == "NCHW":
+        values = values.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(values if batched else values[0], taken.dtype)
+
+
+def random_image(random: np.random.Generator, height: int, width: int, channels: int) -> NDArray[np.uint8]:
     """Blots of colour with noise on them: large areas as well as single pixels."""
     small = random.integers(0, 256, (5, 7, channels), dtype=np.uint8)
     blots = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, channels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from streamseg.convert.hints import NORMALISATIONS, Hints
 from streamseg.convert.inputs import Probe
 from streamseg.convert.neighbours import Told
@@ -20,9 +22,24 @@ _NORMALISED = {
 def assumed(taken: InputSpec, spec: ModelSpec, found: Found, seen: Probe, hints: Hints, told: Told) -> str:
     """`output 'y' (1, 150, 128, 128): 150 planes of logits at 1/4, enlarged; input RGB, stretched to 512x512, …`."""
     parts = [_output(found, seen), _input(taken, spec), _classes(spec)]
-    if sources := [*([f"--preset {hints.preset}"] if hints.preset else []), *told.where]:
-        parts.append(f"by {', '.join(sources)}")
-    return "; ".join(parts)
+    return "; ".join(parts + _by(hints, told))
+
+
+def assumed_objects(
+    taken: InputSpec, spec: ModelSpec, title: str, roles: Mapping[str, str], hints: Hints, told: Told
+) -> str:
+    """`YOLO (…): 'output0' holds anchors; input RGB, letterboxed (grey 114) to 640x640, …`."""
+    held = ", ".join(f"'{name}' holds {role}" for role, name in roles.items())
+    limits = f"objects from a score of {spec.least_score:g}"
+    if spec.overlap is not None:
+        limits += f" that overlap by less than {spec.overlap:g}"
+    parts = [f"{title}: {held}", limits, _input(taken, spec), _classes(spec)]
+    return "; ".join(parts + _by(hints, told))
+
+
+def _by(hints: Hints, told: Told) -> list[str]:
+    sources = [*([f"--preset {hints.preset}"] if hints.preset else []), *told.where]
+    return [f"by {', '.join(sources)}"] if sources else []
 
 
 def _output(found: Found, seen: Probe) -> str:

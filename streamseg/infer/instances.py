@@ -44,12 +44,17 @@ def read_instances(
     )
 
 
-def place(objects: Objects, fit: Fit, n_classes: int) -> Instances:
-    """`objects` of one picture in pixels of the frame, their boxes clipped to it; those outside it are left out."""
+def place(objects: Objects, fit: Fit, n_classes: int, background: int) -> Instances:
+    """`objects` of one picture in pixels of the frame, their boxes clipped to it.
+
+    Those outside it are left out, and those of classes that have no name or are the background.
+    """
     height, width = fit.frame
     boxes = _in_frame(objects.boxes, fit).clip(0, (width, height, width, height))
     ids = objects.class_ids
-    sound = (ids >= 0) & (ids < n_classes) & (boxes[:, 2:] > boxes[:, :2]).all(1)  # no comparison holds for NaN
+    sound = (
+        (ids >= 0) & (ids < n_classes) & (ids != background) & (boxes[:, 2:] > boxes[:, :2]).all(1)
+    )  # no comparison holds for NaN
     kept = np.flatnonzero(sound)
     boxes = boxes[kept].astype(np.float32)
     area = _in_frame(np.array([[0, 0, fit.size[1], fit.size[0]]], np.float32), fit)[0]

@@ -105,7 +105,8 @@ class InstanceReader:
 
     def _objects(self, outputs: Outputs, fit: Fit) -> Instances:
         if self._family is not None:
-            return place(self._family.decode(outputs, fit.size, self._limits), fit, len(self._classes))
+            objects = self._family.decode(outputs, fit.size, self._limits)
+            return place(objects, fit, len(self._classes), self._classes.background or 0)
         boxes, scores, class_ids, masks = (outputs[role] for role in OBJECT_ROLES)
         return read_instances(boxes, scores, class_ids, masks, fit, self._spec.least_score, len(self._classes))
 

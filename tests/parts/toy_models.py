@@ -78,13 +78,15 @@ def constant(
     outputs: dict[str, NDArray[Any]],
     size: tuple[int, int] = (64, 64),
     metadata: dict[str, str] | None = None,
+    *,
+    batch: bool = True,
 ) -> Path:
     """Gives the same outputs for every picture, (1, 3, H, W) f32, as a network of an exporter may."""
     nodes = [helper.make_node("Identity", [f"{name}_value"], [name]) for name in outputs]
     graph = helper.make_graph(
         nodes,
         "constant",
-        [_port("images", TensorProto.FLOAT, [1, 3, *size])],
+        [_port("images", TensorProto.FLOAT, [*([1] if batch else []), 3, *size])],
         [
             _port(name, helper.np_dtype_to_tensor_dtype(value.dtype), list(value.shape))
             for name, value in outputs.items()

@@ -10,12 +10,12 @@ from streamseg.infer.families.contract import Limits as Limits
 from streamseg.infer.families.contract import Objects as Objects
 from streamseg.infer.families.contract import Recognised as Recognised
 from streamseg.infer.families.contract import Seen as Seen
-from streamseg.infer.families.queries import Detr, Queries
+from streamseg.infer.families.queries import Detr, Queries, RfDetr
 from streamseg.infer.families.torchvision import Torchvision
 from streamseg.infer.families.yolo import RawYolo, Yolo5, YoloRows
 
 FAMILIES: Mapping[str, Family] = {
-    family.name: family for family in (RawYolo(), Yolo5(), YoloRows(), Detr(), Queries(), Torchvision())
+    family.name: family for family in (RawYolo(), Yolo5(), YoloRows(), Detr(), RfDetr(), Queries(), Torchvision())
 }
 """Name to family; the first that recognises a graph has it."""
 

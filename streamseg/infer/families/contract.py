@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.infer.model.spec import FitKind
 from streamseg.infer.model.tensors import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -35,6 +36,8 @@ class Recognised:
     """Role to output."""
     classes: int | None
     """How many there are; None where the outputs do not show it."""
+    batched: bool = True
+    """Whether the first axis of each output counts pictures."""
 
 
 def given_roles(**outputs: str | None) -> dict[str, str]:
@@ -46,9 +49,9 @@ def given_roles(**outputs: str | None) -> dict[str, str]:
 class Defaults:
     """What the framework itself does unless told otherwise."""
 
-    normalise: str
-    """A normalisation of `streamseg import`."""
-    fit: str
+    normalise: str | None = None
+    """A normalisation of `streamseg import`; None: they differ."""
+    fit: FitKind = "stretch"
     pad: int = 114
     """Grey of a letterbox's bars, 0..255."""
     least_score: float = 0.25
@@ -56,6 +59,8 @@ class Defaults:
     """Objects in a picture."""
     overlap: float | None = None
     """Intersection over union, 0..1, beyond which the worse of two objects of a class goes; None: none goes."""
+    by_category: bool = False
+    """Whether class ids of networks trained on COCO are its category numbers, 1 to 90, and not 0 to 79."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

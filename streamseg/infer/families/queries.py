@@ -23,7 +23,7 @@ class Detr:
     name = "detr"
     title = "DETR or YOLOS (Hugging Face), a query for each object"
     roles: tuple[str, ...] = ("boxes", "classes")
-    defaults = Defaults("imagenet", "stretch", least_score=0.5, most=100)
+    defaults = Defaults("imagenet", least_score=0.5, most=100)
 
     def recognise(self, seen: Seen) -> Recognised | None:
         """By its model type: its shapes are those of `Queries` too."""
@@ -42,12 +42,12 @@ class Detr:
 
 
 class Queries:
-    """A sigmoid for each class, the best of all queries and classes (RF-DETR, RT-DETR, D-FINE, Deformable DETR)."""
+    """A sigmoid for each class, the best of all queries and classes (RT-DETR, D-FINE, Deformable DETR)."""
 
     name = "queries"
-    title = "RF-DETR, RT-DETR, D-FINE or another of DETR's kin, a query for each object"
+    title = "RT-DETR, D-FINE or another of DETR's kin, a query for each object"
     roles: tuple[str, ...] = ("boxes", "classes")
-    defaults = Defaults("imagenet", "stretch", least_score=0.5, most=300)
+    defaults = Defaults(least_score=0.5, most=300)
 
     def recognise(self, seen: Seen) -> Recognised | None:
         """By its outputs, in rows of one number."""
@@ -63,6 +63,19 @@ class Queries:
         best = np.argsort(-flat, kind="stable")[: min(limits.most, len(logits))]
         scores = np.asarray(1 / (1 + np.exp(-flat[best])), np.float32)
         return _chosen(outputs, size, limits, best // logits.shape[1], scores, best % logits.shape[1])
+
+
+class RfDetr(Queries):
+    """RF-DETR, whose export names its outputs."""
+
+    name = "rf-detr"
+    title = "RF-DETR (Roboflow), a query for each object"
+    defaults = Defaults("imagenet", least_score=0.5, most=300, by_category=True)
+
+    def recognise(self, seen: Seen) -> Recognised | None:
+        """By those names."""
+        found = Queries.recognise(self, seen)
+        return found if found is not None and {"dets", "labels"} <= seen.outputs.keys() else None
 
 
 def _queries(seen: Seen) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ class Torchvision:
     name = "torchvision"
     title = "Mask R-CNN or Faster R-CNN (torchvision), a row for each object"
     roles: tuple[str, ...] = ("boxes", "class_ids", "scores")
-    defaults = Defaults("0..1", "stretch", least_score=0.5, most=100)
+    defaults = Defaults("0..1", least_score=0.5, most=100, by_category=True)
 
     def recognise(self, seen: Seen) -> Recognised | None:
         """By lists without a first axis for pictures."""
@@ -32,7 +32,7 @@ class Torchvision:
         ids = next((name for name in flat if "label" in name or "class" in name), flat[0])
         (scores,) = (name for name in flat if name != ids)
         roles = given_roles(boxes=boxes[0], class_ids=ids, scores=scores, planes=planes[0] if planes else None)
-        return Recognised(self.name, roles, None)
+        return Recognised(self.name, roles, None, batched=False)
 
     def decode(self, outputs: Mapping[str, Tensor], size: tuple[int, int], limits: Limits) -> Objects:
         """Those that score enough, each plane cut to what is in it."""

@@ -16,8 +16,8 @@ def seen(kind: str = "", **shapes: tuple[int, ...]) -> Seen:
 @pytest.mark.parametrize(
     ("found", "family", "classes"),
     [
-        (seen(dets=(1, 100, 4), labels=(1, 100, 91), masks=(1, 100, 78, 78)), "queries", 91),
-        (seen(dets=(1, 300, 4), labels=(1, 300, 4)), "queries", 4),
+        (seen(dets=(1, 100, 4), labels=(1, 100, 91), masks=(1, 100, 78, 78)), "rf-detr", 91),
+        (seen(dets=(1, 300, 4), labels=(1, 300, 4)), "rf-detr", 4),
         (seen("detr", logits=(1, 100, 92), pred_boxes=(1, 100, 4)), "detr", 91),
         (seen("yolos", logits=(1, 100, 92), pred_boxes=(1, 100, 4)), "detr", 91),
         (seen("rt_detr", logits=(1, 300, 80), pred_boxes=(1, 300, 4)), "queries", 80),
