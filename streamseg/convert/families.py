@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from streamseg.convert.chain import PICTURE
 from streamseg.convert.class_names import DATASETS, expanded
 from streamseg.convert.graph import in_halves
 from streamseg.convert.hints import Hints, filled
 from streamseg.convert.inputs import Probe, guess_input
 from streamseg.convert.job import Job, Made, model_spec
 from streamseg.convert.questions import Questions
-from streamseg.convert.surgery import PICTURE, graft_objects
+from streamseg.convert.surgery import graft_objects
 from streamseg.convert.verify import as_fed, random_image
 from streamseg.convert.words import assumed_objects
 from streamseg.errors import InputError

@@ -17,6 +17,7 @@ from streamseg.convert.inputs import Probe, check_fixed, guess_input, probe
 from streamseg.convert.job import Job, Made, model_spec
 from streamseg.convert.neighbours import Told, read_neighbours
 from streamseg.convert.outputs import Found, guess_output
+from streamseg.convert.queries import with_class_planes
 from streamseg.convert.questions import Questions
 from streamseg.convert.surgery import CONFIDENCE, LABELS, graft, own_names
 from streamseg.convert.verify import Agreement, agreement
@@ -97,7 +98,12 @@ def _import(job: Job, target: Path, overwrite: bool) -> Imported:
     family = seen and find_family(job.source, seen, job.told.kind, job.hints.family)
     if own := own_names(job.model):
         raise InputError(f"{job.source}: has tensors with names of streamseg's own, such as '{own[0]}'", "rename it")
-    made = plan_objects(job, seen, family) if seen and family else _plan_labels(job, taken, seen, questions)
+    if seen and family:
+        made = plan_objects(job, seen, family)
+    else:
+        if taken and seen:
+            job, seen = with_class_planes(job, taken, seen)
+        made = _plan_labels(job, taken, seen, questions)
     made.model.metadata_props.add(key=METADATA_KEY, value=spec_text(made.spec))
     share = _put(made, target, overwrite)
     _log.info("%s: %.4f %% as the NumPy reference has it", target, share * 100)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamseg.convert.chain import PICTURE
 from streamseg.convert.hints import Hints
 from streamseg.convert.neighbours import Told
-from streamseg.convert.surgery import PICTURE
 from streamseg.errors import InputError
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.model.spec import PAD, InputSpec, ModelSpec

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.convert.chain import OWN, PICTURE, Chain
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
 
 if TYPE_CHECKING:
     import onnx
 
-PICTURE, LABELS, CONFIDENCE = "streamseg_picture", "streamseg_labels", "streamseg_confidence"
-"""Tensor names of an imported model."""
+LABELS, CONFIDENCE = f"{OWN}labels", f"{OWN}confidence"
+"""Outputs of an imported model."""
 
-_OWN = "streamseg_"
 _TO_NCHW, _TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 _NEEDED_OPSET = 7  # broadcasting as NumPy does it
 
@@ -77,7 +77,7 @@ def graft_objects(
         done.graph.output.extend(given[name] for name in roles.values())
         return done, dict(roles)
     for role, name in roles.items():
-        chain = _Chain(name, role, opset)
+        chain = Chain(name, role, opset)
         dims = [_dim(dim) for dim in given[name].type.tensor_type.shape.dim]
         if len(dims) == 4:  # (K, 1, h, w), a plane an object
             chain.add("Transpose", perm=[1, 0, 2, 3])
@@ -85,12 +85,12 @@ def graft_objects(
         else:
             chain.along("Unsqueeze", 0)
             dims = [1, *dims]
-        nodes, constants = chain.end(f"{_OWN}{role}")
+        nodes, constants = chain.end(f"{OWN}{role}")
         done.graph.node.extend(nodes)
         done.graph.initializer.extend(constants)
         kind = given[name].type.tensor_type.elem_type
-        done.graph.output.append(onnx.helper.make_tensor_value_info(f"{_OWN}{role}", kind, dims))
-    return done, {role: f"{_OWN}{role}" for role in roles}
+        done.graph.output.append(onnx.helper.make_tensor_value_info(f"{OWN}{role}", kind, dims))
+    return done, {role: f"{OWN}{role}" for role in roles}
 
 
 def _with_picture(model: onnx.ModelProto, spec: InputSpec) -> tuple[onnx.ModelProto, int, list[int | str | None]]:
@@ -122,7 +122,7 @@ def own_names(model: onnx.ModelProto) -> list[str]:
     """Names in the graph of `model` that `graft` wants for itself."""
     named = [*model.graph.input, *model.graph.initializer]
     names = [value.name for value in named] + [name for node in model.graph.node for name in (node.name, *node.output)]
-    return [name for name in names if name.startswith(_OWN)]
+    return [name for name in names if name.startswith(OWN)]
 
 
 def _recent(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -138,7 +138,7 @@ def _before(
     """Layout and channel order while a channel is a byte, then floats; in fp32 whatever the network computes in."""
     import onnx
 
-    chain = _Chain(PICTURE, "before", opset)
+    chain = Chain(PICTURE, "before", opset)
     chain.add("Transpose", perm=_TO_NCHW)
     if spec.colour == "rgb":
         chain.add("Gather", np.array([2, 1, 0], np.int64), axis=1)
@@ -162,7 +162,7 @@ def _after(
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     import onnx
 
-    chain = _Chain(plan.info.name, "after", opset)
+    chain = Chain(plan.info.name, "after", opset)
     if plan.role != "labels" and plan.info.dtype != np.float32:
         chain.add("Cast", to=onnx.TensorProto.FLOAT)
     axis = plan.channel_axis
@@ -197,73 +197,6 @@ def _after(
     sure.add("Cast", to=onnx.TensorProto.UINT8)
     labels, confidence = chain.end(LABELS), sure.end(CONFIDENCE)
     return labels[0] + other.nodes + confidence[0], labels[1] + other.constants + confidence[1]
-
-
-class _Chain:
-    """Nodes one behind the other, under names that no graph of others has."""
-
-    def __init__(self, start: str, label: str, opset: int) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self._last = start
-        self._label = f"{_OWN}{label}"
-        self._opset = opset
-
-    def add(self, op: str, constant: NDArray[Any] | np.generic | None = None, **attributes: Any) -> None:
-        inputs = [self._last] if constant is None else [self._last, self._constant(op, constant)]
-        self._append(op, inputs, attributes)
-
-    def along(self, op: str, axis: int) -> None:
-        """Squeeze or Unsqueeze, whose axes became an input in opset 13."""
-        if self._opset < 13:
-            self.add(op, axes=[axis])
-        else:
-            self.add(op, np.array([axis], np.int64))
-
-    def enlarge(self, channels: int | None, dims: Sequence[int | str | None]) -> None:
-        """(N, C, h, w) to the sides of the picture, (N, H, W, C) `dims`: bilinear, corners not aligned."""
-        nothing = "" if self._opset >= 13 else self._constant("nothing", np.empty(0, np.float32))
-        sides = [dims[0], channels, *dims[1:3]]
-        if all(isinstance(side, int) for side in sides):
-            sizes = self._constant("sizes", np.array(sides, np.int64))
-        else:
-            sizes = self._sizes_of_picture()
-        attributes = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-        self._append("Resize", [self._last, nothing, nothing, sizes], attributes)
-
-    def join(self, op: str, other: _Chain) -> None:
-        self._append(op, [self._last, other._last], {})
-
-    def fork(self, label: str) -> _Chain:
-        return _Chain(self._last, label, self._opset)
-
-    def end(self, name: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-        self.nodes[-1].output[0] = name
-        return self.nodes, self.constants
-
-    def _sizes_of_picture(self) -> str:
-        scores = self._last
-        self._append("Shape", [scores], {})
-        self._append("Gather", [self._last, self._constant("planes", np.array([0, 1], np.int64))], {})
-        planes = self._last
-        self._append("Shape", [PICTURE], {})
-        self._append("Gather", [self._last, self._constant("sides", np.array([1, 2], np.int64))], {})
-        self._append("Concat", [planes, self._last], {"axis": 0})
-        sizes, self._last = self._last, scores
-        return sizes
-
-    def _constant(self, label: str, value: NDArray[Any] | np.generic) -> str:
-        import onnx
-
-        name = f"{self._label}_{label.lower()}_{len(self.constants)}"
-        self.constants.append(onnx.numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def _append(self, op: str, inputs: Sequence[str], attributes: dict[str, Any]) -> None:
-        import onnx
-
-        self._last = f"{self._label}_{len(self.nodes)}"
-        self.nodes.append(onnx.helper.make_node(op, inputs, [self._last], name=self._last, **attributes))
 
 
 def _channels(values: Sequence[float]) -> NDArray[Any]:

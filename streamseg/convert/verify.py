@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.convert.chain import PICTURE
 from streamseg.convert.inputs import Probe
-from streamseg.convert.surgery import LABELS, PICTURE, OutputPlan
+from streamseg.convert.surgery import LABELS, OutputPlan
 from streamseg.errors import InputError
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend

@@ -11,7 +11,8 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.convert.surgery import CONFIDENCE, LABELS, PICTURE, OutputPlan, graft
+from streamseg.convert.chain import PICTURE
+from streamseg.convert.surgery import CONFIDENCE, LABELS, OutputPlan, graft
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
 from tests.parts import toy_models

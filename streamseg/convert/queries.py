@@ -1,0 +1,126 @@
+"""MaskFormer and its kin as semantic networks: queries, each with a class and a mask, become a plane for each class.
+
+Cheng et al., "Per-Pixel Classification is Not All You Need for Semantic Segmentation", NeurIPS 2021: the share of a
+class at a pixel is the sum over all queries of its share there times that of the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamseg.convert.chain import OWN, Chain
+from streamseg.convert.inputs import Probe, probe
+from streamseg.convert.job import Job
+from streamseg.errors import InputError
+from streamseg.infer.backends.contract import Backend
+from streamseg.infer.model.spec import InputSpec
+from streamseg.infer.model.tensors import Tensor, TensorInfo
+
+if TYPE_CHECKING:
+    import onnx
+
+KINDS = ("maskformer", "mask2former", "oneformer", "eomt")
+"""What Hugging Face calls such models."""
+_PLANES = f"{OWN}planes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    """Names and shapes of the two outputs: (N, Q, C + 1) logits, the last of which is `no object`, and (N, Q, h, w)."""
+
+    classes: str
+    masks: str
+    shape: tuple[int, int, int]
+    """C, h, w."""
+
+
+def with_class_planes(job: Job, taken: InputSpec, seen: Probe) -> tuple[Job, Probe]:
+    """The same job where its network is none of queries; else one whose only output are planes of classes.
+
+    Raises:
+        InputError: their size is not known before it runs.
+    """
+    queries = _queries(seen, job.told.kind)
+    if queries is None:
+        return job, seen
+    if None in next(info.shape or (None,) for info in job.original.outputs if info.name == queries.masks)[-2:]:
+        raise InputError(f"{job.source}: masks of queries need a fixed size", "export it again at one size")
+    job = replace(
+        job,
+        model=_extended(job.model, queries),
+        original=_ClassPlanes(job.original, queries),
+        told=replace(job.told, kind=""),
+    )
+    return job, probe(job.original, taken)
+
+
+def _queries(seen: Probe, kind: str) -> _Queries | None:
+    """Two outputs with as many queries, the masks of the picture's proportions; others are those of inner layers."""
+    shapes = {name: np.shape(output) for name, output in seen.outputs.items()}
+    lists = {name: shape for name, shape in shapes.items() if len(shape) == 3}
+    planes = {name: shape for name, shape in shapes.items() if len(shape) == 4}
+    named = kind in KINDS or len(shapes) > 2
+    if named:
+        lists = {name: shape for name, shape in lists.items() if "class" in name}
+        planes = {name: shape for name, shape in planes.items() if "mask" in name}
+    if (len(lists), len(planes)) != (1, 1):
+        return None
+    ((classes, (_, queries, n)),), ((masks, (_, rows, height, width)),) = lists.items(), planes.items()
+    if queries != rows or n < 2 or abs(height * seen.size[1] - width * seen.size[0]) > max(seen.size):
+        return None
+    return _Queries(classes, masks, (n - 1, height, width))
+
+
+class _ClassPlanes:
+    """A backend that gives what NumPy makes of the queries of another one."""
+
+    def __init__(self, inner: Backend, queries: _Queries) -> None:
+        self._inner, self._queries = inner, queries
+        self.name, self.inputs = inner.name, inner.inputs
+        declared = next(info.shape for info in inner.outputs if info.name == queries.masks)
+        shape = (declared[0] if declared else None, *queries.shape)
+        self.outputs = (TensorInfo(_PLANES, shape, np.dtype(np.float32)),)
+
+    def run(self, feeds: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Planes (N, C, h, w) f32."""
+        outputs = self._inner.run(feeds)
+        logits, masks = (outputs[name].astype(np.float32) for name in (self._queries.classes, self._queries.masks))
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        shares = (powers / powers.sum(-1, keepdims=True))[..., :-1]
+        there = 1 / (1 + np.exp(-masks))
+        return {_PLANES: np.einsum("nqc,nqhw->nchw", shares, there, optimize=True).astype(np.float32)}
+
+    def close(self) -> None:
+        """Closes the other one."""
+        self._inner.close()
+
+
+def _extended(model: onnx.ModelProto, queries: _Queries) -> onnx.ModelProto:
+    """A copy of `model` with the planes as its only output."""
+    import onnx
+
+    done = onnx.ModelProto()
+    done.CopyFrom(model)
+    opset = next(entry.version for entry in done.opset_import if entry.domain in ("", "ai.onnx"))
+    classes, height, width = queries.shape
+    shares, there = Chain(queries.classes, "shares", opset), Chain(queries.masks, "there", opset)
+    for chain in (shares, there):
+        chain.add("Cast", to=onnx.TensorProto.FLOAT)
+    shares.add("Softmax", axis=2)
+    shares.add("Gather", np.arange(classes, dtype=np.int64), axis=2)
+    shares.add("Transpose", perm=[0, 2, 1])
+    there.add("Sigmoid")
+    there.add("Reshape", np.array([0, 0, -1], np.int64))
+    shares.join("MatMul", there)
+    shares.add("Reshape", np.array([0, classes, height, width], np.int64))
+    nodes, constants = shares.end(_PLANES)
+    done.graph.node.extend([*there.nodes, *nodes])
+    done.graph.initializer.extend([*there.constants, *constants])
+    del done.graph.output[:]
+    dims = [None, classes, height, width]
+    done.graph.output.append(onnx.helper.make_tensor_value_info(_PLANES, onnx.TensorProto.FLOAT, dims))
+    return done
