@@ -50,6 +50,16 @@ class Chain:
         attributes = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         self._append("Resize", [self._last, nothing, nothing, sizes], attributes)
 
+    def plane_before(self, axis: int, value: float) -> None:
+        """One more plane of (N, C, h, w) or (N, h, w, C), before the others: `value` everywhere."""
+        pads = np.zeros(8, np.int64)
+        pads[axis] = 1
+        if self._opset < 11:
+            self.add("Pad", mode="constant", pads=pads.tolist(), value=value)
+            return
+        inputs = [self._last, self._constant("pads", pads), self._constant("value", np.float32(value))]
+        self._append("Pad", inputs, {"mode": "constant"})
+
     def join(self, op: str, other: Chain) -> None:
         """A node that takes the last outputs of both."""
         self._append(op, [self._last, other._last], {})

@@ -29,6 +29,7 @@ from streamseg.infer.backends.contract import Backend
 from streamseg.infer.model.catalogue import new_model
 from streamseg.infer.model.onnxfile import OnnxFile, inspect_onnx, load_onnx
 from streamseg.infer.model.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
+from streamseg.segmentation import distinct
 
 if TYPE_CHECKING:
     import onnx
@@ -119,7 +120,10 @@ def _plan_labels(job: Job, taken: InputSpec | None, seen: Probe | None, question
     questions.ask()
     assert taken is not None and found is not None and seen is not None
     outputs = {"labels": LABELS} | ({"confidence": CONFIDENCE} if found.plan.role == "probability" else {})
-    own = {"background": 0} if found.plan.role == "probability" and hints.background is None else {}
+    if found.with_background:
+        names = distinct(("background", *names))
+    first = found.with_background or (found.plan.role == "probability" and hints.background is None)
+    own = {"background": 0} if first else {}
     spec = model_spec(job, taken, names, outputs, **own)
 
     def check(file: Path) -> float:

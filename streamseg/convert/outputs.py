@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 Role = Literal["labels", "logits", "probability"]
 _SQUASHING = ("Sigmoid", "HardSigmoid")
+_SHARES = (*_SQUASHING, "Softmax")
+_SIGMOIDS = "sigmoids"
 _PLANES = {
     "Softmax": "probabilities",
     "LogSoftmax": "log probabilities",
-    **dict.fromkeys(_SQUASHING, "sigmoids, even where all of them are low"),
+    **dict.fromkeys(_SQUASHING, _SIGMOIDS),
 }
 _COARSEST = 64  # input pixels a label may cover along a side: beyond that it is no picture any more
 _MOST_CLASSES = 256
@@ -42,11 +44,16 @@ class Found:
 
     plan: OutputPlan
     classes: int | None
-    """How many there are; None where labels do not show it."""
+    """How many the network tells apart; None where labels do not show it."""
     planes: str
     """For people: what several planes hold."""
     others: tuple[str, ...]
     """Names of outputs that are left out."""
+
+    @property
+    def with_background(self) -> bool:
+        """Whether there is a background before the network's own classes."""
+        return self.plan.threshold is not None
 
     @property
     def one_plane(self) -> bool:
@@ -104,6 +111,8 @@ def guess_output(
     if (classes or 0) > _MOST_CLASSES:
         raise InputError(f"{source}: {classes} classes are beyond the {_MOST_CLASSES} that fit a byte")
     planes = _PLANES.get(maker(model, chosen.info.name), "logits")
+    if planes == _SIGMOIDS and plan.threshold is None:
+        planes += ", even where all of them are low (--threshold 0.5 leaves those to the background)"
     return Found(plan, classes, planes, others)
 
 
@@ -212,16 +221,19 @@ def _role(
 def _plan(
     source: Path, model: onnx.ModelProto, chosen: _Map, role: Role, channels: int, seen: Probe, hints: Hints
 ) -> OutputPlan:
-    sigmoid = role == "logits" and channels == 1
+    threshold = hints.threshold if role == "logits" and channels > 1 else None
+    shares = maker(model, chosen.info.name) in _SHARES
+    sigmoid = role == "logits" and (channels == 1 or (threshold is not None and not shares))
     declared = chosen.info.shape
     if declared is None or len(declared) != len(chosen.shape):
         declared = (None,) * len(chosen.shape)
     sides = tuple(chosen.shape[i] if i == chosen.axis else side for i, side in enumerate(declared))
     return OutputPlan(
         TensorInfo(chosen.info.name, sides, chosen.info.dtype),
-        "probability" if sigmoid else role,
+        "probability" if role == "logits" and channels == 1 else role,
         chosen.axis,
         sigmoid,
+        threshold,
         upsampled=role != "labels" and _enlarged(source, model, chosen.size, channels, seen, hints),
     )
 

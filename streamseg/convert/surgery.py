@@ -33,7 +33,10 @@ class OutputPlan:
     channel_axis: int | None
     """Of (N, C, H, W), (N, H, W, C), (C, H, W) or (H, W, C); None for planes without a channel."""
     sigmoid: bool
-    """Whether a probability has still to go through a sigmoid."""
+    """Whether what is compared with a threshold has still to go through a sigmoid."""
+    threshold: float | None = None
+    """0..1: where no plane is above it the background is, a class of its own before all others; None: it always is
+    the best of them."""
     upsampled: bool = False
     """Whether scores are enlarged to the input's size before anything is decided."""
 
@@ -176,6 +179,10 @@ def _after(
             chain.add("Transpose", perm=_TO_NCHW)
         axis = 1
         chain.enlarge((plan.info.shape or ())[plan.channel_axis] if plan.channel_axis is not None else 1, dims)
+    if plan.role == "logits" and plan.threshold is not None:
+        if plan.sigmoid:
+            chain.add("Sigmoid")
+        chain.plane_before(axis or 1, plan.threshold)
     if plan.role == "logits":
         chain.add("ArgMax", axis=axis, keepdims=0)
     elif axis is not None:

@@ -92,6 +92,9 @@ def reference_labels(
     if plan.upsampled:
         planes = _enlarged(planes.astype(np.float32), images.shape[1:3])
     if plan.role == "logits":
+        if plan.threshold is not None:
+            planes = (1 + np.tanh(planes.astype(np.float32) / 2)) / 2 if plan.sigmoid else planes
+            planes = np.concatenate([np.full_like(planes[:, :1], plan.threshold), planes], axis=1)
         spread = float(np.ptp(planes[np.isfinite(planes)]))
         top = np.sort(planes.astype(np.float64), axis=1)[:, -2:]
         return planes.argmax(axis=1).astype(np.uint8), (top[:, -1] - top[:, 0]) / max(spread, 1e-12)

@@ -8,6 +8,7 @@ from streamseg.convert.hints import NORMALISATIONS, Hints
 from streamseg.convert.inputs import Probe
 from streamseg.convert.neighbours import Told
 from streamseg.convert.outputs import Found
+from streamseg.convert.surgery import OutputPlan
 from streamseg.infer.model.spec import InputSpec, ModelSpec
 
 _COLOURS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
@@ -48,7 +49,7 @@ def _output(found: Found, seen: Probe) -> str:
     given = [side for axis, side in enumerate(shape) if axis != plan.channel_axis][-2:]
     planes = {
         "labels": "class ids",
-        "logits": f"the highest of {found.classes} planes of {found.planes}",
+        "logits": f"the highest of {found.classes} planes of {found.planes}{_above(plan)}",
         "probability": "one plane of logits, above 0" if plan.sigmoid else "one plane of 0..1, above a half",
     }[plan.role]
     scale = seen.size[0] / given[0]
@@ -56,6 +57,12 @@ def _output(found: Found, seen: Probe) -> str:
     at += " (enlarged first)" if plan.upsampled else ""
     rest = f" ({', '.join(found.others)} left out)" if found.others else ""
     return f"output '{plan.info.name}' {shape}{rest}: {planes}{at}"
+
+
+def _above(plan: OutputPlan) -> str:
+    if plan.threshold is None:
+        return ""
+    return f"{' through a sigmoid' if plan.sigmoid else ''} above {plan.threshold:g}, else the background"
 
 
 def _input(taken: InputSpec, spec: ModelSpec) -> str:
