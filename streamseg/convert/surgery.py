@@ -179,17 +179,29 @@ def _after(
             chain.add("Transpose", perm=_TO_NCHW)
         axis = 1
         chain.enlarge((plan.info.shape or ())[plan.channel_axis] if plan.channel_axis is not None else 1, dims)
-    if plan.role == "logits" and plan.threshold is not None:
-        if plan.sigmoid:
-            chain.add("Sigmoid")
-        chain.plane_before(axis or 1, plan.threshold)
     if plan.role == "logits":
-        chain.add("ArgMax", axis=axis, keepdims=0)
+        _pick(chain, plan, axis or 1)
     elif axis is not None:
         chain.add("Gather", np.array(0, np.int64), axis=axis)
-    if plan.role != "probability":
-        chain.add("Cast", to=onnx.TensorProto.UINT8)
-        return chain.end(LABELS)
+    if plan.role == "probability":
+        return _halved(chain, plan)
+    chain.add("Cast", to=onnx.TensorProto.UINT8)
+    return chain.end(LABELS)
+
+
+def _pick(chain: Chain, plan: OutputPlan, axis: int) -> None:
+    """The best plane's number."""
+    if plan.threshold is not None:
+        if plan.sigmoid:
+            chain.add("Sigmoid")
+        chain.plane_before(axis, plan.threshold)
+    chain.add("ArgMax", axis=axis, keepdims=0)
+
+
+def _halved(chain: Chain, plan: OutputPlan) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """One plane, cut at a half, and how sure it is of that."""
+    import onnx
+
     if plan.sigmoid:
         chain.add("Sigmoid")
     sure = chain.fork("sure")
