@@ -286,6 +286,15 @@ def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_i
         plain.close()
 
 
+def test_without_its_client_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(InputError, match=r"needs paho-mqtt \(.*install.*\[mqtt\]"):
+        open_sink("mqtt://host/door", LIVE, Controls())
+    with pytest.raises(InputError, match=r"needs confluent-kafka \(.*install.*\[kafka\]"):
+        open_sink("kafka://host/events", LIVE, Controls())
+
+
 @pytest.mark.parametrize(
     ("uri", "says"),
     [
