@@ -264,7 +264,10 @@ class Controls:
     quit: bool = False
     views: tuple[str, ...] = field(default=("overlay",))
     """What `next view` walks through."""
-    prompts: Prompts = field(default_factory=deque)
-    """What was pointed at and no model has looked at yet; append a `Click`, a `Box` or a `Mask`, from any thread."""
+    prompts: Prompts = field(default_factory=lambda: deque(maxlen=64))
+    """What was pointed at and no model has looked at yet, the newest of it.
+
+    Append a `Click`, a `Box` or a `Mask`, from any thread.
+    """
     rules: tuple[str, ...] = ()
     """Names of the run's rules, for outputs that tell of them before the first event."""

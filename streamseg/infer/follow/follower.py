@@ -20,6 +20,7 @@ from streamseg.infer.classical.method import name_classes
 from streamseg.infer.follow import pick, track
 from streamseg.infer.follow.closeup import Colours, Plane, box_of
 from streamseg.maskfile import read_mask
+from streamseg.masks import plane_mask
 from streamseg.motion.flow import Search, Thumbnail, look_at
 from streamseg.prompts import Box, Click, Mask, Prompt, Prompts
 from streamseg.segmentation import Classes, Instances, Segmentation
@@ -28,7 +29,6 @@ _log = logging.getLogger(__name__)
 _LONGEST_PX, _SHORTEST_PX = 640, 16  # sides beyond which a picture is made smaller first, or larger
 _REMEMBERED = 16  # frames: a click on one of them counts for that one, however many are on their way to the screen
 _CUT_AREA = 96 * 72  # pixels of the picture in which a cut is looked for
-_MASK_PX = 64  # sides of an object's mask over its box
 _NEAR = 0.5  # of the longer side of an object's box: a click so near to it corrects it
 
 _Place = Annotated[float, Meta(ge=0, le=16384)]
@@ -136,8 +136,11 @@ class Follower:
 
     def _ask(self, prompt: Prompt) -> None:
         """Goes back to the frame that the prompt was made on, and follows again from there."""
-        later = [] if prompt.frame_index is None else [one for one in self._moments if one.index > prompt.frame_index]
-        later = later[: len(self._moments) - 1]
+        at = self._moments[-1].index if prompt.frame_index is None else prompt.frame_index
+        if at < self._moments[0].index:
+            _log.info("follow: what was pointed at in frame %d is too long ago", at)
+            return
+        later = [one for one in self._moments if one.index > at]
         for _ in later:
             self._moments.pop()
         self._moments.append(self._pointed(self._moments.pop(), prompt))
@@ -172,8 +175,7 @@ class Follower:
             np.maximum(likely, each.belongs, out=likely)
         labels = (likely > 0.5).view(np.uint8)
         sure = (np.maximum(likely, 1 - likely) * 255 + 0.5).astype(np.uint8)
-        objects = _instances(moment.objects, (frame.height / shape[0], frame.width / shape[1]))
-        return Segmentation(labels, self.classes, frame.index, frame.time_s, sure, objects)
+        return Segmentation(labels, self.classes, frame.index, frame.time_s, sure, _instances(moment.objects, frame))
 
 
 def _look(frame: Frame) -> Colours:
@@ -206,23 +208,23 @@ def _at_border(belongs: Plane) -> bool:
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
-def _instances(objects: Sequence[track.Object], scale: tuple[float, float]) -> Instances:
-    """The objects of a small picture in pixels of a frame that is `scale` times as (high, wide)."""
+def _instances(objects: Sequence[track.Object], frame: Frame) -> Instances:
+    whole = np.array([0, 0, frame.width, frame.height], np.float32)
     boxes, masks, scores = [], [], []
     for each in objects:
         box = box_of(each.belongs)
         assert box is not None, "an object without a pixel is no longer followed"
+        height, width = each.belongs.shape
         sides = np.array([box.x, box.y, box.x + box.width, box.y + box.height], np.float32)
-        boxes.append(sides * np.array([scale[1], scale[0]] * 2, np.float32))
-        inside = each.belongs[box.y : box.y + box.height, box.x : box.x + box.width]
-        masks.append(cv2.resize(inside, (_MASK_PX, _MASK_PX), interpolation=cv2.INTER_LINEAR))
-        scores.append(float(inside[inside > 0.5].mean()))
+        boxes.append(sides * np.array([frame.width / width, frame.height / height] * 2, np.float32))
+        masks.append(plane_mask(boxes[-1], whole, each.belongs, 0.5, cropped=True))
+        scores.append(float(each.belongs[each.belongs > 0.5].mean()))
     n = len(objects)
     return Instances(
         np.ones(n, np.int32),
         np.array(scores, np.float32),
         np.array(boxes, np.float32).reshape(n, 4),
-        np.array(masks, np.float32).reshape(n, _MASK_PX, _MASK_PX),
+        tuple(masks),
         np.array([each.track_id for each in objects], np.int32),
     )
 

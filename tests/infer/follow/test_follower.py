@@ -51,6 +51,24 @@ def test_a_click_counts_for_the_frame_that_it_was_made_on() -> None:
     assert np.array_equal(found.labels, expected.labels)
 
 
+def test_a_click_on_a_frame_that_is_no_longer_known_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    segment, waiting = following()
+    for index in range(20):
+        segment([frame(index)])
+    waiting.append(Click(X, Y, frame_index=2))
+    with caplog.at_level(logging.INFO):
+        (found,) = segment([frame(20)])
+    assert not found.labels.any()
+    assert "frame 2 is too long ago" in caplog.text
+
+
+def test_the_masks_of_objects_are_those_of_the_labels() -> None:
+    segment, _ = following(CLICK)
+    (found,) = segment([frame(0)])
+    assert found.instances is not None
+    assert np.mean(found.instances.mask(0, (HEIGHT, WIDTH)) == (found.labels > 0)) > 0.999
+
+
 def test_a_second_click_adds_and_one_that_takes_away_takes_away() -> None:
     half = mask(place(0))
     half[:, round(place(0)) :] = False
