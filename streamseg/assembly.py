@@ -33,6 +33,7 @@ from streamseg.motion import make_propagator
 from streamseg.options import RenderOptions
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import InferenceScheduler
+from streamseg.privacy import check_hidden, make_cover
 from streamseg.render import make_renderer
 from streamseg.rules.check import class_problems
 from streamseg.rules.shapes import Line, Polygon
@@ -70,6 +71,7 @@ def assemble(
     """
     controls = controls or Controls()
     controls.rules = tuple(options.rules)
+    said = said or Said()
     for at, problem in rule_problems(options):
         raise InputError(f"{'.'.join(at)}: {problem}")
     check_rules(options.outputs, options.rules)
@@ -94,6 +96,7 @@ def assemble(
         source,
         lambda: workers.make(workers.threads),
         evaluate=make_evaluator(options, source.info),
+        cover=make_cover(options.privacy, moving=source.info.moving, said=said),
         render=render if not sinks or any(sink.needs_image for sink in sinks) else None,
         sinks=sinks,
         workers=workers.count,
@@ -113,7 +116,9 @@ def load_model(
     trust_engine: bool = False,
     said: Said | None = None,
 ) -> SegmenterFactory:
-    """Finds the model, and in it every class that an output names; `said` remembers that its licence was named.
+    """Finds the model, and in it every class that an output names or that is to be hidden.
+
+    `said` remembers that its licence was named.
 
     Raises:
         InputError: there is no such model or class, or it cannot look at tiles.
@@ -133,6 +138,7 @@ def load_model(
     check_classes(options.outputs, recipe.classes)
     for at, problem in class_problems(options.rules, recipe.classes):
         raise InputError(f"{'.'.join(at)}: {problem}")
+    check_hidden(options.privacy, recipe.classes)
     return recipe
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
 from streamseg.errors import InputError
-from streamseg.options import RenderOptions, SourceOptions
+from streamseg.options import PrivacyOptions, RenderOptions, SourceOptions
 from streamseg.pipeline.scheduler import Target
 from streamseg.rules.check import Problem, name_problems
 from streamseg.rules.grammar import Rule
@@ -37,7 +37,7 @@ _Count = Annotated[int, Meta(ge=1, le=256)]
 
 
 class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every option of `run`, those of the source and of what is drawn by themselves."""
+    """Every option of `run`, those of the source, of what is drawn and of what is hidden by themselves."""
 
     source: _Source
     outputs: Annotated[
@@ -129,6 +129,7 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = {}
 
     render: RenderOptions = RenderOptions()
+    privacy: PrivacyOptions = PrivacyOptions()
     capture: SourceOptions = SourceOptions(wait=True)
 
     def __post_init__(self) -> None:

@@ -141,6 +141,13 @@ class MaskPropagator(Protocol):
         them is that of `after`. Either is None at an end of the stream."""
 
 
+class Cover(Protocol):
+    """Hides what must not be seen; belongs to one thread."""
+
+    def __call__(self, frame: Frame, segmentation: Segmentation) -> Frame:
+        """`frame`, or another one with the same place in time whose pixels are covered: in part, or all of them."""
+
+
 Draw: TypeAlias = Callable[[Image, Frame, Segmentation, float], None]
 """Fills a picture, (H, W, 3) u8 BGR, from a frame, its segmentation and an opacity of 0..1."""
 

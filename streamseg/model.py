@@ -130,6 +130,13 @@ def load(
     return model if isinstance(model, Model) else Model(own_recipe(model), threads)
 
 
+def name_of(model: ModelLike) -> str:
+    """What people call it: its name or path, or the type of an object."""
+    if isinstance(model, str | os.PathLike):
+        return os.fspath(model)
+    return model.name if isinstance(model, Model) else type(model).__name__
+
+
 def own_recipe(segmenter: SimpleSegmenter) -> SegmenterFactory:
     """A recipe of the one object `segmenter`.
 

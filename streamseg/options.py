@@ -162,3 +162,44 @@ class RenderOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             extra={"group": "picture", "default": "in a window"},
         ),
     ] = None
+
+
+_Classes = str | tuple[str, ...]
+
+
+class PrivacyOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What must not be seen: it is covered before anything is drawn, shown, sent or written."""
+
+    hide: Annotated[
+        _Classes,
+        Meta(
+            description="cover these classes before anything shows or writes them",
+            extra={"group": "picture", "value": "CLASS,…"},
+        ),
+    ] = ()
+    hide_all_but: Annotated[
+        _Classes,
+        Meta(
+            description="cover everything but these classes",
+            extra={"group": "picture", "value": "CLASS,…", "rare": True},
+        ),
+    ] = ()
+    hide_with: Annotated[
+        str,
+        Meta(
+            description="what lies over what is hidden: pixels, blur, or a colour",
+            extra={"group": "picture", "value": "pixels|blur|COLOUR", "rare": True},
+        ),
+    ] = "pixels"
+
+    def __post_init__(self) -> None:
+        if self.hide and self.hide_all_but:
+            raise ValueError("what is hidden is named by hide or by hide_all_but, not by both")
+        if "" in (self.hide, self.hide_all_but, *self.classes):
+            raise ValueError("a class to hide has no name")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names in `hide`, or in `hide_all_but`."""
+        named = self.hide or self.hide_all_but
+        return tuple(name.strip() for name in named.split(",")) if isinstance(named, str) else named

@@ -21,7 +21,7 @@ from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.infer import load_segmenter
 from streamseg.metrics import Metrics
-from streamseg.model import Model, ModelLike, load
+from streamseg.model import ModelLike, load, name_of
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import Target
 from streamseg.render import find_view
@@ -62,6 +62,9 @@ def open(
     lines: Mapping[str, Points] | None = None,
     ground: Points | None = None,
     rules: Mapping[str, str] | None = None,
+    hide: str | Sequence[str] = (),
+    hide_all_but: str | Sequence[str] = (),
+    hide_with: str = "pixels",
     overwrite: bool = False,
     every: int = 1,
     start: float | str | None = None,
@@ -101,6 +104,9 @@ def open(
         lines: lines by name, each by its two ends; what crosses them is counted.
         ground: four points of the ground, x and y in the picture and in metres, for speeds in m/s.
         rules: conditions by name, such as `{"crack": "crack.area in belt > 0.5 % for 2 s"}`; they fill `Shown.events`.
+        hide: a class, or several, to be covered before anything is drawn, shown or written, `Shown.frame` included.
+        hide_all_but: covers everything but these classes.
+        hide_with: what lies over what is hidden: `pixels`, `blur`, or a colour as `#rrggbb`.
         overwrite: replaces outputs that exist.
         every: takes only every n-th frame.
         start: where to begin: seconds, `1:30`, or a frame as `250f`.
@@ -125,15 +131,15 @@ def open(
         {
             "source": getattr(getattr(own, "info", None), "name", "") if own is not None else _names(source),
             "outputs": names,
-            "model": _name_of(model), "settings": dict(settings or {}),
+            "model": name_of(model), "settings": dict(settings or {}),
             "backend": backend, "tiles": tiles, "target": target, "steady": steady,
-            "workers": workers, "threads": threads,
             "view": view if isinstance(view, str) else "overlay", "opacity": opacity,
             "background": None if background is None else os.fspath(background),
             "outline": outline, "boxes": boxes, "legend": legend, "hud": hud, "overwrite": overwrite,
             "zones": dict(zones or {}), "lines": dict(lines or {}), "ground": ground, "rules": dict(rules or {}),
             "every": every, "start": start, "end": end, "size": size, "fps": fps, "pixel_format": pixel_format,
             "transport": transport, "wait": wait, "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
+            "hide": hide, "hide_all_but": hide_all_but, "hide_with": hide_with, "workers": workers, "threads": threads,
         }
     )  # fmt: skip
     switch, controls, said = ModelSwitch(), Controls(), Said()
@@ -262,7 +268,7 @@ class Stream:
 
     def _change_model(self, model: ModelLike) -> None:
         named = isinstance(model, str | os.PathLike)
-        name = _name_of(model)
+        name = name_of(model)
         backend = self._options.backend if named else None
         options = msgspec.structs.replace(self._options, model=name, settings={}, backend=backend)
         load = functools.partial(_recipe, model, options)
@@ -279,12 +285,6 @@ def _recipe(model: ModelLike, options: RunOptions, *asked: Any, **more: Any) -> 
     if isinstance(model, str | os.PathLike):
         return load_segmenter(*asked, **more)
     return load(model, settings=options.settings, backend=options.backend).recipe
-
-
-def _name_of(model: ModelLike) -> str:
-    if isinstance(model, str | os.PathLike):
-        return os.fspath(model)
-    return model.name if isinstance(model, Model) else type(model).__name__
 
 
 def _names(source: Any) -> str | int | tuple[str, ...]:

@@ -164,14 +164,23 @@ def _places(pixels: Index, there: Flow | None, shape: tuple[int, ...]) -> Index:
 
 
 def _trust(now: Thumbnail, then: Thumbnail, way: Flow) -> tuple[Plane, float]:
-    """How much what is there, or next to it, looks like what is here; and how much brighter it is here."""
-    here = _grey(now, way.shape[:2])
-    there = sample(_grey(then, way.shape[:2]), grid(way.shape) + way)
-    by = cv2.mean(here)[0] - cv2.mean(there)[0]  # a change of exposure says nothing
-    there = brighter(there, by)
-    around = np.ones((3, 3), np.uint8)
-    unlike = cv2.max(cv2.subtract(here, cv2.dilate(there, around)), cv2.subtract(cv2.erode(there, around), here))
+    """How much what is there, or next to it, looks like what is here; and how much brighter it is here.
+
+    In colour too: what comes into the picture may be as bright as what it hides.
+    """
+    shape, places = way.shape[:2], grid(way.shape) + way
+    here, there = _looks(now, shape), tuple(sample(plane, places) for plane in _looks(then, shape))
+    by = cv2.mean(here[0])[0] - cv2.mean(there[0])[0]  # a change of exposure says nothing
+    planes = zip(here, (brighter(there[0], by), *there[1:]), strict=True)
+    unlike = np.maximum.reduce([_unlike(one, other) for one, other in planes])
     return np.asarray(cv2.LUT(cv2.blur(unlike, (3, 3)), _TRUST), np.uint8) & inside(way), by
+
+
+def _unlike(here: Plane, there: Plane) -> Plane:
+    """By how many levels each pixel is beyond those around it in the other."""
+    around = np.ones((3, 3), np.uint8)
+    above, below = cv2.subtract(here, cv2.dilate(there, around)), cv2.subtract(cv2.erode(there, around), here)
+    return np.asarray(cv2.max(above, below), np.uint8)
 
 
 def _sure(one: _Moved) -> Plane:

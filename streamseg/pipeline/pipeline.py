@@ -20,17 +20,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from streamseg.contracts import Controls, Evaluator, MaskPropagator, Renderer, Segmenter, Shown, Sink, Source
+from streamseg.contracts import Controls, Cover, Evaluator, MaskPropagator, Renderer, Segmenter, Shown, Sink, Source
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.handoff import Handoff
 from streamseg.hostsettings import opencv_one_thread, opencv_silent
 from streamseg.metrics import Meter, Metrics
+from streamseg.pipeline.drawing import Drawing
 from streamseg.pipeline.reading import Reading, anybody_looks
 from streamseg.pipeline.scheduler import InferenceScheduler
 from streamseg.pipeline.synchronise import Lane, Result, in_order, interpolate, propagate_live
 from streamseg.pipeline.threads import join, step_behind
-from streamseg.rules.event import NOTHING_FOUND
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Pipeline:
         source: where frames come from; closed at the end.
         make_segmenter: called once in the thread of each worker.
         evaluate: what zones and rules say of each frame that is shown; None where there are none.
+        cover: hides what must not be seen, before anything is drawn or written.
         render: draws the picture; None shows each frame as it is.
         sinks: where the result goes; closed at the end.
         workers: segmenters at work side by side; more than one only for a source that is not live.
@@ -65,6 +66,7 @@ class Pipeline:
         make_segmenter: Callable[[], Segmenter],
         *,
         evaluate: Evaluator | None = None,
+        cover: Cover | None = None,
         render: Renderer | None = None,
         sinks: Sequence[Sink] = (),
         workers: int = 1,
@@ -79,8 +81,8 @@ class Pipeline:
         self.workers = 1 if live else workers
         depth = 1 if live else max(_FILE_DEPTH, batch)
         self.source, self.sinks, self._reading = source, sinks, Reading(source, anybody_looks(sinks))
-        self.controls, self._evaluate = controls or Controls(), evaluate
-        self._make_segmenter, self._render, self._make_propagator = make_segmenter, render, make_propagator
+        self.controls = controls or Controls()
+        self._make_segmenter, self._make_propagator = make_segmenter, make_propagator
         self._sinks = [sink for sink in sinks if not sink.blocking]
         shown = _LIVE_SINK_DEPTH if live else _FILE_DEPTH
         self._blocking = [
@@ -96,6 +98,7 @@ class Pipeline:
         """Every frame, straight to the caller, where masks are carried; None where each frame brings its own."""
         self._batch = 1 if live or carries else batch  # the caller waits for one mask before it takes more frames
         self._meter = meter or Meter()
+        self._draw = Drawing(cover, evaluate, render, self._meter, self.metrics)
         self._last_index = -1  # of the frame shown last, or where that would stand
         self._unwritten = 0  # shown, but given up because an output took nothing any more
         self._error: BaseException | None = None
@@ -221,26 +224,6 @@ class Pipeline:
             if item is not None or line.ended:
                 return item
         return None
-
-    def _draw(self, result: Result, dropped: int) -> Shown:
-        frame, segmentation, wait_ms, infer_ms = result
-        started_s = time.monotonic()
-        try:
-            found = self._evaluate(frame, segmentation) if self._evaluate else NOTHING_FOUND
-            image = self._render(frame, segmentation, self.metrics(), found) if self._render else frame.pixels
-        except BaseException:
-            self._meter.failed()
-            raise
-        now_s = time.monotonic()
-        timings_ms = {
-            "wait": wait_ms,
-            "infer": infer_ms,
-            "render": (now_s - started_s) * 1e3,
-            "age": (now_s - frame.arrived_s) * 1e3,
-            "carried": abs(frame.time_s - segmentation.frame_time_s) * 1e3,
-        }
-        self._meter.shown(timings_ms, now_s)
-        return Shown(frame, segmentation, image, dropped, timings_ms, found.events, found.readings)
 
     def _write(self, sink: Sink, line: Handoff[Shown]) -> None:
         try:

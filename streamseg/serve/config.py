@@ -16,6 +16,7 @@ from streamseg.capture import check_source, inputs_of
 from streamseg.config import ANY_SOURCE, OPTIONS, RunOptions, rule_problems
 from streamseg.contracts import Controls, Inputs, SegmenterFactory
 from streamseg.errors import InputError
+from streamseg.privacy import check_hidden
 from streamseg.render import make_renderer
 from streamseg.rules.check import Problem, class_problems
 from streamseg.sinks import check_addresses, check_classes, check_rules
@@ -87,6 +88,10 @@ def _problems(options: RunOptions, load: Callable[..., SegmenterFactory]) -> Ite
         ("model", recipe),
         ("outputs", lambda: check_classes(options.outputs, recipe().classes)),
         ("outputs", lambda: check_rules(options.outputs, options.rules)),
+        (
+            "hide_all_but" if options.privacy.hide_all_but else "hide",
+            lambda: check_hidden(options.privacy, recipe().classes),
+        ),
     ]
     for key, check in checks:
         try:
