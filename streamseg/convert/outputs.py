@@ -18,6 +18,7 @@ from streamseg.convert.questions import Questions
 from streamseg.convert.surgery import OutputPlan
 from streamseg.errors import InputError
 from streamseg.infer.backends.contract import Backend
+from streamseg.infer.model.geometry import misfit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
 
@@ -33,7 +34,6 @@ _PLANES = {
     "LogSoftmax": "log probabilities",
     **dict.fromkeys(_SQUASHING, _SIGMOIDS),
 }
-_COARSEST = 64  # input pixels a label may cover along a side: beyond that it is no picture any more
 _MOST_CLASSES = 256
 _MOST_ENLARGED = 1 << 26  # numbers, 256 MB: beyond that scores are enlarged only on request
 
@@ -160,24 +160,12 @@ def _as_map(info: TensorInfo, taken: InputSpec, seen: Probe, hints: Hints) -> _M
     fitting = []
     for axis in axes:
         *leading, rows, columns = [side for i, side in enumerate(shape) if i != axis]
-        apart = _misfit((rows, columns), seen.size)
+        apart = misfit((rows, columns), seen.size)
         if apart is not None and (leading or [1]) == [seen.batch or 1]:
             named = axis is not None and shape[axis] == names
             key = (not named, not _whole((rows, columns), seen.size), round(apart), axis != usual)
             fitting.append((key, _Map(info, shape, axis, (rows, columns))))
     return min(fitting, key=lambda each: each[0])[1] if fitting else None
-
-
-def _misfit(sides: tuple[int, int], size: tuple[int, int]) -> float | None:
-    """How many pixels `sides` are off the proportions of `size`, both (height, width); None where that is too much.
-
-    A side may be off by the one pixel that rounding costs.
-    """
-    (rows, columns), (height, width) = sides, size
-    if min(rows * _COARSEST - height, columns * _COARSEST - width) < 0 or 1 in sides and 1 not in size:
-        return None
-    off = min(abs(rows - columns * height / width), abs(columns - rows * width / height))
-    return abs(rows / height - columns / width) * max(height, width) if off <= 1 else None
 
 
 def _whole(sides: tuple[int, int], size: tuple[int, int]) -> bool:

@@ -12,7 +12,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer.families import FAMILIES, Family, Limits
 from streamseg.infer.instances import paint, place, read_instances
-from streamseg.infer.model.geometry import Fit
+from streamseg.infer.model.geometry import Fit, misfit
 from streamseg.infer.model.spec import OBJECT_ROLES, ModelSpec, Task, spec_classes
 from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.model.validate import channel_axis
@@ -58,8 +58,16 @@ class SemanticReader:
         return 1 if output.ndim == 2 else int(output.shape[0])
 
     def cell(self, size: tuple[int, int], outputs: Outputs) -> int:
-        """The ratio of the sides of input and labels."""
-        given = self._planes(outputs)[0].shape[1:]
+        """The ratio of the sides of input and labels.
+
+        Raises:
+            InputError: they have not the input's proportions: these are no labels of a picture.
+        """
+        height, width = self._planes(outputs)[0].shape[1:]
+        given = height, width
+        if misfit(given, size) is None:
+            told = f"labels of {width}x{height} for an input of {size[1]}x{size[0]}"
+            raise InputError(f"{self._spec.name}: {told}: the output is no segmentation, or not of this many classes")
         cells = {side // found if side % found == 0 else 1 for side, found in zip(size, given, strict=True)}
         return cells.pop() if len(cells) == 1 else 1
 

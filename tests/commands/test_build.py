@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.cli import main
+from tests.parts import toy_models
 
 built = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx_bindings") is None,
@@ -48,3 +49,13 @@ def test_without_tensorrt_the_extra_is_named(
     assert main(["build", "person", "--for", "sm86"]) == 5
     assert "[build]'" in capsys.readouterr().err
     load_library.cache_clear()
+
+
+@built
+def test_a_spec_that_is_not_of_the_graph_is_told_before_anything_is_built(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = toy_models.giving(tmp_path / "a.onnx", {"y": (1, 116, 1024)})
+    file.with_suffix(".yaml").write_text("classes: [a, b]\noutputs: {logits: y}\n")
+    assert main(["build", str(file), "--for", "sm86", "--out", str(tmp_path / "engines")]) == 2
+    assert "logits expected as (N, 2, H, W), found (1, 116, 1024)" in capsys.readouterr().err

@@ -19,9 +19,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from streamseg.convert.chain import PICTURE
 from streamseg.convert.hints import NORMALISATIONS
 from streamseg.convert.importer import Hints, import_model
-from streamseg.convert.surgery import LABELS, PICTURE
+from streamseg.convert.surgery import LABELS
 from streamseg.errors import StreamsegError
 
 SIZES = ((32, 48), (40, 40), (33, 57), (64, 48), (96, 128))

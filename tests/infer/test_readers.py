@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 import numpy as np
+import pytest
 
+from streamseg.errors import InputError
 from streamseg.infer.model.spec import ROLES, ModelSpec, Task
 from streamseg.infer.readers import READERS, InstanceReader, SemanticReader
 from streamseg.said import Said
@@ -29,5 +31,8 @@ def test_a_label_covers_a_whole_number_of_pixels_or_one() -> None:
     def cell(height: int, width: int) -> int:
         return reader.cell((48, 64), {"labels": np.zeros((1, height, width), np.uint8)})
 
-    assert [cell(48, 64), cell(12, 16), cell(10, 16), cell(12, 32)] == [1, 4, 1, 1]
+    assert [cell(48, 64), cell(12, 16), cell(11, 16)] == [1, 4, 1]
+    for height, width in ((10, 16), (12, 32), (1, 64), (64, 48)):
+        with pytest.raises(InputError, match=f"labels of {width}x{height} for an input of 64x48.*no segmentation"):
+            cell(height, width)
     assert InstanceReader(SPEC, Said()).cell((48, 64), {}) == 1

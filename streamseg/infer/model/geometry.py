@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.infer.model.spec import FitKind, InputSpec
 
+_COARSEST = 64  # input pixels a label may cover along a side: beyond that it is no picture any more
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -105,6 +106,18 @@ def sized(spec: InputSpec, shape: Sequence[int | None] | None) -> InputSpec:
         return spec
     height, width = shape[2:] if spec.layout == "NCHW" else shape[1:3]
     return msgspec.structs.replace(spec, height=spec.height or height, width=spec.width or width)
+
+
+def misfit(sides: tuple[int, int], size: tuple[int, int]) -> float | None:
+    """How many pixels `sides` are off the proportions of `size`, both (height, width); None where that is too much.
+
+    Labels over a picture keep them, but for the pixel of a side that rounding costs, and for 64 px of it at most.
+    """
+    (rows, columns), (height, width) = sides, size
+    if min(rows * _COARSEST - height, columns * _COARSEST - width) < 0 or 1 in sides and 1 not in size:
+        return None
+    off = min(abs(rows - columns * height / width), abs(columns - rows * width / height))
+    return abs(rows / height - columns / width) * max(height, width) if off <= 1 else None
 
 
 def _centred(length: int, room: int, cell: int = 1) -> tuple[int, int]:

@@ -80,12 +80,13 @@ def check_output_shape(spec: ModelSpec, role: str, shape: Sequence[int | None]) 
 
 
 def channel_axis(spec: ModelSpec, shape: Sequence[int | None]) -> int:
-    """Where logits have their classes: 1 (NCHW) or 3 (NHWC)."""
+    """Where logits have their classes: 1 (NCHW) or 3 (NHWC); where both may be, as the input has its channels."""
     n = len(spec.classes)
-    for axis in (1, 3):
+    axes = (1, 3) if spec.input.layout == "NCHW" else (3, 1)
+    for axis in axes:
         if shape[axis] == n:
             return axis
-    for axis in (1, 3):
+    for axis in axes:
         if shape[axis] is None:
             return axis
     raise _mismatch(spec, "logits", f"{n} channels for {n} classes", shape)

@@ -8,7 +8,7 @@ import pytest
 
 from streamseg.errors import InputError
 from streamseg.infer.model.palette import default_colours, parse_colours
-from streamseg.infer.model.spec import ModelSpec, spec_beside, spec_classes, spec_inside, spec_text
+from streamseg.infer.model.spec import InputSpec, ModelSpec, spec_beside, spec_classes, spec_inside, spec_text
 
 YAML = """
 classes: [floor, person]
@@ -130,3 +130,13 @@ def test_a_spec_is_frozen() -> None:
     with pytest.raises(AttributeError):
         spec.name = "other"  # type: ignore[misc]
     assert msgspec.structs.replace(spec, name="other").name == "other"
+
+
+def test_numbers_of_an_input_that_can_only_be_a_mistake_are_told() -> None:
+    with pytest.raises(ValueError, match=r"units of 0 to 255: mean \[123.675, 116.28, 103.53\], std \[58.395"):
+        InputSpec(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    with pytest.raises(ValueError, match="must be finite"):
+        InputSpec(mean=(float("nan"),))
+    with pytest.raises(ValueError, match="`pad` must be 0 to 255, not 256"):
+        InputSpec(pad=256)
+    assert InputSpec(std=(1.0,)).mean == (0.0,)

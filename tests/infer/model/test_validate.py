@@ -160,3 +160,9 @@ def test_classes_are_where_there_are_as_many_channels() -> None:
 def test_a_picture_has_its_channels_where_the_layout_says() -> None:
     assert image_shape(InputSpec(height=24, width=32)) == (None, 3, 24, 32)
     assert image_shape(InputSpec(layout="NHWC", colour="grey")) == (None, None, None, 1)
+
+
+def test_where_either_axis_has_as_many_entries_classes_lie_as_the_channels_of_the_input_do() -> None:
+    assert channel_axis(spec(20), (1, 20, 20, 20)) == 1
+    assert channel_axis(spec(20, layout="NHWC"), (1, 20, 20, 20)) == 3
+    assert channel_axis(spec(20, layout="NHWC"), (1, 20, 30, 40)) == 1

@@ -113,7 +113,9 @@ def test_the_engine_is_built_once_and_said_so(machine: Machine, toy: Path, caplo
             open_backend(toy, 1, "tensorrt").close()
     assert machine.world.builds == 1
     (line,) = [record.getMessage() for record in caplog.records if "building" in record.getMessage()]
-    assert line.startswith("toy: building an engine for Test GPU (sm86, 24 multiprocessors) with tensorrt: there is")
+    assert line.startswith(
+        "toy: building an engine for Test GPU (sm86, 24 multiprocessors) with tensorrt: there was none"
+    )
 
 
 def test_a_build_ends_when_the_run_is_to_end(machine: Machine, toy: Path) -> None:

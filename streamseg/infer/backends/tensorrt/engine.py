@@ -16,6 +16,7 @@ from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.prepare import Precision, preparation, prepare
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.onnxfile import inspect_onnx, model_sha256
+from streamseg.infer.model.validate import check_model
 
 _log = logging.getLogger(__name__)
 
@@ -49,14 +50,15 @@ def get_engine(
     A kept plan that is the `refused` one is built again.
 
     Raises:
-        InputError: the model is broken.
+        InputError: the model is broken, or its spec is that of another.
         BackendError: it cannot be built.
         OutputError: the folder cannot be written.
         KeyboardInterrupt: `progress` stopped the build.
     """
     started_s = time.monotonic()
-    inputs = inspect_onnx(file).inputs
-    profiles = make_profiles(load_spec(file), inputs)
+    found, spec = inspect_onnx(file), load_spec(file)
+    check_model(spec, found.inputs, found.outputs)
+    profiles = make_profiles(spec, found.inputs)
     key = make_key(library, file, precision, profiles, target or gpu)
     path = plan_path(folder or needed(engines_folder(), "STREAMSEG_ENGINES"), file.stem, key)
     built: list[tuple[Plan, str]] = []
