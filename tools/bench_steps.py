@@ -40,11 +40,34 @@ from streamseg.infer.preprocess import Preprocessor
 from streamseg.metrics import Meter
 from streamseg.options import RenderOptions
 from streamseg.render import make_renderer
+from streamseg.rules.evaluate import Rules
+from streamseg.rules.grammar import Rule
+from streamseg.rules.shapes import Line, Polygon
+from streamseg.segmentation import Segmentation
 from streamseg.sinks.video import VideoSink
 from streamseg.yuv import to_bgr
 
 FRAMES = 60
 WARM_UP = 20  # frames of a run that do not count: while they pass, each worker loads its network
+ZONES = {
+    "left": Polygon("0,0 0.5,0 0.5,1 0,1"),
+    "middle": Polygon("0.4,0.2 0.9,0.3 0.8,0.9 0.3,0.8"),
+    "floor": Polygon("0.1,0.6 0.9,0.6 0.9,1 0.1,1"),
+    "corner": Polygon("0.6,0 1,0 1,0.5"),
+}
+LINES = {"upright": Line("0.5,0 0.5,1"), "level": Line("0,0.6 1,0.6")}
+TEN_RULES = (
+    "THING.area in left > 1 %",
+    "THING.area in middle > 1 % for 1 s until < 0.5 %",
+    "THING.count in floor >= 1",
+    "THING.count in corner >= 2",
+    "THING.dwell in left > 2 s",
+    "THING.dwell in middle > 2 s",
+    "THING.crosses upright eastwards",
+    "THING.crosses level",
+    "THING.speed in floor > 50 px/s",
+    "THING.area > 5 % and not THING.count in corner >= 1",
+)
 Step = Callable[[], float]
 """CPU milliseconds a frame of one round."""
 
@@ -92,6 +115,7 @@ def all_steps(clip: Path, model: str, folder: Path) -> dict[str, Step]:
         "convert to a picture": timed(lambda i: to_bgr(decoded[i]), len(decoded)),
         "network input, planes": timed(lambda i: prepare([frames[i].pixels], size, 1), len(frames)),
         "network input, picture": timed(lambda i: prepare([pictures[i].pixels], size, 1), len(frames)),
+        "ten rules": ten_rules(frames, found),
         "overlay, planes": timed(lambda i: render(frames[i], found[i], metrics), len(frames)),
         "overlay, picture": timed(lambda i: render(pictures[i], found[i], metrics), len(frames)),
         "encode, planes": lambda: encode(shown[0], folder),
@@ -107,6 +131,19 @@ def timed(step: Callable[[int], object], times: int) -> Step:
         for index in range(times):
             step(index)
         return (time.process_time() - started_s) * 1e3 / max(1, times)
+
+    return run
+
+
+def ten_rules(frames: list[Frame], found: list[Segmentation]) -> Step:
+    """What zones, lines and rules cost on the masks of the network, whatever the size of the frames."""
+    classes = found[0].classes
+    name = next(each for number, each in enumerate(classes.names) if number != classes.background)
+    rules = {f"rule-{number}": Rule(text.replace("THING", name)) for number, text in enumerate(TEN_RULES)}
+
+    def run() -> float:
+        evaluate = Rules(zones=ZONES, lines=LINES, rules=rules)
+        return timed(lambda i: evaluate(frames[i], found[i]), len(frames))()
 
     return run
 

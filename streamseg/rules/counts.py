@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from streamseg.rules.shapes import Ground, Line, Polygon
 from streamseg.rules.zonepixels import ZonePixels
 from streamseg.segmentation import Classes, Segmentation, find_class
 
+_FEW = 8  # classes that are quicker counted one by one
 _KM_H = 3.6  # a metre a second in kilometres an hour
 
 
@@ -57,7 +60,7 @@ class Counts:
         self._crossed: dict[tuple[str, int], Counter[str]] = {
             (each.place, class_id): Counter() for each, class_id in self._subjects.items() if each.quantity == "crosses"
         }
-        self._areas: dict[str, NDArray[np.float64]] = {}
+        self._areas: dict[str, NDArray[np.floating[Any]]] = {}
         self._present: dict[str, Counter[int]] = {}
         self._now: list[Track] = []
         self._news: Counter[tuple[str, int, str]] = Counter()
@@ -73,10 +76,7 @@ class Counts:
         if labels.shape != self._labels:
             self._labels, shape = labels.shape, (labels.shape[0], labels.shape[1])
             self._pixels = {name: ZonePixels(polygon, shape, self._frame) for name, polygon in self._polygons.items()}
-        self._areas = {
-            name: pixels.counts(labels, 256)[: len(self._classes)].astype(np.float64) * (100 / max(1, pixels.pixels))
-            for name, pixels in self._pixels.items()
-        }
+        self._areas = self._measured(labels)
         self._time_s = frame.time_s
         self._news.clear()
         if self._counted:
@@ -110,6 +110,20 @@ class Counts:
         drawn = set(range(len(self._classes))) - {self._classes.background}
         return frozenset(named | (drawn if len(drawn) == 1 and (self._polygons or self._gates) else set()))
 
+    def _measured(self, labels: NDArray[np.uint8]) -> dict[str, NDArray[np.floating[Any]]]:
+        """By zone: percent of it under each class, (C,); of the background where there are many or a rule asks."""
+        there = np.flatnonzero(cv2.calcHist([labels], [0], None, [256], [0, 256])[: len(self._classes)]).tolist()
+        asked = [each for each in there if each != self._classes.background or each in self._subjects.values()]
+        if len(asked) > _FEW:
+            counts = {name: zone.counts(labels, 256)[: len(self._classes)] for name, zone in self._pixels.items()}
+        else:
+            planes = [(each, (labels == each).view(np.uint8)) for each in asked]
+            counts = {name: np.zeros(len(self._classes), np.float32) for name in self._pixels}
+            for name, zone in self._pixels.items():
+                for class_id, plane in planes:
+                    counts[name][class_id] = zone.count(plane)
+        return {name: found * (100.0 / max(1, self._pixels[name].pixels)) for name, found in counts.items()}
+
     def _follow(self, segmentation: Segmentation) -> None:
         objects = find_objects(segmentation, self._counted, self._frame)
         self._now = self._followed.see(objects, self._time_s)
@@ -121,7 +135,7 @@ class Counts:
                 present[track.class_id] += zone in track.since
         for line, gate in self._gates.items():
             for track in self._now:
-                direction = gate.crossed(line, track)
+                direction = gate.crossed(line, track, track.trail[-1].middle)
                 if direction is not None:
                     self._crossed.setdefault((line, track.class_id), Counter())[direction] += 1
                     self._news[line, track.class_id, direction] += 1

@@ -33,9 +33,9 @@ class Track:
     """One object of the stream."""
 
     class_id: int
-    box: NDArray[np.float32]
+    box: list[float]
+    """Left, top, right, bottom in pixels of the frame."""
     seen_s: float
-    began_s: float
     trail: deque[_Step] = field(default_factory=deque)
     since: dict[str, float] = field(default_factory=dict)
     """When it came into each zone in which it is."""
@@ -48,11 +48,16 @@ class Track:
         while time_s - self.trail[0].time_s > _TRAIL_S:
             self.trail.popleft()
 
-    def velocity(self) -> NDArray[np.float64]:
-        """(2,) pixels a second; 0 where that is not known yet."""
+    def expected(self, time_s: float) -> list[float]:
+        """Its box, moved on as it moved lately."""
         first, last = self.trail[0], self.trail[-1]
         past_s = last.time_s - first.time_s
-        return (np.array(last.middle) - first.middle) / past_s if past_s > 0 else np.zeros(2)
+        if past_s <= 0:
+            return self.box
+        ahead = (time_s - last.time_s) / past_s
+        x, y = ((now - then) * ahead for now, then in zip(last.middle, first.middle, strict=True))
+        left, top, right, bottom = self.box
+        return [left + x, top + y, right + x, bottom + y]
 
     def speed(self, homography: NDArray[np.float64] | None) -> float:
         """Pixels a second of its middle or, with a `homography` of the ground, metres a second of its foot."""
@@ -84,25 +89,28 @@ class Followed:
         """The tracks of `objects`, in their order."""
         self.tracks = {number: each for number, each in self.tracks.items() if time_s - each.seen_s <= _LOST_S}
         found = objects.found
-        numbered = self._identities.follow(found, self._expected(time_s)) if len(found) else found
+        if (found.track_ids < 0).any():
+            found = self._identities.follow(found, self._expected(time_s))
+        places = objects.middles.tolist(), objects.feet.tolist(), found.boxes.tolist()
         seen = []
-        for i, number in enumerate(numbered.track_ids.tolist()):
-            class_id, box = int(found.class_ids[i]), found.boxes[i]
+        for number, class_id, (x, y), (foot_x, foot_y), box in zip(
+            found.track_ids.tolist(), found.class_ids.tolist(), *places, strict=True
+        ):
             track = self.tracks.get(number)
             if track is None:
-                track = self.tracks[number] = Track(class_id, box, time_s, time_s)
+                track = self.tracks[number] = Track(class_id, box, time_s)
             track.class_id, track.box, track.seen_s = class_id, box, time_s
-            track.step(time_s, tuple(objects.middles[i].tolist()), tuple(objects.feet[i].tolist()))
+            track.step(time_s, (x, y), (foot_x, foot_y))
             seen.append(track)
         return seen
 
     def _expected(self, time_s: float) -> Instances:
         """Where those that are known should be now."""
         tracks = list(self.tracks.values())
-        moved = [each.box + np.tile(each.velocity() * (time_s - each.seen_s), 2) for each in tracks]
+        boxes = np.array([each.expected(time_s) for each in tracks], np.float32).reshape(-1, 4)
         return Instances(
             np.array([each.class_id for each in tracks], np.int32), np.ones(len(tracks), np.float32),
-            np.array(moved, np.float32).reshape(-1, 4), np.zeros((len(tracks), 0, 0), np.float32),
+            boxes, np.zeros((len(tracks), 0, 0), np.float32),
             np.array(list(self.tracks), np.int32),
         )  # fmt: skip
 
@@ -120,9 +128,8 @@ class Gate:
         self._across = flip * across[0] / length, flip * across[1] / length
         self._margin = _MARGIN * math.hypot(*frame)
 
-    def crossed(self, name: str, track: Track) -> str | None:
-        """The direction in which `track` just crossed it."""
-        here = track.trail[-1].middle
+    def crossed(self, name: str, track: Track, here: Point) -> str | None:
+        """The direction in which `track`, which is `here` now, just crossed the line of that name."""
         off = (here[0] - self._from[0]) * self._across[0] + (here[1] - self._from[1]) * self._across[1]
         if abs(off) < self._margin:
             return None

@@ -40,6 +40,13 @@ class ZonePixels:
         """The part of a plane of that size that its bounding box covers."""
         return plane[self.top : self.bottom, self.left : self.right]
 
+    def count(self, plane: Plane) -> int:
+        """How many pixels inside are 1 in `plane` of 0 and 1."""
+        if not self.pixels:
+            return 0
+        part = self.cut(plane)
+        return cv2.countNonZero(part if self.inside is None else cv2.bitwise_and(part, self.inside))
+
     def counts(self, plane: Plane, values: int) -> NDArray[np.float32]:
         """(values,) f32: how many pixels inside have each value of `plane`."""
         if not self.pixels:
