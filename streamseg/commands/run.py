@@ -37,7 +37,7 @@ _NAMES = """SOURCE  0  /dev/video0  rtsp(s)://…  http(s)://…  FILE …  PICT
 OUTPUT  window  FILE.mp4|mkv  'NAME-%Y%m%d-%H%M%S.mp4?segment=60&keep=7d'  rtsp://…
         'events:FOLDER?class=NAME'  hls:FOLDER  FILE.png|jpg  NAME-%06d.png
         mqtt(s)://HOST/TOPIC  webhook:https://…  kafka://HOST/TOPIC
-        camera:/dev/video10  masks:FOLDER  FILE.jsonl  -  null; {stem} stands for each source's own name"""
+        camera:/dev/video10  masks:FOLDER  FILE.jsonl  -  null; {stem}: each source's own name"""
 _EXIT_CODES = """0 done or stopped, 1 a defect of streamseg, 2 wrong usage, file, model or configuration,
 3 source not reachable, 4 output not writable, 5 model cannot run here, 130 or 143 interrupted"""
 
