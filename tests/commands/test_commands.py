@@ -20,6 +20,7 @@ from streamseg.config import BACKEND_NAMES
 from streamseg.convert.hints import NORMALISATIONS, PRESETS
 from streamseg.convert.importer import Hints
 from streamseg.infer.backends import BACKENDS, ON_REQUEST
+from streamseg.infer.families import FAMILIES
 from streamseg.options import VIEW_NAMES
 from streamseg.render import VIEWS
 
@@ -124,6 +125,7 @@ def test_the_choices_in_help_are_those_that_there_are() -> None:
     shown = {action.dest: tuple(action.choices) for action in flags("import").values() if action.choices}
     assert shown.pop("normalise") == tuple(NORMALISATIONS)
     assert shown.pop("preset") == tuple(PRESETS)
+    assert shown.pop("family") == tuple(FAMILIES)
     assert shown == {
         name: tuple(literals(kind)) for name, kind in typing.get_type_hints(Hints).items() if name in shown
     }
