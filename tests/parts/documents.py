@@ -84,6 +84,12 @@ def workplace(folder: Path) -> Path:
     (folder / "site.yaml").symlink_to(ROOT / "configs" / "site.yaml")
     toy_models.segmenter(folder / "unet.onnx")
     import_model(folder / "unet.onnx", folder / "own.onnx", Hints(normalise="imagenet"))
+    for name, outputs in FAMILIES.items():
+        arrays = {
+            key: np.zeros(shape, np.int64 if key == "labels" and len(shape) == 1 else np.float32)
+            for key, shape in outputs.items()
+        }
+        toy_models.constant(folder / name, arrays, metadata=ULTRALYTICS if name.startswith("yolo") else None)
     shutil.copy(ROOT / RESEARCH / "street.onnx", folder / "street-int8.onnx")
     (folder / "training" / "cracks").mkdir(parents=True)
     shutil.copy(ROOT / RESEARCH / "cracks.onnx", folder / "training" / "cracks" / "cracks.onnx")
@@ -96,6 +102,14 @@ def workplace(folder: Path) -> Path:
     return folder
 
 
+ULTRALYTICS = {"task": "segment", "names": "{0: 'disc', 1: 'square'}", "imgsz": "[64, 64]", "stride": "32"}
+FAMILIES: dict[str, dict[str, tuple[int, ...]]] = {
+    "yolo11n-seg.onnx": {"output0": (1, 38, 84), "output1": (1, 32, 16, 16)},
+    "rf-detr-seg.onnx": {"dets": (1, 9, 4), "labels": (1, 9, 91), "masks": (1, 9, 16, 16)},
+    "maskrcnn.onnx": {"boxes": (2, 4), "labels": (2,), "scores": (2,), "masks": (2, 1, 64, 64)},
+    "sigmoids.onnx": {"scores": (1, 3, 64, 64)},
+}
+"""Outputs of networks in the form of their exporters, in which nothing is found."""
 RESEARCH = "research-models/streamseg_research_models"
 FILMS = (
     "dashcam.mp4", "road.mp4", "drive.mp4", "clip.mp4", "film.mp4", "match.mp4", "a.mp4", "b.mp4", "dash/day.mp4",
