@@ -80,10 +80,11 @@ def assemble(
     outputs = checked_outputs(options, existing, None if source is None else Inputs())
     recipe = load_model(options, controls, load, trust_engine=trust_engine, said=said)
     source = open_source(options.uri, options.capture) if source is None else part_of(source, options.capture)
+    info = replace(source.info, pixel_um=options.capture.pixel_size)
     sinks: list[Sink] = []
     try:
         for output in outputs:
-            sinks.append(open_sink(output, source.info, controls, existing=existing))
+            sinks.append(open_sink(output, info, controls, existing=existing))
     except BaseException:
         source.close()
         for sink in sinks:

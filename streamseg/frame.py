@@ -170,6 +170,8 @@ class StreamInfo:
     """False: pictures that have nothing to do with one another."""
     every: int = 1
     """How much the index grows from one frame that is delivered to the next."""
+    pixel_um: float | None = None
+    """Micrometres that the side of a pixel stands for; None where nobody has said."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", printable(self.name))  # file names may hold anything

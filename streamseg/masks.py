@@ -138,9 +138,10 @@ class Window:
 def box_window(mask: NDArray[np.float32], box: NDArray[np.float32], frame: Size, size: Size) -> Window:
     """A `mask` (m, m) of 0..1 over the inside of its `box`, cut at one half, in a plane of `size` over a `frame`."""
     rows, columns = size[0] / frame[0], size[1] / frame[1]
-    left, top, right, bottom = box * (columns, rows, columns, rows)
+    left, top, right, bottom = box.tolist()  # plain numbers: many small objects a frame are quicker so
+    left, top, right, bottom = left * columns, top * rows, right * columns, bottom * rows
     x0, y0 = max(0, int(left)), max(0, int(top))
-    x1, y1 = min(size[1], int(np.ceil(right))), min(size[0], int(np.ceil(bottom)))
+    x1, y1 = min(size[1], math.ceil(right)), min(size[0], math.ceil(bottom))
     if x1 <= x0 or y1 <= y0:
         return Window(0, 0, np.zeros((0, 0), bool))
     side_y, side_x = mask.shape

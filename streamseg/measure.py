@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.masks import Size
+from streamseg.frame import Image
+from streamseg.masks import Size, Window
 from streamseg.regions import Region
 from streamseg.segmentation import Segmentation
 
@@ -26,6 +29,44 @@ class ClassMeasure:
     """0..1: mean score of the objects, or mean over the pixels; None where the method cannot tell."""
     objects: int | None
     """How many there are; None where the model finds no objects."""
+
+
+class Shape(NamedTuple):
+    """Where a region is and how long and wide, in pixels; None of one that is empty."""
+
+    x: float
+    """Of its centre of mass: the centre of the first pixel is 0.5."""
+    y: float
+    major: float
+    """Full axes of the ellipse with the same second moments, as scikit-image has it."""
+    minor: float
+    degrees: float
+    """Of the major axis, from -90 to 90, above 0 where it rises to the right."""
+
+
+def measure_shape(window: Window) -> Shape | None:
+    """Of a mask in a frame."""
+    found = cv2.moments(window.mask.view(np.uint8), binaryImage=True)
+    area = found["m00"]
+    if not area:
+        return None
+    xx, yy, xy = found["mu20"] / area, found["mu02"] / area, found["mu11"] / area
+    spread, mean = math.hypot((xx - yy) / 2, xy), (xx + yy) / 2
+    return Shape(
+        window.left + found["m10"] / area + 0.5,
+        window.top + found["m01"] / area + 0.5,
+        4 * math.sqrt(mean + spread),
+        4 * math.sqrt(max(0.0, mean - spread)),
+        math.degrees(math.atan2(-2 * xy, xx - yy)) / 2,
+    )
+
+
+def mean_intensity(window: Window, image: Image) -> float | None:
+    """Grey of `image`, (H, W, 3) u8 BGR, under a mask, 0..255; None where that is empty."""
+    if not window.mask.any():
+        return None
+    grey = cv2.cvtColor(np.ascontiguousarray(window.of(image)), cv2.COLOR_BGR2GRAY)
+    return float(cv2.mean(grey, window.mask.view(np.uint8))[0])
 
 
 def measure_classes(

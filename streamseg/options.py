@@ -41,6 +41,28 @@ class Size(tuple[int, int]):
         return super().__new__(cls, map(int, found.groups()))
 
 
+_LENGTHS_UM = {"nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "mm": 1e3}
+_LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(nm|um|µm|μm|mm)", re.ASCII)
+
+
+class PixelSize(float):
+    """Micrometres that a pixel's side stands for, out of text such as `0.325um`, `80nm`, `1.2mm`.
+
+    Raises:
+        ValueError: it is no length above 0 with its unit.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, asked: str | float) -> PixelSize:
+        """`asked`: a text with a unit, or micrometres."""
+        found = _LENGTH.fullmatch(f"{asked}um" if isinstance(asked, int | float) else str(asked).strip())
+        length_um = float(found[1]) * _LENGTHS_UM[found[2]] if found else 0.0
+        if not length_um:
+            raise ValueError("expected a length such as 0.325um")
+        return super().__new__(cls, length_um)
+
+
 _Rate = Annotated[float, Meta(gt=0, le=1000)]
 _FourLetters = Annotated[str, Meta(pattern=r"^\w{4}$", title="four letters, such as MJPG")]
 _Moment = Annotated[Moment, Meta(title="seconds, 1:30, 1:02:03.5 or 250f")]
@@ -65,6 +87,14 @@ class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         Meta(
             description="where to stop, in the same words; a camera stops after so much",
             extra={"group": "source", "value": "TIME"},
+        ),
+    ] = None
+
+    pixel_size: Annotated[
+        Annotated[PixelSize, Meta(title="a length such as 0.325um")] | None,
+        Meta(
+            description="what the side of a pixel stands for, for tables in micrometres: 0.325um, 80nm, 1.2mm",
+            extra={"group": "source", "value": "LENGTH", "rare": True},
         ),
     ] = None
 

@@ -69,6 +69,7 @@ def open(
     every: int = 1,
     start: float | str | None = None,
     end: float | str | None = None,
+    pixel_size: str | float | None = None,
     size: str | tuple[int, int] | None = None,
     fps: float | None = None,
     pixel_format: str | None = None,
@@ -83,7 +84,7 @@ def open(
         source: a camera's number or device, a URL, a file, a folder or pattern of pictures, several pictures,
             `test://`, or an object: `streamseg.frames(…)`, `streamseg.PushSource()`, your own. Closed at the end.
         outputs: `window`, video or segments, `events:FOLDER`, `rtsp://…`, `hls:FOLDER`, `mqtt://…`, `kafka://…`,
-            `webhook:…`, pictures, `masks:…`, `NAME.jsonl`, `null`; functions of `Shown`; objects, closed at the end.
+            `webhook:…`, pictures, `masks:…`, `.jsonl`, `.csv`, `coco:…`, `null`; functions of `Shown`; objects.
         model: a name, an .onnx file, what `streamseg.load` gave, or your own object; the last two stay open.
         settings: of a classical method, such as `{"value": 128}`.
         backend: this one instead of the best that is here.
@@ -92,8 +93,7 @@ def open(
         steady: takes the flicker out of masks, along the motion of the picture.
         workers: networks side by side, for a file; as many as there are cores.
         threads: of each network.
-        view: `overlay`, `mask`, `side-by-side`, `blur`, `replace`, `objects`, `boxes`, `source`, or your own function
-            that fills a picture.
+        view: `overlay`, `mask`, `side-by-side`, `blur`, `replace`, `objects`, `boxes`, `source`, or your own function.
         opacity: of the colours over the picture, 0..1.
         background: for the view `replace`: a picture's path, or a colour as `#rrggbb`.
         outline: draws the borders of the masks.
@@ -110,7 +110,8 @@ def open(
         overwrite: replaces outputs that exist.
         every: takes only every n-th frame.
         start: where to begin: seconds, `1:30`, or a frame as `250f`.
-        end: where to stop, in the same way.
+        end: where to stop, likewise.
+        pixel_size: what the side of a pixel stands for, as `0.325um`, or in micrometres; for tables.
         size: width and height to ask of a camera, as (1280, 720) or `1280x720`.
         fps: frames a second to ask of a camera.
         pixel_format: four letters to ask of a camera, such as MJPG.
@@ -130,9 +131,8 @@ def open(
     options = make_options(
         {
             "source": getattr(getattr(own, "info", None), "name", "") if own is not None else _names(source),
-            "outputs": names,
-            "model": name_of(model), "settings": dict(settings or {}),
-            "backend": backend, "tiles": tiles, "target": target, "steady": steady,
+            "outputs": names, "model": name_of(model), "settings": dict(settings or {}),
+            "backend": backend, "tiles": tiles, "target": target, "steady": steady, "pixel_size": pixel_size,
             "view": view if isinstance(view, str) else "overlay", "opacity": opacity,
             "background": None if background is None else os.fspath(background),
             "outline": outline, "boxes": boxes, "legend": legend, "hud": hud, "overwrite": overwrite,

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "entrypoints": {"errors"},
     "coco": {"masks"},
     "regions": {"coco", "masks", "segmentation"},
-    "measure": {"masks", "regions", "segmentation"},
+    "measure": {"frame", "masks", "regions", "segmentation"},
     "hostsettings": set(),
     "said": set(),
     "moment": set(),

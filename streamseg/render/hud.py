@@ -59,9 +59,19 @@ class Legend:
     def _drawn(image: Image, segmentation: Segmentation) -> Image:
         classes, areas = segmentation.classes, segmentation.areas()
         order = [i for i in np.argsort(-areas, kind="stable") if i != classes.background and areas[i] > 0]
+        found = segmentation.instances
+        counts = None if found is None else np.bincount(found.class_ids, minlength=len(classes))
         lines = [
-            (f"{classes.names[i]} {areas[i]:.0%}", (int(b), int(g), int(r)))
+            (_told(classes.names[i], areas[i], None if counts is None else counts[i]), (int(b), int(g), int(r)))
             for i in order[:_MAX_LEGEND]
             for b, g, r in [classes.colours[i]]
         ]
         return make_panel(lines, text_scale(image) * 0.9) if lines else np.zeros((1, 1, 3), np.uint8)
+
+
+def _told(name: str, share: float, count: int | None) -> str:
+    """A class with its share of the picture, in more decimals the smaller that is, and how many objects there are."""
+    percent = share * 100
+    decimals = next((places for places, least in enumerate((9.95, 0.995, 0.0995)) if percent >= least), 3)
+    share_text = f"{percent:.{decimals}f} %" if percent >= 0.0005 else "< 0.001 %"
+    return f"{name} {share_text}" if count is None else f"{count} {name} {share_text}"

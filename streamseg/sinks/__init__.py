@@ -12,6 +12,9 @@ from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.segmentation import Classes, find_class
 from streamseg.sinks.camera import CAMERA
+from streamseg.sinks.cocofile import COCO
+from streamseg.sinks.csvfile import FRAMES, OBJECTS
+from streamseg.sinks.cvat import CVAT
 from streamseg.sinks.events import EVENTS
 from streamseg.sinks.function import own_sink
 from streamseg.sinks.hls import HLS
@@ -19,18 +22,22 @@ from streamseg.sinks.images import IMAGES, MASKS
 from streamseg.sinks.jsonl import JSONL
 from streamseg.sinks.kafka import KAFKA
 from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.labels import LABELS
+from streamseg.sinks.labelstudio import LABELSTUDIO
 from streamseg.sinks.mqtt import MQTT
 from streamseg.sinks.null import NULL
 from streamseg.sinks.publish import PUBLISH
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.segments import SEGMENTS
+from streamseg.sinks.sheet import SHEET
 from streamseg.sinks.video import VIDEO
 from streamseg.sinks.webhook import WEBHOOK
 from streamseg.sinks.window import WINDOW
+from streamseg.sinks.yolo import YOLO
 
 _log = logging.getLogger(__name__)
 _OTHER_VIDEOS = (".avi", ".webm", ".gif", ".wmv", ".m4v", ".mpg", ".mpeg", ".flv")
-_TABLES = (".csv", ".json", ".xlsx", ".tsv")
+_SHEETS = (".xlsx", ".xls", ".ods", ".tsv")
 
 SINKS: dict[str, OutputKind] = {
     "window": WINDOW,
@@ -43,9 +50,17 @@ SINKS: dict[str, OutputKind] = {
     "webhook": WEBHOOK,
     "kafka": KAFKA,
     "hls": HLS,
+    "sheet": SHEET,
     "pictures": IMAGES,
     "masks": MASKS,
+    "labels": LABELS,
     "jsonl": JSONL,
+    "objects": OBJECTS,
+    "csv": FRAMES,
+    "coco": COCO,
+    "yolo": YOLO,
+    "cvat": CVAT,
+    "labelstudio": LABELSTUDIO,
     "null": NULL,
 }
 """Every kind of output; the first that a name asks for is taken."""
@@ -69,12 +84,16 @@ def sink_kind(uri: str) -> OutputKind:
 def _meant(uri: str) -> str:
     """What to write instead, where that can be told."""
     path = Path(uri)
-    if uri in ("masks", "hls"):
+    if uri in ("masks", "hls", "yolo"):
         return f"{uri}:FOLDER"
+    if uri in ("coco", "labelstudio", "cvat"):
+        return f"{uri}:FILE{'.xml' if uri == 'cvat' else '.json'}"
     if path.suffix.lower() in _OTHER_VIDEOS:
         return f"{path.with_suffix('.mp4')}"
-    if path.suffix.lower() in _TABLES:
-        return f"{path.with_suffix('.jsonl')} has the numbers; docs/howto/tables.md makes such a file of it"
+    if path.suffix.lower() == ".json":
+        return f"{path.with_suffix('.jsonl')} for a line a frame, coco:{path} for a data set"
+    if path.suffix.lower() in _SHEETS:
+        return f"{path.with_suffix('.csv')}"
     return ""
 
 

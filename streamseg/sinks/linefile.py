@@ -37,6 +37,7 @@ class LineFile:
         self._failed = True
         if self._file is None:
             self._folder.make()
+            self._recover()
             self._file = _begin(self._part)
         if os.fstat(self._file.fileno()).st_nlink == 0:
             self._file.close()
@@ -65,10 +66,18 @@ class LineFile:
                 _log.info("%s holds what was written until now", self._part)
                 return
             os.fsync(file.fileno())
-            if self._replace:
-                self._part.replace(self._path)
-            elif (name := name_new(self._part, self._path)) != self._path:
-                _log.info("%s exists: written as %s", self._path, name)
+            self._finish(self._part)
+
+    def _finish(self, whole: Path) -> None:
+        """Gives the file `whole` its name."""
+        if self._replace:
+            whole.replace(self._path)
+        elif (name := name_new(whole, self._path)) != self._path:
+            _log.info("%s exists: written as %s", self._path, name)
+
+    def _recover(self) -> None:
+        """Looks after what a killed run left."""
+        keep(self._part)
 
 
 class Device:
@@ -105,30 +114,46 @@ def _write_all(file: FileIO, line: bytes) -> None:
 
 
 def _begin(part: Path) -> FileIO:
-    _keep(part)
     file = part.open("xb", buffering=0)
     with contextlib.suppress(OSError):  # some network disks have no locks
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return file
 
 
-def _keep(part: Path) -> None:
-    """What a killed run left gets a name of its own, without the line that it was writing; nothing is left of none."""
+def keep(part: Path) -> None:
+    """What a killed run left gets a name of its own, without the line that it was writing; nothing is left of none.
+
+    OSError where it cannot have one, or a run that is alive writes it.
+    """
+    if trimmed(part):
+        kept = recovered_name(part)
+        part.rename(kept)
+        _log.warning("%s was cut short: kept as %s", part.name, kept.name)
+
+
+def trimmed(part: Path) -> bool:
+    """Takes the line that was being written out of what a killed run left; whether there is anything left.
+
+    OSError where that cannot be done, or a run that is alive writes it.
+    """
     if in_use(part):
         raise OSError(errno.EBUSY, "another run is writing it")
     if not part.exists():
-        return
+        return False
     with part.open("rb+") as file:
         file.truncate(_end_of_lines(file))
     if not part.stat().st_size:
         part.unlink()
-        return
-    path = part.with_suffix("")
-    number = 1
+        return False
+    return True
+
+
+def recovered_name(part: Path) -> Path:
+    """The first free of `NAME-recovered-1`, `NAME-recovered-2` and so on for what is in `part`."""
+    path, number = part.with_suffix(""), 1
     while os.path.lexists(kept := path.with_name(f"{path.stem}-recovered-{number}{path.suffix}")):
         number += 1
-    part.rename(kept)
-    _log.warning("%s was cut short: kept as %s", part.name, kept.name)
+    return kept
 
 
 def _end_of_lines(file: BinaryIO) -> int:

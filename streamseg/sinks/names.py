@@ -13,7 +13,7 @@ from streamseg.sinks.query import without_query
 STEM = "{stem}"
 _DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
 _FIELD = re.compile(r"(\{stem\}|%\d*.?)")
-_FOLDERS = ("masks:", "hls:", "events:")  # whose last part is a folder as well
+_FOLDERS = ("masks:", "hls:", "events:", "yolo:")  # whose last part is a folder as well
 _TIME_OR_NUMBER = re.compile(r"%(?=\d*[YmdHMSyj])")
 _OPTION = re.compile(r"\?(?=\w+=)")  # a question mark that would be taken for the beginning of options
 _MOST_DIGITS = 18  # a name may have 255 signs, and nobody counts further
@@ -148,3 +148,18 @@ def _parts(output: str) -> tuple[str, str, str, str]:
     scheme = body[: body.find(":") + 1] if "/" not in body.partition(":")[0] else ""
     folder, slash, name = body[len(scheme) :].rpartition("/")
     return scheme, folder + slash, name, output[len(body) :]
+
+
+def image_name(frame: Frame) -> str:
+    """What a frame is called as a picture: its own file, with the number of the page; of a film NAME-000012.jpg."""
+    path = PurePosixPath(frame.file)
+    if frame.file and frame.page is None:
+        return frame.file
+    if frame.file:
+        return str(path.with_name(f"{path.stem}-{frame.page:03d}.png"))
+    return f"{safe(PurePosixPath(frame.stream).stem) or 'frame'}-{frame.index:06d}.jpg"
+
+
+def safe(name: str) -> str:
+    """`name` with a `_` for each sign that has a meaning to shells, addresses or file systems."""
+    return re.sub(r"[^\w.-]", "_", name)

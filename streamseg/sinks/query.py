@@ -1,4 +1,7 @@
-"""What stands behind the question mark of an output: its own options, as in `cam-%H%M%S.mp4?segment=60&keep=7d`."""
+"""What stands behind the question mark of an output: its own options, as in `cam-%H%M%S.mp4?segment=60&keep=7d`.
+
+An option is `name=value`, or behind the name of a table a word alone, as in `all.csv?summary`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from streamseg.errors import InputError
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_BEGINNING = re.compile(r"\?(?=\w+=)|(?<=\.csv)\?(?=\w+$)")
 _AMOUNT = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(?P<unit>[A-Za-z]*)")
 
 
@@ -69,7 +73,7 @@ def percent(asked: dict[str, str], key: str, default: float) -> float:
 
 def _halves(uri: str) -> tuple[str, str]:
     """A question mark that no option follows belongs to the name."""
-    name, *query = re.split(r"\?(?=\w+=)", uri, maxsplit=1)
+    name, *query = _BEGINNING.split(uri, maxsplit=1)
     return name, "".join(query)
 
 

@@ -32,8 +32,8 @@ HEAVY = ("numpy", "cv2", "av", "onnx", "onnxruntime", "rich", "tensorrt", "pycud
 IN_USE = {
     "run": "--config --trust-engine --explain --quiet --overwrite --no-overwrite --model --set --backend --tiles "
     "--target --steady --no-steady --workers --threads --view --show --opacity --background --outline --no-outline "
-    "--boxes --no-boxes --legend --no-legend --hud --no-hud --every --start --end --size --fps --pixel-format "
-    "--transport --wait --no-wait --stall-timeout",
+    "--boxes --no-boxes --legend --no-legend --hud --no-hud --every --start --end --pixel-size --size --fps "
+    "--pixel-format --transport --wait --no-wait --stall-timeout",
     "serve": "--config --listen --token-file --no-auth --allow-host --log",
     "models": "--json",
     "doctor": "--json",
