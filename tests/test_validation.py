@@ -80,7 +80,7 @@ MISFITS = [
     ({"pair": [1, 2]}, "pair[1]: expected text, not 2"),
     ({"renamed": "x"}, "renamed: expected a number, not 'x'"),
     ({"renamed_s": 1}, "unknown key 'renamed_s' (did you mean renamed?)"),
-    ({"wrod": "tcp"}, "unknown key 'wrod' (did you mean word?)"),
+    ({"wordd": "tcp"}, "unknown key 'wordd' (did you mean word?)"),
     ({"zzz": 1}, "unknown key 'zzz'"),
     ({"part": {"even": 1}}, "part: only even numbers will do"),
     ({"part": 3}, "part: expected keys with values, not 3"),
