@@ -59,7 +59,6 @@ CANNOT = {
     r"streamseg train configs/.*": HOURS,
     r"streamseg tune (street --|training/).*": ALIKE,
     r"streamseg quantise (street|NAME|training/street-unet/\S+) .*": ALIKE,
-    r"streamseg run .* camera:\S+.*": "needs a virtual camera; tests/sinks/test_camera_vm.py films one",
     r"streamseg run --config configs/webcam.yaml": "needs a camera; tests/test_config.py reads every file in configs",
     r"streamseg compare street --backends ort-cpu,tensorrt .*": "needs an NVIDIA GPU",
     r"streamseg bench street --inference .*": "needs what `make peers` installs; tests/bench/test_subprocess_loop.py",
