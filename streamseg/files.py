@@ -65,11 +65,20 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"{path}: the folder cannot be made: {error.strerror}") from None
 
 
+def same_file(path: Path, other: Path) -> bool:
+    """Whether both are there and one; False where that cannot be seen."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raises OutputError where something has the name `path`, a folder even where it may be overwritten."""
-    if path.is_dir():
+    there = os.path.lexists(path)  # False, and no error, in a folder of another user: writing there tells
+    if there and path.is_dir():
         raise OutputError(f"{path}: is a folder")
-    if not overwrite and os.path.lexists(path):
+    if there and not overwrite:
         raise OutputError(f"{path}: exists", _HINT)
 
 

@@ -23,7 +23,7 @@ from streamseg.convert.surgery import CONFIDENCE, LABELS, graft, own_names
 from streamseg.convert.verify import Agreement, agreement
 from streamseg.convert.words import assumed
 from streamseg.errors import InputError
-from streamseg.files import refuse_existing, whole
+from streamseg.files import refuse_existing, same_file, whole
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.model.catalogue import new_model
@@ -69,7 +69,7 @@ def import_model(
     found = inspect_onnx(source)
     if METADATA_KEY in found.metadata:
         raise InputError(f"{source}: was imported already", f"streamseg run SOURCE --model {shlex.quote(str(source))}")
-    if target.exists() and target.samefile(source):
+    if same_file(target, source):
         raise InputError(f"{target}: would overwrite the model itself", "name another file")
     refuse_existing(target, overwrite=overwrite)
     told = read_neighbours(source, found.metadata)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import BackendError, InputError
-from streamseg.files import refuse_existing, whole
+from streamseg.files import refuse_existing, same_file, whole
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import open_backend
 from streamseg.infer.memory import refuse_states
@@ -70,7 +70,7 @@ def quantise(
     """
     spec = load_spec(file)
     refuse_states(spec, file, "`quantise`")
-    if target.exists() and target.samefile(file):
+    if same_file(target, file):
         raise InputError(f"{target}: would overwrite the model itself", "name another file")
     refuse_existing(target, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as folder:

@@ -72,11 +72,12 @@ def sink_kind(uri: str) -> OutputKind:
     Raises:
         InputError: none of them.
     """
+    word, colon, _ = uri.partition(":")
+    part = entrypoints.parts("outputs").get(word) if colon and word not in SINKS else None
     for kind in SINKS.values():
-        if kind.means(uri):
+        if part is None and kind.means(uri):
             return kind
-    word = uri.partition(":")[0]
-    if part := entrypoints.parts("outputs").get(word):
+    if part is not None:
         return OutputKind(forms=f"{word}:…", means=lambda _: True, open=lambda uri, *_: own_sink(part.load()(uri)))
     raise InputError(f"output '{uri}': not known", _meant(uri) or ", ".join(kind.forms for kind in SINKS.values()))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +87,14 @@ def compose(names: list[str], records: Callable[[], Iterator[Record]], write: Wr
 
 
 def _attributes(values: Record) -> str:
+    from xml.sax.saxutils import quoteattr  # brings Python's whole TLS
+
     return "".join(f" {key}={quoteattr(printable(str(value)))}" for key, value in values.items())
 
 
 def _text(name: str) -> str:
+    from xml.sax.saxutils import escape
+
     return escape(printable(name))
 
 

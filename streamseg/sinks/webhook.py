@@ -6,7 +6,6 @@ import base64
 import contextlib
 import hashlib
 import hmac
-import http.client
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -146,6 +145,8 @@ class Webhook:
         return None if wait_s is None else min(max(0.0, wait_s), _LONGEST_RETRY_AFTER_S)
 
     def _post(self, address: Address, headers: dict[str, str], body: bytes) -> _Answer:
+        import http.client
+
         host, port = address.place
         connection = (
             http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=self._context)

@@ -18,7 +18,7 @@ from streamseg.files import refuse_existing, whole
 from streamseg.frame import Image
 from streamseg.infer.instances import paint, read_instances
 from streamseg.infer.model.geometry import make_fit
-from streamseg.infer.model.spec import ROLES, ModelSpec
+from streamseg.infer.model.spec import OBJECT_ROLES, ModelSpec
 from streamseg.training.checkpoint import checkpoint_plan, load_checkpoint
 from streamseg.training.export_wrapper import PICTURE, Deployed, model_spec, trace, trial_size
 from streamseg.training.network import as_run, build, without_pretraining
@@ -93,7 +93,7 @@ def compare(deployed: Deployed, raw: bytes, images: Sequence[NDArray[np.uint8]])
 
 
 def _labels(outputs: Sequence[NDArray[Any]], size: tuple[int, ...]) -> NDArray[Any]:
-    if len(outputs) < len(ROLES["instance"]):
+    if len(outputs) < len(OBJECT_ROLES):
         return outputs[0]
     height, width = size
     fit = make_fit("stretch", (height, width), (height, width))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streamseg.errors import InputError
-from streamseg.infer.model.spec import ROLES, InputSpec, ModelSpec
+from streamseg.infer.model.spec import OBJECT_ROLES, InputSpec, ModelSpec
 from streamseg.training.network import architecture, normalisation, stride
 from streamseg.training.plan import Plan
 
@@ -67,7 +67,7 @@ def _taking_bgr(network: nn.Module) -> nn.Module:
 def output_names(plan: Plan) -> list[str]:
     """Objects: boxes, scores, class ids and masks. Else labels u8, and for two classes the confidence beside them."""
     if architecture(plan).instances:
-        return list(ROLES["instance"])
+        return list(OBJECT_ROLES)
     return [LABELS, CONFIDENCE][: 2 if len(plan.classes) == 2 else 1]
 
 

@@ -106,7 +106,7 @@ def test_networks_of_every_shape_take_bytes_and_give_bytes(tmp_path: Path, shape
     assert all(s.labels.max() < len(made.spec.classes) for s in segmentations)
 
 
-@pytest.mark.parametrize(("classes", "side", "stride"), [(150, 512, 4), (171, 512, 8), (19, 19, 1)])
+@pytest.mark.parametrize(("classes", "side", "stride"), [(150, 256, 4), (171, 256, 8), (19, 19, 1)])
 def test_classes_are_found_where_there_are_more_of_them_than_columns(
     tmp_path: Path, classes: int, side: int, stride: int
 ) -> None:

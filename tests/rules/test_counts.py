@@ -33,7 +33,9 @@ def found(every: int, live: bool, lanes: int = 3, seed: int = 0) -> list[Finding
     return [Findings(one.events, one.readings) for one in as_file(source, rules, every)]
 
 
-@pytest.mark.parametrize("every", [1, 5, 10])
+@pytest.mark.parametrize(
+    "every", [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(10, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("live", [False, True])
 def test_crossings_are_exact_in_each_direction(every: int, live: bool) -> None:
     check_crossings(found(every, live), crossings(scene(3, FRAMES), 0.45))
@@ -55,7 +57,9 @@ def check_crossings(frames: list[Findings], true: dict[str, dict[str, int]]) -> 
     assert crossed == {f"{kind}-{way}": true[kind][way] for kind in KINDS for way in DIRECTIONS}
 
 
-@pytest.mark.parametrize("every", [1, 5, 10])
+@pytest.mark.parametrize(
+    "every", [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(10, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("live", [False, True])
 def test_stays_in_a_zone_are_exact_in_number_and_right_by_three_frames_in_length(every: int, live: bool) -> None:
     events = [event for one in found(every, live) for event in one.events if event.rule in KINDS]

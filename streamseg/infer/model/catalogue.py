@@ -153,9 +153,14 @@ def _alone() -> list[entrypoints.Part]:
 
 
 def _names(folders: list[Path]) -> list[str]:
-    return list(
-        dict.fromkeys(name for folder in folders for name in sorted(file.stem for file in folder.glob("*.onnx")))
-    )
+    return list(dict.fromkeys(name for folder in folders for name in _names_in(folder)))
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(file.stem for file in folder.glob("*.onnx"))
+    except OSError:  # not this user's to look into
+        return []
 
 
 def _is_file(path: Path) -> bool:
