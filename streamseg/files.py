@@ -75,10 +75,10 @@ def same_file(path: Path, other: Path) -> bool:
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raises OutputError where something has the name `path`, a folder even where it may be overwritten."""
-    there = os.path.lexists(path)  # False, and no error, in a folder of another user: writing there tells
-    if there and path.is_dir():
-        raise OutputError(f"{path}: is a folder")
-    if there and not overwrite:
+    with contextlib.suppress(PermissionError):  # in a folder of another user: writing there tells
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder")
+    if not overwrite and os.path.lexists(path):
         raise OutputError(f"{path}: exists", _HINT)
 
 

@@ -243,11 +243,14 @@ def tried(seed: int, folder: Path) -> bool:
     folder.mkdir()
     made = build(folder / "a.onnx", random.Random(seed))
     try:
-        import_model(folder / "a.onnx", folder / "b.onnx", made.hints)
+        spec = import_model(folder / "a.onnx", folder / "b.onnx", made.hints).spec
     except StreamsegError as error:
         assert "\n" not in str(error) and "Traceback" not in str(error), (seed, str(error))
         assert not (folder / "b.onnx").exists()
         assert not made.plain, (seed, str(error), made)
+        return False
+    if spec.task == "instance":  # its outputs stay as they are; test_families.py compares what is read from them
+        assert not made.plain, (seed, made)
         return False
     assert wrong(made, folder / "b.onnx", folder / "truth.onnx") == 0, (seed, made)
     return True
@@ -260,6 +263,6 @@ def test_sixty_graphs_at_random_are_imported_rightly_or_refused(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_two_thousand_graphs_at_random_are_imported_rightly_or_refused(tmp_path: Path) -> None:
-    imported = [tried(seed, tmp_path / str(seed)) for seed in range(1000, 3000)]
-    assert 500 < sum(imported) < 1800
+def test_five_hundred_graphs_at_random_are_imported_rightly_or_refused(tmp_path: Path) -> None:
+    imported = [tried(seed, tmp_path / str(seed)) for seed in range(1000, 1500)]
+    assert 120 < sum(imported) < 1800

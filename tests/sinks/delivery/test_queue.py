@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_a_message_that_is_refused_is_kept_aside(tmp_path: Path) -> None:
     queue.set_aside(waits[0], "answers 400")
     assert (queue.waiting, queue.lost) == (0, 1)
     queue.close()
-    with sqlite3.connect(tmp_path / "q") as database:
+    with closing(sqlite3.connect(tmp_path / "q")) as database, database:
         ((text, why),) = database.execute("SELECT message, why FROM set_aside").fetchall()
     database.close()
     assert "strange" in text and why == "answers 400"
@@ -185,7 +186,7 @@ def test_a_file_that_is_something_else_is_left_as_it_is(content: bytes, tmp_path
 
 
 def test_a_database_of_others_is_left_as_it_is(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "q") as database:
+    with closing(sqlite3.connect(tmp_path / "q")) as database, database:
         database.execute("CREATE TABLE mine (x)")
     database.close()
     before = (tmp_path / "q").read_bytes()
@@ -199,7 +200,7 @@ def test_a_message_of_another_version_is_set_aside_and_holds_up_nothing(tmp_path
     queue = Queue("q", Journal(tmp_path / "q"))
     queue.put(event())
     queue.close()
-    with sqlite3.connect(tmp_path / "q") as database:
+    with closing(sqlite3.connect(tmp_path / "q")) as database, database:
         database.execute("UPDATE messages SET message='{}'")
         database.execute("UPDATE open_events SET event='[]'")
     database.close()
