@@ -99,6 +99,7 @@ def test_a_receiver_that_hangs_holds_up_neither_frames_nor_the_end(tmp_path: Pat
     released.set()
     until(lambda: receiver.closed)
     assert again.waiting == 2, "what comes of the old run's thread afterwards changes nothing"
+    again.close()
 
 
 def test_what_waits_at_the_end_is_said_and_sent_by_the_next_run(
