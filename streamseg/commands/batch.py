@@ -16,6 +16,7 @@ from streamseg.capture.media import FILMS, IMAGES, ending_in, files_of, folder_o
 from streamseg.config import RunOptions
 from streamseg.contracts import Controls, Inputs, SegmenterFactory
 from streamseg.errors import BackendError, InputError, OutputError, StreamsegError
+from streamseg.files import same_file
 from streamseg.infer import load_segmenter
 from streamseg.provenance import is_signed
 from streamseg.render import make_renderer
@@ -70,7 +71,7 @@ def _is_media(word: str) -> bool:
 def _is_output(word: str, source: str, overwrite: bool) -> bool:
     """Whether `word` was meant as the output of `source`, although it exists."""
     path = Path(word)
-    if overwrite or not path.is_file() or (Path(source).exists() and path.samefile(source)):
+    if overwrite or not path.is_file() or same_file(path, Path(source)):
         return path.is_file()
     image = path.suffix.lower() in IMAGES
     if image != (Path(source).suffix.lower() in IMAGES):

@@ -265,4 +265,4 @@ def test_sixty_graphs_at_random_are_imported_rightly_or_refused(tmp_path: Path) 
 @pytest.mark.timeout(3600)
 def test_five_hundred_graphs_at_random_are_imported_rightly_or_refused(tmp_path: Path) -> None:
     imported = [tried(seed, tmp_path / str(seed)) for seed in range(1000, 1500)]
-    assert 120 < sum(imported) < 1800
+    assert 125 < sum(imported) < 450

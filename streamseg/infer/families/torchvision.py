@@ -28,7 +28,7 @@ class Torchvision:
         planes = [name for name, shape in seen.outputs.items() if len(shape) == 4 and shape[1] == 1]
         if (len(boxes), len(flat)) != (1, 2) or len(planes) > 1 or 3 + len(planes) != len(seen.outputs):
             return None
-        # torchvision's order is boxes, labels, scores; whoever swapped them called them so.
+        # torchvision's order is boxes, labels, scores; an exporter that swapped them named them so.
         ids = next((name for name in flat if "label" in name or "class" in name), flat[0])
         (scores,) = (name for name in flat if name != ids)
         roles = given_roles(boxes=boxes[0], class_ids=ids, scores=scores, planes=planes[0] if planes else None)
