@@ -194,7 +194,8 @@ def opened_apart(open_source: Callable[[], _Opened]) -> _Opened:
             done.set()
 
     threading.Thread(target=work, name="streamseg-open", daemon=True).start()
-    done.wait()
+    while not done.wait(0.5):  # a signal that comes just before a wait begins does not end it
+        pass
     if failed:
         raise failed[0]
     return opened[0]
