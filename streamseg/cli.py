@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from streamseg.commands import COMMANDS
 from streamseg.commands.failure import say, told
-from streamseg.signals import SIGNALS
+from streamseg.signals import SIGNALS, interrupted
 
 # What takes time to import is imported where it is used: from its first moment on a request to end must be heard.
 
@@ -24,6 +24,7 @@ def program() -> None:
             code = main()
             stdio.finish()
         except KeyboardInterrupt:  # before the words were read, or when all was said
+            SIGNALS.heard()
             code = _asked_to_end(sys.argv[1:])
         os._exit(code)
 
@@ -38,11 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = COMMANDS[arguments.command].load().run(arguments)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt as error:
-        if code := _asked_to_end(words):
-            say(f"interrupted ({error})" if str(error) else "interrupted")
-        return code
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | RuntimeError) and interrupted(error):
+            SIGNALS.heard()  # a RuntimeError is that of a lock in whose hands the interruption fell
+            why = str(error) if isinstance(error, KeyboardInterrupt) else ""
+            if code := _asked_to_end(words):
+                say(f"interrupted ({why})" if why else "interrupted")
+            return code
         return told(error, debug="--debug" in words)
 
 

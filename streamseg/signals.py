@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 _ONE_REQUEST_S = 2.0  # `timeout`, shells and wrappers pass a signal on that has been heard already
 _HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_FRAGILE = ("importlib._bootstrap", "msgspec/_utils")  # imports, and msgspec while it learns a type
-_SOON_S = 0.02
+_FRAGILE = ("importlib._bootstrap", "msgspec/_utils", "logging/__init__")
+# Imports, and msgspec while it learns a type: an interruption would leave a compiled module half made, which was seen
+# to end in segmentation faults. Logging takes it for an error of its own, and goes on.
+_SOON_S, _AGAIN_S = 0.02, 0.25
 
 
 class Signals:
@@ -20,6 +23,9 @@ class Signals:
 
     The first interrupts as Ctrl-C does, or calls what `calling` was given. Those within two seconds of it say nothing
     new; a later one means that the user will not wait, and ends the process with 128 plus its number.
+
+    An interruption can be lost: whatever runs in a destructor or in a callback of C is finished without it. So it comes
+    again until the stack is unwound by it, or until `heard`.
     """
 
     def __init__(self) -> None:
@@ -36,7 +42,7 @@ class Signals:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.heard()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -50,12 +56,16 @@ class Signals:
         """
         self._stop = stop
         if self.number is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self.heard()
             raise KeyboardInterrupt
         try:
             yield
         finally:
             self._stop = None
+
+    def heard(self) -> None:
+        """To be said where a KeyboardInterrupt is caught for good: it does not come again."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _caught(self, number: int, stack: FrameType | None) -> None:
         if self.number is None:
@@ -69,12 +79,21 @@ class Signals:
             self._stop()
         elif _is_fragile(stack):
             signal.setitimer(signal.ITIMER_REAL, _SOON_S)
-        else:
+        elif not interrupted(sys.exc_info()[1]):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
             raise KeyboardInterrupt
 
 
+def interrupted(error: BaseException | None) -> bool:
+    """Whether this is an interruption, or came up while one was on its way."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
+
+
 def _is_fragile(stack: FrameType | None) -> bool:
-    """Whether an interruption now would leave a compiled module half made: seen to end in segmentation faults."""
     while stack is not None:
         if any(part in stack.f_code.co_filename for part in _FRAGILE):
             return True

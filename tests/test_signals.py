@@ -5,24 +5,34 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType, SimpleNamespace
 
 import av
 import cv2
 import numpy as np
 import pytest
 
+from streamseg.infer.backends.openvino import _mend_signal_stack
 from streamseg.signals import Signals
-from tests.parts.patience import until
+from tests.parts.patience import PATIENCE_S, until
 from tests.parts.program import PROGRAM, environment, hears_signals
 
 ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def own_stack() -> None:
+    """Signals are taken on this thread's own stack: a library of an earlier test may have left one that is gone."""
+    _mend_signal_stack()
 
 
 @contextlib.contextmanager
@@ -62,9 +72,12 @@ def test_a_signal_that_is_sent_twice_is_one_request(sent: signal.Signals, apart_
 @pytest.mark.slow
 def test_timeout_which_sends_its_signal_twice_leaves_a_whole_video(tmp_path: Path) -> None:
     video = tmp_path / "out.mp4"
-    command = ["timeout", "--preserve-status", "4", *PROGRAM, "run", "test://", str(video), "--model", "otsu"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment(), check=False)
-    assert (done.returncode, done.stderr.count("frames captured")) == (0, 1), done.stderr
+    command = ["timeout", "--preserve-status", "1000", *PROGRAM, "run", "test://", str(video), "--model", "otsu"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as run:
+        until(lambda: list(tmp_path.glob("*.part")), child=run)
+        run.terminate()  # which it passes on as it does at the end of its time: to the program, and to their group
+        _, said = run.communicate(timeout=100)
+    assert (run.returncode, said.count("frames captured")) == (0, 1), said
     assert list(tmp_path.iterdir()) == [video]
 
 
@@ -72,8 +85,9 @@ def test_only_one_who_asks_again_after_two_seconds_ends_it_at_once(monkeypatch: 
     now_s = [100.0]
     asked: list[bool] = []
     left: list[int] = []
-    monkeypatch.setattr("streamseg.signals.time.monotonic", lambda: now_s[0])
-    monkeypatch.setattr("streamseg.signals.os._exit", left.append)
+    # Its own clock and exit alone: what else lives in this process goes on by the real ones.
+    monkeypatch.setattr("streamseg.signals.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr("streamseg.signals.os", SimpleNamespace(_exit=left.append))
     with Signals() as signals, signals.calling(lambda: asked.append(True)):
         for now_s[0] in (100.0, 100.1, 101.9):
             signal.raise_signal(signal.SIGTERM)
@@ -97,6 +111,56 @@ def test_an_interruption_that_python_swallowed_still_counts() -> None:
             signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt), signals.calling(lambda: None):
             pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_that_falls_into_a_destructor_comes_again() -> None:
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with Signals(), pytest.raises(KeyboardInterrupt):
+        Dying()
+        threading.Event().wait(PATIENCE_S)
+
+
+def test_an_interruption_waits_for_a_line_of_the_log_to_be_written() -> None:
+    said = []
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            try:
+                time.sleep(0.2)
+            except BaseException:
+                self.handleError(record)
+            said.append(record)
+
+    log = logging.Logger("apart")
+    log.addHandler(Slow())
+    with Signals(), pytest.raises(KeyboardInterrupt):
+        log.warning("a line")
+        threading.Event().wait(PATIENCE_S)
+    assert len(said) == 1
+
+
+def test_an_interruption_does_not_come_again_while_things_are_put_away_nor_once_it_was_heard() -> None:
+    alarms = []
+
+    class Counting(Signals):
+        def _ask(self, number: int, stack: FrameType | None) -> None:
+            alarms.append(number)
+            super()._ask(number, stack)
+
+    with Counting() as signals:
+        try:
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                until(lambda: alarms == [signal.SIGTERM, signal.SIGALRM])
+        except KeyboardInterrupt:
+            signals.heard()
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_an_import_is_finished_before_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

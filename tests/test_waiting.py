@@ -13,7 +13,7 @@ import pytest
 
 from tests.parts import clips
 from tests.parts.program import PROGRAM, environment
-from tests.parts.rtsp import Camera, free_port
+from tests.parts.rtsp import camera_that_is_off, free_port
 
 
 @contextlib.contextmanager
@@ -33,8 +33,10 @@ def line_with(text: str, running: subprocess.Popen[str]) -> str:
 
 
 def test_it_begins_when_the_camera_comes(tmp_path: Path) -> None:
-    camera = Camera(clips.annexb(tmp_path / "a.h264"))
-    with begun(camera.url_with("u:hunter2"), "-") as running:
+    with (
+        camera_that_is_off(clips.annexb(tmp_path / "a.h264")) as camera,
+        begun(camera.url_with("u:hunter2"), "-") as running,
+    ):
         told = line_with("waiting for it", running)
         name = f"rtsp://***@127.0.0.1:{camera.port}/cam"
         assert told == f"streamseg: {name}: connection refused; waiting for it (--no-wait ends here instead)\n"
@@ -43,7 +45,6 @@ def test_it_begins_when_the_camera_comes(tmp_path: Path) -> None:
         assert json.loads(running.stdout.readline())["stream"] == name
         running.terminate()
         _, said = running.communicate(timeout=60)
-        camera.kill()
         assert running.returncode == 0
         assert "hunter2" not in said
 
