@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.masks import Size, Window
+from streamseg.masks import BoxRuns, Size, Window
 
 MaskFormat = Literal["rle", "polygon"]
 _LEAST_CORNERS = 3
@@ -50,10 +50,17 @@ def encode_all(windows: Sequence[Window], frame: Size | None = None) -> list[Rle
         return []
     sizes = [frame or window.mask.shape for window in windows]
     edges, owner = _edges(windows, np.array([size[0] for size in sizes]), frame is not None)
-    counts = np.bincount(owner, minlength=len(windows))
-    runs, owner = _runs(edges, owner, counts, np.array([height * width for height, width in sizes]))
-    signs = _compressed(runs, owner)
-    return [{"size": list(size), "counts": text} for size, text in zip(sizes, signs, strict=True)]
+    return _encoded(edges, owner, [list(size) for size in sizes])
+
+
+def encode_runs(found: BoxRuns) -> list[Rle]:
+    """The same of runs, each mask over its window alone."""
+    if not len(found.sizes):
+        return []
+    there = found.end > found.start
+    owner, start = found.owner[there], found.column[there] * found.sizes[found.owner[there], 0]
+    edges = np.stack([start + found.start[there], start + found.end[there]], 1).reshape(-1)
+    return _encoded(edges, np.repeat(owner, 2), found.sizes.tolist())
 
 
 def polygons(mask: NDArray[np.bool_], left: int = 0, top: int = 0) -> list[list[float]]:
@@ -90,13 +97,20 @@ def _edges(
     if placed:
         column += np.array([window.left for window in windows])[owner]
         row += np.array([window.top for window in windows])[owner]
-    edges = column * heights[owner] + row
+    return column * heights[owner] + row, owner
+
+
+def _encoded(edges: NDArray[np.int_], owner: NDArray[np.int_], sizes: list[list[int]]) -> list[Rle]:
+    """What lies between the `edges`, counted down the columns of each mask's plane of (height, width) `sizes`."""
     joined = np.flatnonzero((edges[1:-1:2] == edges[2::2]) & (owner[1:-1:2] == owner[2::2])) * 2 + 1
     if len(joined):  # a run that goes on at the top of the next column
         kept = np.ones(len(edges), bool)
         kept[joined] = kept[joined + 1] = False
-        return edges[kept], owner[kept]
-    return edges, owner
+        edges, owner = edges[kept], owner[kept]
+    counts = np.bincount(owner, minlength=len(sizes))
+    runs, owner = _runs(edges, owner, counts, np.array([height * width for height, width in sizes]))
+    signs = _compressed(runs, owner)
+    return [{"size": size, "counts": text} for size, text in zip(sizes, signs, strict=True)]
 
 
 def _runs(

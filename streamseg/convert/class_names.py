@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -80,6 +81,8 @@ def expanded(given: tuple[str, ...]) -> tuple[str, ...]:
     if len(given) > 1:
         return given
     (word,) = given or ("",)
+    if re.fullmatch(r"[-+][0-9.]+", word):
+        raise InputError(f"{word} classes: a model has 1 to 256", "--classes")
     if word.isascii() and word.isdigit():
         if not 1 <= int(word) <= 256:
             raise InputError(f"{word} classes: a model has 1 to 256", "--classes")
@@ -87,9 +90,13 @@ def expanded(given: tuple[str, ...]) -> tuple[str, ...]:
     if word.casefold() in DATASETS:
         return DATASETS[word.casefold()]
     if Path(word).suffix.lower() in _FILES:
-        if Path(word).suffix != ".txt" and Path(word).exists():
-            raise InputError(f"{word}: names are read from a .txt file, one a line", "--classes NAMES.txt")
+        if Path(word).is_file():
+            raise InputError(
+                f"{word}: names are read from a .txt file, one a line, or a data.yaml", "--classes NAMES.txt"
+            )
         raise missing(word, "--classes takes names separated by commas, or a .txt file with one a line")
+    if "/" in word and Path(word).is_file():
+        raise InputError(f"{word}: names are read from a file that ends in .txt, one a line", "--classes NAMES.txt")
     return given
 
 

@@ -9,27 +9,24 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.convert.chain import PICTURE
-from streamseg.convert.class_names import DATASETS, expanded
-from streamseg.convert.graph import in_halves
+from streamseg.convert.graph import in_halves, score_classes
 from streamseg.convert.hints import Hints, filled
 from streamseg.convert.inputs import Probe, guess_input
 from streamseg.convert.job import Job, Made, model_spec
+from streamseg.convert.object_names import object_names
 from streamseg.convert.questions import Questions
+from streamseg.convert.soundness import Soundness
 from streamseg.convert.surgery import graft_objects
-from streamseg.convert.verify import as_fed, random_image
+from streamseg.convert.verify import as_fed, from_the_start, random_image
 from streamseg.convert.words import assumed_objects
 from streamseg.errors import InputError
-from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.families import FAMILIES, Limits, Objects, Recognised, Seen, recognise
+from streamseg.infer.families.queries import SIGMOID, Detr, Queries
 from streamseg.infer.model.spec import InputSpec, ModelSpec
 from streamseg.infer.model.tensors import Tensor
-from streamseg.segmentation import distinct
 
 _BACKGROUND = "background"
-_CATEGORIES = 91
-_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-"""Numbers that COCO's categories leave out; they begin at 1."""
 _IMAGES = 3
 _NEAR_PX, _NEAR_SCORE = 0.5, 1e-3
 _NEAR_SCORE_HALVES = 1e-2
@@ -45,7 +42,8 @@ def find_family(source: Path, seen: Probe, kind: str, wanted: str | None) -> Rec
     if wanted is not None and wanted not in FAMILIES:
         raise InputError(f"no family '{wanted}'", f"one of {', '.join(FAMILIES)}")
     shapes = {name: np.shape(output) for name, output in seen.outputs.items()}
-    found = recognise(Seen(shapes, seen.size, kind), wanted)
+    whole = frozenset(name for name, output in seen.outputs.items() if output.dtype.kind in "iu")
+    found = recognise(Seen(shapes, seen.size, kind, whole=whole), wanted)
     if found is None and wanted is not None:
         told = ", ".join(f"'{name}' {shape}" for name, shape in shapes.items())
         raise InputError(f"{source}: outputs {told} are not those of {FAMILIES[wanted].title}", "leave --family out")
@@ -64,10 +62,17 @@ def plan_objects(job: Job, seen: Probe, found: Recognised) -> Made:
     job = replace(job, hints=filled(job.hints, given))
     questions = Questions(job.source)
     taken = guess_input(job.source, job.original, job.hints, questions)
-    names = object_names(found, job.hints, questions)
+    if found.classes is None and "scores" in found.roles:
+        found = replace(found, classes=score_classes(job.source, found.roles["scores"]))
+    if found.family == Queries.name and job.hints.family is None and job.told.kind not in SIGMOID:
+        questions.add(
+            "outputs of boxes and classes do not show how scores are read",
+            f"--family {Queries.name} for a sigmoid each (RT-DETR, D-FINE), or {Detr.name} for a softmax (DETR, YOLOS)",
+        )
+    names = _names(job, found, questions)
     questions.ask()
     assert taken is not None
-    model, outputs = graft_objects(job.model, taken, found.roles, batched=found.batched)
+    model, outputs = graft_objects(job.model, taken, found.roles, job.states.values(), batched=found.batched)
     spec = model_spec(
         job,
         taken,
@@ -87,32 +92,15 @@ def plan_objects(job: Job, seen: Probe, found: Recognised) -> Made:
     return Made(model, spec, assumed_objects(taken, spec, family.title, found.roles, job.hints, job.told), check)
 
 
-def object_names(found: Recognised, hints: Hints, questions: Questions) -> tuple[str, ...]:
-    """Names of all class ids, with a background, which is behind them where they have none of their own.
-
-    Raises:
-        InputError: there are more of them than the network has classes.
-    """
-    n, by_category = found.classes, FAMILIES[found.family].defaults.by_category
-    if hints.classes is None:
-        if n is None:
-            questions.add("objects do not tell how many classes there are", "name them with --classes")
-        names: tuple[str, ...] = tuple(f"class {i}" for i in range(n or 0))
-    elif tuple(map(str.casefold, hints.classes)) == ("coco",) and (n == _CATEGORIES or (n is None and by_category)):
-        names = _coco_categories()
-    else:
-        names = expanded(hints.classes)
-    if n is not None and not n - 1 <= len(names) <= n:
-        raise InputError(f"expected {n} class names, found {len(names)}", "--classes")
-    names = distinct(names)
-    return names if _BACKGROUND in names else (*names, _BACKGROUND)
-
-
-def _coco_categories() -> tuple[str, ...]:
-    """A name for each number of COCO's categories; 0 is none."""
-    names = iter(DATASETS["coco"])
-    numbered = (f"unused {i}" if i in _GAPS else next(names) for i in range(1, _CATEGORIES))
-    return (_BACKGROUND, *numbered)
+def _names(job: Job, found: Recognised, questions: Questions) -> tuple[str, ...]:
+    given = job.hints.classes
+    try:
+        return object_names(found, job.hints, questions)
+    except InputError as error:
+        if given is None or given != job.told.hints.classes:
+            raise InputError(f"{job.source}: {error.message}", error.hint) from None
+        told = f"{job.told.named_by} names {len(given)} classes, the graph has {found.classes}"
+        raise InputError(f"{job.source}: {told}", "--classes NAMES") from None
 
 
 def object_agreement(
@@ -130,22 +118,26 @@ def object_agreement(
     Raises:
         InputError: they are too few.
     """
-    imported = open_backend(file, 1, "ort-cpu")
+    imported = from_the_start(original, file, spec.states)
     random, batch = np.random.default_rng(0), seen.batch or 1
     family, batched = FAMILIES[recognised.family], recognised.batched
     limits = Limits(0.0, spec.most, spec.overlap)
     same = total = 0
+    sound = Soundness(family.title, seen.size)
     try:
         for _ in range(_IMAGES):
             images = np.stack([random_image(random, *seen.size, taken.channels) for _ in range(batch)])
             mine = imported.run({PICTURE: images})
             theirs = original.run({taken.name or "": as_fed(images, taken, batched=seen.batch is not None)})
-            expected = family.decode(_first(theirs, recognised.roles, batched=batched), seen.size, limits)
+            theirs = _first(theirs, recognised.roles, batched=batched)
+            expected = family.decode(theirs, seen.size, limits)
+            sound.add(expected, theirs)
             found = family.decode(_first(mine, spec.outputs, batched=True), seen.size, limits)
             same += _alike(found, expected, _NEAR_SCORE_HALVES if halves else _NEAR_SCORE)
             total += max(len(expected.scores), len(found.scores))
     finally:
         imported.close()
+    sound.check()
     if total and same < _LEAST_ALIKE * total:
         raise InputError(f"the import finds other objects than the model itself: {same} of {total} are the same")
     return same / total if total else 1.0

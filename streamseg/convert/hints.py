@@ -46,6 +46,8 @@ class Hints:
     stride: int | None = None
     upsample: Literal["yes", "no"] | None = None
     """Whether scores are enlarged to the input's size before the best is taken; None: where they are below half."""
+    state: tuple[str, ...] | None = None
+    """Pairs `IN=OUT` of a network that remembers: input IN is fed what output OUT gave for the frame before."""
     family: str | None = None
     """A name of `infer.families`: how objects are read from the outputs."""
     threshold: float | None = None
@@ -118,6 +120,10 @@ def normalisation(hints: Hints, colour: Colour) -> tuple[tuple[float, ...], tupl
 def _in_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Everybody has ImageNet's numbers at hand as shares of 1: `0.485,0.456,0.406`."""
     if max(*mean, *std) > 1:
+        if (0 < max(mean) <= 1 < min(std)) or (max(mean) > 1 and min(std) < 1):
+            raise InputError(
+                "mean and std are of different units: one in 0..1, one in 0..255", "--mean and --std alike"
+            )
         return mean, std
     if not any(mean) and set(std) == {1.0}:
         raise InputError(

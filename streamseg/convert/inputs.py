@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
+from streamseg.convert.graph import axis_names
 from streamseg.convert.hints import NORMALISATIONS, Hints, normalisation
+from streamseg.convert.neighbours import Told
 from streamseg.convert.questions import Questions
 from streamseg.errors import InputError, StreamsegError
 from streamseg.infer.backends.contract import Backend
-from streamseg.infer.memory import named_states
 from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.spec import Colour, InputSpec, Layout
 from streamseg.infer.model.tensors import Tensor, TensorInfo
+
+if TYPE_CHECKING:
+    import onnx
 
 _CHANNELS = (1, 3)
 _FEW = 16  # channels of a picture of any kind: fewer than it has rows
@@ -43,7 +47,7 @@ class Probe:
 def guess_input(source: Path, backend: Backend, hints: Hints, questions: Questions) -> InputSpec | None:
     """How a picture enters the graph as it is; None where it is not even known which axis is which.
 
-    Normalisation that nothing tells is a question, and taken as none.
+    A free number of channels is that of `hints.colour`; normalisation that nothing tells is a question.
 
     Raises:
         InputError: it takes no picture of one or three channels.
@@ -51,12 +55,13 @@ def guess_input(source: Path, backend: Backend, hints: Hints, questions: Questio
     info = _only(source, backend)
     layout = hints.layout or _layout(source, info.shape or (), questions)
     if layout is None:
+        _normalisation(info, hints.colour or "rgb", hints, questions)  # so that both are asked at once
         return None
     sides = (info.shape or ())[-3:]
     channels, height, width = sides if layout == "NCHW" else (sides[2], *sides[:2])
     _check_channels(source, channels or 3)
     colour: Colour = "grey" if channels == 1 else hints.colour or "rgb"
-    if colour == "grey" and channels != 1:
+    if colour == "grey" and channels not in (None, 1):
         raise InputError(f"{source}: takes 3 channels, not a grey picture", "--colour rgb, or bgr")
     mean, std = _normalisation(info, colour, hints, questions)
     try:
@@ -73,6 +78,31 @@ def guess_input(source: Path, backend: Backend, hints: Hints, questions: Questio
         )
     except ValueError as error:
         raise InputError(f"{source}: {error}") from None
+
+
+def free_axes(source: Path, model: onnx.ModelProto, info: TensorInfo, told: Told) -> Hints:
+    """Layout and colour of an input `info` none of whose sides is a number of channels, as far as something tells.
+
+    Axes have the names that the exporter gave them; what is `told` comes of PyTorch, which has channels first.
+
+    Raises:
+        InputError: the channels are none of a picture.
+    """
+    if len(info.shape or ()) < 3 or {*(info.shape or ())[-3:]} & {*_CHANNELS}:
+        return Hints()
+    layout = _named_layout(axis_names(model, info.name)[-3:]) or ("NCHW" if told.kind else None)
+    if told.channels is not None:
+        _check_channels(source, told.channels)
+    return Hints(layout=layout, colour="grey" if told.channels == 1 else None)
+
+
+def _named_layout(names: Sequence[str]) -> Layout | None:
+    first, second, third = (name.casefold() for name in names)
+    if "channel" in first or ("height" in second and "width" in third):
+        return "NCHW"
+    if "channel" in third or ("height" in first and "width" in second):
+        return "NHWC"
+    return None
 
 
 def probe(backend: Backend, taken: InputSpec) -> Probe:
@@ -112,9 +142,7 @@ def check_fixed(source: Path, backend: Backend, given: Hints) -> None:
 def _only(source: Path, backend: Backend) -> TensorInfo:
     if len(backend.inputs) != 1:
         names = ", ".join(info.name for info in backend.inputs)
-        states = named_states(*([info.name for info in each] for each in (backend.inputs, backend.outputs)))
-        hint = f"it remembers earlier frames: run it as it is, with {source.stem}.yaml beside it" if states else ""
-        raise InputError(f"{source}: expected one input, found {len(backend.inputs)} ({names})", hint)
+        raise InputError(f"{source}: expected one input, found {len(backend.inputs)} ({names})")
     info = backend.inputs[0]
     if info.shape is None or len(info.shape) not in (3, 4):
         raise InputError(f"{source}: expected an input (N, C, H, W) or (N, H, W, C), found {info.shape}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,12 @@ class Job:
     source: Path
     name: str
     original: Backend
+    """Of a network that remembers without its states, which it feeds back."""
     model: onnx.ModelProto
     hints: Hints
     told: Told
+    states: Mapping[str, str] = field(default_factory=dict)
+    """Of a network that remembers: input to the output that it is fed next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def model_spec(job: Job, taken: InputSpec, names: tuple[str, ...], outputs: dict
         "source": hints.source,
         "score": hints.score,
         "summary": hints.summary,
+        "states": dict(job.states),
     }
     try:
         return ModelSpec(

@@ -40,6 +40,9 @@ def objects_family(outputs: Mapping[str, _Shape], size: tuple[int, int], kind: s
     shapes = list(outputs.values())
     planes = {shape[1] for shape in shapes if len(shape) == 4}
     lists = [shape[1:] for shape in shapes if len(shape) == 3]
+    flat = [shape for shape in shapes if len(shape) <= 2]
+    if len(lists) == 1 and lists[0][1] == 4 and [shape[1:] for shape in flat].count(lists[0][:1]) == 2:
+        return "D-FINE or D-FINE-seg that chooses objects itself: their boxes, classes and scores"
     if any(rows in planes for rows, _ in lists):
         boxes = any(columns == 4 for _, columns in lists)
         return "DETR or RF-DETR with masks of queries" if boxes else "MaskFormer or Mask2Former: masks of queries"
@@ -51,7 +54,6 @@ def objects_family(outputs: Mapping[str, _Shape], size: tuple[int, int], kind: s
         anchors = sum((size[0] // s) * (size[1] // s) for s in _STRIDES)
         if set(lists[0]) & {anchors, 3 * anchors} or lists[0][1] == 6:
             return "YOLO detection: rows of boxes with scores"
-    flat = [shape for shape in shapes if len(shape) <= 2]
     if any(len(shape) == 2 and shape[1] == 4 for shape in flat) and sum(len(shape) == 1 for shape in flat) >= 2:
         return "torchvision detection: a list of boxes, classes and scores"
     return ""

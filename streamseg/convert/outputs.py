@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from streamseg.convert.class_names import expanded
-from streamseg.convert.graph import argmax_channels, maker
+from streamseg.convert.graph import SQUASHING, argmax_channels, clipped_to_shares, maker
 from streamseg.convert.hints import Hints
 from streamseg.convert.inputs import Probe
+from streamseg.convert.last_steps import check_planes, may_be_first_of_softmax
+from streamseg.convert.maps import (
+    MOST_CLASSES,
+    PictureMap,
+    as_map,
+    check_covers,
+    check_flattened,
+    check_name,
+    check_unpadded,
+)
 from streamseg.convert.objects import objects_family
 from streamseg.convert.questions import Questions
 from streamseg.convert.surgery import OutputPlan
 from streamseg.errors import InputError
 from streamseg.infer.backends.contract import Backend
-from streamseg.infer.model.geometry import misfit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
 
 if TYPE_CHECKING:
     import onnx
 
+_KINDS = {"b": "true and false", "i": "whole numbers", "u": "whole numbers"}
 Role = Literal["labels", "logits", "probability"]
-_SQUASHING = ("Sigmoid", "HardSigmoid")
-_SHARES = (*_SQUASHING, "Softmax")
+_DECIDING = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not")
 _SIGMOIDS = "sigmoids"
 _PLANES = {
     "Softmax": "probabilities",
     "LogSoftmax": "log probabilities",
-    **dict.fromkeys(_SQUASHING, _SIGMOIDS),
+    **dict.fromkeys(("Sigmoid", "HardSigmoid"), _SIGMOIDS),
 }
-_MOST_CLASSES = 256
+_ONE_PLANE = ("segformer",)
+"""Networks of Hugging Face that are trained with a sigmoid where they have one label."""
 _MOST_ENLARGED = 1 << 26  # numbers, 256 MB: beyond that scores are enlarged only on request
 
 
@@ -49,28 +57,13 @@ class Found:
     """For people: what several planes hold."""
     others: tuple[str, ...]
     """Names of outputs that are left out."""
+    one_plane: bool
+    """Whether one plane tells an object from its background."""
 
     @property
     def with_background(self) -> bool:
         """Whether there is a background before the network's own classes."""
         return self.plan.threshold is not None
-
-    @property
-    def one_plane(self) -> bool:
-        """Whether one plane tells an object from its background."""
-        return self.plan.role == "probability" or self.plan.info.dtype == np.bool_
-
-
-@dataclass(frozen=True, slots=True)
-class _Map:
-    """An output with the picture's proportions."""
-
-    info: TensorInfo
-    shape: tuple[int, ...]
-    """As it came."""
-    axis: int | None
-    """Of the classes, in `shape`."""
-    size: tuple[int, int]
 
 
 def guess_output(
@@ -92,42 +85,49 @@ def guess_output(
     """
     family = objects_family({name: output.shape for name, output in seen.outputs.items()}, seen.size, kind)
     if family:
-        raise InputError(
-            f"{source}: this looks like {family}", "import takes semantic networks, a class for each pixel"
-        )
+        hint = "import takes a class for each pixel, and the objects of --family"
+        told = kind and "(Ultralytics)" not in family  # which has what it tells in the file itself
+        hint += "; move config.json away where it is another model's" if told else ""
+        raise InputError(f"{source}: this looks like {family}", hint)
     chosen = _chosen(source, backend, taken, seen, hints, questions)
     if chosen is None:
         return None
     channels = 1 if chosen.axis is None else chosen.shape[chosen.axis]
-    role = _role(source, model, chosen, channels, hints, questions)
+    role = _role(source, model, chosen, channels, hints, questions, kind)
     if role is None:
         return None
     others = tuple(info.name for info in backend.outputs if info.name != chosen.info.name)
     plan = _plan(source, model, chosen, role, channels, seen, hints)
-    if role == "labels":
-        classes = 2 if chosen.info.dtype == np.bool_ else argmax_channels(source, chosen.info.name)
-    else:
-        classes = 2 if channels == 1 else channels
-    if (classes or 0) > _MOST_CLASSES:
-        raise InputError(f"{source}: {classes} classes are beyond the {_MOST_CLASSES} that fit a byte")
-    planes = _PLANES.get(maker(model, chosen.info.name), "logits")
+    made_by = maker(model, chosen.info.name)
+    one_plane = channels == 1 if role != "labels" else chosen.info.dtype == np.bool_ or made_by in _DECIDING
+    classes = 2 if one_plane else argmax_channels(source, chosen.info.name) if role == "labels" else channels
+    if (classes or 0) > MOST_CLASSES:
+        raise InputError(f"{source}: {classes} classes are beyond the {MOST_CLASSES} that fit a byte")
+    planes = _PLANES.get(made_by, "logits")
     if planes == _SIGMOIDS and plan.threshold is None:
         planes += ", even where all of them are low (--threshold 0.5 leaves those to the background)"
-    return Found(plan, classes, planes, others)
+    return Found(plan, classes, planes, others, one_plane)
 
 
 def _chosen(
     source: Path, backend: Backend, taken: InputSpec, seen: Probe, hints: Hints, questions: Questions
-) -> _Map | None:
-    maps = {info.name: _as_map(info, taken, seen, hints) for info in backend.outputs}
+) -> PictureMap | None:
+    maps = {info.name: as_map(info, taken, seen, hints) for info in backend.outputs}
     wanted = hints.output if hints.output in maps else None
     fitting = [each for name, each in maps.items() if each is not None and wanted in (None, name)]
+    if len(fitting) > 1:  # DeepLab and FCN of torchvision, PSPNet and kin: a second head that helps in training alone
+        fitting = [each for each in fitting if "aux" not in each.info.name.casefold()] or fitting
     if len(fitting) == 1:
+        check_covers(source, fitting[0].info.name, fitting[0].size, seen.size)
+        check_name(source, fitting[0].info.name)
         return fitting[0]
     if fitting:
         told = ", ".join(f"{each.info.name} {each.shape}" for each in fitting)
         questions.add(f"several outputs ({told})", "--output NAME says which one is the segmentation")
         return None
+    for info in backend.outputs:
+        check_unpadded(source, info.name, np.shape(seen.outputs[info.name]), seen.size)
+        check_flattened(source, info.name, np.shape(seen.outputs[info.name]), seen.size)
     height, width = seen.size
     names = list(maps) if wanted is None else [wanted]
     told = ", ".join(f"'{name}' {np.shape(seen.outputs[name])}" for name in names)
@@ -136,54 +136,22 @@ def _chosen(
     )
 
 
-def _as_map(info: TensorInfo, taken: InputSpec, seen: Probe, hints: Hints) -> _Map | None:
-    """The output as a map of the picture; None where it is none. How many classes there are says nothing: 150 of them
-    come at 128x128 as well, so they lie along the axis without which both sides are the picture's by one scale.
-    """
-    if info.dtype.kind not in "iufb":
-        return None
-    shape = np.shape(seen.outputs[info.name])
-    rank = len(shape)
-    if rank == 2:
-        axes: Sequence[int | None] = (None,)
-    elif rank == 4:
-        axes = (1, 3)
-    elif rank == 3:
-        axes = (None,) if shape[0] == (seen.batch or 1) else (0, 2)
-        axes = (None, 0, 2) if seen.batch is None else axes
-    else:
-        return None
-    if rank == 4 and shape[0] != (seen.batch or 1):
-        return None
-    names = len(expanded(hints.classes)) if hints.classes else None
-    usual = (1 if rank == 4 else 0) if taken.layout == "NCHW" else rank - 1
-    fitting = []
-    for axis in axes:
-        *leading, rows, columns = [side for i, side in enumerate(shape) if i != axis]
-        apart = misfit((rows, columns), seen.size)
-        if apart is not None and (leading or [1]) == [seen.batch or 1]:
-            named = axis is not None and shape[axis] == names
-            key = (not named, not _whole((rows, columns), seen.size), round(apart), axis != usual)
-            fitting.append((key, _Map(info, shape, axis, (rows, columns))))
-    return min(fitting, key=lambda each: each[0])[1] if fitting else None
-
-
-def _whole(sides: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether `size` is a whole number of times `sides`, rounded up or down; both (height, width)."""
-    times = round(size[0] / sides[0])
-    return times > 0 and all(have in (full // times, -(-full // times)) for have, full in zip(sides, size, strict=True))
-
-
 def _role(
-    source: Path, model: onnx.ModelProto, chosen: _Map, channels: int, hints: Hints, questions: Questions
+    source: Path,
+    model: onnx.ModelProto,
+    chosen: PictureMap,
+    channels: int,
+    hints: Hints,
+    questions: Questions,
+    exporter: str,
 ) -> Role | None:
     kind, name = chosen.info.dtype.kind, chosen.info.name
     made_by = maker(model, name)
     if hints.role is not None:
         fits = {
-            "labels": channels == 1 and made_by not in _SQUASHING,
-            "logits": kind == "f" and channels <= _MOST_CLASSES and not (channels == 1 and made_by in _SQUASHING),
-            "probability": kind == "f" and channels == 1 and made_by != "ArgMax",
+            "labels": channels == 1 and made_by not in SQUASHING,
+            "logits": kind == "f" and channels <= MOST_CLASSES and not (channels == 1 and made_by in SQUASHING),
+            "probability": kind == "f" and channels == 1 and made_by not in ("ArgMax", *_DECIDING),
         }
         if not fits[hints.role]:
             by = f", from {made_by}," if made_by else ""
@@ -192,13 +160,24 @@ def _role(
     if channels > 1:
         if kind != "f":
             raise InputError(
-                f"{source}: output '{name}' of shape {chosen.shape} holds {channels} planes of whole numbers"
+                f"{source}: output '{name}' of shape {chosen.shape} holds {channels} planes of {_KINDS[kind]}",
+                "export the scores behind them, or their ArgMax",
             )
+        assert chosen.axis is not None
+        check_planes(source, model, name, chosen.axis, channels, len(chosen.shape))
         return "logits"
-    if kind in "iub" or made_by == "ArgMax":
+    if kind in "iub" or made_by in ("ArgMax", *_DECIDING):
         return "labels"
-    if made_by in _SQUASHING:
+    if may_be_first_of_softmax(source, name):
+        questions.add(
+            f"output '{name}' is, or may be, the first plane of a softmax, which is the background as a rule",
+            "export the plane of the object; --role probability where it is this one",
+        )
+        return None
+    if made_by in SQUASHING or clipped_to_shares(model, name):
         return "probability"
+    if exporter in _ONE_PLANE:
+        return "logits"
     questions.add(
         f"output '{name}' is one plane and does not show whether it is 0..1",
         "--role probability, or --role logits where a sigmoid is missing, or --role labels",
@@ -207,10 +186,10 @@ def _role(
 
 
 def _plan(
-    source: Path, model: onnx.ModelProto, chosen: _Map, role: Role, channels: int, seen: Probe, hints: Hints
+    source: Path, model: onnx.ModelProto, chosen: PictureMap, role: Role, channels: int, seen: Probe, hints: Hints
 ) -> OutputPlan:
     threshold = hints.threshold if role == "logits" and channels > 1 else None
-    shares = maker(model, chosen.info.name) in _SHARES
+    shares = maker(model, chosen.info.name) in SQUASHING
     sigmoid = role == "logits" and (channels == 1 or (threshold is not None and not shares))
     declared = chosen.info.shape
     if declared is None or len(declared) != len(chosen.shape):

@@ -24,6 +24,7 @@ from streamseg.errors import BackendError, InputError
 from streamseg.files import refuse_existing, same_file, whole
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import open_backend
+from streamseg.infer.instances import as_many_alike
 from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.constant_folding import fold_constants
@@ -51,6 +52,8 @@ class Quantised:
     file: Path
     agreement: float
     """Share of the pixels, 0..1, that get the label that the original gives, on the pictures measured."""
+    objects: float | None
+    """Share of the objects that one of both finds, 0..1, that both find; None where there are none."""
     bytes_before: int
     bytes_after: int
 
@@ -79,10 +82,10 @@ def quantise(
         _name_nodes(plain)
         _quantise(plain, made, _feeds(spec, file, images), runtime)
         _describe(made, msgspec.structs.replace(spec, name=target.stem, score=""))
-        agreement = _agreement(file, made, images)
+        agreement, objects = _agreement(file, made, images)
         with whole(target, overwrite=overwrite) as part:
             part.write_bytes(made.read_bytes())
-    return Quantised(target, agreement, file.stat().st_size, target.stat().st_size)
+    return Quantised(target, agreement, objects, file.stat().st_size, target.stat().st_size)
 
 
 def _feeds(spec: ModelSpec, file: Path, images: Sequence[Image]) -> Iterator[dict[str, NDArray[Any]]]:
@@ -185,17 +188,21 @@ def _describe(made: Path, spec: ModelSpec) -> None:
     onnx.save(model, made)
 
 
-def _agreement(file: Path, made: Path, images: Sequence[Image]) -> float:
-    same = []
+def _agreement(file: Path, made: Path, images: Sequence[Image]) -> tuple[float, float | None]:
+    """Of the labels, and of the objects."""
+    same, alike, either = [], 0, 0
     networks = [Network(load_spec(each), open_backend(each, 1, "ort-cpu")) for each in (file, made)]
     for index, image in enumerate(images):
-        before, after = (network([Frame(image, index, 0.0, 0.0)])[0].labels for network in networks)
-        same.append(np.mean(before == after))
+        before, after = (network([Frame(image, index, 0.0, 0.0)])[0] for network in networks)
+        same.append(np.mean(before.labels == after.labels))
+        if before.instances is not None and after.instances is not None:
+            both = as_many_alike(after.instances, before.instances)
+            alike, either = alike + both, either + len(before.instances) + len(after.instances) - both
     for network in networks:
         network.close()
     if not same:
         raise BackendError("no picture to compare on")
-    return float(np.mean(same))
+    return float(np.mean(same)), alike / either if either else None
 
 
 @contextlib.contextmanager

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamseg.convert.chain import OWN, Chain
+from streamseg.convert.graph import opset_of
 from streamseg.convert.inputs import Probe, probe
 from streamseg.convert.job import Job
 from streamseg.errors import InputError
 from streamseg.infer.backends.contract import Backend
+from streamseg.infer.families.mask_queries import mask_queries
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
@@ -59,20 +61,13 @@ def with_class_planes(job: Job, taken: InputSpec, seen: Probe) -> tuple[Job, Pro
 
 
 def _queries(seen: Probe, kind: str) -> _Queries | None:
-    """Two outputs with as many queries, the masks of the picture's proportions; others are those of inner layers."""
+    """The two outputs, where they are a network's of queries."""
     shapes = {name: np.shape(output) for name, output in seen.outputs.items()}
-    lists = {name: shape for name, shape in shapes.items() if len(shape) == 3}
-    planes = {name: shape for name, shape in shapes.items() if len(shape) == 4}
-    named = kind in KINDS or len(shapes) > 2
-    if named:
-        lists = {name: shape for name, shape in lists.items() if "class" in name}
-        planes = {name: shape for name, shape in planes.items() if "mask" in name}
-    if (len(lists), len(planes)) != (1, 1):
+    names = mask_queries(shapes, seen.size, named=kind in KINDS)
+    if names is None:
         return None
-    ((classes, (_, queries, n)),), ((masks, (_, rows, height, width)),) = lists.items(), planes.items()
-    if queries != rows or n < 2 or abs(height * seen.size[1] - width * seen.size[0]) > max(seen.size):
-        return None
-    return _Queries(classes, masks, (n - 1, height, width))
+    classes, masks = names
+    return _Queries(classes, masks, (shapes[classes][2] - 1, shapes[masks][2], shapes[masks][3]))
 
 
 class _ClassPlanes:
@@ -105,7 +100,7 @@ def _extended(model: onnx.ModelProto, queries: _Queries) -> onnx.ModelProto:
 
     done = onnx.ModelProto()
     done.CopyFrom(model)
-    opset = next(entry.version for entry in done.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = opset_of(done)
     classes, height, width = queries.shape
     shares, there = Chain(queries.classes, "shares", opset), Chain(queries.masks, "there", opset)
     for chain in (shares, there):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.convert.chain import OWN, PICTURE, Chain
+from streamseg.convert.graph import opset_of
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
 
@@ -46,10 +47,11 @@ class OutputPlan:
         return len(self.info.shape or ()) - (self.channel_axis is not None) == 3
 
 
-def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan) -> onnx.ModelProto:
+def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan, states: Collection[str] = ()) -> onnx.ModelProto:
     """A copy of `model` that takes u8 NHWC pictures (BGR, or one grey channel) and gives u8 labels (N, h, w).
 
-    `spec` describes the picture input as `model` has it now. A probability gives u8 confidence as well.
+    `spec` describes the picture input as `model` has it now. A probability gives u8 confidence as well. Of its own
+    outputs those that are `states` stay.
     """
     import onnx
 
@@ -57,17 +59,19 @@ def graft(model: onnx.ModelProto, spec: InputSpec, plan: OutputPlan) -> onnx.Mod
     after, more = _after(plan, opset, dims)
     done.graph.node.extend(after)
     done.graph.initializer.extend(more)
+    kept = [value for value in done.graph.output if value.name in states]
     del done.graph.output[:]
     sides = _sides(plan, dims)
     for name in (LABELS, CONFIDENCE)[: 2 if plan.role == "probability" else 1]:
         done.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, sides))
+    done.graph.output.extend(kept)
     return done
 
 
 def graft_objects(
-    model: onnx.ModelProto, spec: InputSpec, roles: Mapping[str, str], *, batched: bool
+    model: onnx.ModelProto, spec: InputSpec, roles: Mapping[str, str], states: Collection[str] = (), *, batched: bool
 ) -> tuple[onnx.ModelProto, dict[str, str]]:
-    """A copy of `model` that takes pictures as `graft` says, and role to output in it; other outputs are left out.
+    """A copy of `model` that takes pictures as `graft` says, and role to output in it; `states` are its others.
 
     Where they are not `batched` they get a first axis that counts pictures, of which there is one.
     """
@@ -76,6 +80,7 @@ def graft_objects(
     done, opset, _ = _with_picture(model, spec)
     given = {value.name: value for value in done.graph.output}
     del done.graph.output[:]
+    done.graph.output.extend(given[name] for name in states if name not in roles.values() or not batched)
     if batched:
         done.graph.output.extend(given[name] for name in roles.values())
         return done, dict(roles)
@@ -102,15 +107,16 @@ def _with_picture(model: onnx.ModelProto, spec: InputSpec) -> tuple[onnx.ModelPr
 
     done = onnx.ModelProto()
     done.CopyFrom(_recent(model))
-    opset = next(entry.version for entry in done.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = opset_of(done)
     graph = done.graph
     weights = {tensor.name for tensor in graph.initializer}
-    image = next(value for value in graph.input if value.name not in weights)
+    image = next(value for value in graph.input if value.name not in weights and spec.name in (None, value.name))
     dims = [_dim(dim) for dim in image.type.tensor_type.shape.dim]
     batched = len(dims) == 4
     dims = dims if batched else [1, *dims]
     if spec.layout == "NCHW":
         dims = [dims[axis] for axis in _TO_NHWC]
+    dims[3] = spec.channels
     before, constants = _before(image.name, spec, opset, batched=batched)
     nodes = [*before, *graph.node]
     del graph.node[:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ from streamseg.convert.surgery import LABELS, OutputPlan
 from streamseg.errors import InputError
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
+from streamseg.infer.memory import RememberingBackend
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.postprocess import VOID
 
-_IMAGES = 3
+_IMAGES, _IMAGES_IN_ORDER = 3, 5  # what is remembered must have had time to go astray
 _TIES = {False: 1e-4, True: 4e-3}  # scores nearer than this, as a share of their range, may fall to either side
 """By whether halves, whose own step is 1e-3, take part: a runtime may leave out what rounds to them."""
+_ROUNDED = 4e-3  # of probabilities in halves, at 0 and at 1
+_RESEMBLES = 0.9  # correlation of a plane with a channel
 _MOST_TIES = 0.01  # of the pixels
 
 
@@ -34,23 +38,34 @@ class Agreement:
     """Of the pixels, 0..1, that get the reference's label; below 1 only by ties within rounding."""
     highest: int
     """Highest label that was seen, void left out."""
+    void: float
+    """Of the pixels, 0..1, that get no class."""
 
 
 def agreement(
-    original: Backend, file: Path, taken: InputSpec, plan: OutputPlan, seen: Probe, *, halves: bool = False
+    original: Backend,
+    file: Path,
+    taken: InputSpec,
+    plan: OutputPlan,
+    seen: Probe,
+    *,
+    states: Mapping[str, str] | None = None,
+    halves: bool = False,
 ) -> Agreement:
     """Compares the imported `file` with a plain NumPy reference on `original`, on pictures of the shape `seen`.
+
+    Where there are `states` the pictures are frames of a video, and each of both is fed back its own.
 
     Raises:
         InputError: a label differs where the scores were no tie; `halves` widens what is one. Or the model's own
             scores are no numbers.
     """
-    imported = open_backend(file, 1, "ort-cpu")
+    imported = from_the_start(original, file, states or {})
     random = np.random.default_rng(0)
     (height, width), batch = seen.size, seen.batch or 1
-    same = total = highest = 0
+    same = total = highest = void = 0
     try:
-        for _ in range(_IMAGES):
+        for _ in range(_IMAGES_IN_ORDER if states else _IMAGES):
             images = np.stack([random_image(random, height, width, taken.channels) for _ in range(batch)])
             labels = imported.run({PICTURE: images})[LABELS]
             expected, margin = reference_labels(original, images, taken, plan, batched=seen.batch is not None)
@@ -62,9 +77,32 @@ def agreement(
             same += int(differs.size - differs.sum())
             total += differs.size
             highest = max(highest, int(expected[expected < VOID].max(initial=0)))
+            void += int((expected >= VOID).sum())
     finally:
         imported.close()
-    return Agreement(same / total, highest)
+    return Agreement(same / total, highest, void / total)
+
+
+def looks_like_its_picture(original: Backend, taken: InputSpec, plan: OutputPlan, seen: Probe) -> bool:
+    """Whether three planes are the picture's own channels, more or less: what denoises or enlarges gives such ones."""
+    image = random_image(np.random.default_rng(1), *seen.size, taken.channels)
+    images = np.repeat(image[None], seen.batch or 1, 0)
+    scores = original.run({taken.name or "": as_fed(images, taken, batched=seen.batch is not None)})[plan.info.name]
+    planes = np.moveaxis(scores[0] if plan.batched else scores, (plan.channel_axis or 0) - plan.batched, 0)
+    if planes.shape[0] != taken.channels or not np.isfinite(planes).all():
+        return False
+    small = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    shades = small[::-1] if taken.colour == "rgb" else small
+    pairs = [(plane.ravel().astype(np.float64), shade.ravel()) for plane, shade in zip(planes, shades, strict=True)]
+    return all(np.ptp(plane) > 0 and np.corrcoef(plane, shade)[0, 1] > _RESEMBLES for plane, shade in pairs)
+
+
+def from_the_start(original: Backend, file: Path, states: Mapping[str, str]) -> Backend:
+    """The imported `file`, opened; what it and the `original` remember is nothing yet."""
+    if isinstance(original, RememberingBackend):
+        original.forget()
+    imported = open_backend(file, 1, "ort-cpu")
+    return RememberingBackend(imported, states, {}) if states else imported
 
 
 def reference_labels(
@@ -99,8 +137,20 @@ def reference_labels(
         top = np.sort(planes.astype(np.float64), axis=1)[:, -2:]
         return planes.argmax(axis=1).astype(np.uint8), (top[:, -1] - top[:, 0]) / max(spread, 1e-12)
     plane: NDArray[Any] = planes[:, 0].astype(np.float32)
+    if not plan.sigmoid:
+        _check_shares(plan.info.name, plane)
     plane = (1 + np.tanh(plane / 2)) / 2 if plan.sigmoid else plane
     return (plane > 0.5).astype(np.uint8), np.abs(plane - 0.5)
+
+
+def _check_shares(name: str, plane: NDArray[Any]) -> None:
+    least, most = float(plane.min()), float(plane.max())
+    if least >= -_ROUNDED and most <= 1 + _ROUNDED:
+        return
+    hint = "--role logits where a sigmoid is missing"
+    if least >= -_ROUNDED and 2 < most <= VOID + _ROUNDED:
+        hint += "; divide it by 255 before the export where it gives 0 to 255"
+    raise InputError(f"output '{name}' gives {least:.3g} to {most:.3g}, not 0 to 1", hint)
 
 
 def _bytes(labels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from streamseg.convert.hints import NORMALISATIONS, Hints
 from streamseg.convert.inputs import Probe
 from streamseg.convert.neighbours import Told
 from streamseg.convert.outputs import Found
 from streamseg.convert.surgery import OutputPlan
+from streamseg.infer.families import FAMILIES
+from streamseg.infer.memory import with_states
+from streamseg.infer.model.geometry import sized
 from streamseg.infer.model.spec import InputSpec, ModelSpec
+from streamseg.infer.model.tensors import TensorInfo
+from streamseg.infer.model.validate import input_info
 
 _COLOURS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
 _NORMALISED = {
@@ -22,7 +27,7 @@ _NORMALISED = {
 
 def assumed(taken: InputSpec, spec: ModelSpec, found: Found, seen: Probe, hints: Hints, told: Told) -> str:
     """`output 'y' (1, 150, 128, 128): 150 planes of logits at 1/4, enlarged; input RGB, stretched to 512x512, …`."""
-    parts = [_output(found, seen), _input(taken, spec), _classes(spec)]
+    parts = [_output(found, seen), *_remembered(spec), _input(taken, spec), _classes(spec)]
     return "; ".join(parts + _by(hints, told))
 
 
@@ -34,8 +39,30 @@ def assumed_objects(
     limits = f"objects from a score of {spec.least_score:g}"
     if spec.overlap is not None:
         limits += f" that overlap by less than {spec.overlap:g}"
-    parts = [f"{title}: {held}", limits, _input(taken, spec), _classes(spec)]
+    parts = [f"{title}: {held}", limits, *_remembered(spec), _input(taken, spec), _classes(spec) + _first_label(spec)]
     return "; ".join(parts + _by(hints, told))
+
+
+def described(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> str:
+    """The same of a model whose spec is known, and of the `inputs` and `outputs` of its graph."""
+    shapes = {info.name: _shape(info) for info in outputs}
+    held = ", ".join(f"'{name}' {shapes.get(name, '')} holds {role}" for role, name in spec.outputs.items())
+    family = FAMILIES.get(spec.family or "")
+    spec = with_states(spec, inputs, outputs)
+    picture = sized(spec.input, input_info(spec, inputs).shape)
+    parts = [f"{family.title}: {held}" if family else held]
+    if family or spec.task == "instance":
+        parts.append(f"objects from a score of {spec.least_score:g}")
+    return "; ".join([*parts, *_remembered(spec), _input(picture, spec), _classes(spec)])
+
+
+def _shape(info: TensorInfo) -> str:
+    return "" if info.shape is None else f"({', '.join(str(side or 'free') for side in info.shape)})"
+
+
+def _remembered(spec: ModelSpec) -> list[str]:
+    pairs = ", ".join(f"{name} from {pair}" for name, pair in spec.states.items())
+    return [f"remembers {pairs}"] if pairs else []
 
 
 def _by(hints: Hints, told: Told) -> list[str]:
@@ -91,3 +118,9 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _classes(spec: ModelSpec) -> str:
     first = ", ".join(spec.classes[:3])
     return f"{len(spec.classes)} classes ({first}{', …' if len(spec.classes) > 3 else ''})"
+
+
+def _first_label(spec: ModelSpec) -> str:
+    """Where frameworks count from 0 as well as from 1."""
+    counted = FAMILIES[spec.family or ""].defaults
+    return f", of which label 1 is '{spec.classes[1]}'" if counted.background_first or counted.spare_class else ""

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from streamseg.cli import main
 from streamseg.convert.importer import Hints, import_model
@@ -56,6 +58,12 @@ def yolo5() -> NDArray[np.float32]:
     return found
 
 
+def oblong() -> NDArray[np.float32]:
+    found = np.full((1, 2, 32, 32), -20, np.float32)
+    found[0, :, 13:17, 6:14] = 20
+    return found
+
+
 FORMS: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str], Hints]] = {
     "yolo": ({"output0": anchors(32), "output1": prototypes()}, ULTRALYTICS, Hints()),
     "yolo boxes": ({"output0": anchors()}, ULTRALYTICS | {"task": "detect"}, Hints()),
@@ -72,6 +80,24 @@ FORMS: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str], Hints]] = {
         {},
         Hints(classes=("disc", "square")),
     ),
+    "d-fine": (
+        {
+            "labels": np.array([[1, 0]], np.int64),
+            "boxes": np.array([[[12, 26, 28, 34], [13, 26, 28, 34]]], np.float32),
+            "scores": np.array([[0.7, 0.6]], np.float32),
+            "masks": np.ones((1, 2, 16, 16), np.float32),
+        },
+        {},
+        Hints(classes=("disc", "square")),
+    ),
+    "maskformer": (
+        {
+            "class_queries_logits": np.log(np.array([[[0.1, 0.7, 0.2], [0.1, 0.1, 0.8]]], np.float32)),
+            "masks_queries_logits": oblong(),
+        },
+        {},
+        Hints(family="maskformer", classes=("disc", "square")),
+    ),
     "torchvision": (
         {
             "boxes": np.array([[12, 26, 28, 34]], np.float32),
@@ -82,6 +108,15 @@ FORMS: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str], Hints]] = {
         {},
         Hints(classes=("disc", "square", "background")),
     ),
+    "torchvision without a background": (
+        {
+            "boxes": np.array([[12, 26, 28, 34]], np.float32),
+            "labels": np.array([2], np.int64),
+            "scores": np.array([0.7], np.float32),
+        },
+        {},
+        Hints(classes=("disc", "square")),
+    ),
 }
 
 
@@ -91,10 +126,10 @@ def test_every_form_is_imported_and_finds_its_object(tmp_path: Path, form: str) 
     source = toy_models.constant(tmp_path / "toy.onnx", outputs, SIZE, metadata)
     made = import_model(source, tmp_path / "made.onnx", hints)
     assert made.agreement == 1.0
-    assert made.spec.classes == ("disc", "square", "background")
-    assert made.spec.background == 2
+    assert sorted(made.spec.classes) == ["background", "disc", "square"]
+    assert made.spec.background == made.spec.classes.index("background")
     found = boxes(made.file)
-    assert found.class_ids.tolist() == [1]
+    assert [made.spec.classes[i] for i in found.class_ids] == ["square"]
     assert found.scores.tolist() == pytest.approx([0.7], abs=1e-3)
     assert found.boxes[0].tolist() == pytest.approx([12, 26, 28, 34], abs=1e-3)
     mask = found.mask(0, SIZE)
@@ -110,6 +145,54 @@ def test_what_the_exporter_wrote_into_the_file_is_enough(tmp_path: Path) -> None
     assert (spec.family, spec.outputs) == ("yolo", {"anchors": "output0", "prototypes": "output1"})
 
 
+def test_names_of_the_exporter_that_do_not_fit_are_laid_to_it(tmp_path: Path) -> None:
+    metadata = ULTRALYTICS | {"names": "['disc', 'square', 'star']", "version": "8.4"}
+    source = toy_models.constant(tmp_path / "toy.onnx", FORMS["yolo"][0], SIZE, metadata)
+    said = r"toy\.onnx: metadata of Ultralytics 8\.4 names 3 classes, the graph has 2 \(--classes NAMES"
+    with pytest.raises(InputError, match=said):
+        import_model(source, tmp_path / "made.onnx")
+    assert import_model(source, tmp_path / "made.onnx", Hints(classes=("a", "b"))).spec.classes[:2] == ("a", "b")
+
+
+LIST = np.random.default_rng(1).uniform(0.2, 0.6, (1, 100, 4)).astype(np.float32)
+LOGITS = np.random.default_rng(2).normal(0, 2, (1, 100, 2)).astype(np.float32)
+
+
+def test_queries_without_a_word_of_their_exporter_are_asked_about(tmp_path: Path) -> None:
+    source = toy_models.constant(tmp_path / "toy.onnx", {"logits": LOGITS, "pred_boxes": LIST}, SIZE)
+    with pytest.raises(
+        InputError, match="do not show how scores are read.*--family queries for a sigmoid each .* or detr"
+    ):
+        import_model(source, tmp_path / "made.onnx", Hints(normalise="imagenet"))
+    for family in ("queries", "detr"):
+        hints = Hints(normalise="imagenet", family=family)
+        assert import_model(source, tmp_path / f"{family}.onnx", hints).spec.family == family
+
+
+@pytest.mark.parametrize(
+    ("outputs", "hints", "complaint"),
+    [
+        ({"pred_boxes": LIST * 64, "pred_scores": LOGITS}, Hints(family="queries", normalise="0..1"), "pixels, and no"),
+        (
+            {"boxes": LIST, "scores": LIST[..., :2]},
+            Hints(family="queries", normalise="0..1"),
+            "classes are 0..1 already",
+        ),
+        ({"output0": np.resize(LIST, (1, 6, ANCHORS))}, Hints(), r"boxes are 0\.\.1: shares"),
+        ({"output0": np.full((1, 6, ANCHORS), np.nan, np.float32)}, Hints(), "no numbers .NaN. as its anchors"),
+        ({"output0": np.resize(LIST * 64, (1, 6, ANCHORS))}, Hints(), r"its scores are .* not 0 to 1"),
+    ],
+    ids=("pixels", "shares", "small", "nan", "logits"),
+)
+def test_boxes_and_scores_of_another_unit_are_refused(
+    outputs: dict[str, NDArray[np.float32]], hints: Hints, complaint: str, tmp_path: Path
+) -> None:
+    source = toy_models.constant(tmp_path / "toy.onnx", outputs, SIZE)
+    with pytest.raises(InputError, match=complaint):
+        import_model(source, tmp_path / "made.onnx", hints)
+    assert not (tmp_path / "made.onnx").exists()
+
+
 def test_a_threshold_of_ones_own_stays(tmp_path: Path) -> None:
     source = toy_models.constant(tmp_path / "toy.onnx", FORMS["yolo"][0], SIZE, ULTRALYTICS)
     made = import_model(source, tmp_path / "made.onnx", Hints(threshold=0.9))
@@ -120,6 +203,17 @@ def test_a_list_input_without_a_batch_is_taken(tmp_path: Path) -> None:
     source = toy_models.constant(tmp_path / "toy.onnx", FORMS["torchvision"][0], SIZE, batch=False)
     made = import_model(source, tmp_path / "made.onnx", Hints(classes=("disc", "square", "background")))
     assert boxes(made.file).class_ids.tolist() == [1]
+
+
+def test_a_family_that_a_person_names_needs_no_word_of_the_exporter(tmp_path: Path) -> None:
+    outputs = {
+        "pred_boxes": np.array([[[0.3, 0.5, 0.25, 0.1]]], np.float32),
+        "logits": np.array([[[-9.0, 2, 0]]], np.float32),
+    }
+    source = toy_models.constant(tmp_path / "toy.onnx", outputs, SIZE)
+    made = import_model(source, tmp_path / "made.onnx", Hints(family="detr", classes=("disc", "square")))
+    assert made.spec.family == "detr"
+    assert boxes(made.file).scores.tolist() == pytest.approx([np.e**2 / (np.e**2 + 1 + np.e**-9)], abs=1e-3)
 
 
 def test_coco_has_a_name_for_each_number_where_networks_count_by_categories(tmp_path: Path) -> None:
@@ -135,10 +229,11 @@ def test_coco_has_a_name_for_each_number_where_networks_count_by_categories(tmp_
     ("form", "hints", "complaint"),
     [
         ("yolo", Hints(classes=("a", "b", "c")), "expected 2 class names, found 3"),
+        ("yolo", Hints(classes=("a",)), "expected 2 class names, found 1"),
         ("torchvision", Hints(), "do not tell how many classes"),
         ("yolo", Hints(family="detr"), "are not those of DETR"),
         ("yolo", Hints(family="yoyo"), "no family 'yoyo'"),
-        ("yolo", Hints(threshold=2.0), "`least_score` must be 0 to 1"),
+        ("yolo", Hints(threshold=2.0), "--threshold 2: expected 0 to 1"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path: Path, form: str, hints: Hints, complaint: str) -> None:
@@ -155,3 +250,70 @@ def test_the_last_line_says_what_it_was_taken_for(tmp_path: Path, capsys: pytest
     assert "YOLO (Ultralytics v8 and later)" in said
     assert "from a score of 0.4 that overlap by less than 0.7" in said
     assert "letterboxed (grey 114) to 64x64" in said
+
+
+def detector(path: Path, label: int, classes: int = 5, op: str = "Softmax") -> Path:
+    """One object of a `label`, whose score is picked out of `classes` shares as torchvision picks it."""
+    values: dict[str, NDArray[Any]] = {
+        "boxes_value": np.array([[12, 26, 28, 34]], np.float32),
+        "labels_value": np.array([label], np.int64),
+        "head": np.where(np.arange(classes) == label, 3, -3).astype(np.float32)[None],
+        "flat_shape": np.array([-1], np.int64),
+        "places": np.array([label], np.int64),
+    }
+    nodes = [
+        helper.make_node("Identity", ["boxes_value"], ["boxes"]),
+        helper.make_node("Identity", ["labels_value"], ["labels"]),
+        helper.make_node(op, ["head"], ["shares"]),
+        helper.make_node("Reshape", ["shares", "flat_shape"], ["flat"]),
+        helper.make_node("Gather", ["flat", "places"], ["scores"]),
+    ]
+    ports = {"boxes": [1, 4], "labels": [1], "scores": [1]}
+    graph = helper.make_graph(
+        nodes,
+        "detector",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *SIZE])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.INT64 if name == "labels" else TensorProto.FLOAT, shape)
+            for name, shape in ports.items()
+        ],
+        [numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+FRUIT = ("apple", "banana", "cherry", "date")
+
+
+@pytest.mark.parametrize("op", ["Softmax", "Sigmoid"])
+@pytest.mark.parametrize("classes", [FRUIT, ("background", *FRUIT), ("__background__", *FRUIT)], ids=str)
+def test_torchvisions_labels_begin_behind_the_background(classes: tuple[str, ...], op: str, tmp_path: Path) -> None:
+    for label, name in enumerate(FRUIT, 1):
+        source = detector(tmp_path / f"{label}.onnx", label, op=op)
+        made = import_model(source, tmp_path / f"made{label}.onnx", Hints(classes=classes))
+        assert made.spec.classes == ("background", *FRUIT) and made.spec.background == 0
+        assert [made.spec.classes[i] for i in boxes(made.file).class_ids] == [name]
+        assert "label 1 is 'apple'" in made.assumed
+
+
+def test_as_many_names_as_torchvisions_head_is_wide_are_taken_as_they_are(tmp_path: Path) -> None:
+    source = detector(tmp_path / "toy.onnx", 4)
+    made = import_model(source, tmp_path / "made.onnx", Hints(classes=("nothing", *FRUIT)))
+    assert made.spec.classes == ("nothing", *FRUIT, "background")
+    assert boxes(made.file).class_ids.tolist() == [4]
+
+
+@pytest.mark.parametrize("classes", [None, ("4",), ("5",)])
+def test_torchvisions_classes_are_counted_in_the_graph(classes: tuple[str, ...] | None, tmp_path: Path) -> None:
+    made = import_model(detector(tmp_path / "toy.onnx", 4), tmp_path / "made.onnx", Hints(classes=classes))
+    assert made.spec.classes == ("background", "class 1", "class 2", "class 3", "class 4")
+
+
+@pytest.mark.parametrize("classes", [FRUIT[:3], (*FRUIT, "elder", "fig"), ("3",), ("coco",), ("background", "a")])
+def test_another_number_of_names_than_torchvisions_head_has_is_refused(
+    classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = detector(tmp_path / "toy.onnx", 4)
+    with pytest.raises(InputError, match="expected 4 class names, or 5 with the background first, found"):
+        import_model(source, tmp_path / "made.onnx", Hints(classes=classes))

@@ -87,8 +87,9 @@ def test_ultralytics_metadata_leaves_nothing_to_ask(tmp_path: Path) -> None:
 
 
 def test_ultralytics_networks_for_objects_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"looks like YOLO pose estimation \(Ultralytics\)"):
+    with pytest.raises(InputError, match=r"looks like YOLO pose estimation \(Ultralytics\)") as caught:
         import_model(ultralytics(tmp_path / "a.onnx", "pose"), tmp_path / "b.onnx")
+    assert "config.json" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,14 @@ def test_ultralytics_networks_for_objects_are_named(tmp_path: Path) -> None:
 def test_metadata_that_cannot_be_read_is_said(wrong: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Ultralytics metadata cannot be read"):
         import_model(ultralytics(tmp_path / "a.onnx", "semantic", **wrong), tmp_path / "b.onnx")
+
+
+@pytest.mark.parametrize(("resample", "word"), [(3, "bicubic"), (0, "nearest"), (2, "")])
+def test_another_way_of_resizing_is_said(tmp_path: Path, resample: int, word: str) -> None:
+    processor = {**PROCESSOR, "size": {"height": 64, "width": 96}, "resample": resample}
+    said = import_model(hugging_face(tmp_path, processor), tmp_path / "b.onnx").assumed
+    assert ("which resizes" in said) == bool(word)
+    assert word in said
 
 
 def hugging_face(folder: Path, processor: dict[str, Any], **config: Any) -> Path:
@@ -130,16 +139,37 @@ def test_hugging_faces_files_leave_nothing_to_ask(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_processors_numbers_become_those_of_bytes(processor: dict[str, Any], expected: Any, tmp_path: Path) -> None:
-    found = normalisation(read_neighbours(hugging_face(tmp_path, processor), {}).hints, "rgb")
+    found = normalisation(read_neighbours(hugging_face(tmp_path, processor), {}, Hints()).hints, "rgb")
     assert found is not None
     if expected is None:
         expected = tuple(tuple(value / 2 for value in values) for values in IMAGENET)
     assert found[0] == pytest.approx(expected[0]) and found[1] == pytest.approx(expected[1])
 
 
+@pytest.mark.parametrize(
+    "kind", ["MobileViTImageProcessor", "MobileViTImageProcessorFast", "MobileViTFeatureExtractor"]
+)
+def test_what_a_processors_file_leaves_out_is_what_its_class_does(kind: str, tmp_path: Path) -> None:
+    source = toy_models.segmenter(tmp_path / "a.onnx")
+    where = "feature_extractor_type" if kind.endswith("Extractor") else "image_processor_type"
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(half | {where: kind}))
+    hints = read_neighbours(source, {}, Hints()).hints
+    assert (hints.mean, hints.std, hints.colour) == ((0.0,), (255.0,), "bgr")
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps(half | {where: kind, "do_normalize": True, "do_flip_channel_order": False})
+    )
+    hints = read_neighbours(source, {}, Hints()).hints
+    assert (hints.mean, hints.std, hints.colour) == ((127.5,) * 3, (127.5,) * 3, None)
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps(half | {"image_processor_type": "BeitImageProcessor"})
+    )
+    assert read_neighbours(source, {}, Hints()).hints.mean == (127.5,) * 3
+
+
 def test_a_neighbour_that_is_not_this_models_is_asked_about(tmp_path: Path) -> None:
     source = hugging_face(tmp_path, PROCESSOR, id2label={"0": "cat", "1": "dog"})
-    with pytest.raises(InputError, match=r"preprocessor_config\.json names 2 classes, the graph has 5 .--classes"):
+    with pytest.raises(InputError, match=r": config\.json names 2 classes, the graph has 5 .--classes"):
         import_model(source, tmp_path / "b.onnx")
     assert import_model(source, tmp_path / "b.onnx", Hints(classes=("5",))).spec.classes[4] == "class 4"
 
@@ -157,3 +187,87 @@ def test_broken_neighbours_never_end_in_a_traceback(text: str, tmp_path: Path) -
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError):
         import_model(source, tmp_path / "b.onnx")
+
+
+BROKEN = {"image_mean": "much", "image_std": [0.2] * 3, "do_normalize": True}
+
+
+@pytest.mark.parametrize(
+    "given", [Hints(normalise="0..1"), Hints(preset="hf"), Hints(mean=(0.5,), std=(0.5,))], ids=str
+)
+def test_a_broken_file_beside_it_is_left_aside_where_a_person_says_it(
+    given: Hints, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = hugging_face(tmp_path, BROKEN)
+    with pytest.raises(InputError, match="preprocessor_config.json beside it cannot be understood .*--normalise"):
+        import_model(source, tmp_path / "b.onnx")
+    made = import_model(source, tmp_path / "b.onnx", given)
+    assert made.spec.classes[4] == "thing 4"
+    assert made.assumed.endswith("config.json") and "preprocessor" not in made.assumed
+    assert "preprocessor_config.json beside it cannot be understood: left aside" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"image_mean": [0.5] * 2},
+        {"image_mean": []},
+        {"image_mean": [float("nan")] * 3},
+        {"image_std": [0.0, 0.5, 0.5]},
+        {"image_std": [-0.5] * 3},
+        {"size": {"height": -4, "width": 64}},
+        {"size": {"height": 0, "width": 64}},
+    ],
+    ids=str,
+)
+def test_numbers_of_a_processor_that_mean_nothing_are_laid_to_its_file(wrong: dict[str, Any], tmp_path: Path) -> None:
+    source = hugging_face(tmp_path, {**PROCESSOR, **wrong})
+    with pytest.raises(InputError, match=r"preprocessor_config\.json beside it cannot be understood"):
+        import_model(source, tmp_path / "b.onnx")
+    assert import_model(source, tmp_path / "b.onnx", Hints(preset="hf")).agreement == 1.0
+
+
+@pytest.mark.parametrize("name", ["0", "3", "coco", "-1"])
+def test_a_networks_only_class_may_be_called_as_people_say_something_else(name: str, tmp_path: Path) -> None:
+    told = read_neighbours(tmp_path / "a.onnx", {"names": repr({0: name}), "task": "detect"}, Hints())
+    assert told.hints.classes == (f"class {name}",)
+    assert expanded(told.hints.classes) == told.hints.classes
+
+
+def test_classes_without_a_name_get_one(tmp_path: Path) -> None:
+    source = hugging_face(tmp_path, PROCESSOR, id2label={"0": "cat", "1": "", "2": None, "3": "dog", "4": "cow"})
+    assert import_model(source, tmp_path / "b.onnx").spec.classes == ("cat", "class 1", "class 2", "dog", "cow")
+
+
+def test_names_that_are_broken_are_left_aside_where_a_person_gives_them(tmp_path: Path) -> None:
+    source = hugging_face(tmp_path, PROCESSOR, id2label={"0": "cat", "2": "dog"})
+    with pytest.raises(InputError, match="no label '1' in id2label .--classes"):
+        import_model(source, tmp_path / "b.onnx")
+    assert import_model(source, tmp_path / "b.onnx", Hints(classes=("5",))).spec.classes[4] == "class 4"
+    metadata = {"names": "{0: 'a'", "task": "semantic"}
+    with pytest.raises(InputError, match="Ultralytics metadata cannot be read"):
+        read_neighbours(source, metadata, Hints())
+    assert read_neighbours(source, metadata, Hints(classes=("5",))).hints.fit == "letterbox"
+
+
+def test_names_of_others_are_fit_to_be_shown(tmp_path: Path) -> None:
+    told = read_neighbours(tmp_path / "a.onnx", {"names": repr({0: "a\x1b[31m", 1: "b" * 9000}), "task": "x"}, Hints())
+    assert told.hints.classes == ("a\\x1b[31m", "b" * 100)
+
+
+def test_means_of_shares_for_pictures_of_bytes_are_asked_about(tmp_path: Path) -> None:
+    source = hugging_face(tmp_path, {**PROCESSOR, "do_rescale": False, "do_normalize": True})
+    with pytest.raises(InputError, match="does not tell how its pictures were normalised"):
+        import_model(source, tmp_path / "b.onnx")
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [((0.485, 0.456, 0.406), (58.4, 57.1, 57.4)), ((123.7, 116.3, 103.5), (0.229, 0.224, 0.225))]
+)
+def test_means_and_deviations_are_of_one_unit(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="of different units"):
+        normalisation(Hints(mean=mean, std=std), "rgb")
+
+
+def test_caffes_means_go_without_deviations() -> None:
+    assert normalisation(Hints(mean=(104.0, 117.0, 123.0), std=(1.0,)), "bgr") == ((104.0, 117.0, 123.0), (1.0,))

@@ -173,7 +173,11 @@ def test_without_a_target_a_model_gets_a_name(tmp_path: Path, monkeypatch: pytes
         ({}, {"normalise": "imagnet"}, "no normalisation 'imagnet'"),
         ({}, {"normalise": "0..1", "classes": ("a", "b")}, "expected 5 class names for 5 channels, found 2"),
         ({}, {"normalise": "0..1", "output": "aux"}, "expected output 'aux', found scores"),
-        ({"second_output": True}, {"normalise": "0..1"}, r"several outputs \(scores \(1, 5, 24, 32\), aux .*--output"),
+        (
+            {"second_output": True},
+            {"normalise": "0..1"},
+            r"several outputs \(scores \(1, 5, 24, 32\), other .*--output",
+        ),
         ({"channels": 4}, {"normalise": "0..1"}, "takes 4 channels: frames have 3"),
         ({"channels": 1}, {"normalise": "imagenet"}, "`mean` needs one number.* for grey"),
         ({"kind": "labels"}, {"normalise": "0..1", "classes": ("a", "b")}, "expected 5 class names.*found 2"),
@@ -264,3 +268,30 @@ def test_a_name_that_could_not_be_found_again_is_refused(tmp_path: Path, name: s
     source = toy_models.segmenter(tmp_path / "toy.onnx")
     with pytest.raises(InputError, match="--name NAME"):
         import_model(source, None, Hints(name=name, normalise="0..1"))
+
+
+def test_a_head_that_helps_in_training_alone_is_left_out(tmp_path: Path) -> None:
+    source = toy_models.giving(tmp_path / "a.onnx", {"aux_loss": (1, 5, 64, 64), "out": (1, 5, 64, 64)}, (64, 64))
+    made = import_model(source, tmp_path / "b.onnx", Hints(normalise="0..1"))
+    assert "output 'out' (1, 5, 64, 64) (aux_loss left out)" in made.assumed
+    source = toy_models.giving(tmp_path / "c.onnx", {"532": (1, 5, 64, 64), "546": (1, 5, 64, 64)}, (64, 64))
+    with pytest.raises(InputError, match="several outputs"):
+        import_model(source, tmp_path / "d.onnx", Hints(normalise="0..1"))
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 64 * 96), (1, 16 * 24, 19)], ids=str)
+def test_planes_that_are_rows_of_numbers_are_refused_with_the_shape_they_need(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    source = toy_models.giving(tmp_path / "a.onnx", {"y": shape}, (64, 96))
+    needed = r"\(N, C, 64, 96\)" if shape[1] == 5 else r"\(N, 16, 24, C\)"
+    with pytest.raises(InputError, match=f"one behind the other .reshape it to {needed} before the export"):
+        import_model(source, tmp_path / "b.onnx", Hints(normalise="0..1"))
+
+
+def test_numbers_of_64_bits_are_refused(tmp_path: Path) -> None:
+    model = onnx.load(toy_models.giving(tmp_path / "a.onnx", {"y": (1, 5, 64, 64)}, (64, 64)))
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(InputError, match="found float64 .export it in float32"):
+        import_model(tmp_path / "a.onnx", tmp_path / "b.onnx", Hints(normalise="0..1"))

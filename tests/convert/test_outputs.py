@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ def imported(source: Path, hints: Hints = ANY) -> Imported:
         ({"y": (1, 1024, 20)}, r"'y' \(1, 1024, 20\) is no segmentation: .* proportions of the input 256x256"),
         ({"y": (1, 20, 1024)}, "is no segmentation"),
         ({"y": (1, 116, 1024), "p": (1, 32, 64, 64)}, "looks like YOLO segmentation of objects"),
+        ({"labels": (1, 30), "boxes": (1, 30, 4), "scores": (1, 30)}, "looks like D-FINE or D-FINE-seg"),
+        ({"l": (1, 30), "b": (1, 30, 4), "s": (1, 30), "m": (1, 30, 64, 64)}, "looks like D-FINE or D-FINE-seg"),
         ({"y": (1, 1000)}, "is no segmentation"),
         ({"y": (1, 1000, 1, 1)}, "is no segmentation"),
         ({"y": (1, 5, 200, 256)}, "is no segmentation"),
@@ -65,7 +68,10 @@ def test_no_role_makes_a_picture_of_a_list(role: Any, tmp_path: Path) -> None:
         ((1, 33, 57, 98), (33, 57), 98),
         ((5, 64, 64), (64, 64), 5),
         ((64, 48, 5), (64, 48), 5),
-        ((1, 3, 252, 252), (256, 256), 3),
+        ((1, 3, 5, 5), (129, 129), 3),
+        ((1, 3, 128, 128), (500, 500), 3),
+        ((1, 3, 37, 37), (518, 518), 3),
+        ((1, 3, 256, 256), (128, 128), 3),
     ],
     ids=str,
 )
@@ -75,6 +81,123 @@ def test_classes_are_the_axis_without_which_the_picture_remains(
     made = imported(toy_models.giving(tmp_path / "a.onnx", {"y": shape}, size))
     assert len(made.spec.classes) == classes
     assert f"output 'y' {shape}: the highest of {classes} planes of logits" in made.assumed
+
+
+@pytest.mark.parametrize(
+    ("sides", "size"),
+    [((388, 388), (572, 572)), ((104, 104), (128, 128)), ((52, 52), (128, 128)), ((72, 104), (96, 128))],
+)
+def test_a_map_of_the_middle_alone_is_refused(sides: tuple[int, int], size: tuple[int, int], tmp_path: Path) -> None:
+    source = toy_models.giving(tmp_path / "a.onnx", {"y": (1, 2, *sides)}, size)
+    with pytest.raises(InputError, match=f"is {sides[1]}x{sides[0]} of {size[1]}x{size[0]}: it covers only the middle"):
+        imported(source)
+    assert not (tmp_path / "made.onnx").exists()
+
+
+def squeezed_range(path: Path, *nodes: tuple[str, float], name: str = "y") -> Path:
+    """The mean of the picture's channels, through operators with a constant each; NaN: one without."""
+    weights, made, last = [], [helper.make_node("ReduceMean", ["image"], ["n0"], axes=[1], keepdims=1)], "n0"
+    for i, (op, value) in enumerate(nodes, 1):
+        more = [] if np.isnan(value) else [f"c{i}"]
+        weights += [numpy_helper.from_array(np.float32(value), each) for each in more]
+        made.append(helper.make_node(op, [last, *more], [f"n{i}"]))
+        last = f"n{i}"
+    made[-1].output[0] = name
+    ports = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 24, 32])]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 24, 32])]
+    graph = helper.make_graph(made, "range", ports, outputs, weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([("Mul", 10), ("Add", 50)], r"gives 5\d(\.\d+)? to 5\d.*, not 0 to 1.*--role logits"),
+        ([("Sub", 0.5), ("Tanh", np.nan)], r"gives -0\.\d+ to 0\.\d+, not 0 to 1.*where a sigmoid is missing"),
+        ([("Sigmoid", np.nan), ("Mul", 255)], r"gives \d+ to \d+.*divide it by 255 before the export"),
+    ],
+    ids=["logits", "tanh", "bytes"],
+)
+def test_one_plane_that_is_not_0_to_1_is_no_probability(
+    nodes: list[tuple[str, float]], words: str, tmp_path: Path
+) -> None:
+    source = squeezed_range(tmp_path / "a.onnx", *nodes)
+    with pytest.raises(InputError, match=words):
+        imported(source, Hints(normalise="0..1", role="probability"))
+    assert not (tmp_path / "made.onnx").exists()
+
+
+def ending(path: Path, *nodes: tuple[str, list[Any], dict[str, Any]], shape: tuple[int, ...] = (1, 24, 32)) -> Path:
+    """Three planes of a convolution, then these operators with their further inputs."""
+    random = np.random.default_rng(0)
+    weights = [numpy_helper.from_array(random.normal(0, 0.01, (3, 3, 1, 1)).astype(np.float32), "w")]
+    made, last = [helper.make_node("Conv", ["image", "w"], ["n0"])], "n0"
+    for i, (op, more, attributes) in enumerate(nodes, 1):
+        weights += [numpy_helper.from_array(np.array(value), f"c{i}_{j}") for j, value in enumerate(more)]
+        made.append(helper.make_node(op, [last, *(f"c{i}_{j}" for j in range(len(more)))], [f"n{i}"], **attributes))
+        last = f"n{i}"
+    made[-1].output[0] = "y"
+    ports = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 24, 32])]
+    graph = helper.make_graph(
+        made, "ending", ports, [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)], weights
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+SLICED: tuple[str, list[Any], dict[str, Any]] = ("Slice", [[1], [2], [1]], {})
+PICKED: tuple[str, list[Any], dict[str, Any]] = ("Gather", [1], {"axis": 1})
+CLIPPED: tuple[str, list[Any], dict[str, Any]] = ("Clip", [np.float32(1e-6), np.float32(0.999999)], {})
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [("Sigmoid", [], {}), SLICED, ("Squeeze", [[1]], {})],
+        [("Sigmoid", [], {}), SLICED, ("Reshape", [[1, 24, 32]], {})],
+        [("Sigmoid", [], {}), PICKED, CLIPPED],
+        [("Softmax", [], {"axis": 1}), PICKED],
+    ],
+    ids=["slice, squeeze", "slice, reshape", "gather, clip", "of a softmax"],
+)
+def test_one_plane_picked_from_shares_is_a_probability(nodes: Any, tmp_path: Path) -> None:
+    made = imported(ending(tmp_path / "a.onnx", *nodes))
+    assert "one plane of 0..1, above a half" in made.assumed
+    assert made.spec.classes == ("background", "object")
+
+
+def test_a_plane_that_was_compared_is_one_of_labels(tmp_path: Path) -> None:
+    nodes: Any = [("Sigmoid", [], {}), PICKED, ("Greater", [np.float32(0.5)], {}), ("Cast", [], {"to": 1})]
+    made = imported(ending(tmp_path / "a.onnx", *nodes), Hints(normalise="0..1", classes=("crack",)))
+    assert made.spec.classes == ("background", "crack")
+    assert "class ids" in made.assumed
+
+
+@pytest.mark.parametrize("kind", ["segformer", "upernet"])
+def test_one_label_of_hugging_face_is_a_sigmoid_where_it_is_trained_as_one(kind: str, tmp_path: Path) -> None:
+    source = ending(tmp_path / "a.onnx", PICKED)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, "id2label": {"0": "crack"}}))
+    if kind == "upernet":
+        with pytest.raises(InputError, match="is one plane and does not show whether it is 0..1"):
+            imported(source)
+        return
+    made = imported(source)
+    assert "one plane of logits, above 0" in made.assumed
+    assert made.spec.classes == ("background", "crack")
+
+
+def test_of_two_axes_that_may_be_the_classes_the_usual_one_is(tmp_path: Path) -> None:
+    source = toy_models.constant(tmp_path / "a.onnx", {"y": np.zeros((1, 5, 9, 15), np.float32)}, (33, 57))
+    assert "the highest of 5 planes" in imported(source).assumed  # 5 and 9 are a seventh of 33 and 57, too
+
+
+@pytest.mark.parametrize(("name", "held"), [("predicted_depth", "depth"), ("flow", "motion"), ("normals", "direction")])
+def test_a_depth_is_no_segmentation(name: str, held: str, tmp_path: Path) -> None:
+    source = squeezed_range(tmp_path / "a.onnx", ("Mul", 1), name=name)
+    for role in ("probability", "logits", None):
+        with pytest.raises(InputError, match=f"'{name}' is a {held} for each pixel, not a class"):
+            imported(source, Hints(normalise="0..1", role=role))
 
 
 def test_a_map_beside_other_things_is_taken_and_what_is_left_out_is_said(tmp_path: Path) -> None:
@@ -137,6 +260,24 @@ def test_class_ids_beyond_the_names_are_seen_before_the_file_is_written(tmp_path
     assert imported(source, Hints(normalise="0..1", classes=("5",))).spec.classes[4] == "class 4"
 
 
+@pytest.mark.parametrize("no_class", [255, -1])
+def test_masks_of_0_and_255_are_no_class_ids(no_class: int, tmp_path: Path) -> None:
+    values = np.zeros((1, 24, 32))
+    values[0, :20] = no_class
+    source = labelled(tmp_path / "a.onnx", values)
+    with pytest.raises(InputError, match="stand for no class, on 83% of the pixels"):
+        imported(source, Hints(normalise="0..1", classes=("background", "object")))
+    values[0, 4:] = 0
+    assert imported(labelled(tmp_path / "b.onnx", values), Hints(normalise="0..1", classes=("a", "b"))).agreement == 1
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), -0.1, 1.5])
+def test_a_threshold_is_a_share(threshold: float, tmp_path: Path) -> None:
+    source = labelled(tmp_path / "a.onnx", np.zeros((1, 24, 32)))
+    with pytest.raises(InputError, match="--threshold .*: expected 0 to 1"):
+        imported(source, Hints(normalise="0..1", classes=("a", "b"), threshold=threshold))
+
+
 @pytest.mark.parametrize("strange", [256, -2])
 def test_labels_that_fit_no_byte_are_refused(strange: int, tmp_path: Path) -> None:
     values = np.zeros((1, 24, 32))
@@ -163,14 +304,14 @@ def test_halves_may_fall_to_either_side_where_scores_are_as_near_as_halves_round
             numpy_helper.from_array((random.standard_normal(shape) * 0.1).astype(np.float16), f"{name}_w"),
             numpy_helper.from_array((random.standard_normal(after) * 0.1).astype(np.float16), f"{name}_b"),
         ]
-        nodes.append(helper.make_node("Conv", [last, f"{name}_w", f"{name}_b"], [name], kernel_shape=[3, 3]))
+        nodes.append(helper.make_node("Conv", [last, f"{name}_w", f"{name}_b"], [name], pads=[1, 1, 1, 1]))
         last = name
         if name == "a":
             nodes.append(helper.make_node("Relu", ["a"], ["r"]))
             last = "r"
     ports = [
         helper.make_tensor_value_info("image", TensorProto.FLOAT16, [1, 3, 256, 256]),
-        helper.make_tensor_value_info("y", TensorProto.FLOAT16, [1, 5, 252, 252]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT16, [1, 5, 256, 256]),
     ]
     graph = helper.make_graph(nodes, "half", ports[:1], ports[1:], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

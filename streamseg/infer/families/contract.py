@@ -25,6 +25,10 @@ class Seen:
     """Height, width of the picture that was fed."""
     kind: str = ""
     """What the exporter calls it: Ultralytics' task (`segment`), or Hugging Face's model type (`detr`)."""
+    wanted: str | None = None
+    """The family that a person says it is of."""
+    whole: frozenset[str] = frozenset()
+    """Outputs that are of whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ class Defaults:
     """Intersection over union, 0..1, beyond which the worse of two objects of a class goes; None: none goes."""
     by_category: bool = False
     """Whether class ids of networks trained on COCO are its category numbers, 1 to 90, and not 0 to 79."""
+    background_first: bool = False
+    """Whether class id 0 is the background, and objects begin at 1."""
+    spare_class: bool = False
+    """Whether the last class id may be one that no object has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from streamseg.infer.families.contract import Defaults, Limits, Objects, Recognised, Seen, given_roles
 from streamseg.infer.model.tensors import Tensor
 
-_SOFTMAX = ("detr", "yolos")
-_SIGMOID = ("conditional_detr", "deformable_detr", "dab-detr", "rt_detr", "rt_detr_v2", "d_fine", "rf_detr", "lw_detr")
+_SOFTMAX = ("detr", "yolos", "table-transformer")
+SIGMOID = ("conditional_detr", "deformable_detr", "dab-detr", "rt_detr", "rt_detr_v2", "d_fine", "rf_detr", "lw_detr")
+"""What Hugging Face calls those whose classes each have a sigmoid of their own."""
 
 
 class Detr:
@@ -26,9 +27,9 @@ class Detr:
     defaults = Defaults("imagenet", least_score=0.5, most=100)
 
     def recognise(self, seen: Seen) -> Recognised | None:
-        """By its model type: its shapes are those of `Queries` too."""
+        """By its model type, or where it is what is wanted: its shapes are those of `Queries` too."""
         roles = _queries(seen)
-        if roles is None or seen.kind not in _SOFTMAX:
+        if roles is None or (seen.wanted != self.name and seen.kind not in _SOFTMAX):
             return None
         return Recognised(self.name, roles, seen.outputs[roles["classes"]][2] - 1)
 
@@ -52,7 +53,7 @@ class Queries:
     def recognise(self, seen: Seen) -> Recognised | None:
         """By its outputs, in rows of one number."""
         roles = _queries(seen)
-        if roles is None or seen.kind in _SOFTMAX:
+        if roles is None or (seen.wanted != self.name and seen.kind in _SOFTMAX):
             return None
         return Recognised(self.name, roles, seen.outputs[roles["classes"]][2])
 
@@ -70,7 +71,7 @@ class RfDetr(Queries):
 
     name = "rf-detr"
     title = "RF-DETR (Roboflow), a query for each object"
-    defaults = Defaults("imagenet", least_score=0.5, most=300, by_category=True)
+    defaults = Defaults("imagenet", least_score=0.5, most=300, by_category=True, spare_class=True)
 
     def recognise(self, seen: Seen) -> Recognised | None:
         """By those names."""

@@ -1,4 +1,4 @@
-"""torchvision's Mask R-CNN and Faster R-CNN: a row an object, as many as there are.
+"""torchvision's detectors: a row an object, as many as there are.
 
 He et al., "Mask R-CNN", ICCV 2017.
 """
@@ -17,9 +17,9 @@ class Torchvision:
     """Boxes, classes, scores, and for masks a plane of 0..1 each, over the whole picture."""
 
     name = "torchvision"
-    title = "Mask R-CNN or Faster R-CNN (torchvision), a row for each object"
+    title = "a detector of torchvision, a row for each object"
     roles: tuple[str, ...] = ("boxes", "class_ids", "scores")
-    defaults = Defaults("0..1", least_score=0.5, most=100, by_category=True)
+    defaults = Defaults("0..1", least_score=0.5, most=100, by_category=True, background_first=True)
 
     def recognise(self, seen: Seen) -> Recognised | None:
         """By lists without a first axis for pictures."""
@@ -28,8 +28,9 @@ class Torchvision:
         planes = [name for name, shape in seen.outputs.items() if len(shape) == 4 and shape[1] == 1]
         if (len(boxes), len(flat)) != (1, 2) or len(planes) > 1 or 3 + len(planes) != len(seen.outputs):
             return None
-        # torchvision's order is boxes, labels, scores; an exporter that swapped them named them so.
-        ids = next((name for name in flat if "label" in name or "class" in name), flat[0])
+        # Faster R-CNN gives labels, then scores, RetinaNet and SSD scores, then labels.
+        named = [name for name in flat if "label" in name or "class" in name]
+        ids = ([name for name in flat if name in seen.whole] or named or flat)[0]
         (scores,) = (name for name in flat if name != ids)
         roles = given_roles(boxes=boxes[0], class_ids=ids, scores=scores, planes=planes[0] if planes else None)
         return Recognised(self.name, roles, None, batched=False)

@@ -119,11 +119,12 @@ def _read(
     if len(kept) > _MOST_COMPARED:
         kept = kept[np.argsort(-scores[kept], kind="stable")[:_MOST_COMPARED]]
     scores = scores[kept]
-    class_ids = columns[_BOX : _BOX + classes, kept].argmax(0).astype(np.int32)
-    centres, halves = columns[:2, kept], columns[2:4, kept] / 2
+    class_ids = columns[_BOX : _BOX + classes].take(kept, 1).argmax(0).astype(np.int32)
+    placed = columns[:_BOX].take(kept, 1)
+    centres, halves = placed[:2], placed[2:] / 2
     boxes = np.concatenate([centres - halves, centres + halves]).T
     if limits.overlap is not None:
-        best = keep_best(boxes, scores, class_ids, limits.overlap)
+        best = keep_best(boxes, scores, class_ids, limits.overlap, limits.most)
     else:
         best = np.argsort(-scores, kind="stable")
     best = best[: limits.most]

@@ -19,9 +19,11 @@ from streamseg.infer.model.spec import ModelSpec, spec_beside, spec_inside
 _log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parents[1] / "models"
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 IN_PACKAGES = {
-    **dict.fromkeys(("cracks", "membrane", "street", "street-deeplab", "street-fcn", "street-segnet"), "research"),
+    **dict.fromkeys(
+        ("cracks", "membrane", "street", "street-deeplab", "street-fcn", "street-segnet", "traffic"), "research"
+    ),
     "person-pose": "pose",
 }
 """Models of ours that are installed by themselves, and the extra that brings them: not free for any use, or large."""

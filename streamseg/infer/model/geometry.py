@@ -120,6 +120,22 @@ def misfit(sides: tuple[int, int], size: tuple[int, int]) -> float | None:
     return abs(rows / height - columns / width) * max(height, width) if off <= 1 else None
 
 
+def covers(side: int, full: int) -> bool:
+    """Whether a side of an output lies over the whole `full` side of the input, as far as its length tells.
+
+    Each halving may round up or down, and what was rounded up be enlarged again. A side that is otherwise shorter, such
+    as U-Net's 388 of 572, is the middle alone: its convolutions were not padded (Ronneberger et al., MICCAI 2015).
+    """
+    stride = round(full / side)
+    if side % full == 0 or side == full - 1 or (stride > 1 and side in (full // stride, -(-full // stride))):
+        return True
+    halvings = range(1, _COARSEST.bit_length())
+    if any(abs(side - full / 2**n) < 2 for n in halvings):
+        return True
+    rounded = ((each, coarse) for coarse in halvings for each in (full >> coarse, -(-full >> coarse)))
+    return any(side == each << times for each, coarse in rounded for times in range(1, coarse + 1))
+
+
 def _centred(length: int, room: int, cell: int = 1) -> tuple[int, int]:
     """Where `length` begins in the middle of `room`, at a multiple of `cell`; and `length` itself."""
     return (room - length) // 2 // cell * cell, length

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamseg.errors import InputError
+from streamseg.infer.model.foreign import what_it_is
 from streamseg.infer.model.tensors import TensorInfo
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     try:
         model.ParseFromString(raw)
     except Exception:  # protobuf's own class, which has moved between its versions
-        raise InputError(f"{path}: not an ONNX model") from None
+        raise _no_model(path, ", or one that is cut short") from None
     if not model.graph.node:
-        raise InputError(f"{path}: not an ONNX model, or one without nodes")
+        raise _no_model(path, ", or one without nodes")
     for tensor in _tensors(model):
         _check_size(path, f"tensor '{tensor.name}'", list(tensor.dims))
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -127,6 +128,8 @@ def file_sha256(path: Path) -> str:
 def _read(path: Path) -> bytes:
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise _no_model(path)
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: not a file")
         if status.st_size > _MAX_FILE_BYTES:
@@ -134,6 +137,11 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+
+
+def _no_model(path: Path, more: str = "") -> InputError:
+    what, hint = what_it_is(path)
+    return InputError(f"{path}: not an ONNX model{f' but {what}' if what else more}", hint)
 
 
 def _check_values(path: Path, model: onnx.ModelProto) -> None:

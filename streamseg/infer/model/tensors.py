@@ -19,3 +19,8 @@ class TensorInfo:
     shape: tuple[int | None, ...] | None
     """None where a side is free; None altogether where not even the rank is told."""
     dtype: np.dtype[Any]
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it takes what a file of a picture holds: (N, H, W, 3) u8."""
+        return self.dtype == np.uint8 and self.shape is not None and len(self.shape) == 4 and self.shape[3] == 3

@@ -20,6 +20,7 @@ def seen(kind: str = "", **shapes: tuple[int, ...]) -> Seen:
         (seen(dets=(1, 300, 4), labels=(1, 300, 4)), "rf-detr", 4),
         (seen("detr", logits=(1, 100, 92), pred_boxes=(1, 100, 4)), "detr", 91),
         (seen("yolos", logits=(1, 100, 92), pred_boxes=(1, 100, 4)), "detr", 91),
+        (seen("table-transformer", logits=(1, 100, 92), pred_boxes=(1, 100, 4)), "detr", 91),
         (seen("rt_detr", logits=(1, 300, 80), pred_boxes=(1, 300, 4)), "queries", 80),
         (seen(boxes=(1, 100, 4), logits=(1, 90, 91)), None, None),
         (seen(boxes=(1, 100, 4), logits=(1, 100, 91), masks=(1, 50, 9, 9)), None, None),

@@ -17,6 +17,15 @@ def test_lists_of_boxes_classes_and_scores_are_recognised_with_masks_or_without(
     assert recognise(Seen({"boxes": (7, 4), "labels": (7,)}, (64, 64))) is None
     assert recognise(Seen({**SHAPES, "keypoints": (7, 17, 3)}, (64, 64))) is None
 
+    assert "R-CNN" not in FAMILIES["torchvision"].title
+
+
+def test_classes_are_the_whole_numbers_in_whatever_order_they_come() -> None:
+    """RetinaNet and SSD give scores before labels, and an export without names calls them by numbers."""
+    seen = Seen({"820": (7, 4), "835": (7,), "841": (7,)}, (64, 64), whole=frozenset({"841"}))
+    found = recognise(seen)
+    assert found is not None and found.roles == {"boxes": "820", "class_ids": "841", "scores": "835"}
+
 
 def test_objects_that_score_enough_come_best_first() -> None:
     outputs = {

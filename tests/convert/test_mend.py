@@ -1,0 +1,60 @@
+"""Graphs in a form that exporters write and no runtime takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from streamseg.convert.importer import Hints, import_model
+from streamseg.convert.mend import runnable
+from streamseg.infer.backends import open_backend
+
+
+def sampling(path: Path, kind: int) -> Path:
+    """Two planes of a picture sampled where a constant grid of `kind` says, as Mask2Former's deformable attention."""
+    rows, columns = np.meshgrid(np.linspace(-1, 1, 32), np.linspace(-1, 1, 32), indexing="ij")
+    grid = np.stack([columns, -rows], -1)[None]
+    constants = {
+        "grid": numpy_helper.from_array(grid, "grid"),
+        "order": numpy_helper.from_array(np.array([0, 2], np.int64), "order"),
+    }
+    nodes = [
+        helper.make_node("Cast", ["grid"], ["placed"], to=kind),
+        helper.make_node("GridSample", ["picture", "placed"], ["sampled"], mode="bilinear", align_corners=1),
+        helper.make_node("Gather", ["sampled", "order"], ["planes"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sampling",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, 32, 32])],
+        [helper.make_tensor_value_info("planes", TensorProto.FLOAT, [1, 2, 32, 32])],
+        list(constants.values()),
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def test_a_grid_in_64_bits_is_taken_in_32(tmp_path: Path) -> None:
+    source = sampling(tmp_path / "wide.onnx", TensorProto.DOUBLE)
+    made = import_model(source, tmp_path / "made.onnx", Hints(normalise="0..1"))
+    assert made.agreement == 1.0
+    backend = open_backend(made.file, 1, "ort-cpu")
+    picture = np.zeros((1, 32, 32, 3), np.uint8)
+    picture[:, :8, :, 2] = 200  # red, on top, which the grid turns down
+    picture[:, 8:, :, 0] = 100
+    labels = next(iter(backend.run({backend.inputs[0].name: picture}).values()))
+    backend.close()
+    assert (labels[0, :23] == 1).all() and (labels[0, 25:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.DOUBLE])
+def test_only_what_must_be_is_copied(tmp_path: Path, kind: int) -> None:
+    source = sampling(tmp_path / "model.onnx", kind)
+    with runnable(source) as file:
+        assert (file == source) == (kind == TensorProto.FLOAT)
+    assert source.exists() and file.exists() == (kind == TensorProto.FLOAT)

@@ -1,0 +1,1 @@
+"""Models as other frameworks export them, and what those frameworks find with them: `make zoo`."""
