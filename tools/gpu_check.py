@@ -2,7 +2,7 @@
 
     python tools/gpu_check.py [--model lane] [--frames 10000] >> docs/tensorrt.md
 
-First streamseg's kernels, through pycuda, against OpenCV and NumPy. Then every backend: held against ONNX Runtime on
+First streamseg's kernels, against OpenCV and NumPy. Then every backend: held against ONNX Runtime on
 the CPU on the same pictures before any time counts; then its latency and throughput, the bytes that a frame moves over
 the bus, and the memory it has gained after all frames. Exit code 0 where all that could be run was right and kept its
 memory, 1 where not, 3 without a GPU. `tools/gpu_probe.py` looks at what lies beneath.
@@ -15,7 +15,7 @@ import datetime
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from streamseg.frame import Frame
 from streamseg.infer import network_file
 from streamseg.infer.backends import REFERENCE
 from streamseg.infer.backends.faults import ON_NVIDIA, stepping_down
+from streamseg.infer.backends.tensorrt.bindings import BindingsRuntime
 from streamseg.infer.backends.tensorrt.driver import PycudaRuntime, open_cuda
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
@@ -40,6 +41,7 @@ from streamseg.machine import machine_key, nvidia_driver
 NO_GPU = 3
 LEAST_AGREEMENT = 0.99
 MOST_GAINED_MB = 16.0
+_RUNTIMES: tuple[Any, ...] = (PycudaRuntime, BindingsRuntime)
 SETTLED = 200  # frames, after which everything has its place
 
 
@@ -149,21 +151,23 @@ class Bus:
 
     def __enter__(self) -> Bus:
         self.moved = 0
-        self._before = up, down = PycudaRuntime.upload, PycudaRuntime.download
-
-        def upload(cuda: PycudaRuntime, address: Any, source: Any, stream: Any) -> None:
-            self.moved += source.nbytes
-            up(cuda, address, source, stream)
-
-        def download(cuda: PycudaRuntime, target: Any, address: Any, stream: Any) -> None:
-            self.moved += target.nbytes
-            down(cuda, target, address, stream)
-
-        PycudaRuntime.upload, PycudaRuntime.download = upload, download  # type: ignore[assignment, method-assign]
+        self._before = [(kind, kind.upload, kind.download) for kind in _RUNTIMES]
+        for kind, up, down in self._before:
+            kind.upload, kind.download = self._counted(up, 1), self._counted(down, 0)
         return self
 
     def __exit__(self, *_: object) -> None:
-        PycudaRuntime.upload, PycudaRuntime.download = self._before  # type: ignore[method-assign]
+        for kind, up, down in self._before:
+            kind.upload, kind.download = up, down
+
+    def _counted(self, copy: Callable[..., None], here: int) -> Callable[..., None]:
+        """`copy`, whose argument number `here` is the memory of this machine."""
+
+        def counted(cuda: Any, *arguments: Any) -> None:
+            self.moved += arguments[here].nbytes
+            copy(cuda, *arguments)
+
+        return counted
 
 
 def scene(frames: int) -> Iterator[Frame]:

@@ -2,9 +2,10 @@
 
     python tools/gpu_parts.py
 
-pycuda, compiled; TensorRT's own bindings, beside libraries that hold nothing; ONNX Runtime's CUDA provider with CUDA's
-runtime, beside libraries of mathematics that hold nothing. Nothing of it is kept elsewhere, and none of it is needed
-to run streamseg. Where something cannot be had, one line says so, and the tests that want it skip with that line.
+pycuda, compiled; cuda-bindings and CUDA's compilers as they come; TensorRT's own bindings, beside libraries that hold
+nothing; ONNX Runtime's CUDA provider with CUDA's runtime, beside libraries of mathematics that hold nothing. Nothing of
+it is kept elsewhere, and none of it is needed to run streamseg. Where something cannot be had, one line says so, and
+the tests that want it skip with that line.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from pathlib import Path
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 PARTS = Path(__file__).parents[1] / ".cache" / "gpu" / PYTHON
 PYCUDA = "pycuda==2026.1"
+BINDINGS = ("cuda-bindings==13.4.4", "cuda-pathfinder==1.8.3")
 CUDA = "nvidia-cuda-runtime==13.0.96"
+COMPILERS = ("nvidia-cuda-nvrtc==13.0.88", "nvidia-cuda-nvcc==13.0.88")
 TENSORRT = "tensorrt-cu13-bindings==11.4.0.106"
 ORT = "onnxruntime-gpu==1.31.1"
 CONFIGURATION = """
@@ -84,6 +87,19 @@ def make_pycuda(made: Path) -> None:
     pip("wheel", "--no-deps", "--wheel-dir", str(work / "built"), str(source))
     (wheel,) = work.glob("built/*.whl")
     pip("install", "--no-deps", "--no-compile", "--target", str(made), str(wheel))
+
+
+def make_bindings(made: Path) -> None:
+    """Wheels, with nothing to compile."""
+    for package in BINDINGS:
+        unpack(fetch(package, made.parent), made)
+
+
+def make_compilers(made: Path) -> None:
+    """NVRTC, the assembler, and CUDA's headers."""
+    for package in (*COMPILERS, CUDA):
+        unpack(fetch(package, made.parent), made)
+    made.joinpath("nvidia", "cu13", "bin", "ptxas").chmod(0o755)  # which unpacking forgets
 
 
 def make_tensorrt(made: Path) -> None:
@@ -161,7 +177,13 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-MAKERS = {"pycuda": make_pycuda, "tensorrt": make_tensorrt, "onnxruntime-gpu": make_ort}
+MAKERS = {
+    "pycuda": make_pycuda,
+    "cuda-bindings": make_bindings,
+    "compilers": make_compilers,
+    "tensorrt": make_tensorrt,
+    "onnxruntime-gpu": make_ort,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

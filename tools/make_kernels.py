@@ -1,43 +1,80 @@
-"""Compiles streamseg's CUDA kernels for the GPUs there are, into the file that ships: python tools/make_kernels.py.
+"""Compiles streamseg's CUDA kernels into the file that ships: python tools/make_kernels.py.
 
-`--check` says whether the file that ships was made of the source as it is. Needs nvcc 12.8 or newer.
+`--check` says whether the file that ships was made of the source as it is. The compilers come from NVIDIA's packages,
+which `python tools/gpu_parts.py` keeps in `.cache/gpu`.
+
+What ships is PTX, which a driver compiles for its GPU when it is loaded, and keeps. Its version is set to 7.5, so that
+every driver since CUDA 11.5 takes it: compiled kernels of CUDA 13 need a driver of 580 or newer, and a list of GPUs is
+never complete. NVIDIA's assembler says whether that holds for each architecture from Turing on.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "streamseg" / "infer" / "backends" / "tensorrt"
-SOURCE, FATBIN, SUMS = (FOLDER / name for name in ("kernels.cu", "kernels.fatbin", "kernels.sha256"))
-ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)  # Turing to Blackwell; later GPUs compile the oldest one's PTX
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "streamseg" / "infer" / "backends" / "tensorrt"
+SOURCE, PTX, SUMS = (FOLDER / name for name in ("kernels.cu", "kernels.ptx", "kernels.sha256"))
+PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
+COMPILERS = ROOT / ".cache" / "gpu" / PYTHON / "compilers" / "nvidia" / "cu13"
+OLDEST, VERSION = 75, "7.5"
+ARCHITECTURES = (75, 80, 86, 87, 89, 90, 100, 103, 110, 120, 121)
+"""Turing to Blackwell, with Orin (87) and Thor (110)."""
 
 
 def main(arguments: list[str]) -> int:
     if "--check" not in arguments:
-        compile_kernels(FATBIN)
+        if not COMPILERS.is_dir():
+            print(f"{COMPILERS}: not there: python tools/gpu_parts.py makes it", file=sys.stderr)
+            return 1
+        PTX.write_text(compiled(COMPILERS))
+        for architecture in ARCHITECTURES:
+            print(f"sm_{architecture}: {', '.join(assembled(PTX, architecture, COMPILERS))}")
         SUMS.write_text(sums())
-        print(f"{FATBIN}: {FATBIN.stat().st_size / 1e3:.0f} kB")
+        print(f"{PTX}: {PTX.stat().st_size / 1e3:.0f} kB")
     if SUMS.read_text() != sums():
-        print(f"{FATBIN}: was not made of {SOURCE.name} as it is: python tools/make_kernels.py", file=sys.stderr)
+        print(f"{PTX}: was not made of {SOURCE.name} as it is: python tools/make_kernels.py", file=sys.stderr)
         return 1
     return 0
 
 
 def sums() -> str:
     """As `sha256sum` prints them."""
-    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in (SOURCE, FATBIN))
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in (SOURCE, PTX))
 
 
-def compile_kernels(target: Path) -> None:
-    nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
-    codes = [f"-gencode=arch=compute_{number},code=sm_{number}" for number in ARCHITECTURES]
-    newest = f"-gencode=arch=compute_{ARCHITECTURES[0]},code=compute_{ARCHITECTURES[0]}"
-    command = [nvcc, "-fatbin", "-O3", "-std=c++17", "--compress-mode=size", *codes, newest, "-o", str(target)]
-    subprocess.run([*command, SOURCE.name], cwd=SOURCE.parent, check=True)
+def compiled(compilers: Path) -> str:
+    """The PTX of the source, by NVRTC: the same text each time."""
+    ctypes.CDLL(str(next(compilers.glob("lib/libnvrtc-builtins.so.*"))))  # which NVRTC looks for by its name alone
+    library = ctypes.CDLL(str(next(compilers.glob("lib/libnvrtc.so.*"))))
+    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    library.nvrtcCreateProgram(ctypes.byref(program), SOURCE.read_bytes(), SOURCE.name.encode(), 0, None, None)
+    options = [f"--gpu-architecture=compute_{OLDEST}", "--std=c++17", f"-I{compilers / 'include'}"]
+    words = (ctypes.c_char_p * len(options))(*map(str.encode, options))
+
+    def text(what: str) -> str:
+        getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        room = ctypes.create_string_buffer(size.value)
+        getattr(library, f"nvrtcGet{what}")(program, room)
+        return room.value.decode()
+
+    if library.nvrtcCompileProgram(program, len(options), words):
+        raise SystemExit(text("ProgramLog"))
+    return re.sub(r"^\.version .*$", f".version {VERSION}", text("PTX"), count=1, flags=re.MULTILINE)
+
+
+def assembled(ptx: Path, architecture: int, compilers: Path) -> list[str]:
+    """What NVIDIA's assembler says of each kernel's stack; ends where it does not take it."""
+    command = [str(compilers / "bin" / "ptxas"), f"-arch=sm_{architecture}", "-v", "-o", "/dev/null", str(ptx)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return re.findall(r"\d+ bytes stack frame", done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

@@ -3,82 +3,83 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from streamseg import entrypoints
 from streamseg.errors import BackendError
 from streamseg.infer.backends.contract import Backend, Stopped
-from streamseg.infer.backends.faults import ON_NVIDIA, check_cuda, stepping_down
+from streamseg.infer.backends.faults import ON_DEVICES, ON_NVIDIA, check_cuda, stepping_down
+from streamseg.infer.backends.kserve.place import is_remote as is_remote
+from streamseg.infer.backends.kserve.place import read_places
 from streamseg.machine import nvidia_driver, version_of
 from streamseg.said import Said
+
+if TYPE_CHECKING:
+    from streamseg.infer.backends.openvino import Precision
+    from streamseg.infer.backends.tensorrt.library import Kind
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def _tensorrt(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.tensorrt.load import open_tensorrt
-
-    return open_tensorrt("tensorrt", file, stopped)
-
-
-def _tensorrt_rtx(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.tensorrt.load import open_tensorrt
-
-    return open_tensorrt("tensorrt-rtx", file, stopped)
-
-
-def _ort_cuda(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.ort import OrtBackend
-
-    return OrtBackend(file, threads, "CUDAExecutionProvider")
-
-
-def _ort_cpu(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.ort import OrtBackend
-
-    return OrtBackend(file, threads)
-
-
-def _ort_cpu_spin(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.ort import OrtBackend
-
-    return OrtBackend(file, threads, spinning=True)
-
-
-def _openvino(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.openvino import OpenVinoBackend
-
-    return OpenVinoBackend(file, threads)
-
-
-def _openvino_bf16(file: Path, threads: int, stopped: Stopped) -> Backend:
-    from streamseg.infer.backends.openvino import OpenVinoBackend
-
-    return OpenVinoBackend(file, threads, "bf16")
-
-
-BACKENDS: dict[str, Callable[[Path, int, Stopped], Backend]] = {
-    "tensorrt": _tensorrt,
-    "tensorrt-rtx": _tensorrt_rtx,
-    "ort-cuda": _ort_cuda,
-    "ort-cpu": _ort_cpu,
-    "openvino": _openvino,  # in fp32 no quicker than ONNX Runtime
-}
+Opener = Callable[[Path, int, Stopped], Backend]
 """Takes the file and the number of threads; raises BackendError where it cannot run here."""
 
-ON_REQUEST: dict[str, Callable[[Path, int, Stopped], Backend]] = {
-    "openvino-bf16": _openvino_bf16,
-    "ort-cpu-spin": _ort_cpu_spin,
+
+def _tensorrt(kind: Kind) -> Opener:
+    def opened(file: Path, threads: int, stopped: Stopped) -> Backend:
+        from streamseg.infer.backends.tensorrt.load import open_tensorrt
+
+        return open_tensorrt(kind, file, stopped)
+
+    return opened
+
+
+def _ort(provider: str = "CPU", *, spinning: bool = False) -> Opener:
+    def opened(file: Path, threads: int, stopped: Stopped) -> Backend:
+        from streamseg.infer.backends.ort import OrtBackend
+
+        return OrtBackend(file, threads, f"{provider}ExecutionProvider", spinning=spinning)
+
+    return opened
+
+
+def _openvino(device: str = "CPU", precision: Precision = "f32") -> Opener:
+    def opened(file: Path, threads: int, stopped: Stopped) -> Backend:
+        from streamseg.infer.backends.openvino import OpenVinoBackend
+
+        return OpenVinoBackend(file, threads, precision, device)
+
+    return opened
+
+
+BACKENDS: dict[str, Opener] = {
+    "tensorrt": _tensorrt("tensorrt"),
+    "tensorrt-rtx": _tensorrt("tensorrt-rtx"),
+    "ort-cuda": _ort("CUDA"),
+    "ort-cpu": _ort(),
+    "openvino": _openvino(),  # in fp32 no quicker than ONNX Runtime
+}
+"""In the order in which a run tries them, which measures none: no other GPU stands here, as it may be the slower."""
+
+ON_REQUEST: dict[str, Opener] = {
+    "openvino-bf16": _openvino(precision="bf16"),
+    "openvino-gpu": _openvino("GPU"),
+    "openvino-npu": _openvino("NPU"),
+    "ort-coreml": _ort("CoreML"),
+    "ort-directml": _ort("Dml"),
+    "ort-migraphx": _ort("MIGraphX"),
+    "ort-qnn": _ort("QNN"),
+    "ort-cpu-spin": _ort(spinning=True),
 }
 """Taken only where named, or where `streamseg tune` found them quicker and right."""
 
 
-_ON_A_GPU = 2  # workers
+_ON_A_DEVICE = 2  # workers
+_AT_SERVERS = 4  # workers: while one waits for its answer, others prepare and draw
 REFERENCE = "ort-cpu"
 """What the labels of the others are held against."""
 
@@ -92,6 +93,10 @@ def openers(
         InputError: `wanted` is no backend.
     """
     check_wanted(wanted)
+    if wanted is not None and is_remote(wanted):
+        from streamseg.infer.backends.kserve.backend import KserveBackend
+
+        return {place.name: functools.partial(KserveBackend, file, place) for place in read_places(wanted)}
     names = BACKENDS if wanted is None else (wanted,)
     return {name: functools.partial(_open, name, file, threads, stopped) for name in names}
 
@@ -109,18 +114,21 @@ def _open(name: str, file: Path, threads: int, stopped: Stopped) -> Backend:
 def paying_workers(wanted: str | None) -> int | None:
     """How many workers pay on a file; None: as many as there are cores.
 
-    On a GPU one copies while the other computes, and more only take its memory. Where no backend is `wanted` this goes
-    by what is installed; nothing is loaded for it.
+    On a GPU or NPU one copies while the other computes, and more only take its memory. Where no backend is `wanted`
+    this goes by what is installed; nothing is loaded for it.
     """
-    return _ON_A_GPU if (wanted in ON_NVIDIA if wanted else _likely_on_gpu()) else None
+    if is_remote(wanted):
+        return _AT_SERVERS
+    return _ON_A_DEVICE if (wanted in ON_DEVICES if wanted else _likely_on_gpu()) else None
 
 
 def _likely_on_gpu() -> bool:
+    from streamseg.infer.backends.tensorrt.driver import has_package
     from streamseg.infer.backends.tensorrt.library import is_installed
 
     if not nvidia_driver():
         return False
-    engines = importlib.util.find_spec("pycuda") and (is_installed("tensorrt") or is_installed("tensorrt-rtx"))
+    engines = has_package() and (is_installed("tensorrt") or is_installed("tensorrt-rtx"))
     return bool(engines or version_of("onnxruntime-gpu"))
 
 
@@ -155,13 +163,13 @@ def first_that_opens(what: str, attempts: Mapping[str, Callable[[], T]], said: S
             opened = attempt()
         except BackendError as error:
             # Without what led to it: that would keep alive what was half open, on a GPU perhaps.
-            refusals[name] = BackendError(error.message, error.hint)
+            refusals[name] = type(error)(error.message, error.hint)
             continue
         _say(refusals, name, said)
         return name, opened
     if len(refusals) == 1:
         ((name, only),) = refusals.items()
-        raise BackendError(f"{what}: {name} does not run it here: {only.message}", only.hint, reason=only.message)
+        raise type(only)(f"{what}: {name} does not run it here: {only.message}", only.hint, reason=only.message)
     reasons = "; ".join(f"{name}: {each.message}" for name, each in refusals.items())
     raise BackendError(f"{what}: no backend runs it here: {reasons}", "`streamseg doctor` says how to get them")
 
@@ -179,13 +187,17 @@ def _say(refusals: Mapping[str, BackendError], taken: str, said: Said) -> None:
 
 def place(name: str) -> str:
     """Where the backend `name` runs a network, for a sentence: `on the CPU (ort-cpu)`."""
-    if name in ON_NVIDIA:
+    if name in (*ON_NVIDIA, "openvino-gpu"):
         return f"on the GPU ({name})"
-    return f"on the CPU ({name})" if name.startswith(("ort-cpu", "openvino")) else f"with {name}"
+    on_cpu = name.startswith(("ort-cpu", "openvino")) and name not in ON_DEVICES
+    return f"on the CPU ({name})" if on_cpu else f"with {name}"
 
 
 def check_wanted(wanted: str | None) -> None:
-    """Raises InputError where `wanted` is no backend's name."""
+    """Raises InputError where `wanted` is no backend's name, nor that of servers."""
+    if wanted is not None and is_remote(wanted):
+        read_places(wanted)
+        return
     known = BACKENDS | ON_REQUEST
     if wanted is None or wanted in known or wanted in (added := entrypoints.parts("backends")):
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from streamseg.errors import BackendError
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 Stopped = Callable[[], bool]
 """Whether the run is to end; asked now and then by what takes long."""
+
+
+class AbsentError(BackendError):
+    """The device, or the library for it, is not on this machine: no news, unless it was asked for by name."""
 
 
 class Backend(Protocol):

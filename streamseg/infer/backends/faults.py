@@ -13,6 +13,11 @@ _log = logging.getLogger(__name__)
 ON_NVIDIA = ("tensorrt", "tensorrt-rtx", "ort-cuda")
 """Backends whose libraries share one CUDA context: what ends it ends them all."""
 
+ON_DEVICES = (
+    *ON_NVIDIA, "openvino-gpu", "openvino-npu", "ort-coreml", "ort-directml", "ort-migraphx", "ort-qnn",
+)  # fmt: skip
+"""Backends on anything but the CPU, through drivers that raise what they like."""
+
 # As CUDA words them (214, 220, 700 to 719, 999). Behind each of these it gives nothing but the same error, for as long
 # as the process lives; pycuda, TensorRT and ONNX Runtime all quote it.
 _FATAL = (
@@ -35,7 +40,7 @@ LOST: list[str] = []  # one at most
 
 @contextlib.contextmanager
 def stepping_down(backend: str) -> Iterator[None]:
-    """Within it, whatever a backend on an NVIDIA GPU raises is one of our own errors.
+    """Within it, whatever a backend on a GPU or NPU raises is one of our own errors.
 
     Drivers and libraries raise what they like. Whatever it is, the next backend can still run the model.
     """
@@ -46,11 +51,12 @@ def stepping_down(backend: str) -> Iterator[None]:
             _note(error.message)
         raise
     except Exception as error:
-        if backend not in ON_NVIDIA:
+        if backend not in ON_DEVICES:
             raise
         _log.debug("%s", backend, exc_info=True)
         line = " ".join(str(error).split())
-        _note(line)
+        if backend in ON_NVIDIA:
+            _note(line)
         raise BackendError(f"a defect: {type(error).__name__}: {line[:200]}", "--debug shows where") from None
 
 

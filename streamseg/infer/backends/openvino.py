@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: ONNX files as they are, in fp32 or, where the processor has it, in bfloat16."""
+"""OpenVINO: ONNX files as they are, on the CPU in fp32 or, where it has that, bfloat16; on Intel's GPUs and NPUs."""
 
 from __future__ import annotations
 
@@ -16,34 +16,37 @@ import numpy as np
 
 from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError
+from streamseg.infer.backends.contract import AbsentError
 from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
+Precision = Literal["f32", "bf16"]
 _log = logging.getLogger(__name__)
+_DRIVERS = {
+    "GPU": "for Intel's GPUs: install the packages intel-opencl-icd and libze1, and join the group render",
+    "NPU": "for the NPU of a Core Ultra: install Intel's linux-npu-driver, and join the group render",
+}
 
 
 class OpenVinoBackend:
     """A compiled model and one request; nothing is pinned to a core, because decoding and drawing need cores too."""
 
-    def __init__(self, file: Path, threads: int, precision: Literal["f32", "bf16"] = "f32") -> None:
+    def __init__(self, file: Path, threads: int, precision: Precision = "f32", device: str = "CPU") -> None:
         """Compiles `file` for `threads` threads; layers that are in 8 bits stay so in either precision.
+
+        `device` is OpenVINO's name. `threads` and `precision` are for the CPU: others compute in the precision of
+        their own, mostly fp16.
 
         Raises:
             InputError: the model is broken or asks for what is refused.
+            AbsentError: OpenVINO sees no such device.
             BackendError: OpenVINO is not installed or cannot run it here.
         """
-        self._openvino = _openvino()
-        found = inspect_onnx(file)
+        self._openvino = _openvino(device)
         core = self._openvino.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise BackendError("this processor does not compute in bf16")
-        options = {
-            "INFERENCE_NUM_THREADS": max(1, threads),
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,
-            "INFERENCE_PRECISION_HINT": precision,
-        }
-        self._compile: Callable[[], Any] = functools.partial(core.compile_model, found.path, "CPU", options)
+        options = _cpu_options(core, threads, precision) if device == "CPU" else _device_options(core, device)
+        found = inspect_onnx(file)
+        self._compile: Callable[[], Any] = functools.partial(core.compile_model, found.path, device, options)
         try:
             model = self._compile()
             self._request: Any = model.create_infer_request()
@@ -54,7 +57,8 @@ class OpenVinoBackend:
         for output in self.outputs:
             if math.prod(side or 1 for side in output.shape or ()) > MAX_ELEMENTS:
                 raise InputError(f"{file}: output '{output.name}' of {output.shape} is beyond what streamseg runs")
-        self.name = f"OpenVINO {self._openvino.__version__.partition('-')[0]} (CPU, {precision})"
+        where = f"CPU, {precision}" if device == "CPU" else device
+        self.name = f"OpenVINO {self._openvino.__version__.partition('-')[0]} ({where})"
         self._file = file
         _log.debug("%s: %s, %d threads", file.name, self.name, threads)
 
@@ -89,11 +93,30 @@ class OpenVinoBackend:
         self._request = None
 
 
-def _openvino() -> Any:
+def _openvino(device: str) -> Any:
     try:
         return runtimes.openvino()
     except ImportError as error:
-        raise BackendError(f"openvino does not load: {error}", installing.extra("openvino")) from None
+        missing = BackendError if device == "CPU" else AbsentError
+        raise missing(f"openvino does not load: {error}", installing.extra("openvino")) from None
+
+
+def _cpu_options(core: Any, threads: int, precision: Precision) -> dict[str, object]:
+    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise BackendError("this processor does not compute in bf16")
+    return {
+        "INFERENCE_NUM_THREADS": max(1, threads),
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": precision,
+    }
+
+
+def _device_options(core: Any, device: str) -> dict[str, object]:
+    there = list(core.available_devices)  # one of two GPUs is called GPU.0
+    if device not in {name.partition(".")[0] for name in there}:
+        raise AbsentError(f"OpenVINO sees no {device}, only {', '.join(there)}", _DRIVERS[device])
+    return {"PERFORMANCE_HINT": "LATENCY"}
 
 
 def _info(declared: TensorInfo, port: Any) -> TensorInfo:

@@ -1,8 +1,10 @@
-"""ONNX Runtime, on the CPU or through one of its GPU providers."""
+"""ONNX Runtime, on the CPU or through one of its providers for GPUs and NPUs."""
 
 from __future__ import annotations
 
 import ctypes
+import importlib
+import importlib.util
 import logging
 import math
 import re
@@ -15,6 +17,7 @@ import numpy as np
 
 from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError, StreamsegError
+from streamseg.infer.backends.contract import AbsentError
 from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx, source_for_ort
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
@@ -23,17 +26,22 @@ _log = logging.getLogger(__name__)
 _FATAL = 4  # ONNX Runtime writes to stderr below this; every error reaches us as an exception as well
 _MACHINE_FAULTS = ("NotImplemented", "RuntimeException", "EPFail", "EngineError", "DeviceReset")
 # A GPU's provider raises anything else, from "Fail" to Python's own RuntimeError, where the machine is at fault.
-_MODEL_FAULTS_ON_GPU = ("InvalidGraph", "InvalidProtobuf", "NoSuchFile")
-_FEED_FAULTS_ON_GPU = ("InvalidArgument",)
-_CPU = "CPUExecutionProvider"
+_MODEL_FAULTS_ON_DEVICES = ("InvalidGraph", "InvalidProtobuf", "NoSuchFile")
+_FEED_FAULTS_ON_DEVICES = ("InvalidArgument",)
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _PLACE = re.compile(r"^/\S+:\d+ .*?\([^()]*\)(?: const)? ")  # where in its own source it was
 _OF_CUDA = re.compile(r"\bCU[A-Z]+ failure \d+: [^;]+")  # which it wraps in pages of its own source
 _PIP = installing.pip()
+_INSTEAD = f"{_PIP} uninstall onnxruntime; {_PIP} install"  # both packages own one folder
 _HINTS = {
-    "CUDAExecutionProvider": (
-        f"on an NVIDIA GPU: {_PIP} uninstall onnxruntime; {_PIP} install 'onnxruntime-gpu[cuda,cudnn]'"
-    ),
+    _CUDA: f"on an NVIDIA GPU: {_INSTEAD} 'onnxruntime-gpu[cuda,cudnn]'",
+    "CoreMLExecutionProvider": "on macOS it comes with the package onnxruntime",
+    "DmlExecutionProvider": f"on Windows: {_INSTEAD} onnxruntime-directml",
+    "MIGraphXExecutionProvider": f"on an AMD GPU with ROCm: {_INSTEAD} onnxruntime-migraphx",
+    "QNNExecutionProvider": f"on a Qualcomm NPU: {_PIP} install onnxruntime-qnn",
 }
+_PLUGINS = {"QNNExecutionProvider": "onnxruntime_qnn"}
+"""Providers in packages of their own, which ONNX Runtime is shown."""
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
@@ -45,29 +53,31 @@ class OrtBackend:
 
         Raises:
             InputError: the model is broken or asks for what is refused.
+            AbsentError: this ONNX Runtime has no such provider, or the provider no device.
             BackendError: ONNX Runtime cannot run it here.
         """
         ort = _onnxruntime()
-        missing = _load_cuda(ort) if provider == "CUDAExecutionProvider" else []
-        if provider not in ort.get_available_providers():
-            raise BackendError(f"this ONNX Runtime has no {provider}", _HINTS.get(provider, ""))
+        missing = _load_cuda(ort) if provider == _CUDA else []
+        devices = _plugged_in(ort, provider)
+        if not devices and provider not in ort.get_available_providers():
+            absent = BackendError if provider == _CUDA else AbsentError  # an NVIDIA GPU without it is news
+            raise absent(f"this ONNX Runtime has no {provider}", _HINTS.get(provider, ""))
         path = inspect_onnx(file).path
-        options = ort.SessionOptions()
-        options.log_severity_level = _FATAL
-        options.intra_op_num_threads = max(1, threads)
-        options.inter_op_num_threads = 1
-        # A spinning thread takes the core that decoding and drawing need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-        chain = [provider] if provider == _CPU else [provider, _CPU]
-        self._on_gpu = provider != _CPU
+        options = _options(ort, threads, spinning)
+        options.enable_mem_pattern = provider != "DmlExecutionProvider"  # which refuses it
+        chain: list[str] | None = [provider] if provider == _CPU else [provider, _CPU]
+        self._on_device = provider != _CPU
         try:
+            if devices:
+                options.add_provider_for_devices(devices, {})
+                chain = None  # the CPU comes behind it by itself
             session = ort.InferenceSession(source_for_ort(path), options, providers=chain, enable_fallback=0)
             self.inputs = tuple(_info(value) for value in session.get_inputs())
             self.outputs = tuple(_info(value) for value in session.get_outputs())
         except Exception as error:  # its exceptions share no base class
-            raise _told(error, file, _MODEL_FAULTS_ON_GPU if self._on_gpu else None) from None
+            raise _told(error, file, _MODEL_FAULTS_ON_DEVICES if self._on_device else None) from None
         if session.get_providers()[0] != provider:
-            why = missing[0] if missing else _refusal(ort)
+            why = missing[0] if missing else _refusal(ort, provider)
             raise BackendError(f"{provider} did not start: {why}", _HINTS.get(provider, ""))
         self.name = f"ONNX Runtime {ort.__version__} ({provider.removesuffix('ExecutionProvider')})"
         self._file = file
@@ -88,7 +98,7 @@ class OrtBackend:
         try:
             return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
         except Exception as error:
-            raise _told(error, self._file, _FEED_FAULTS_ON_GPU if self._on_gpu else None) from None
+            raise _told(error, self._file, _FEED_FAULTS_ON_DEVICES if self._on_device else None) from None
 
     def close(self) -> None:
         """Lets the session go."""
@@ -103,6 +113,16 @@ def _onnxruntime() -> Any:
         raise BackendError(f"onnxruntime does not load: {error}", installing.package("onnxruntime")) from None
 
 
+def _options(ort: Any, threads: int, spinning: bool) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.intra_op_num_threads = max(1, threads)
+    options.inter_op_num_threads = 1
+    # A spinning thread takes the core that decoding and drawing need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    return options
+
+
 def _load_cuda(ort: Any) -> list[str]:
     """Loads CUDA's libraries out of pip's packages, where ONNX Runtime does not look by itself; gives what it misses.
 
@@ -115,12 +135,36 @@ def _load_cuda(ort: Any) -> list[str]:
     return missing
 
 
-def _refusal(ort: Any) -> str:
-    """What the loader says of the CUDA provider, which ONNX Runtime keeps to itself."""
-    folder = Path(ort.__file__ or "").parent / "capi"
+def _plugged_in(ort: Any, provider: str) -> list[Any]:
+    """The NPUs of a provider that is a package of its own; none where that is not installed, or built in."""
+    package = _PLUGINS.get(provider, "")
+    if not package or importlib.util.find_spec(package) is None:
+        return []
     try:
-        ctypes.CDLL(str(folder / "libonnxruntime_providers_shared.so"), ctypes.RTLD_GLOBAL)
-        ctypes.CDLL(str(folder / "libonnxruntime_providers_cuda.so"))
+        found = _devices(ort, provider)
+        if not found:
+            ort.register_execution_provider_library(provider, importlib.import_module(package).get_library_path())
+            found = _devices(ort, provider)
+    except Exception as error:  # whatever the library of others raises
+        raise BackendError(f"{package} does not load: {' '.join(str(error).split())[:200]}") from None
+    if not found:
+        raise AbsentError(f"{package} sees no NPU")
+    return found
+
+
+def _devices(ort: Any, provider: str) -> list[Any]:
+    npu = ort.OrtHardwareDeviceType.NPU
+    return [device for device in ort.get_ep_devices() if device.ep_name == provider and device.device.type == npu]
+
+
+def _refusal(ort: Any, provider: str) -> str:
+    """What the loader says of a provider in a library of its own, which ONNX Runtime keeps to itself."""
+    folder = Path(ort.__file__ or "").parent / "capi"
+    library = f"libonnxruntime_providers_{provider.removesuffix('ExecutionProvider').lower()}.so"
+    try:
+        if (folder / library).is_file():
+            ctypes.CDLL(str(folder / "libonnxruntime_providers_shared.so"), ctypes.RTLD_GLOBAL)
+            ctypes.CDLL(str(folder / library))
     except OSError as error:
         return str(error)
     return "it did not say why"

@@ -16,7 +16,7 @@ from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.infer.backends.tensorrt.kernels import Kernels
 from streamseg.machine import nvidia_driver
 from tests.parts.gpu_machine import Machine
-from tests.parts.stand_in import environment
+from tests.parts.stand_in import PACKAGES, environment
 
 TOOLS = Path(__file__).parents[3] / "tools"
 
@@ -40,8 +40,9 @@ def test_without_a_gpu_they_say_so_in_one_line_and_exit_3(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_what_cannot_be_run_is_named_with_what_is_missing(tmp_path: Path) -> None:
-    variables = environment(tmp_path, "pycuda") | {"PYTHONWARNINGS": ""}
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_cannot_be_run_is_named_with_what_is_missing(tmp_path: Path, package: str) -> None:
+    variables = environment(tmp_path, package) | {"PYTHONWARNINGS": ""}
     done = tool("gpu_check.py", variables, "--model", "person", "--frames", "1")
     assert done.returncode == 0, done.stderr
     assert "## On Test GPU (sm86, 24 multiprocessors), libcuda.so.1, " in done.stdout

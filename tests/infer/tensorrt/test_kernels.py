@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.infer.backends.tensorrt.kernels import FIT, PICK, SOURCE, fit_task, pick_task
+from streamseg.infer.backends.tensorrt.kernels import COMPILED, FIT, PICK, SOURCE, fit_task, pick_task
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.postprocess import argmax_planes
@@ -124,11 +124,12 @@ def test_the_kernels_that_ship_were_made_of_this_source() -> None:
 
 
 @pytest.mark.slow
-def test_the_source_compiles_for_every_gpu(tmp_path: Path) -> None:
-    if shutil.which("nvcc") is None:
-        pytest.skip("nvcc is not installed")
-    TOOL["compile_kernels"](tmp_path / "kernels.fatbin")
-    assert (tmp_path / "kernels.fatbin").stat().st_size > 10_000
+def test_what_ships_is_what_nvidias_compiler_makes_and_every_gpu_takes_it_without_a_stack() -> None:
+    if not TOOL["COMPILERS"].is_dir():
+        pytest.skip("CUDA's compilers are not there: python tools/gpu_parts.py")
+    assert TOOL["compiled"](TOOL["COMPILERS"]) == COMPILED.read_text()
+    for architecture in TOOL["ARCHITECTURES"]:
+        assert TOOL["assembled"](COMPILED, architecture, TOOL["COMPILERS"]) == ["0 bytes stack frame"] * 2
 
 
 @pytest.mark.slow

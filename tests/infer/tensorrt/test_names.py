@@ -33,7 +33,7 @@ DOUBLES = {
     "TensorIOMode": fake_tensorrt.TensorIOMode,
     "ILogger": fake_builder.ILogger,
 }
-HEAVY = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings", "pycuda", "cuda", "onnxruntime_ep_nv_tensorrt_rtx")
+HEAVY = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings", "tensorrt_rtx_libs", "pycuda", "cuda")
 
 
 @pytest.mark.parametrize("name", DOUBLES)

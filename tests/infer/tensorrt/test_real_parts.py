@@ -1,5 +1,6 @@
-"""As real as it can be without a GPU: the real pycuda on a driver that stands in, TensorRT's real bindings on libraries
-that hold nothing, ONNX Runtime's real CUDA provider where CUDA does not start. Each in a process of its own."""
+"""As real as it can be without a GPU: the real pycuda and cuda-bindings on a driver that stands in, TensorRT's real
+bindings on libraries that hold nothing, ONNX Runtime's real CUDA provider where CUDA does not start. Each in a process
+of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.infer.tensorrt.conftest import TOY
-from tests.parts.stand_in import ON_PYCUDA, ROOT, environment
+from tests.parts.stand_in import PACKAGE, PACKAGES, ROOT, environment
 from tests.parts.toy_models import segmenter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -40,8 +41,10 @@ def model(tmp_path: Path) -> Path:
     return segmenter(tmp_path / "toy.onnx", size=(None, None), batch=None)
 
 
-def test_what_holds_on_the_double_of_pycuda_holds_on_the_real_one(tmp_path: Path) -> None:
-    assert_passes(environment(tmp_path, "pycuda") | {ON_PYCUDA: "1"}, tmp_path, *ON_THE_DOUBLES)
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_holds_on_the_double_of_pycuda_holds_on_what_is_real(tmp_path: Path, package: str) -> None:
+    told = assert_passes(environment(tmp_path, package) | {PACKAGE: package}, tmp_path, *ON_THE_DOUBLES)
+    assert f"on the real {package}" in told
 
 
 def test_the_double_of_pycuda_has_the_real_ones_names(tmp_path: Path) -> None:
@@ -49,8 +52,8 @@ def test_the_double_of_pycuda_has_the_real_ones_names(tmp_path: Path) -> None:
     assert_passes(environment(tmp_path, "pycuda"), tmp_path, f"test_names.py::{name}")
 
 
-def assert_passes(variables: dict[str, str], folder: Path, *tests: str) -> None:
-    """A run of pytest in a process of its own."""
+def assert_passes(variables: dict[str, str], folder: Path, *tests: str) -> str:
+    """A run of pytest in a process of its own; gives what it printed."""
     quietly = ["-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", f"--basetemp={folder}/t"]
     done = subprocess.run(
         [sys.executable, *quietly, *(f"{Path(__file__).parent}/{test}" for test in tests)],
@@ -59,9 +62,11 @@ def assert_passes(variables: dict[str, str], folder: Path, *tests: str) -> None:
     assert done.returncode == 0, done.stdout[-5000:]
     assert " passed" in done.stdout
     assert "PyCUDA" not in done.stderr
+    return done.stdout
 
 
-def test_a_process_that_used_a_gpu_ends_without_a_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_process_that_used_a_gpu_ends_without_a_word(tmp_path: Path, package: str) -> None:
     code = """
 import threading
 from streamseg.infer.backends.tensorrt.driver import open_cuda
@@ -76,12 +81,15 @@ threads = [threading.Thread(target=use) for _ in range(3)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 """
-    done = python(code, environment(tmp_path, "pycuda"))
+    done = python(code, environment(tmp_path, package))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_gpu_that_refuses_even_to_be_let_go_of_does_not_end_the_process(tmp_path: Path, workers: int) -> None:
+def test_a_gpu_that_refuses_even_to_be_let_go_of_does_not_end_the_process(
+    tmp_path: Path, workers: int, package: str
+) -> None:
     """pycuda aborts where a thread ends with a context on its stack."""
     code = """
 import ctypes, sys, threading
@@ -105,7 +113,7 @@ threads = [threading.Thread(target=work) for _ in range(int(sys.argv[1]))]
 [thread.join() for thread in threads]
 print(*said, "alive", sep="\\n")
 """
-    done = python(code, environment(tmp_path, "pycuda"), str(workers))
+    done = python(code, environment(tmp_path, package), str(workers))
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
     assert last == "alive"

@@ -81,7 +81,8 @@ def build_plan(
     network = builder.create_network(_flags(module))
     parser = library.make(lambda: module.OnnxParser(network, library.logger))
     if not parser.parse(model):
-        raise BackendError(f"{library.kind} {library.version} does not take the model: {_parse_error(parser)}")
+        said = _parse_error(parser)
+        raise BackendError(f"{library.kind} {library.version} does not take the model: {said}", _remedy(said))
     library.listen()
     config = builder.create_builder_config()
     if target is not None:
@@ -137,6 +138,12 @@ def _parse_error(parser: trt.OnnxParser) -> str:
     error = parser.get_error(0)
     lines = [line for line in str(error.desc()).splitlines() if is_news(line)]
     return f"node '{error.node_name()}': {' '.join(' '.join(lines).split())[:240]}"
+
+
+def _remedy(said: str) -> str:
+    """For networks that give as many objects as there are: TensorRT-RTX knows no outputs of such a shape."""
+    many = any(op in said for op in ("NonZero", "NonMaxSuppression"))
+    return "export it without suppression inside, as YOLO can be (nms=False)" if many else ""
 
 
 def _monitor(module: Bindings, progress: Progress) -> Any:

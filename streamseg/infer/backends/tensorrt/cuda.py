@@ -1,4 +1,4 @@
-"""A GPU as TensorRT needs it, behind a small contract; `driver` fulfils it.
+"""A GPU as TensorRT needs it, behind a small contract; `driver` and `bindings` fulfil it.
 
 Everything happens in the device's primary context, which TensorRT, ONNX Runtime and PyTorch use too: a second context
 could not see their memory. It is current only inside `with cuda.current()`, so the thread's stack is left as it was.
@@ -15,6 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+DRIVER_HINT = "install NVIDIA's driver; `nvidia-smi` must list the GPU"
+FAILED_HINT = "`nvidia-smi` and the system's log say more"
 
 Address = int
 """Of memory on the GPU."""

@@ -1,4 +1,4 @@
-"""CUDA through pycuda: found, and its one context for the whole process."""
+"""CUDA, through whichever package there is; and through pycuda, with its one context for the whole process."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from streamseg import installing
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.cuda import Address, Bytes, CudaRuntime, Gpu, Stream
+from streamseg.infer.backends.tensorrt.bindings import open_bindings
+from streamseg.infer.backends.tensorrt.cuda import DRIVER_HINT, FAILED_HINT, Address, Bytes, CudaRuntime, Gpu, Stream
 
 _NON_BLOCKING = 1  # the stream does not wait for what others put into the default stream
-_DRIVER_HINT = "install NVIDIA's driver; `nvidia-smi` must list the GPU"
 _PYCUDA_HINT = f"{installing.package('pycuda')}; it is compiled then, by g++ and with the CUDA toolkit"
 _NEWER_HINT = (
     "install a newer driver, or pycuda compiled with an older CUDA toolkit: "
@@ -31,30 +32,44 @@ def open_cuda() -> CudaRuntime:
     """The first GPU that CUDA shows; `CUDA_VISIBLE_DEVICES` says which that is.
 
     Raises:
-        BackendError: no pycuda, no driver, or no GPU; the hint says how to get it.
+        BackendError: neither pycuda nor cuda-bindings, no driver, or no GPU; the hint says how to get it.
     """
-    return PycudaRuntime(_import_pycuda())
+    if importlib.util.find_spec("pycuda"):
+        return PycudaRuntime(_import_pycuda())
+    if _has_bindings():
+        return open_bindings()
+    raise BackendError("neither cuda-bindings nor pycuda is installed", installing.package("cuda-bindings"))
+
+
+def has_package() -> bool:
+    """Whether there is a package to reach CUDA through; nothing is loaded for it."""
+    return importlib.util.find_spec("pycuda") is not None or _has_bindings()
+
+
+def _has_bindings() -> bool:
+    """Looked for as a folder: to ask for the package `cuda.bindings` would load `cuda`, which other packages share."""
+    shared = importlib.util.find_spec("cuda")
+    folders = shared.submodule_search_locations if shared else None
+    return any(Path(folder, "bindings").is_dir() for folder in folders or ())
 
 
 def _import_pycuda() -> Any:
-    if importlib.util.find_spec("pycuda") is None:
-        raise BackendError("pycuda is not installed", _PYCUDA_HINT)
     warnings.filterwarnings("ignore", "Failed to import the CUDA driver interface")  # the error says the same
     try:
         driver = importlib.import_module("pycuda.driver")
     except (ImportError, OSError) as error:
         line = " ".join(str(error).split())
         if "libcuda" in line:
-            raise BackendError(f"there is no NVIDIA driver: {line}", _DRIVER_HINT) from None
+            raise BackendError(f"there is no NVIDIA driver: {line}", DRIVER_HINT) from None
         hint = _NEWER_HINT if "undefined symbol: cu" in line else _PYCUDA_HINT
         raise BackendError(f"pycuda does not load: {line}", hint) from None
     try:
         driver.init()
         count = int(driver.Device.count())
     except driver.Error as error:
-        raise BackendError(f"there is no NVIDIA GPU: {_line(error)}", _DRIVER_HINT) from None
+        raise BackendError(f"there is no NVIDIA GPU: {_line(error)}", DRIVER_HINT) from None
     if not count:
-        raise BackendError("there is no NVIDIA GPU", "CUDA_VISIBLE_DEVICES hides it, or " + _DRIVER_HINT)
+        raise BackendError("there is no NVIDIA GPU", "CUDA_VISIBLE_DEVICES hides it, or " + DRIVER_HINT)
     return driver
 
 
@@ -166,7 +181,7 @@ class PycudaRuntime:
         return image
 
     def load(self, image: bytes) -> Any:
-        """The driver takes of a fatbin what fits the GPU, and compiles PTX itself."""
+        """The driver compiles PTX itself, and keeps what comes of it."""
         with self._told():
             return self._driver.module_from_buffer(image)
 
@@ -192,9 +207,7 @@ class PycudaRuntime:
         try:
             yield
         except self._driver.Error as error:
-            raise BackendError(
-                f"the GPU failed: {_line(error)}", "`nvidia-smi` and the system's log say more"
-            ) from None
+            raise BackendError(f"the GPU failed: {_line(error)}", FAILED_HINT) from None
 
 
 def _line(error: BaseException) -> str:

@@ -1,12 +1,13 @@
-// What happens to a frame on the GPU before and behind the network. nvcc compiles this for GPUs and g++ for the tests:
+// What happens to a frame on the GPU before and behind the network. NVRTC compiles this for GPUs and g++ for the tests:
 // the work of one thread is an ordinary function of its place (x, y, z), and only the entries below differ.
 
 #ifdef __CUDACC__
 #include <cuda_fp16.h>
 #define THREAD static __device__ __forceinline__
 #define ADD(counter, number) atomicAdd(&(counter), number)
+// A task is read where it lies: without __grid_constant__ each thread would copy it.
 #define KERNEL(name, Task)                                                                                            \
-    extern "C" __global__ void name(const Task task) {                                                                \
+    extern "C" __global__ void name(const __grid_constant__ Task task) {                                                  \
         name##_thread(task, blockIdx.x * blockDim.x + threadIdx.x, blockIdx.y * blockDim.y + threadIdx.y, blockIdx.z); \
     }
 typedef __half half_t;
@@ -76,7 +77,9 @@ THREAD void fit_thread(const Fit &f, int x, int y, int) {
     }
     int grey = (blue_green_red[0] * 3735 + blue_green_red[1] * 19235 + blue_green_red[2] * 9798 + 16384) >> 15;
     for (int c = 0; c < f.channels; c++) {
-        int value = f.channels == 1 ? grey : blue_green_red[f.rgb ? 2 - c : c];
+        // An index that is not known to the compiler would put all three on a stack.
+        int outer = (c == 0) == (f.rgb != 0) ? blue_green_red[2] : blue_green_red[0];
+        int value = f.channels == 1 ? grey : c == 1 ? blue_green_red[1] : outer;
         long long place = f.planar ? ((long long)c * f.rows + y) * f.columns + x
                                    : ((long long)y * f.columns + x) * f.channels + c;
         float number = (value - f.mean[c]) / f.std[c];

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from streamseg.errors import BackendError
-from streamseg.infer.backends.faults import is_fatal
 from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Stream
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
 from streamseg.infer.model.geometry import Fit
@@ -18,7 +17,7 @@ from streamseg.infer.model.spec import InputSpec
 _log = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("kernels.cu")
-COMPILED = SOURCE.with_suffix(".fatbin")
+COMPILED = SOURCE.with_suffix(".ptx")
 _KINDS = {"uint8": 0, "float16": 1, "float32": 2}
 _SIDES = ("pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
 _NUMBERS = ("columns", "rows", "width", "height", "classes", "kind", "plane", "by_class", "by_row", "by_column")
@@ -45,7 +44,7 @@ class Kernels:
     """The kernels on one GPU; made, used and closed with its context current."""
 
     def __init__(self, cuda: CudaRuntime) -> None:
-        """Takes what ships, or compiles the source where that has nothing for this GPU or its driver.
+        """Takes what ships, which the driver compiles for its GPU, or compiles the source where the driver does not.
 
         Raises:
             BackendError: neither can be had.
@@ -54,8 +53,7 @@ class Kernels:
         try:
             self._module: Any = cuda.load(COMPILED.read_bytes())
         except BackendError as error:
-            if is_fatal(error.message):
-                raise
+            cuda.check()  # raises where the GPU is lost: pycuda may give no reason then
             _log.info("the kernels that ship do not load on %s: %s; they are compiled here", cuda.gpu, error.message)
             self._module = cuda.load(cuda.compile(SOURCE.read_text()))
 

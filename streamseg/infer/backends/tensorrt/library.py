@@ -46,6 +46,7 @@ _START_HINTS: dict[Kind, str] = {
     "tensorrt-rtx": "`nvidia-smi` must list the GPU; TensorRT-RTX for CUDA 13 takes driver 580 or newer",
 }
 _NO_DRIVER = ("driver version is insufficient", "cudaError 35")
+_RTX_PACKAGES = ("tensorrt_rtx_libs", "onnxruntime_ep_nv_tensorrt_rtx")
 _RTX_LIBRARIES = ("libtensorrt_rtx.so.*", "libtensorrt_onnxparser_rtx.so.*")
 
 
@@ -135,12 +136,12 @@ def _import_tensorrt() -> tuple[Any, str]:
 
 
 def _import_rtx() -> tuple[Any, str]:
-    """NVIDIA's own package, else its bindings with the libraries that ONNX Runtime's plugin for it brings."""
+    """NVIDIA's own package, else its bindings with the libraries alone, or those that ONNX Runtime's plugin brings."""
     if importlib.util.find_spec("tensorrt_rtx"):
         module = importlib.import_module("tensorrt_rtx")
         return module, str(module.__version__)
-    plugin = importlib.util.find_spec("onnxruntime_ep_nv_tensorrt_rtx")
-    folders: Sequence[str] = (plugin.submodule_search_locations or ()) if plugin else ()
+    found = next(filter(None, map(importlib.util.find_spec, _RTX_PACKAGES)), None)
+    folders: Sequence[str] = (found.submodule_search_locations or ()) if found else ()
     for pattern in _RTX_LIBRARIES:
         for library in sorted(path for folder in folders for path in Path(folder).glob(pattern))[:1]:
             ctypes.CDLL(str(library))  # not for all to see: its names are those of TensorRT proper as well
