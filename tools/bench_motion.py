@@ -1,79 +1,39 @@
 """What carried masks are worth: a labelled video, masks that come late or seldom, and every frame's own made steady.
 
     python tools/bench_motion.py --data CAMVID
+    python tools/bench_motion.py --clips CLIPS [--picture FILE]
 
 CAMVID holds val/ and valannot/: the frames of one video, in order, and a picture of class ids for each (11 is void).
 mIoU is from one confusion matrix over all frames for which there is a mask; void counts for nothing. All ways of a
 table take turns frame by frame; times are CPU milliseconds a frame of one thread, in groups of five frames: median
 (lowest). `steady` is the temporal consistency of `streamseg eval --video`.
+
+CLIPS holds folders with images/ and masks/ each: the frames of a video, in order, and a picture of the object (1) for
+each. IoU is the mean over a clip's frames, but those with a perfect mask of their own, then over the clips; times are
+the lowest group of each clip, the mean over the clips. Each level of effort is a point in the picture.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from time import thread_time
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from motion_ways import EVERY, Clip, Labels, Step, Way, carried, from_both_sides, held, objects_carried, warped
 
 from streamseg.capture.media import IMAGES
-from streamseg.evaluation.scores import confusion, scores
-from streamseg.evaluation.temporal import Consistency
 from streamseg.frame import Frame
 from streamseg.infer import load_segmenter
-from streamseg.motion import Effort, make_propagator
+from streamseg.options import Effort
 from streamseg.segmentation import Classes, Segmentation
 
-Labels = NDArray[np.uint8]
-Step = Callable[[int], Sequence[tuple[int, Labels]]]
-"""Takes the index of the next frame; gives indices and labels of those frames that are ready."""
-
-VOID, FPS, EVERY = 11, 15.0, 5
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A labelled video, what is found in its frames, and which of that is there when a frame is shown."""
-
-    frames: list[Frame]
-    truth: list[Labels]
-    found: list[Segmentation]
-    key: Callable[[int], int] = int
-    """By the index of a frame; below 0 there is nothing yet."""
-
-
-@dataclass
-class Way:
-    """One way to labels for every frame, and how it does."""
-
-    step: Step
-    n_classes: int
-    matrix: NDArray[np.int64] = field(init=False)
-    consistency: Consistency = field(init=False)
-    times_ms: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.matrix = np.zeros((self.n_classes, self.n_classes), np.int64)
-        self.consistency = Consistency(self.n_classes)
-
-    def run(self, clip: Clip, index: int) -> None:
-        started_s = thread_time()
-        ready = self.step(index)
-        self.times_ms.append((thread_time() - started_s) * 1e3)
-        for at, labels in ready:
-            true = clip.truth[at]
-            full = cv2.resize(labels, true.shape[::-1], interpolation=cv2.INTER_NEAREST)
-            self.matrix += confusion(true, np.asarray(full, np.uint8), self.n_classes)
-            self.consistency.add(clip.frames[at].image, labels)
-
-    @property
-    def miou(self) -> float:
-        return scores(self.matrix).miou
+VOID, FPS = 11, 15.0
+LATE = 4
+EFFORTS: tuple[Effort, ...] = ("quick", "usual", "fine")
+OBJECT = Classes(("background", "object"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), background=0)
 
 
 def compare(title: str, clip: Clip, steps: dict[str, Step], whole: float | None = None) -> dict[str, Way]:
@@ -85,101 +45,34 @@ def compare(title: str, clip: Clip, steps: dict[str, Step], whole: float | None 
     print(f"\n{title}\n{'':38}{'mIoU %':>8}{'share %':>9}{'steady %':>10}{'ms':>14}")
     for name, way in ways.items():
         share = "" if whole is None else f"{100 * way.miou / whole:.1f}"
-        groups = np.mean(np.reshape(way.times_ms[1 : 1 + len(way.times_ms) // EVERY * EVERY], (-1, EVERY)), 1)
-        times = f"{np.median(groups):.2f} ({groups[2:].min():.2f})"
+        times = f"{np.median(way.groups_ms):.2f} ({way.groups_ms.min():.2f})"
         print(f"{name:38}{100 * way.miou:8.1f}{share:>9}{100 * way.consistency.mean():10.1f}{times:>14}")
     return ways
 
 
-# The ways.
+# The videos.
 
 
-def held(clip: Clip) -> Step:
-    def step(index: int) -> list[tuple[int, Labels]]:
-        key = clip.key(index)
-        return [(index, clip.found[key].labels)] if key >= 0 else []
-
-    return step
+def pictures(folder: Path) -> list[Frame]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+    return [Frame(np.asarray(cv2.imread(str(path)), np.uint8), i, i / FPS, i / FPS) for i, path in enumerate(paths)]
 
 
-def warped(clip: Clip, *, chained: bool) -> Step:
-    """The usual way: quick flow at the frame's size, over the whole gap or frame by frame, and the nearest pixel."""
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    greys = [np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY), np.uint8) for frame in clip.frames]
-
-    def flow(index: int, then: int) -> NDArray[np.float32]:
-        start = np.zeros((*greys[index].shape, 2), np.float32)
-        return np.asarray(search.calc(greys[index], greys[then], start), np.float32)
-
-    def way(index: int, then: int) -> NDArray[np.float32]:
-        if not chained or index - then < 2:
-            return flow(index, then)
-        first = flow(index, index - 1)
-        return np.asarray(first + moved(ways[then], first, cv2.INTER_LINEAR), np.float32)
-
-    ways: dict[int, NDArray[np.float32]] = {}
-
-    def step(index: int) -> list[tuple[int, Labels]]:
-        key = clip.key(index)
-        if key < 0 or key == index:
-            return [(index, clip.found[index].labels)] if key == index else []
-        ways[key] = way(index, key)
-        return [(index, np.asarray(moved(clip.found[key].labels, ways[key], cv2.INTER_NEAREST), np.uint8))]
-
-    return step
-
-
-def moved(plane: NDArray[Any], flow: NDArray[np.float32], how: int) -> NDArray[Any]:
-    height, width = plane.shape[:2]
-    far = cv2.resize(flow, (width, height)) * np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    there = x + far[..., 0], y + far[..., 1]
-    return np.asarray(cv2.remap(plane, *there, how, borderMode=cv2.BORDER_REPLICATE))
-
-
-def carried(clip: Clip, effort: Effort = "usual", *, steady: bool) -> Step:
-    propagator = make_propagator(steady=steady, effort=effort)
-
-    def step(index: int) -> list[tuple[int, Labels]]:
-        propagator.observe(clip.frames[index])
-        key = clip.key(index)
-        return [(index, propagator.carry(clip.found[key]).labels)] if key >= 0 else []
-
-    return step
-
-
-def from_both_sides(clip: Clip, effort: Effort) -> Step:
-    """As in a file: nothing until there is a mask, then all frames up to its own."""
-    propagator, waiting = make_propagator(effort=effort), list[Frame]()
-
-    def step(index: int) -> list[tuple[int, Labels]]:
-        propagator.observe(clip.frames[index])
-        waiting.append(clip.frames[index])
-        found, last = clip.key(index) == index, index + 1 == len(clip.frames)
-        if not found and not last:
-            return []
-        start = waiting[0].index
-        before = clip.found[start - 1] if start else None
-        filled = propagator.between(list(waiting), before, clip.found[index] if found else None)
-        done = [(start + i, one.labels) for i, one in enumerate(filled)]
-        waiting.clear()
-        return done
-
-    return step
-
-
-# The clip.
+def masks(folder: Path) -> list[Labels]:
+    return [np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), np.uint8) for path in sorted(folder.iterdir())]
 
 
 def load(folder: Path) -> tuple[list[Frame], list[Labels]]:
     """Frames and true labels, void as 255."""
-    pictures = sorted(path for path in (folder / "val").iterdir() if path.suffix.lower() in IMAGES)
-    frames = [
-        Frame(np.asarray(cv2.imread(str(path)), np.uint8), i, i / FPS, i / FPS) for i, path in enumerate(pictures)
-    ]
-    files = [folder / "valannot" / f"{path.stem}.png" for path in pictures]
-    masks = [np.asarray(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), np.uint8) for file in files]
-    return frames, [np.where(mask == VOID, 255, mask).astype(np.uint8) for mask in masks]
+    truth = masks(folder / "valannot")
+    return pictures(folder / "val"), [np.where(mask == VOID, 255, mask).astype(np.uint8) for mask in truth]
+
+
+def clips(folder: Path) -> Iterator[tuple[str, Clip]]:
+    """Videos of one object each, by name, with perfect masks."""
+    for each in sorted(path for path in folder.iterdir() if path.is_dir()):
+        truth = masks(each / "masks")
+        yield each.name, Clip(pictures(each / "images"), truth, perfect(truth, OBJECT))
 
 
 def perfect(truth: list[Labels], classes: Classes) -> list[Segmentation]:
@@ -201,14 +94,88 @@ def enlarged(frames: list[Frame]) -> list[Frame]:
     return [replace(frame, pixels=np.asarray(image, np.uint8)) for frame, image in zip(frames, images, strict=True)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--model", default="street")
-    arguments = parser.parse_args()
-    cv2.setNumThreads(1)
-    frames, truth = load(arguments.data)
-    recipe = load_segmenter(arguments.model)
+def last_key(index: int) -> int:
+    return index // EVERY * EVERY
+
+
+Points = dict[str, dict[str, tuple[float, float]]]
+"""By how masks come, then by way: CPU ms a frame, and IoU."""
+
+
+def objects(folder: Path) -> Points:
+    """The tables of clips, and their last rows as points."""
+    points: Points = {}
+    videos = list(clips(folder))
+
+    def live(clip: Clip, chained: bool) -> dict[str, Step]:
+        flow = warped(clip, chained=chained, preset=cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        return {"held": held(clip), "flow": flow} | {each: carried(clip, each, steady=False) for each in EFFORTS}
+
+    late = [(name, replace(clip, key=lambda index: index - LATE)) for name, clip in videos]
+    seldom = [(name, replace(clip, key=last_key)) for name, clip in videos]
+    titles = f"{LATE} frames late", f"every {EVERY}th frame, live", f"every {EVERY}th frame, from both sides"
+    points[titles[0]] = table(titles[0], [(name, clip, live(clip, chained=False)) for name, clip in late])
+    points[titles[1]] = table(titles[1], [(name, clip, live(clip, chained=True)) for name, clip in seldom])
+
+    def sides(clip: Clip) -> dict[str, Step]:
+        return {each: from_both_sides(clip, each) for each in EFFORTS}
+
+    files = [(name, clip, sides(clip)) for name, clip in seldom]
+    points[titles[2]] = table(titles[2], files)
+    for title, these in zip(titles, (late, seldom), strict=False):
+        table(f"of objects in boxes, {title}", [(name, clip, boxes(clip)) for name, clip in these])
+    return points
+
+
+def boxes(clip: Clip) -> dict[str, Step]:
+    return {each: objects_carried(clip, each) for each in EFFORTS}
+
+
+def table(title: str, runs: list[tuple[str, Clip, dict[str, Step]]]) -> dict[str, tuple[float, float]]:
+    """Runs every way over every clip; prints a row a clip, and one of their means."""
+    names = list(runs[0][2])
+    print(f"\n| perfect masks, {title} |", *(f"{name} |" for name in names), "\n|", "--- |" * (len(names) + 1))
+    rows = []
+    for clip_name, clip, steps in runs:
+        ways = [Way(step, len(OBJECT), steadiness=False) for step in steps.values()]
+        for index in range(len(clip.frames)):
+            for way in ways:
+                way.run(clip, index)
+        rows.append([(float(way.groups_ms.min()), way.object_iou(clip)) for way in ways])
+        print(f"| {clip_name} |", *(f"{iou:.3f} |" for _, iou in rows[-1]), flush=True)
+    means = {name: (float(ms), float(iou)) for name, (ms, iou) in zip(names, np.mean(rows, 0), strict=True)}
+    print("| mean (CPU ms) |", *(f"{iou:.3f} ({ms:.1f}) |" for ms, iou in means.values()))
+    return means
+
+
+def draw(points: Points, file: Path) -> None:
+    """The IoU of each level of effort over its time, as a picture."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (title, ways), colour in zip(points.items(), ("#c44e52", "#4c72b0", "#55a868"), strict=True):
+        axes.plot(*zip(*(ways[each] for each in EFFORTS), strict=True), "o-", color=colour, label=title)
+        for each in EFFORTS:
+            axes.annotate(each, ways[each], xytext=(4, -12), textcoords="offset points", fontsize=8, color=colour)
+        for other, mark in {"held": "s", "flow": "^"}.items():
+            if other in ways:
+                axes.plot(*ways[other], mark, color=colour, fillstyle="none")
+                axes.annotate(other, ways[other], xytext=(6, -3), textcoords="offset points", fontsize=8, color=colour)
+    axes.set(
+        xlabel="CPU milliseconds a frame, one thread",
+        ylabel="mean IoU of the object",
+        xlim=(-0.4, max(ms for ways in points.values() for ms, _ in ways.values()) * 1.08),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(title="a perfect mask", loc="lower right")
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+
+
+def drive(folder: Path, model: str) -> None:
+    """The tables of CamVid's validation drive."""
+    frames, truth = load(folder)
+    recipe = load_segmenter(model)
     segment = recipe.make(1)
     network = Clip(frames, truth, [segment([frame])[0] for frame in frames])
     ideal = replace(network, found=perfect(truth, recipe.classes))
@@ -241,9 +208,6 @@ def main() -> None:
             "steadied, fine": carried(clip, "fine", steady=True),
         }
 
-    def last_key(index: int) -> int:
-        return index // EVERY * EVERY
-
     clip = replace(ideal, key=last_key)
     compare(f"perfect masks in every {EVERY}th frame", clip, seldom(clip, steady=False))
     whole = compare(f"{recipe.name} in every frame", network, own(network))["the network's own"].miou
@@ -258,6 +222,22 @@ def main() -> None:
     whole = compare(title, clip, own(clip))["the network's own"].miou
     clip = replace(clip, key=last_key)
     compare(f"{recipe.name} in every {EVERY}th frame of 1280x720", clip, seldom(clip, steady=True), whole)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the drive")
+    parser.add_argument("--model", default="street", help="what looks at the drive")
+    parser.add_argument("--clips", type=Path, metavar="FOLDER", help="videos of one object each")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="the curve of the clips")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    if arguments.data:
+        drive(arguments.data, arguments.model)
+    if arguments.clips:
+        points = objects(arguments.clips)
+        if arguments.picture:
+            draw(points, arguments.picture)
 
 
 if __name__ == "__main__":

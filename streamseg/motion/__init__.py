@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from streamseg.contracts import MaskPropagator
-from streamseg.motion.propagator import Effort, FlowPropagator
+from streamseg.motion.propagator import FlowPropagator
+from streamseg.options import Effort
 
 __all__ = ["Effort", "make_propagator"]
 
 
-def make_propagator(*, steady: bool = True, effort: Effort = "usual") -> MaskPropagator:
+def make_propagator(
+    *, steady: bool = True, effort: Effort = "usual", compare: bool = False, refit: bool = True
+) -> MaskPropagator:
     """What carries the segmentations of one stream, to be made in the thread that shows them.
 
+    Its `effort` may be set to another one at any time.
+
     `steady` takes the flicker out of what the network finds. `quick` is for files, where masks on both sides of a
-    frame make up for what is saved; `fine` takes about twice the usual time for masks that fit better.
+    frame make up for what is saved; `fine` takes about twice the usual time for masks that fit better. `compare` fills
+    in `Segmentation.disagreement`. Without `refit` no network of our own has a say in what `fine` carries.
     """
-    return FlowPropagator(steady=steady, effort=effort)
+    return FlowPropagator(steady=steady, effort=effort, compare=compare, refit=refit)

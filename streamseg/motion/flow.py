@@ -25,6 +25,10 @@ _CUT = 0.33  # of the contrast: neighbours leave 0.06 to 0.2 of it over, other p
 _CUT_AREA = 96 * 72  # pixels in which a cut is looked for
 _BACK_STEPS = 2
 _NOISE = 2.0  # grey levels that are left over where nothing moves
+_AROUND = (5, 5)  # pixels over which what a flow leaves over is averaged
+_LOST = 40.0  # grey levels left over somewhere: what moved there was lost on the way
+_CLOSER = 2.5  # grey levels that another flow must leave less over to be taken instead
+_KNOWN = 4  # pictures kept small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,10 +59,14 @@ def look_at(frame: Frame) -> Thumbnail:
 
 
 class Search:
-    """Dense inverse search (Kroeger et al., 2016), down to single pixels of pictures of `area` pixels."""
+    """Dense inverse search (Kroeger et al., 2016), down to single pixels of pictures of `area` pixels.
 
-    def __init__(self, area: int) -> None:
-        self._area = area
+    Where that lost something that moves fast, `again` searches once more from another start: a step from nothing, in
+    case the motion is another than before, and a way of several steps over all of them at once.
+    """
+
+    def __init__(self, area: int, *, again: bool = False) -> None:
+        self._area, self._again = area, again
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._search.setFinestScale(0)
         self._search.setPatchSize(_PATCH)
@@ -79,19 +87,47 @@ class Search:
         What moves keeps moving: the search begins with a flow `like` this one, where one is known, and finds more in
         the same time.
         """
-        self._small = {look: self._shrunk(look) for look in (now, then)}
-        here, there = self._small.values()
-        there = brighter(there, cv2.mean(here)[0] - cv2.mean(there)[0])  # the exposure may have changed
-        start = np.zeros((*here.shape, 2), np.float32) if like is None else like.copy()  # it is written over
-        flow = np.asarray(self._search.calc(here, there, start), np.float32)
-        # One that is no number must not come back as a start: OpenCV would crash on it.
-        return flow if np.isfinite(flow).all() and _explains(flow, here, there) else None
+        here, there = self._pair(now, then)
+        nothing = np.zeros((*here.shape, 2), np.float32)
+        flow = self._found(here, there, nothing if like is None else like)
+        if flow is None or not _explains(flow, here, there):
+            return None
+        return flow if like is None else self._mended(here, there, flow, nothing)
+
+    def mended(self, now: Thumbnail, then: Thumbnail, way: Flow) -> Flow:
+        """`way`, which was followed step by step, searched once more all at once where steps lost what moves."""
+        return self._mended(*self._pair(now, then), way, way) if self._again else way
+
+    def _mended(self, here: Grey, there: Grey, flow: Flow, start: Flow) -> Flow:
+        """`flow`; where it lost something, that of a search from `start` for each pixel which that explains better."""
+        if not self._again or cv2.minMaxLoc(rest := _rest(flow, here, there))[1] < _LOST:
+            return flow
+        other = self._found(here, there, start)
+        if other is None:
+            return flow
+        closer = cv2.subtract(rest, _rest(other, here, there)) > _CLOSER
+        return np.where(closer[..., None], other, flow)
+
+    def _found(self, here: Grey, there: Grey, start: Flow) -> Flow | None:
+        """None where it is no number: as a start OpenCV would crash on that."""
+        flow = np.asarray(self._search.calc(here, there, start.copy()), np.float32)  # the start is written over
+        return flow if np.isfinite(flow).all() else None
+
+    def _pair(self, now: Thumbnail, then: Thumbnail) -> tuple[Grey, Grey]:
+        """Both, small, and as bright as each other: the exposure may have changed."""
+        here, there = self._shrunk(now), self._shrunk(then)
+        return here, brighter(there, cv2.mean(here)[0] - cv2.mean(there)[0])
 
     def _shrunk(self, look: Thumbnail) -> Grey:
+        if (known := self._small.pop(look, None)) is None:
+            known = self._resized(look)
+        self._small[look] = known  # as the newest
+        if len(self._small) > _KNOWN:
+            del self._small[next(iter(self._small))]
+        return known
+
+    def _resized(self, look: Thumbnail) -> Grey:
         height, width = self.shape(look)
-        known = self._small.get(look)
-        if known is not None:
-            return known
         grey, half = look.grey, tuple(side // 2 for side in look.grey.shape)
         if half[0] >= height:  # by two it is quick
             grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
@@ -124,6 +160,12 @@ def _explains(flow: Flow, now: Grey, then: Grey) -> bool:
     return rest < _NOISE + _CUT * contrast
 
 
+def _rest(flow: Flow, now: Grey, then: Grey) -> NDArray[np.float32]:
+    """(h, w): the grey levels that are left over around each pixel of `now`."""
+    moved = sample(then, grid(now.shape) + flow)
+    return np.asarray(cv2.boxFilter(cv2.absdiff(now, moved), cv2.CV_32F, _AROUND), np.float32)
+
+
 def compose(first: Flow, second: Flow) -> Flow:
     """The flow that follows `first`, then from there `second`."""
     return np.asarray(cv2.add(first, sample(second, grid(first.shape) + first)), np.float32)
@@ -137,11 +179,16 @@ def inverse(flow: Flow) -> Flow:
     return back
 
 
-def destinations(way: Flow, shape: tuple[int, ...]) -> Flow:
-    """(h, w, 2) of `shape`: the x and y that the pixels of a plane of that shape came from."""
+def resized(way: Flow, shape: tuple[int, ...]) -> Flow:
+    """(h, w, 2) of `shape`: the same motion between pictures of that shape."""
     height, width = shape
     scaled = way * np.array([width / way.shape[1], height / way.shape[0]], np.float32)
-    far = cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def destinations(way: Flow, shape: tuple[int, ...]) -> Flow:
+    """(h, w, 2) of `shape`: the x and y that the pixels of a plane of that shape came from."""
+    far = resized(way, shape)
     return np.asarray(cv2.add(far, grid(shape), far), np.float32)  # into what is there: new memory costs more than sums
 
 

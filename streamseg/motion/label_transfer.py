@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Grey, Thumbnail, brighter, destinations, grid, inside, sample
 from streamseg.motion.voting import Around, Index, Looks, Plane, Voters, elect, share, voters_around
 
@@ -80,6 +81,20 @@ def match(now: Thumbnail, sides: Sequence[Reference], reach: float) -> tuple[Pla
     sure = np.asarray(cv2.max(values, cv2.bitwise_not(values)), np.uint8)
     trust = np.maximum.reduce([_fitted(one.trust, shape) for one in moved])
     return (values > 127).view(np.uint8), _times(sure, trust)
+
+
+def disagreement(now: Thumbnail, side: Reference, labels: Plane) -> float:
+    """Share of the frame, 0..1, where `labels`, (h, w) u8, differ from those of `side` moved along.
+
+    Left out is what looks like nothing there, and what is thinner than three pixels: borders are never quite the same.
+    """
+    assert side.way is not None
+    there = destinations(side.way, labels.shape)
+    moved = sample(_sampled(side.labels, labels.shape), there, cv2.INTER_NEAREST)
+    trust, _ = _trust(now, side.then, side.way)
+    differs = (moved != labels) & (_sampled(trust, labels.shape) > 0)
+    thick = cv2.morphologyEx(differs.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return cv2.countNonZero(thick) / labels.size
 
 
 def _moved(now: Thumbnail, side: Reference, values: Plane, window: Plane | None, even: int) -> _Moved:
@@ -225,4 +240,4 @@ def _resized(plane: Plane, shape: tuple[int, ...]) -> Plane:
 def _sampled(plane: Plane, shape: tuple[int, ...]) -> Plane:
     if plane.shape == shape:
         return plane
-    return np.asarray(cv2.resize(plane, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST), np.uint8)
+    return sampled(plane, (shape[0], shape[1]))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from streamseg.frame import Frame
 from streamseg.motion.flow import Search, Thumbnail, look_at
 from streamseg.motion.flow_history import History
-from streamseg.motion.instances import carry_instances, no_instances
-from streamseg.motion.label_transfer import Reference, match
+from streamseg.motion.instances import carry_instances, joined, no_instances
+from streamseg.motion.label_transfer import Reference, disagreement, match
+from streamseg.motion.refit import Refit
 from streamseg.motion.tracking import Identities
+from streamseg.options import Effort
 from streamseg.segmentation import Instances, Segmentation
-
-Effort = Literal["quick", "usual", "fine"]
 
 
 class _Spent(NamedTuple):
@@ -26,12 +26,18 @@ class _Spent(NamedTuple):
     """Pixels of the picture in which motion is searched."""
     reach: float
     """Pixels around where the motion leads that vote."""
+    again: bool
+    """Whether motion that was lost is searched once more."""
+    bent: bool
+    """Whether the masks of objects change their shape in their boxes."""
+    refit: bool
+    """Whether a network fits the mask of one object to the picture."""
 
 
 _EFFORTS: Mapping[Effort, _Spent] = {
-    "quick": _Spent(96 * 72, 1.0),
-    "usual": _Spent(128 * 96, 2.3),
-    "fine": _Spent(264 * 198, 3.0),
+    "quick": _Spent(96 * 72, 1.0, again=False, bent=False, refit=False),
+    "usual": _Spent(128 * 96, 2.3, again=True, bent=True, refit=False),
+    "fine": _Spent(264 * 198, 3.0, again=True, bent=True, refit=True),
 }
 _PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
 
@@ -45,15 +51,35 @@ class FlowPropagator:
     confidence 0.
     """
 
-    def __init__(self, *, steady: bool = True, effort: Effort = "usual") -> None:
-        self._effort = _EFFORTS[effort]
-        self._history = History(Search(self._effort.area))
+    def __init__(
+        self, *, steady: bool = True, effort: Effort = "usual", compare: bool = False, refit: bool = True
+    ) -> None:
+        self._refit = Refit() if refit else None
+        self._searches = {each: Search(spent.area, again=spent.again) for each, spent in _EFFORTS.items()}
+        self._history = History(self._searches[effort])
         self._steady = steady
+        self.effort = effort
         self._last: tuple[Segmentation, Segmentation] | None = None
         """What was last found, and the same steadied."""
         self._identities = Identities()
         self._named: tuple[Segmentation, Segmentation] | None = None
         """What was last found, and the same with its objects numbered."""
+        self._known: Segmentation | None = None
+        """The same with those objects as well that are out of sight."""
+        self._compare = compare
+        self._compared: tuple[Segmentation, Segmentation] | None = None
+        """What was last found, and the same with its disagreement."""
+
+    @property
+    def effort(self) -> Effort | None:
+        """What is spent on each mask; None: what is carried is carried quickly, and nothing is steadied."""
+        return self._effort
+
+    @effort.setter
+    def effort(self, effort: Effort | None) -> None:
+        self._effort = effort
+        self._history.search = self._searches[effort or "quick"]
+        self._spent = _EFFORTS[effort or "quick"]
 
     def observe(self, frame: Frame) -> None:
         """The next frame of the stream; indices may have gaps, sizes may change."""
@@ -61,28 +87,46 @@ class FlowPropagator:
 
     def carry(self, segmentation: Segmentation) -> Segmentation:
         """`segmentation` of an observed frame, brought to the newest observed one; steadied where it is that one's."""
-        segmentation = self._with_names(segmentation)
+        segmentation = self._with_disagreement(self._with_names(segmentation))
         if self._steady:
             segmentation = self._steadied(segmentation)
         if segmentation.frame_index == self._history.newest.index:
             return segmentation
-        return _onto(self._history, self._history.newest, [segmentation], self._effort)
+        return self._brought(self._history.newest, [segmentation], chained=True)
 
     def _with_names(self, found: Segmentation) -> Segmentation:
         """The same, each object with the track id of the one that it continues."""
         if found.instances is None:
             return found
         if self._named is None or self._named[0] is not found:
-            last = self._named[1] if self._named and _comparable(found, self._named[1]) else None
-            before = None if last is None else _objects_at(self._history, last, found.frame_index)
-            named = self._identities.follow(found.instances, before)
+            known = self._known if self._known and _comparable(found, self._known) else None
+            before = None if known is None else _objects_at(self._history, known, found.frame_index)
+            named, missing = self._identities.follow(found.instances, before, found.frame_time_s)
             self._named = found, dataclasses.replace(found, instances=named)
+            everything = named if before is None else joined(named, before.take(missing))
+            self._known = dataclasses.replace(found, instances=everything)
         return self._named[1]
+
+    def _with_disagreement(self, found: Segmentation) -> Segmentation:
+        """The same, with how far it differs from what was found before, where that was asked for."""
+        if not self._compare:
+            return found
+        if self._compared is None or self._compared[0] is not found:
+            share = None if self._compared is None else self._differs(found, self._compared[0])
+            self._compared = found, dataclasses.replace(found, disagreement=share)
+        return self._compared[1]
+
+    def _differs(self, found: Segmentation, before: Segmentation) -> float | None:
+        now, then = (self._history.find(each.frame_index) for each in (found, before))
+        if now is None or then is None or then.index >= now.index or not _comparable(found, before):
+            return None
+        way = self._history.way(now, then)
+        return None if way is None else disagreement(now, Reference(then, way, before.labels, None), found.labels)
 
     def _steadied(self, found: Segmentation) -> Segmentation:
         """The same with the votes of the one before: what flickers loses, what moves does not."""
         if self._last is None or self._last[0] is not found:
-            steady = self._with_last(found)
+            steady = found if self._effort is None else self._with_last(found)
             self._last = found, steady
         return self._last[1]
 
@@ -98,7 +142,7 @@ class FlowPropagator:
             return found
         own = Reference(now, None, found.labels, found.confidence)
         last = Reference(then, way, before.labels, before.confidence, _PAST_WORTH)
-        labels, confidence = match(now, [own, last], self._effort.reach)
+        labels, confidence = match(now, [own, last], self._spent.reach)
         return dataclasses.replace(found, labels=labels, confidence=None if found.confidence is None else confidence)
 
     def between(
@@ -106,14 +150,22 @@ class FlowPropagator:
     ) -> Iterator[Segmentation]:
         """One segmentation for each of `frames`, all observed: they follow the frame of `before`, and the last of
         them is that of `after`. Either is None at an end of the stream."""
-        ends = [self._with_names(one) for one in (before, after) if one is not None]
+        ends = [self._with_disagreement(self._with_names(one)) for one in (before, after) if one is not None]
         for frame in frames:
             now = self._history.find(frame.index)
             own = next((one for one in ends if one.frame_index == frame.index), None)
-            yield own or (_doubted(ends[0]) if now is None else _onto(self._history, now, ends, self._effort))
+            yield own or (_doubted(ends[0]) if now is None else self._brought(now, ends, chained=False))
+
+    def _brought(self, now: Thumbnail, found: Sequence[Segmentation], *, chained: bool) -> Segmentation:
+        """What was `found` at `now`, fitted to it where that is worth it."""
+        carried = _onto(self._history, now, found, self._spent)
+        if self._refit is None or not self._spent.refit:
+            return carried
+        key = next(one for one in found if one.frame_index == carried.frame_index)
+        return self._refit(self._history, now, key, carried, chained=chained)
 
 
-def _onto(history: History, now: Thumbnail, found: Sequence[Segmentation], effort: _Spent) -> Segmentation:
+def _onto(history: History, now: Thumbnail, found: Sequence[Segmentation], spent: _Spent) -> Segmentation:
     """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
     found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
     alike = [one for one in found if _comparable(one, found[0])]
@@ -124,12 +176,12 @@ def _onto(history: History, now: Thumbnail, found: Sequence[Segmentation], effor
     if not ways:
         return _forgotten(found[0])
     labels, confidence = match(
-        now, [Reference(then, way, one.labels, one.confidence) for one, then, way in ways], effort.reach
+        now, [Reference(then, way, one.labels, one.confidence) for one, then, way in ways], spent.reach
     )
     nearest, then, way = ways[0]
     objects = nearest.instances
     if objects is not None:
-        objects = carry_instances(objects, way, then.frame, now.frame)
+        objects = carry_instances(objects, way, then.frame, now.frame, bent=spent.bent)
     return dataclasses.replace(nearest, labels=labels, confidence=confidence, instances=objects)
 
 

@@ -29,7 +29,7 @@ from streamseg.metrics import Meter, Metrics
 from streamseg.pipeline.drawing import Drawing
 from streamseg.pipeline.reading import Reading, anybody_looks
 from streamseg.pipeline.scheduler import InferenceScheduler
-from streamseg.pipeline.synchronise import Lane, Result, in_order, interpolate, propagate_live
+from streamseg.pipeline.synchronise import Lane, Result, Seen, in_order, interpolate, propagate_live
 from streamseg.pipeline.threads import join, step_behind
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class Pipeline:
         pace: how often the network runs; by default it looks at every frame that is shown.
         controls: `controls.quit = True` ends the run, from any thread or signal handler.
         meter: counts on from an earlier run of the same stream.
+        name: of the stream, instead of the source's own.
 
     Raises (while iterating): the first error of any thread, InputError for a file without frames, after all is closed.
     """
@@ -75,12 +76,13 @@ class Pipeline:
         pace: InferenceScheduler | None = None,
         controls: Controls | None = None,
         meter: Meter | None = None,
+        name: str = "",
     ) -> None:
         live = source.info.live
         self.pace = pace or InferenceScheduler("quality", source.info)
         self.workers = 1 if live else workers
         depth = 1 if live else max(_FILE_DEPTH, batch)
-        self.source, self.sinks, self._reading = source, sinks, Reading(source, anybody_looks(sinks))
+        self.source, self.sinks, self._reading = source, sinks, Reading(source, anybody_looks(sinks), name)
         self.controls = controls or Controls()
         self._make_segmenter, self._make_propagator = make_segmenter, make_propagator
         self._sinks = [sink for sink in sinks if not sink.blocking]
@@ -94,7 +96,7 @@ class Pipeline:
         ]
         carries = make_propagator is not None and self.pace.carries and (live or self.pace.every > 1)
         ahead = _LIVE_SEEN if live else self.pace.every * (workers + 1)  # so that every worker has its next frame
-        self._all = Handoff[Frame](ahead, lossless=not live) if carries else None
+        self._all = Handoff[Seen](ahead, lossless=not live) if carries else None
         """Every frame, straight to the caller, where masks are carried; None where each frame brings its own."""
         self._batch = 1 if live or carries else batch  # the caller waits for one mask before it takes more frames
         self._meter = meter or Meter()
@@ -141,13 +143,20 @@ class Pipeline:
 
     def _capture(self) -> None:
         turns = itertools.cycle(lane.frames for lane in self._lanes for _ in range(self._batch))
+        next_asked = 0
         for position, frame in enumerate(self._reading):
             self._last_index = self._last_index if position else frame.index - self.source.info.every
             self._meter.captured()
             self.pace.arrived(frame)
-            if self._all is not None and position % self.pace.every == 0 and self.pace.due(frame.arrived_s):
-                next(turns).put(frame)
-            if not self._put(next(turns) if self._all is None else self._all, frame):
+            if self._all is None:
+                taken = self._put(next(turns), frame)
+            else:
+                asked = position >= next_asked and self.pace.due(frame.arrived_s)
+                if asked:
+                    next_asked = position + self.pace.every
+                    next(turns).put(frame)
+                taken = self._put(self._all, Seen(frame, asked))
+            if not taken:
                 break
         if not (self.source.info.live or self.controls.quit or self.metrics().captured):
             raise InputError(f"{self.source.info.name}: no frame in it could be decoded")
@@ -193,10 +202,10 @@ class Pipeline:
         propagator = self._make_propagator() if self._make_propagator else None
         lines = [lane.results for lane in self._lanes]
         if self._all is None or propagator is None:
-            return in_order(lines, self._batch, self._next, propagator)
+            return in_order(lines, self._batch, self._next, propagator, self.pace)
         if self.source.info.live:
             return propagate_live(self._all, lines[0], self._next, propagator, self.pace, self._meter.dropped)
-        return interpolate(self._all, lines, self.pace.every, self._next, propagator, self._meter.dropped)
+        return interpolate(self._all, lines, self._next, propagator, self.pace, self._meter.dropped)
 
     def _show(self) -> Iterator[Shown]:
         for result in self._results():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from streamseg.contracts import Sink, Source, Watched
 from streamseg.errors import StreamsegError
@@ -12,15 +13,16 @@ from streamseg.frame import Frame
 class Reading:
     """The frames of `source`; where a file breaks off, those that came are shown before that counts as an error.
 
+    They are told to be of the stream `name`, where one is given.
     A live stream's frames are let go while they are not `wanted`, except the first, which opens the outputs.
 
     Raises (while iterating): the source's error, where nothing came before it or the source is live.
     """
 
-    def __init__(self, source: Source, wanted: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, source: Source, wanted: Callable[[], bool] = lambda: True, name: str = "") -> None:
         self.error: StreamsegError | None = None
         """Why a file ended too early."""
-        self._source, self._wanted = source, wanted
+        self._source, self._wanted, self._name = source, wanted, name
 
     def __iter__(self) -> Iterator[Frame]:
         begun = False
@@ -28,7 +30,7 @@ class Reading:
             for frame in self._source:
                 if not begun or not self._source.info.live or self._wanted():
                     begun = True
-                    yield frame
+                    yield replace(frame, stream=self._name) if self._name else frame
         except StreamsegError as error:
             if not begun or self._source.info.live:
                 raise

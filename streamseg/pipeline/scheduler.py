@@ -8,9 +8,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from streamseg.metrics import Explanation
+from streamseg.pipeline.effort import EffortChoice
+from streamseg.pipeline.trial import Trial
 
 if TYPE_CHECKING:  # the options name the targets, and `--help` loads no NumPy for them
     from streamseg.frame import Frame, StreamInfo
+    from streamseg.options import Effort
 
 Target = Literal["fps", "latency", "quality", "power"]
 
@@ -30,15 +33,21 @@ class InferenceScheduler:
     where it does not. `latency`: nothing is waited for. `quality`: the network looks at every frame that is shown.
     `power`: the network rests most of the time.
 
-    A file has no clock to keep up with, so there the gap between two frames that the network looks at is fixed.
+    A file has no clock to keep up with, so there the gap between two frames that the network looks at is fixed, or
+    none where that is quicker.
+
+    `effort` is what is spent on each mask: None follows the time that is left live, and is quick in a file. Where it is
+    given, the gap in a file is as well: two runs then give the same masks. `workers` networks run side by side.
     """
 
-    def __init__(self, target: Target, info: StreamInfo) -> None:
+    def __init__(self, target: Target, info: StreamInfo, effort: Effort | None = None, workers: int = 1) -> None:
         self.target, self._live = target, info.live
         self.carries = target != "quality"
         """Whether frames may be shown with a mask of an earlier or later one."""
-        self.every = 1 if info.live or not self.carries else max(1, round(_FILE_GAP_S[target] * (info.fps or 25.0)))
-        """In a file the network looks at every n-th frame."""
+        every = 1 if info.live or not self.carries else max(1, round(_FILE_GAP_S[target] * (info.fps or 25.0)))
+        self._trial = Trial(every, workers, fixed=effort is not None or target == "power")
+        self.effort = EffortChoice(effort or (None if info.live else "quick"), "usual" if target == "power" else "fine")
+        """What is spent on the next frame's mask."""
         self.scale = 1.0
         """Of the network's usual input side, where that is free."""
         self._took_s: deque[float] = deque(maxlen=_RECENT)
@@ -63,8 +72,23 @@ class InferenceScheduler:
             self._rests_until_s = math.inf  # until it is done: a frame that waits would leave it no rest
         return True
 
+    @property
+    def every(self) -> int:
+        """In a file the network looks at every n-th frame from now on."""
+        return self._trial.every
+
+    def showed(self, now_s: float, carrying_s: float, others_s: float, *, own: bool) -> None:
+        """A frame was shown with its `own` mask or another one's; carrying or steadying that took `carrying_s`.
+
+        `others_s` is how long the caller was at work on the frame apart from that; waiting for a mask is no work.
+        """
+        gap_s = max(self._gap_s, self._usual_s) if self.target == "quality" else self._gap_s
+        self.effort.took(carrying_s, others_s, gap_s)
+        self._trial.shown(now_s, own=own)
+
     def took(self, seconds: float, now_s: float) -> None:
         """The network finished a frame after `seconds` of work."""
+        self._trial.looked(seconds)
         self._took_s.append(seconds)
         self._usual_s = median(self._took_s)
         if self.target == "power" and self._live:  # a file's gap is fixed: the caller waits for just these masks
@@ -72,6 +96,11 @@ class InferenceScheduler:
         if self._live and len(self._took_s) == _RECENT and self._usual_s > _LIVE_GAP_S and self.scale > _SCALES[-1]:
             self.scale = _SCALES[_SCALES.index(self.scale) + 1]
             self._took_s.clear()
+
+    def another_network(self) -> None:
+        """What was measured of the network no longer holds."""
+        self._took_s.clear()
+        self.scale, self._usual_s = 1.0, 0.0
 
     @property
     def keeps_up(self) -> bool:
@@ -94,7 +123,9 @@ class InferenceScheduler:
             reason += f" at {self.scale:.0%} of its size"
         if self._live:
             reason += f", source {1 / self._gap_s:.0f} fps" if self._gap_s > 0 else ", source"
-        return Explanation(f"{kind} {self.scale:g}", decision, reason)
+        if effort := str(self.effort):
+            decision += f", {effort}"
+        return Explanation(f"{kind} {self.scale:g} {effort}", decision, reason)
 
     def _kind(self) -> _Kind:
         if not self._live:

@@ -10,19 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamseg.capture import open_source
 from streamseg.errors import BackendError, InputError, StreamsegError
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import BACKENDS, ON_REQUEST, open_backend, paying_workers
+from streamseg.infer.backends.contract import AbsentError
 from streamseg.infer.backends.faults import stepping_down
+from streamseg.infer.instances import as_many_alike
 from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.onnxfile import model_sha256
 from streamseg.infer.model.spec import ModelSpec
 from streamseg.infer.network import Network
 from streamseg.infer.tuning_store import Choice, Goal
+from streamseg.segmentation import Segmentation
 from streamseg.tuning.measure import Turn, measure
 
 IN_8_BITS = "-int8"
@@ -44,7 +46,7 @@ class Variant:
     backend: str
     file: Path
     agreement: float = 0.0
-    """Share of the pixels, 0..1, that get the reference's label."""
+    """Share of the pixels with the reference's label, 0..1; or of the objects that are its own, where that is less."""
     refused: str = ""
 
 
@@ -78,7 +80,8 @@ class Candidate:
 def check_variants(file: Path, others: Sequence[Path], images: Sequence[Image], least: float) -> list[Variant]:
     """Every backend on `file` and on the same network in `others`, each compared with ONNX Runtime in fp32 on `images`.
 
-    Refused are those that cannot run here and those that agree on less than `least` (0..1) of the pixels.
+    Refused are those that cannot run here and those that agree on less than `least` (0..1) of the pixels
+    or of the objects; those for a device that is not here are left out.
 
     Raises:
         InputError: `file` itself is wrong; an other file holds another network.
@@ -89,10 +92,11 @@ def check_variants(file: Path, others: Sequence[Path], images: Sequence[Image], 
     for other in others:
         if load_spec(other).classes != spec.classes:
             raise InputError(f"{other}: other classes than {file.name}: not the same network")
-    expected = _masks(spec, file, REFERENCE, images)
+    expected = _found(spec, file, REFERENCE, images)
     names = [REFERENCE, *(name for name in BACKENDS | ON_REQUEST if name != REFERENCE)]
     pairs = itertools.product((file, *others), names)
-    return [_checked(spec, Variant(name, path), images, expected, least) for path, name in pairs]
+    checked = (_checked(spec, Variant(name, path), images, expected, least) for path, name in pairs)
+    return [variant for variant in checked if variant is not None]
 
 
 def race(
@@ -178,23 +182,38 @@ def _takes_turn(spec: ModelSpec, candidate: Candidate, images: Sequence[Image], 
 
 
 def _checked(
-    spec: ModelSpec, variant: Variant, images: Sequence[Image], expected: Sequence[NDArray[np.uint8]], least: float
-) -> Variant:
+    spec: ModelSpec, variant: Variant, images: Sequence[Image], expected: Sequence[Segmentation], least: float
+) -> Variant | None:
     try:
         with stepping_down(variant.backend):
-            masks = _masks(spec, variant.file, variant.backend, images)
+            found = _found(spec, variant.file, variant.backend, images)
+    except AbsentError as error:
+        _log.debug("%s", error)
+        return None
     except StreamsegError as error:
         reason = error.reason if isinstance(error, BackendError) else error.message
         return Variant(variant.backend, variant.file, 0.0, reason)
-    agreement = float(np.mean([np.mean(a == b) for a, b in zip(masks, expected, strict=True)]))
-    refused = f"masks differ: {agreement:.2%} alike, {least:.2%} asked" if agreement < least else ""
+    agreement, what = min(_agreements(found, expected))
+    refused = f"{what} differ: {agreement:.2%} alike, {least:.2%} asked" if agreement < least else ""
     return Variant(variant.backend, variant.file, agreement, refused)
 
 
-def _masks(spec: ModelSpec, file: Path, backend: str, images: Sequence[Image]) -> list[NDArray[np.uint8]]:
+def _agreements(found: Sequence[Segmentation], expected: Sequence[Segmentation]) -> Iterator[tuple[float, str]]:
+    pairs = list(zip(found, expected, strict=True))
+    yield float(np.mean([np.mean(one.labels == other.labels) for one, other in pairs])), "masks"
+    both = either = 0
+    for one, other in pairs:
+        if one.instances is not None and other.instances is not None:
+            alike = as_many_alike(one.instances, other.instances)
+            both, either = both + alike, either + len(one.instances) + len(other.instances) - alike
+    if either:
+        yield both / either, "objects"
+
+
+def _found(spec: ModelSpec, file: Path, backend: str, images: Sequence[Image]) -> list[Segmentation]:
     network = Network(spec, open_backend(file, 1, backend))
     try:
-        return [network([Frame(image, index, 0.0, 0.0)])[0].labels for index, image in enumerate(images)]
+        return [network([Frame(image, index, 0.0, 0.0)])[0] for index, image in enumerate(images)]
     finally:
         network.close()
 

@@ -70,6 +70,20 @@ def test_what_moves_fast_is_followed_the_better_the_longer_it_moves() -> None:
     assert followed < 1 < np.mean([error(search(now, then)) for now, then in pairs])
 
 
+def test_what_steps_lost_is_found_over_all_of_them_at_once() -> None:
+    thing, pictures = texture(3, 96, 96), []
+    for x in (40, 44):
+        picture = texture(2, 320, 240) // 4
+        picture[80:176, x : x + 96] = thing
+        pictures.append(picture)
+    now, then = (look_at(frame(index, pictures[index])) for index in (1, 0))
+    lost = np.full((*Search(160 * 120).shape(now), 2), (25, 0), np.float32)
+    found = Search(160 * 120, again=True).mended(now, then, lost)
+    assert np.abs(found[50:80, 30:60] - [-2, 0]).mean() < 0.5  # of a frame twice as large
+    assert Search(160 * 120).mended(now, then, lost) is lost
+    assert Search(160 * 120, again=True).mended(now, then, found) is found
+
+
 def test_a_change_of_exposure_is_no_cut() -> None:
     image = panned(0) // 2
     dark, bright = look_at(frame(0, image)), look_at(frame(1, image + np.uint8(40)))

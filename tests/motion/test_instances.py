@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from streamseg.masks import PlaneMask, plane_mask
 from streamseg.motion.flow import Flow
 from streamseg.motion.instances import carry_instances, no_instances
 from streamseg.segmentation import Instances
@@ -91,8 +94,52 @@ def test_masks_scores_classes_and_identities_stay() -> None:
     assert (before.boxes == boxes).all()
 
 
+def bending(height: int = 60, width: int = 80) -> Flow:
+    """What is in the lower half of the picture was three pixels to the left, the upper half stood."""
+    way = np.zeros((height, width, 2), np.float32)
+    way[height // 2 :] = (-3.0, 0.0)
+    return way
+
+
+def test_a_mask_bends_in_its_box_where_that_is_asked_for() -> None:
+    mask = np.zeros((24, 24), np.float32)
+    mask[:, 8:16] = 1  # an upright bar in the middle of its box
+    before = objects((50, 30, 110, 90), mask=mask)
+    kept = carry_instances(before, bending(), SIZE, SIZE).mask(0, SIZE)
+    bent = carry_instances(before, bending(), SIZE, SIZE, bent=True).mask(0, SIZE)
+    truth = np.zeros(SIZE, bool)
+    truth[30:60, 70:90] = truth[60:90, 76:96] = True
+
+    def overlap(found: NDArray[np.bool_]) -> float:
+        return float((found & truth).sum() / (found | truth).sum())
+
+    assert overlap(kept) < 0.8 < 0.95 < overlap(bent)
+
+
+def test_a_mask_in_a_plane_bends_as_one_in_a_box_does() -> None:
+    plane = np.zeros((60, 80), np.float32)
+    plane[15:45, 35:45] = 1  # the same bar, over the whole frame
+    box = np.array([50, 30, 110, 90], np.float32)
+    mask = plane_mask(box, np.array([0, 0, 160, 120], np.float32), plane, 0.5, cropped=True)
+    before = dataclasses.replace(objects((50, 30, 110, 90)), masks=(mask,))
+    carried = carry_instances(before, bending(), SIZE, SIZE, bent=True)
+    assert isinstance(carried.masks[0], PlaneMask)
+    found = carried.mask(0, SIZE)
+    assert found[45, 70:90].all() and found[75, 77:95].all()
+    assert not found[75, 70:74].any()
+
+
+@pytest.mark.parametrize("box", [(40, 40, 40, 40), (40, 40, 41, 90), (-500, -500, -400, -400), (0, 0, 160, 120)])
+@pytest.mark.parametrize("side", [1, 8])
+def test_no_box_is_too_odd_for_a_mask_to_bend_in(box: tuple[float, float, float, float], side: int) -> None:
+    carried = carry_instances(objects(box, mask=np.ones((side, side), np.float32)), bending(), SIZE, SIZE, bent=True)
+    assert np.isfinite(np.asarray(carried.masks)).all()
+    carried.mask(0, SIZE)
+
+
 def test_no_objects_are_carried_to_no_objects() -> None:
     assert len(carry_instances(objects(), constant(1.0, 0.0), SIZE, SIZE)) == 0
+    assert len(carry_instances(objects(), constant(1.0, 0.0), SIZE, SIZE, bent=True)) == 0
 
 
 def test_none_of_them_keeps_the_kinds_of_arrays() -> None:

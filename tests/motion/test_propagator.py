@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streamseg.contracts import MaskPropagator
 from streamseg.motion import Effort, make_propagator
@@ -248,6 +249,32 @@ def test_more_time_gives_better_masks_between_two() -> None:
     assert wrong[1] < 0.8 * wrong[0]
 
 
+def test_effort_may_change_on_the_way_without_losing_it() -> None:
+    efforts: tuple[tuple[Effort | None, ...], ...] = (("quick",), ("fine", "quick", "usual", None))
+    wrong = []
+    for each in efforts:
+        propagator = carrier()
+        for index in range(12):
+            propagator.effort = each[index % len(each)]
+            propagator.observe(frame(index))
+            shown = propagator.carry(segmentation(0))
+            assert index == 0 or shown.confidence is not None
+        wrong.append(1 - miou(11, shown.labels))
+    held = 1 - miou(11, SCENE.labels(0))
+    assert wrong[1] < 0.4 * held
+    assert wrong[1] < 1.1 * wrong[0]
+
+
+def test_with_no_effort_nothing_is_steadied() -> None:
+    propagator = carrier(steady=True)
+    efforts: tuple[Effort | None, ...] = ("usual", None, None, "usual")
+    for index, effort in enumerate(efforts):
+        propagator.effort = effort
+        propagator.observe(frame(index))
+        found = segmentation(index)
+        assert (propagator.carry(found) is found) == (index == 0 or effort is None)
+
+
 def test_before_the_first_mask_the_next_one_is_carried_back() -> None:
     propagator, frames = carrier(), [frame(index) for index in range(5)]
     for each in frames:
@@ -286,3 +313,47 @@ def test_nothing_is_written_into(steady: bool) -> None:
         propagator.carry(found[max(0, index - 2)])
     list(propagator.between(frames[1:], found[0], found[5]))
     assert all(np.array_equal(one.image, picture) for one, picture in zip(frames, pictures, strict=True))
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_disagreement_is_where_the_network_changed_its_mind(between: bool) -> None:
+    propagator = make_propagator(steady=False, compare=True)
+
+    def look(index: int, labels: NDArray[np.uint8]) -> float | None:
+        propagator.observe(frame(index))
+        mask = segmentation(index, labels)
+        if not between:
+            return propagator.carry(mask).disagreement
+        before = segmentation(index - 1, SCENE.labels(index - 1)) if index else None
+        return list(propagator.between([frame(index)], before, mask))[-1].disagreement
+
+    assert look(0, SCENE.labels(0)) is None
+    same = look(1, SCENE.labels(1))
+    changed = SCENE.labels(2)
+    changed[20:68, 20:100] = 3 - changed[20:68, 20:100]
+    other = look(2, changed)
+    assert same is not None
+    assert same < 0.002
+    assert other == pytest.approx(48 * 80 / (240 * 320), rel=0.2)
+
+
+def test_nobody_asked_and_a_cut_say_nothing_of_disagreement() -> None:
+    quiet, asked = make_propagator(), make_propagator(compare=True)
+    cut = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    for propagator in (quiet, asked):
+        for index, image in enumerate((SCENE.image(0), cut)):
+            propagator.observe(frame(index, image))
+            found = propagator.carry(segmentation(index))
+        assert found.disagreement is None
+
+
+def test_a_mask_is_steadied_the_same_however_often_it_is_carried_while_disagreement_is_asked_for() -> None:
+    propagator = make_propagator(compare=True)
+    for index in range(2):
+        flickering = SCENE.labels(index)
+        flickering[:8, index * 40 : index * 40 + 40] = 2
+        propagator.observe(frame(index))
+        mask = segmentation(index, flickering)
+        first, again = propagator.carry(mask), propagator.carry(mask)
+        assert first is again
+    assert not np.array_equal(first.labels, flickering)
