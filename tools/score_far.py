@@ -37,7 +37,7 @@ def frames(pictures: list[Path], masks: Path, high: int) -> list[tuple[NDArray[n
         x, y = 137 * number % (WIDTH - size[0]), (HEIGHT - high) // 2
         frame, truth = np.asarray(ground, np.uint8).copy(), np.zeros((HEIGHT, WIDTH), np.uint8)
         frame[y : y + high, x : x + size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        truth[y : y + high, x : x + size[0]] = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+        truth[y : y + high, x : x + size[0]] = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
         made.append((frame, truth))
     return made
 
@@ -50,7 +50,7 @@ def score(model: str, framed: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]])
         if not recipe.parallel:
             segment = recipe.make(1)
         labels = segment([Frame(frame, 0, 0.0, 0.0)])[0].labels
-        found = cv2.resize(labels, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST) > 0
+        found = cv2.resize(labels, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST_EXACT) > 0
         both += int((found & (truth == 1)).sum())
         either += int(((found | (truth == 1)) & (truth != VOID)).sum())
     return both / either

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from streamseg.errors import InputError
 from streamseg.evaluation.scores import confusion, scores
 from streamseg.frame import Frame
-from streamseg.infer.backends import check_wanted, openers
+from streamseg.infer.backends import check_wanted, is_remote, openers
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.backends.tensorrt.prepare import prepare
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
+from streamseg.masks import sampled
+from streamseg.redaction import redact
 
 _PRECISIONS = ("fp32", "fp16")
 
@@ -38,7 +39,8 @@ class Side:
         Raises:
             InputError, BackendError: it does not run here.
         """
-        return openers(file or self.file, threads, self.backend)[self.backend]()
+        opener, *_ = openers(file or self.file, threads, self.backend).values()  # of several servers the first
+        return opener()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,12 @@ class Comparison:
 
 
 def make_side(model: Path, words: str, folder: Path) -> Side:
-    """`words` are BACKEND or BACKEND:PRECISION; a graph in another precision is written into `folder`.
+    """`words` are BACKEND, BACKEND:PRECISION or a server; a graph in another precision is written into `folder`.
 
     Raises:
         InputError: there is no such backend or precision, or the model is broken.
     """
-    backend, _, precision = words.partition(":")
+    backend, _, precision = (words, "", "") if is_remote(words) else words.partition(":")
     check_wanted(backend)
     if precision not in ("", *_PRECISIONS):
         raise InputError(f"{words}: no precision '{precision}'", f"one of {', '.join(_PRECISIONS)}")
@@ -82,7 +84,7 @@ def make_side(model: Path, words: str, folder: Path) -> Side:
     if precision:
         file = folder / f"{model.stem}-{precision}.onnx"
         file.write_bytes(prepare(model, "fp16" if precision == "fp16" else "fp32"))
-    return Side(f"{model.stem} on {words}", model, file, backend)
+    return Side(f"{model.stem} on {redact(words)}", model, file, backend)
 
 
 def compare(one: Side, other: Side, frames: Iterable[Frame], threads: int) -> Comparison:
@@ -98,8 +100,7 @@ def compare(one: Side, other: Side, frames: Iterable[Frame], threads: int) -> Co
     each: list[float] = []
     for frame in frames:
         first, second = (network([frame])[0].labels for network in networks)
-        size = first.shape[1], first.shape[0]
-        second = np.asarray(cv2.resize(second, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        second = sampled(second, (first.shape[0], first.shape[1]))
         total += confusion(first, second, len(names))
         each.append(float(np.mean(first == second)))
     for network in networks:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamseg.contracts import SegmenterFactory
-from streamseg.evaluation.interval import Interval, draw, group_of
+from streamseg.errors import InputError
+from streamseg.evaluation.interval import Interval, draw, ends, group_of
 from streamseg.evaluation.judges import ClassRow, Judge, LabelJudge, ObjectJudge
 from streamseg.evaluation.judges import Wanted as Wanted
 from streamseg.evaluation.scores import Counts, Labels
@@ -52,6 +54,32 @@ class Evaluation:
     """Lowest score first, six at most."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """By the figure's name: where 95 % of the draws from these pictures lie."""
+    drawn: NDArray[np.float64] | None = None
+    """(D,): the first figure in each of these draws, which are the same for every model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better one model is than another on the same pictures."""
+
+    figure: str
+    by: float
+    """0..1; below 0 where it is worse."""
+    interval: Interval
+    """In which it lies in 95 % of the draws from these pictures."""
+
+
+def difference(one: Evaluation, other: Evaluation) -> Difference:
+    """By how much the first figure of `one` is above that of `other`, which was judged on the same pictures.
+
+    Raises:
+        InputError: they find different things.
+    """
+    (name, first), (other_name, second) = (next(iter(each.figures.items())) for each in (one, other))
+    told = [(each.name for each in found.classes) for found in (one, other)]
+    if name != other_name or [*told[0]] != [*told[1]] or one.drawn is None or other.drawn is None:
+        raise InputError(f"{one.model} and {other.model} have other classes: nothing to compare")
+    return Difference(name, first - second, ends(one.drawn - other.drawn))
 
 
 def evaluate(recipe: SegmenterFactory, pictures: Path, truth: Path, wanted: Wanted, threads: int) -> Evaluation:
@@ -85,5 +113,5 @@ def evaluate(recipe: SegmenterFactory, pictures: Path, truth: Path, wanted: Want
     return Evaluation(
         recipe.name, len(times_ms), judge.figures() | (video.figures() if video else {}),
         labels.rows(draws) if labels else (), labels.matrix if labels else None,
-        float(np.median(times_ms)), tuple(judged), judge.intervals(draws),
+        float(np.median(times_ms)), tuple(judged), judge.intervals(draws), judge.drawn(draws),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,28 +55,45 @@ def class_intervals(
     tallies: Sequence[Counts], draws: NDArray[np.int64]
 ) -> tuple[Interval, list[Interval], list[Interval]]:
     """Of mIoU, and for each class of its IoU and of its F1 within 2 px."""
-    each = np.asarray(tallies)
-    totals = np.tensordot(draws, each, 1)
+    totals = np.tensordot(draws, np.asarray(tallies), 1)
+    iou = _iou(totals)
+    near = near_f1(totals[..., 3:].reshape(-1, 4)).reshape(iou.shape)
+    return ends(_mean_iou(iou)), [ends(column) for column in iou.T], [ends(column) for column in near.T]
+
+
+def miou_draws(tallies: Sequence[Counts], draws: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(D,): mIoU, 0..1, of each draw."""
+    return _mean_iou(_iou(np.tensordot(draws, np.asarray(tallies), 1)))
+
+
+def _iou(totals: NDArray[Any]) -> NDArray[np.float64]:
     right, there, found = (totals[..., i] for i in range(3))
     with np.errstate(invalid="ignore", divide="ignore"):
-        iou = right / (there + found - right)
-    near = near_f1(totals[..., 3:].reshape(-1, 4)).reshape(iou.shape)
+        return np.asarray(right / (there + found - right), np.float64)
+
+
+def _mean_iou(iou: NDArray[np.float64]) -> NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing are nan, as they should be
-        miou = np.nanmean(iou, axis=1)
-    return _ends(miou), [_ends(column) for column in iou.T], [_ends(column) for column in near.T]
+        return np.asarray(np.nanmean(iou, axis=1), np.float64)
 
 
 def mean_interval(values: Sequence[float], draws: NDArray[np.int64]) -> Interval:
     """Of the mean over pictures, those that are nan left out."""
+    return ends(mean_draws(values, draws))
+
+
+def mean_draws(values: Sequence[float], draws: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(D,): the same mean of each draw."""
     each = np.asarray(values, np.float64)
     known = ~np.isnan(each)
     counts = draws[:, known]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _ends(counts @ each[known] / counts.sum(1))
+        return np.asarray(counts @ each[known] / counts.sum(1), np.float64)
 
 
-def _ends(values: NDArray[np.float64]) -> Interval:
+def ends(values: NDArray[np.float64]) -> Interval:
+    """Where 95 % of `values`, (D,), lie."""
     known = values[~np.isnan(values)]
     if not known.size:
         return float("nan"), float("nan")

@@ -9,7 +9,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,14 +16,14 @@ from streamseg.capture.media import IMAGES
 from streamseg.contracts import SegmenterFactory
 from streamseg.errors import InputError
 from streamseg.evaluation.instances import Found, InstanceCount
-from streamseg.evaluation.interval import Interval, class_intervals, mean_interval, tally
+from streamseg.evaluation.interval import Interval, class_intervals, mean_draws, mean_interval, miou_draws, tally
 from streamseg.evaluation.objects import Objects, find_labelled, read_objects
 from streamseg.evaluation.parts import PartCount
 from streamseg.evaluation.scores import Counts, Labels, boundary_f1, confusion, near_counts, near_f1, scores
 from streamseg.frame import Image
 from streamseg.imagefile import read_image
 from streamseg.maskfile import Mask, black_and_white, read_mask
-from streamseg.masks import draw_masks
+from streamseg.masks import draw_masks, sampled
 from streamseg.segmentation import Instances, Segmentation
 
 _VOID = 255
@@ -55,6 +54,13 @@ class Wanted:
     """Ids in the masks that stand for others; 255 is void."""
     pattern: str = "*"
     """Of the names of the pictures that are judged."""
+    names: frozenset[str] | None = None
+    """The names themselves; None: all."""
+
+    def judges(self, name: str) -> bool:
+        """Whether the picture of that name is judged."""
+        return fnmatch(name, self.pattern) and (self.names is None or name in self.names)
+
     parts: str | None = None
     """A class whose connected parts are compared as objects."""
     video: bool = False
@@ -74,6 +80,9 @@ class Judge(Protocol):
 
     def intervals(self, draws: NDArray[np.int64]) -> dict[str, Interval]:
         """Of some of the figures; `draws` (D, P) says how often each picture counts."""
+
+    def drawn(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(D,): the first of the figures in each draw."""
 
 
 class LabelJudge:
@@ -96,8 +105,7 @@ class LabelJudge:
             yield name, image, lambda found, true=true: (self._add(true, found), true)  # type: ignore[misc]
 
     def _add(self, true: Labels, segmentation: Segmentation) -> float:
-        n, size = len(self._names), (true.shape[1], true.shape[0])
-        found = np.asarray(cv2.resize(segmentation.labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        n, found = len(self._names), sampled(segmentation.labels, (true.shape[0], true.shape[1]))
         one = confusion(true, found, n)
         self.matrix += one
         self._tallies.append(tally(one, near_counts(true, found, n)))
@@ -124,6 +132,10 @@ class LabelJudge:
         miou, _, _ = class_intervals(self._tallies, draws)
         return {"miou": miou, "boundary_f1_2px": mean_interval(self._borders, draws)}
 
+    def drawn(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(D,): the mIoU of each draw."""
+        return miou_draws(self._tallies, draws)
+
     def rows(self, draws: NDArray[np.int64]) -> tuple[ClassRow, ...]:
         """A row a class."""
         shares = self.matrix.sum(1) / max(1, self.matrix.sum())
@@ -143,7 +155,7 @@ class ObjectJudge:
 
     def __init__(self, recipe: SegmenterFactory, images: Path, truth: Path, wanted: Wanted) -> None:
         found = find_labelled(images, truth)
-        self._labelled = [each for each in found if fnmatch(each.image.name, wanted.pattern)]
+        self._labelled = [each for each in found if wanted.judges(each.image.name)]
         if not self._labelled:
             raise InputError(f"{images}: no labelled picture is called {wanted.pattern}")
         self._names = recipe.classes.names
@@ -173,6 +185,10 @@ class ObjectJudge:
             "right_50": mean_interval(rights[:, 0].tolist(), draws),
         }
 
+    def drawn(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(D,): the share of objects that are right in each draw."""
+        return mean_draws(self._count.rights().mean(1).tolist(), draws)
+
 
 def numbered(instances: Instances, shape: tuple[int, ...]) -> Found:
     """The objects painted over a picture of (height, width) `shape`, no pixel in two of them, the surest on top."""
@@ -193,7 +209,7 @@ def labelled(images: Path, masks: Path, wanted: Wanted, n_classes: int) -> Itera
             raise InputError(f"{folder}: no such folder")
     by_stem = {path.stem: path for path in sorted(masks.iterdir()) if path.suffix.lower() in IMAGES}
     shown = sorted(path for path in images.iterdir() if path.suffix.lower() in IMAGES)
-    found = [path for path in shown if path.stem in by_stem and fnmatch(path.name, wanted.pattern)]
+    found = [path for path in shown if path.stem in by_stem and wanted.judges(path.name)]
     if not found:
         raise InputError(f"{images}: no picture has a mask of its name in {masks}")
     table = np.arange(256, dtype=np.uint8)

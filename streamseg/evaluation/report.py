@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamseg.errors import OutputError, printable
-from streamseg.evaluation.evaluate import Evaluation, Judged
+from streamseg.evaluation.evaluate import Difference, Evaluation, Judged
 from streamseg.evaluation.interval import Interval
 from streamseg.files import whole
 from streamseg.frame import Frame, Image
@@ -67,6 +67,13 @@ def print_table(found: Evaluation) -> None:
         Console(markup=False).print(table)
     told = ", ".join(_told(found, name, value) for name, value in found.figures.items())
     print(f"{found.model} on {found.pictures} pictures: {told}, {found.ms_per_picture:.1f} ms a picture")
+
+
+def print_difference(one: Evaluation, other: Evaluation, found: Difference) -> None:
+    """In points of percent."""
+    low, high = (f"{100 * end:+.1f}" for end in found.interval)
+    by = f"{_CALLED.get(found.figure, found.figure)} {100 * found.by:+.1f} points ({low} to {high})"
+    print(f"{one.model} against {other.model}: {by}")
 
 
 def _told(found: Evaluation, name: str, value: float) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from streamseg.evaluation.scores import Labels, confusion, scores
 from streamseg.frame import Image
+from streamseg.masks import sampled
 
 _VOID = 255
 
@@ -85,8 +86,7 @@ class Video:
         """The next frame; `true` None where objects and not labels are judged."""
         self._consistency.add(image, found)
         if true is not None:
-            size = true.shape[1], true.shape[0]
-            whole = np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+            whole = sampled(found, (true.shape[0], true.shape[1]))
             for lasting in self._lasting.values():
                 lasting.add(true, whole)
 

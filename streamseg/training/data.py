@@ -64,10 +64,14 @@ class Pairs:
         self._kept: dict[int, tuple[Image, Labels]] = {}
         self.pixels = np.zeros(n_classes, np.int64)
         """Pixels of each class over all masks, (C,)."""
+        self.present = np.zeros((len(pairs), n_classes), bool)
+        """Whether a class is in a picture."""
         room = _IN_MEMORY_BYTES
         for index in range(len(pairs)):
             image, labels = loaded = self._load(index)
-            self.pixels += np.bincount(labels.reshape(-1), minlength=256)[:n_classes]
+            pixels = np.bincount(labels.reshape(-1), minlength=256)[:n_classes]
+            self.pixels += pixels
+            self.present[index] = pixels > 0
             room -= image.nbytes + labels.nbytes
             if room > 0:
                 self._kept[index] = loaded

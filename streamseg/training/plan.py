@@ -146,6 +146,9 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Decay a step of the running average of the weights, which is what is kept; 0 keeps the weights themselves."""
     repeat: int = 1
     """How often an epoch shows each picture: more for few pictures, so that an epoch is worth its validation."""
+    rare: float = 0.0
+    """0..1: pictures with a class that fewer of them have than this share are shown more often, by the root of that
+    share through theirs. Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019."""
     validate_every: int = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int = 1

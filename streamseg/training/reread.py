@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -17,10 +17,13 @@ from streamseg.training.network import normalisation
 from streamseg.training.plan import Plan
 
 _SIDE = 64  # px: a picture of any size unpacks the weights
+_OPERATORS = ("Conv", "ConvTranspose", "Gemm")
+_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+_Layer: TypeAlias = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
 def start_from_model(network: nn.Module, file: Path, plan: Plan, feed: Callable[[], Any]) -> None:
-    """Fills `network` from the kernels of `file`, by the order in which they compute; other shapes start from scratch.
+    """Fills `network` from the weights in `file`, by the order in which they compute; other shapes start from scratch.
 
     An exported model has its normalisations inside its kernels. They are taken out again as the means and deviations
     that `feed`, which runs the network on some pictures, makes it see: the network stays the same function, and is one
@@ -29,20 +32,22 @@ def start_from_model(network: nn.Module, file: Path, plan: Plan, feed: Callable[
     Raises:
         InputError: the file is no model of this architecture.
     """
-    kernels = _kernels(file)
-    layers = _layers(network, plan)
+    kernels = read_kernels(file)
+    layers = layers_of(network, plan)
     if len(kernels) != len(layers):
         raise InputError(f"{file}: {len(kernels)} convolutions, but {plan.network.architecture} has {len(layers)}")
     fitting = 0
     with torch.no_grad():
-        for index, ((conv, norm), (weight, bias)) in enumerate(zip(layers, kernels, strict=True)):
-            if conv.weight.shape != weight.shape:
+        for index, ((layer, norm), (weight, bias)) in enumerate(zip(layers, kernels, strict=True)):
+            if layer.weight.shape != weight.shape:
                 continue
             fitting += 1
-            conv.weight.copy_(weight.flip(1) if index == 0 else weight)  # exported networks take blue first
+            layer.weight.copy_(weight.flip(1) if index == 0 else weight)  # exported networks take blue first
+            if bias is None:
+                continue
             if norm is None:
-                assert conv.bias is not None
-                conv.bias.copy_(bias)
+                assert layer.bias is not None
+                layer.bias.copy_(bias)
             else:
                 norm.running_mean.zero_()  # type: ignore[union-attr]
                 norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr]
@@ -53,29 +58,34 @@ def start_from_model(network: nn.Module, file: Path, plan: Plan, feed: Callable[
     _renormalise(network, feed)
 
 
-def _kernels(file: Path) -> list[tuple[Tensor, Tensor]]:
-    """Weight and bias of every convolution, in the order in which they compute, however the file keeps them."""
+def read_kernels(file: Path) -> list[tuple[Tensor, Tensor | None]]:
+    """Weight and bias of every layer that has such, in the order in which they compute, however the file keeps them.
+
+    Raises:
+        InputError: the file is no model that streamseg trained.
+    """
     import onnxruntime
     from onnx import ValueInfoProto
 
     model = load_onnx(file)
-    convs = [node for node in model.graph.node if node.op_type == "Conv"]
-    if any(len(conv.input) < 3 for conv in convs):
+    nodes = [node for node in model.graph.node if node.op_type in _OPERATORS]
+    if not nodes or any(len(node.input) < 3 for node in nodes if node.op_type == "Conv"):
         raise InputError(f"{file}: not exported from a training of streamseg")
-    names = [name for conv in convs for name in conv.input[1:3]]
+    names = [name for node in nodes for name in node.input[1:3]]
     model.graph.output.extend(ValueInfoProto(name=name) for name in dict.fromkeys(names))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     taken = session.get_inputs()[0]
     shape = [side if isinstance(side, int) else 1 if index == 0 else _SIDE for index, side in enumerate(taken.shape)]
     image: NDArray[Any] = np.zeros(shape, np.uint8 if "uint8" in taken.type else np.float32)
-    values = [torch.from_numpy(np.array(each)) for each in session.run(names, {taken.name: image})]
-    return list(zip(values[::2], values[1::2], strict=True))
+    found = zip(names, session.run(names, {taken.name: image}), strict=True)
+    values = {name: torch.from_numpy(np.array(value)) for name, value in found}
+    return [(values[node.input[1]], values[node.input[2]] if len(node.input) > 2 else None) for node in nodes]
 
 
-def _layers(network: nn.Module, plan: Plan) -> list[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
-    """Every convolution with the normalisation behind it, in the order in which they compute."""
+def layers_of(network: nn.Module, plan: Plan) -> list[tuple[_Layer, nn.BatchNorm2d | None]]:
+    """Every such layer with the normalisation behind it, in the order in which they compute."""
     ran: list[nn.Module] = []
-    known = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d)]
+    known = [module for module in network.modules() if isinstance(module, (*_LAYERS, nn.BatchNorm2d))]
     hooks = [module.register_forward_hook(lambda module, *_: ran.append(module)) for module in known]
     network.train(False)
     with torch.no_grad():
@@ -86,7 +96,7 @@ def _layers(network: nn.Module, plan: Plan) -> list[tuple[nn.Conv2d, nn.BatchNor
     return [
         (module, after if isinstance(after, nn.BatchNorm2d) else None)
         for module, after in zip(ran, behind, strict=True)
-        if isinstance(module, nn.Conv2d)
+        if isinstance(module, _LAYERS)
     ]
 
 

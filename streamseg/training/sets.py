@@ -32,6 +32,8 @@ class Learnt:
     pairs: Pairs
     shown: int
     """Pictures of it in an epoch."""
+    often: NDArray[np.float64] | None = None
+    """How often each is shown in an epoch, on average, (N,); None: all alike."""
 
 
 class Sets:
@@ -48,7 +50,7 @@ class Sets:
         keys = [self._key(also) for also in plan.data.also]
         main = divide(self._find(plan.data.train), plan.data, lambda pair: pair.image)
         pairs = self._pairs(main.learnt)
-        self.learnt = [Learnt(pairs, len(pairs) * plan.schedule.repeat)]
+        self.learnt = [_learnt(pairs, plan.schedule.repeat, plan.schedule.rare)]
         held, apart = main.held, {}
         for also, key in zip(plan.data.also, keys, strict=True):
             learnt, out = split(self._find(also), also.hold_out, lambda pair: pair.image)
@@ -80,7 +82,7 @@ class Sets:
     def order(self, random: np.random.Generator) -> NDArray[np.int64]:
         """The pictures of an epoch, in the order in which they are shown."""
         first = self.learnt[0]
-        chosen = [random.permutation(first.shown) % len(first.pairs)]
+        chosen = [random.permutation(first.shown) % len(first.pairs) if first.often is None else _drawn(first, random)]
         start = len(first.pairs)
         for each in self.learnt[1:]:
             turns = -(-each.shown // len(each.pairs))
@@ -145,3 +147,22 @@ class Sets:
             cv2.imwrite(str(pair.image), scene.image(index))
             cv2.imwrite(str(pair.mask), scene.labels(index))
         return pairs
+
+
+def _learnt(pairs: Pairs, repeat: int, rare: float) -> Learnt:
+    if not rare:
+        return Learnt(pairs, len(pairs) * repeat)
+    share = np.maximum(pairs.present.mean(axis=0), 1 / max(1, len(pairs)))
+    factors = np.sqrt(np.maximum(1.0, rare / share))  # of each class
+    often = repeat * np.where(pairs.present, factors, 1.0).max(axis=1)
+    shown = round(often.sum())
+    return Learnt(pairs, shown, often * (shown / often.sum()))
+
+
+def _drawn(learnt: Learnt, random: np.random.Generator) -> NDArray[np.int64]:
+    """As many as are shown in an epoch: each as often as it is on average, rounded up or down."""
+    assert learnt.often is not None
+    ends = np.cumsum(learnt.often)
+    ends[-1] = learnt.shown
+    times = np.diff(np.floor(ends + random.random()), prepend=0.0).astype(np.int64)
+    return random.permutation(np.repeat(np.arange(len(times)), times))

@@ -107,7 +107,7 @@ class _Training:
 
     def _start_from(self, named: str) -> None:
         """A checkpoint, or a model by file or name."""
-        model = find_model(named) or find_added(named)
+        model = Path(named) if named.endswith(".onnx") else find_model(named) or find_added(named)
         if model is None and named in IN_PACKAGES:
             raise unknown_model(named)
         if model is None:

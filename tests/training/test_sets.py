@@ -131,3 +131,16 @@ def test_a_thin_or_pasted_class_that_is_none_is_one_clear_line(root: Path) -> No
         Sets(make_plan(root, data={"thin": {"hair": 3}}))
     with pytest.raises(InputError, match="augment.paste: hair"):
         Semantic(make_plan(root, augment={"paste": {"classes": ["hair"]}}))
+
+
+def test_pictures_with_what_is_in_few_of_them_are_shown_more_often(tmp_path: Path) -> None:
+    write_scene(tmp_path, 10)
+    for number in range(9):  # class 2 is left in the last alone
+        mask = draw_scene(number)[1]
+        cv2.imwrite(str(tmp_path / "masks" / f"{number}.png"), np.where(mask == 2, 0, mask).astype(np.uint8))
+    found = Sets(make_plan(tmp_path, schedule={"rare": 0.4, "repeat": 2}))
+    times = (
+        np.sum([np.bincount(found.order(np.random.default_rng(seed)), minlength=10) for seed in range(40)], axis=0) / 40
+    )
+    assert len(found) == len(found.order(np.random.default_rng(0))) == 9 * 2 + 4
+    np.testing.assert_allclose(times, [2.0] * 9 + [4.0])
