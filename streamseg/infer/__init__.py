@@ -42,6 +42,7 @@ _NO_MODELS = {
     ".pth": _PICKLED,
     ".pkl": _PICKLED,
     ".ckpt": _PICKLED,
+    ".torchscript": _PICKLED,
     **dict.fromkeys(
         (".tflite", ".h5", ".keras", ".safetensors"), "convert it to ONNX, then streamseg import FILE.onnx"
     ),
@@ -74,7 +75,7 @@ def load_segmenter(
     settings = settings or {}
     file = find_model(name_or_path)
     if file is None and name_or_path in classical.METHODS:
-        return classical.load(name_or_path, settings, prompts)
+        return classical.load(name_or_path, settings, prompts, backend)
     if settings:
         raise InputError(f"'{name_or_path}' takes no settings", "only classical methods do")
     if file is None and name_or_path == pose.NAME:
@@ -102,13 +103,14 @@ def list_models() -> list[Listed]:
 
 
 def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said: Said | None) -> SegmenterFactory:
-    from streamseg.infer.backends import REFERENCE, check_wanted, openers, paying_workers
+    from streamseg.infer.backends import REFERENCE, check_wanted, is_remote, openers, paying_workers
     from streamseg.infer.failover import FailoverNetwork
-    from streamseg.infer.memory import with_states
+    from streamseg.infer.memory import refuse_states, with_states
     from streamseg.infer.model.onnxfile import inspect_onnx
     from streamseg.infer.model.spec import spec_beside, spec_classes, spec_inside
     from streamseg.infer.model.validate import check_model, input_info
     from streamseg.infer.network import MOST_AT_ONCE
+    from streamseg.infer.remote import RemoteNetwork, Server
     from streamseg.infer.tuning_store import remembered, tuned_openers
 
     check_wanted(backend)
@@ -122,8 +124,15 @@ def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said:
     batch = 1 if remembers else shape[0] if shape else None
     reference = openers(file, 1, REFERENCE)[REFERENCE]
     choices = {} if backend or remembers else remembered(file)
+    servers: list[Server] = []
+    if is_remote(backend):
+        refuse_states(spec, file, "a server")
+        servers = [Server(*each) for each in openers(file, 1, backend).items()]
 
     def make(choice: Choice | None, threads: int) -> Segmenter:
+        if servers:
+            local = FailoverNetwork(spec, openers(file, threads, None, stopped), reference, said=said)
+            return RemoteNetwork(spec, servers, local, said)
         if choice is None:
             return FailoverNetwork(spec, openers(file, threads, backend, stopped), reference, said=said)
         chain = tuned_openers(file, threads, choice, stopped)

@@ -13,7 +13,7 @@ from streamseg.errors import BackendError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.infer.backends import REFERENCE, first_that_opens, place
 from streamseg.infer.backends.contract import Backend
-from streamseg.infer.backends.faults import LOST, ON_NVIDIA, stepping_down
+from streamseg.infer.backends.faults import LOST, ON_DEVICES, ON_NVIDIA, stepping_down
 from streamseg.infer.model.spec import ModelSpec
 from streamseg.infer.network import Network
 from streamseg.said import Said
@@ -21,7 +21,8 @@ from streamseg.segmentation import Segmentation
 
 _log = logging.getLogger(__name__)
 _FORGOTTEN_AFTER = 1000  # calls that went well: then a failure counts as the first again
-_LEAST_AGREEMENT = 0.9  # rounding moves a few labels, a wrong result most of them
+LEAST_AGREEMENT = 0.9
+"""Share of the labels: rounding moves a few, a wrong result most."""
 _SURENESS = 25  # of 255
 
 
@@ -55,6 +56,11 @@ class FailoverNetwork:
         self._open()
         self.classes = self._network.classes
 
+    @property
+    def warmed_up(self) -> Segmentation:
+        """What it found in a generated picture, always the same one."""
+        return self._network.warmed_up
+
     def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
         """One segmentation a frame, in order.
 
@@ -84,7 +90,7 @@ class FailoverNetwork:
         try:
             self._network.close()
         except Exception:  # a GPU that failed may fail at this as well
-            if self._name not in ON_NVIDIA:
+            if self._name not in ON_DEVICES:
                 raise
             _log.debug("%s", self._name, exc_info=True)
 
@@ -99,7 +105,7 @@ class FailoverNetwork:
         with stepping_down(name):
             network = Network(self._spec, opener(), self._said)
             alike = 1.0 if name in self._compared else self._agreement(network)
-            if alike < _LEAST_AGREEMENT:
+            if alike < LEAST_AGREEMENT:
                 network.close()
                 said = f"only {alike:.0%} of its labels are those of {REFERENCE}"
                 raise BackendError(said, f"`streamseg compare MODEL --backends {REFERENCE},{name}` shows where")

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from streamseg.infer.families import Objects
 from streamseg.infer.model.geometry import Fit
-from streamseg.masks import PlaneMask, draw_masks, plane_mask
+from streamseg.masks import PlaneMask, box_overlaps, draw_masks, plane_mask
 from streamseg.segmentation import Instances
+
+_SAME = 0.5  # IoU of two boxes from which they are taken for one object's, as in Pascal VOC and COCO's AP50
 
 
 def read_instances(
@@ -89,3 +91,17 @@ def paint(instances: Instances, frame: tuple[int, int], size: tuple[int, int], b
     labels = np.full(size, background, np.uint8)
     draw_masks(labels, instances, frame, instances.class_ids)
     return labels
+
+
+def as_many_alike(found: Instances, expected: Instances) -> int:
+    """How many of those that were expected were found: of the same class, boxes over each other by half, each once."""
+    overlaps = box_overlaps(found.boxes, expected.boxes)
+    overlaps[found.class_ids[:, None] != expected.class_ids] = 0
+    count = 0
+    for _ in range(min(overlaps.shape)):
+        mine, theirs = divmod(int(overlaps.argmax()), overlaps.shape[1])
+        if overlaps[mine, theirs] < _SAME:
+            break
+        overlaps[mine], overlaps[:, theirs] = 0, 0
+        count += 1
+    return count

@@ -42,10 +42,15 @@ def with_states(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence
     if len(states) == len(inputs):  # one of them must be the picture, and nothing tells which
         return spec
     values = dict(spec.values)
-    if states and _RATIO in {info.name for info in inputs}:
+    if states:
         longest = max(spec.input.height or 0, spec.input.width or 0) or spec.input.side
-        values.setdefault(_RATIO, min(1.0, _RATIO_SIDE / longest))
+        values = usual_values({info.name for info in inputs}, longest) | values
     return msgspec.structs.replace(spec, states=states, values=values)
+
+
+def usual_values(inputs: Iterable[str], longest: int) -> dict[str, float]:
+    """What those of the inputs are fed whose name tells it, for a picture whose longer side has so many pixels."""
+    return {name: min(1.0, _RATIO_SIDE / longest) for name in inputs if name == _RATIO}
 
 
 def named_states(inputs: Iterable[str], outputs: Iterable[str]) -> dict[str, str]:
@@ -81,18 +86,28 @@ class RememberingBackend:
     They begin again with a picture of another size, and after `forget`.
     """
 
-    def __init__(self, backend: Backend, states: Mapping[str, str], values: Mapping[str, float]) -> None:
-        """`states`: input to output; `values`: inputs that are always the same. Owns `backend`."""
+    def __init__(
+        self, backend: Backend, states: Mapping[str, str], values: Mapping[str, float], *, hidden: bool = True
+    ) -> None:
+        """`states`: input to output, which is `hidden` or an output still; `values`: inputs that are always the same.
+
+        Owns `backend`.
+        """
         self.name = backend.name
         self._backend, self._states = backend, states
         self._fed = {info.name: info for info in backend.inputs if info.name in states or info.name in values}
         self.inputs = tuple(info for info in backend.inputs if info.name not in self._fed)
-        self.outputs = tuple(info for info in backend.outputs if info.name not in states.values())
+        self.outputs = tuple(info for info in backend.outputs if not hidden or info.name not in states.values())
         self._memory: dict[str, Tensor] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._stride = _STRIDES[0]
         shapes = {name: _sides(self._fed[name], 1) for name in values}
         self._always = {name: np.full(shapes[name], value, self._fed[name].dtype) for name, value in values.items()}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the states, by input; empty before the first run."""
+        return {name: state.shape for name, state in self._memory.items()}
 
     def forget(self) -> None:
         """The next run is the first of another video."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 import streamseg
-from streamseg.convert.importer import import_model
 from streamseg.convert.quantise import quantise
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
@@ -216,12 +215,6 @@ def test_states_that_the_graph_has_not_are_named(fields: dict[str, Any], said: s
 def test_states_that_contradict_one_another_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"state|picture"):
         spec(**fields)
-
-
-def test_import_says_what_to_do_with_it_instead(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected one input, found 6") as caught:
-        import_model(matting(tmp_path / "toy.onnx"), tmp_path / "made.onnx")
-    assert "toy.yaml beside it" in caught.value.hint
 
 
 def test_what_feeds_single_pictures_refuses_it_in_a_line(tmp_path: Path) -> None:

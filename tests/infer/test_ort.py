@@ -58,7 +58,7 @@ def test_junk_is_no_model(tmp_path: Path, junk: bytes) -> None:
 def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         OrtBackend(tmp_path / "none.onnx", 1)
-    with pytest.raises(InputError, match="not a file"):
+    with pytest.raises(InputError, match="a folder without an ONNX file"):
         OrtBackend(tmp_path, 1)
 
 

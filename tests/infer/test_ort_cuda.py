@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamseg.assembly import assemble
-from streamseg.config import make_options
 from streamseg.errors import BackendError, InputError
 from streamseg.infer import backends
 from streamseg.infer.backends import faults, open_backend
-from tests.parts import fake_ort_cuda as fake
+from tests.parts import fake_ort as fake
 from tests.parts.toy_models import segmenter
+from tests.parts.whole_runs import walk
 
 
 @pytest.fixture
-def ort(monkeypatch: pytest.MonkeyPatch) -> Iterator[fake.OrtCuda]:
+def ort(monkeypatch: pytest.MonkeyPatch) -> Iterator[fake.FakeOrt]:
     """A machine with ONNX Runtime for CUDA and a driver, and nothing else of NVIDIA's."""
-    double = fake.OrtCuda()
+    double = fake.FakeOrt()
     monkeypatch.setitem(sys.modules, "onnxruntime", double)
     monkeypatch.setattr(backends, "nvidia_driver", lambda: "/proc/driver/nvidia/version")
     monkeypatch.setattr(backends, "BACKENDS", {name: backends.BACKENDS[name] for name in ("ort-cuda", "ort-cpu")})
@@ -36,23 +34,13 @@ def model(tmp_path: Path) -> Path:
     return segmenter(tmp_path / "toy.onnx")
 
 
-def walk(model: Path, caplog: pytest.LogCaptureFixture, **options: object) -> list[str]:
-    """A whole run of twelve frames, none of which may be lost; gives the lines about the backend."""
-    values = {"source": "test://?frames=12", "outputs": ("null",), "model": str(model), "workers": 1, **options}
-    with caplog.at_level(logging.INFO, "streamseg"):
-        metrics = assemble(make_options(values)).run()
-    assert metrics.captured == metrics.shown == 12
-    assert not metrics.failed
-    return [line for record in caplog.records if "ort-cuda" in (line := record.getMessage())]
-
-
-def test_cudas_libraries_are_loaded_out_of_pips_packages(ort: fake.OrtCuda, model: Path) -> None:
+def test_cudas_libraries_are_loaded_out_of_pips_packages(ort: fake.FakeOrt, model: Path) -> None:
     assert open_backend(model, 1, "ort-cuda").name.endswith("(CUDA)")
     assert ort.preloaded
 
 
 def test_libraries_that_are_missing_are_named_and_nothing_is_printed(
-    ort: fake.OrtCuda, model: Path, capfd: pytest.CaptureFixture[str]
+    ort: fake.FakeOrt, model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ort.libraries = False
     with pytest.raises(BackendError, match=r"did not start: Failed to load libcublasLt.so.13.*gpu\[cuda,cudnn\]'"):
@@ -61,15 +49,15 @@ def test_libraries_that_are_missing_are_named_and_nothing_is_printed(
 
 
 def test_a_driver_that_is_too_old_leads_to_the_next_backend(
-    ort: fake.OrtCuda, model: Path, caplog: pytest.LogCaptureFixture
+    ort: fake.FakeOrt, model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ort.creation = [fake.no_device()]
-    (line,) = walk(model, caplog)
+    (line,) = walk(model, caplog, ["ort-cuda"])
     reason = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
     assert line == f"ort-cuda: {model}: ONNX Runtime cannot run it: {reason}; running on the CPU (ort-cpu) instead"
 
 
-def test_a_model_that_is_wrong_is_still_the_models_fault(ort: fake.OrtCuda, model: Path) -> None:
+def test_a_model_that_is_wrong_is_still_the_models_fault(ort: fake.FakeOrt, model: Path) -> None:
     ort.creation = [fake.wrong_model()]
     with pytest.raises(InputError, match="invalid model"):
         open_backend(model, 1, "ort-cuda")
@@ -77,14 +65,14 @@ def test_a_model_that_is_wrong_is_still_the_models_fault(ort: fake.OrtCuda, mode
 
 @pytest.mark.parametrize("error", [fake.failed_kernel(), fake.thrown_in_a_run(), RuntimeError("CUDNN"), MemoryError()])
 def test_a_run_that_fails_is_run_again_and_again_and_then_on_the_cpu(
-    ort: fake.OrtCuda, model: Path, caplog: pytest.LogCaptureFixture, error: Exception
+    ort: fake.FakeOrt, model: Path, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     ort.runs = [None, None, None, error, None, None, error]  # each opening warms up first
-    lines = walk(model, caplog)
+    lines = walk(model, caplog, ["ort-cuda"])
     assert [line.rpartition("; ")[2] for line in lines] == ["reopened", "running on the CPU (ort-cpu) instead"]
 
 
-def test_feeds_that_do_not_fit_are_the_callers_mistake_on_a_gpu_as_well(ort: fake.OrtCuda, model: Path) -> None:
+def test_feeds_that_do_not_fit_are_the_callers_mistake_on_a_gpu_as_well(ort: fake.FakeOrt, model: Path) -> None:
     backend = open_backend(model, 1, "ort-cuda")
     ort.runs = [fake.wrong_feed()]
     with pytest.raises(InputError, match="Got: 9 Expected: 3"):
@@ -92,10 +80,10 @@ def test_feeds_that_do_not_fit_are_the_callers_mistake_on_a_gpu_as_well(ort: fak
 
 
 def test_an_error_that_ends_cuda_for_the_process_leads_to_the_cpu_at_once(
-    ort: fake.OrtCuda, model: Path, caplog: pytest.LogCaptureFixture
+    ort: fake.FakeOrt, model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ort.runs = [None, None, fake.failed_kernel(fake.LOST)]
-    (line,) = walk(model, caplog)
+    (line,) = walk(model, caplog, ["ort-cuda"])
     assert "an illegal memory access was encountered" in line
     assert line.endswith("; running on the CPU (ort-cpu) instead")
     sessions = ort.sessions
@@ -107,10 +95,10 @@ def test_an_error_that_ends_cuda_for_the_process_leads_to_the_cpu_at_once(
 
 
 def test_whatever_else_is_raised_leads_to_the_next_backend(
-    ort: fake.OrtCuda, model: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ort: fake.FakeOrt, model: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ort, "preload_dlls", lambda: 1 / 0)
-    (line,) = walk(model, caplog)
+    (line,) = walk(model, caplog, ["ort-cuda"])
     assert (
         line == "ort-cuda: a defect: ZeroDivisionError: division by zero (--debug shows where); "
         "running on the CPU (ort-cpu) instead"

@@ -41,11 +41,38 @@ def test_what_stays_is_what_stays_box_after_box(n: int, classes: int, overlap: f
     assert keep_best(boxes, scores, ids, overlap).tolist() == greedy(boxes, scores, ids, overlap)
 
 
-def test_pairs_come_in_portions_where_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    boxes, scores, ids = crowd(150, 2)
-    whole = keep_best(boxes, scores, ids, 0.4)
-    monkeypatch.setattr(suppress, "_AT_ONCE", 100)
-    assert keep_best(boxes, scores, ids, 0.4).tolist() == whole.tolist()
+@pytest.mark.parametrize("classes", [1, 3, 80])
+@pytest.mark.parametrize("most", [1, 20, 1000])
+def test_portions_change_nothing_and_it_ends_with_as_many_as_are_wanted(
+    classes: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppress, "_PORTION", 16)
+    monkeypatch.setattr(suppress, "_KEPT_AT_ONCE", 5)
+    for _ in range(5):
+        boxes, scores, ids = crowd(300, classes)
+        scores = np.round(scores, 1)  # many score alike
+        assert keep_best(boxes, scores, ids, 0.5, most).tolist() == greedy(boxes, scores, ids, 0.5)[:most]
+
+
+def test_as_many_boxes_of_one_class_as_frameworks_compare_are_as_box_after_box() -> None:
+    low = RANDOM.random((30_000, 2), np.float32) * 600
+    boxes = np.concatenate([low, low + 5 + RANDOM.random((30_000, 2), np.float32) * 100], 1)
+    scores = np.round(RANDOM.random(30_000, np.float32), 4)
+    assert keep_best(boxes, scores, np.zeros(30_000, np.int32), 0.7, 300).tolist() == first(boxes, scores, 0.7, 300)
+
+
+def first(boxes: NDArray[np.float32], scores: NDArray[np.float32], overlap: float, most: int) -> list[int]:
+    """As `greedy` of one class, all boxes at once with each that stays."""
+    order = np.argsort(-scores, kind="stable")
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    kept: list[int] = []
+    while len(order) and len(kept) < most:
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        sides = np.minimum(boxes[order, 2:], boxes[best, 2:]) - np.maximum(boxes[order, :2], boxes[best, :2])
+        shared = np.prod(np.maximum(sides, 0), axis=1)
+        order = order[shared / (areas[order] + areas[best] - shared) <= overlap]
+    return kept
 
 
 def test_of_two_that_score_alike_the_first_stays() -> None:

@@ -238,7 +238,7 @@ def test_tiles_in_a_run_and_in_an_evaluation(tmp_path: Path, capsys: pytest.Capt
 def test_several_films_are_cut_into_tiles_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     films = [str(clip(tmp_path / f"{name}.mp4", frames=2, size=(160, 120))) for name in "ab"]
     model = Sees()
-    monkeypatch.setattr("streamseg.commands.batch.load_segmenter", lambda *asked, **more: recipe(model))
+    monkeypatch.setattr("streamseg.commands.films.load_segmenter", lambda *asked, **more: recipe(model))
     assert main(["run", *films, "null", "--tiles", "2", "--workers", "1", "--quiet"]) == 0
     assert len(model.sizes) >= 8
     assert set(model.sizes) == {(91, 91)}  # two along the longer side, a quarter of each in both

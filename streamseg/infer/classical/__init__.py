@@ -6,7 +6,7 @@ import functools
 from collections import deque
 from collections.abc import Mapping
 
-from streamseg.contracts import SegmenterFactory
+from streamseg.contracts import Segmenter, SegmenterFactory
 from streamseg.errors import InputError
 from streamseg.infer import follow as following
 from streamseg.infer.classical import background, clusters, edges, regions, threshold
@@ -41,23 +41,37 @@ METHODS: dict[str, Method] = {
         following.follow_classes,
         False,
         True,
+        following.check_files,
     ),
 }
 
 
-def load(name: str, settings: Mapping[str, object], prompts: Prompts | None = None) -> SegmenterFactory:
-    """The recipe of the method `name`; one that is asked reads `prompts`.
+def load(
+    name: str, settings: Mapping[str, object], prompts: Prompts | None = None, backend: str | None = None
+) -> SegmenterFactory:
+    """The recipe of the method `name`; one that is asked reads `prompts`, and has its encoder run by `backend`.
 
     Raises:
-        InputError: a setting is unknown or out of range; the message names it and what is allowed.
+        InputError: a setting is unknown or out of range, or names a file that is not right; the message tells which.
     """
+    from streamseg.infer.backends import REFERENCE, check_wanted, open_backend
+
     method = METHODS[name]
+    if method.asked:
+        check_wanted(backend)
     try:
         checked = fit(dict(settings), method.settings, strict=False)
     except MisfitError as error:
         known = f"its settings are {', '.join(method.settings.__struct_fields__)}"
         raise InputError(f"model {name}: {error}", known) from None
-    make = (
-        functools.partial(method.make, prompts=deque() if prompts is None else prompts) if method.asked else method.make
-    )
-    return SegmenterFactory(name, method.classes(checked), lambda threads: make(checked), method.parallel)
+    method.check(checked)
+    read: Prompts = deque() if prompts is None else prompts
+
+    def make(threads: int) -> Segmenter:
+        if not method.asked:
+            return method.make(checked)
+        # The decoder is asked for any number of points, which the reference takes as it is.
+        openers = (functools.partial(open_backend, threads=threads, wanted=each) for each in (backend, REFERENCE))
+        return method.make(checked, read, *openers)
+
+    return SegmenterFactory(name, method.classes(checked), make, method.parallel, asked=method.asked)

@@ -26,13 +26,15 @@ class Method:
     summary: str
     settings: type[msgspec.Struct]
     make: Callable[..., Segmenter]
-    """Takes settings of the type above, and of a method that is asked the `prompts`."""
+    """Takes settings of the type above; of one that is asked also `prompts`, and what opens encoder and decoder."""
     classes: Callable[[Any], Classes]
     """The classes that a segmenter made with these settings will tell apart."""
     parallel: bool = True
     """False where a frame is looked at in the light of those before it."""
     asked: bool = False
     """Whether it looks for what a person points at while it runs."""
+    check: Callable[[Any], None] = lambda settings: None
+    """Raises InputError where the files that these settings name are not there, or not what they should be."""
 
 
 class PerFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from streamseg.infer.follow.follower import Follow, follow, follow_classes
+from streamseg.infer.follow.follower import follow
+from streamseg.infer.follow.settings import Follow, check_files, follow_classes
 
-__all__ = ["Follow", "follow", "follow_classes"]
+__all__ = ["Follow", "check_files", "follow", "follow_classes"]

@@ -8,22 +8,21 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import cv2
-import msgspec
 import numpy as np
-from msgspec import Meta
 
 from streamseg.frame import Frame
-from streamseg.infer.classical.method import name_classes
 from streamseg.infer.follow import pick, track
+from streamseg.infer.follow.asker import Asker
 from streamseg.infer.follow.closeup import Colours, Plane, box_of
+from streamseg.infer.follow.network import Network, Open
+from streamseg.infer.follow.settings import Follow, follow_classes, groups
 from streamseg.maskfile import read_mask
 from streamseg.masks import plane_mask
 from streamseg.motion.flow import Search, Thumbnail, look_at
-from streamseg.prompts import Box, Click, Mask, Prompt, Prompts
-from streamseg.segmentation import Classes, Instances, Segmentation
+from streamseg.prompts import Box, Clear, Click, Mask, Prompt, Prompts
+from streamseg.segmentation import Instances, Segmentation
 
 _log = logging.getLogger(__name__)
 _LONGEST_PX, _SHORTEST_PX = 640, 16  # sides beyond which a picture is made smaller first, or larger
@@ -31,44 +30,18 @@ _REMEMBERED = 16  # frames: a click on one of them counts for that one, however 
 _CUT_AREA = 96 * 72  # pixels of the picture in which a cut is looked for
 _NEAR = 0.5  # of the longer side of an object's box: a click so near to it corrects it
 
-_Place = Annotated[float, Meta(ge=0, le=16384)]
 
-
-class Follow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Objects that are pointed at, carried along their motion and fitted to the picture; more by clicks in a window."""
-
-    box: tuple[_Place, ...] = ()
-    """Left, top, right, bottom around an object of the first frame, as shares of width and height, or where one is
-    above 1 in pixels of the frame; four more for another object."""
-    click: tuple[_Place, ...] = ()
-    """x, y on an object, in the same units; two more for another object, or for more of the same where it is near."""
-    mask: str = ""
-    """A picture of one channel: each number above 0 is an object."""
-
-    def __post_init__(self) -> None:
-        if len(self.box) % 4:
-            raise ValueError("`box` is left, top, right, bottom for each object")
-        if len(self.click) % 2:
-            raise ValueError("`click` needs an x and a y for each")
-        for left, top, right, bottom in _groups(self.box, 4):
-            if left >= right or top >= bottom:
-                raise ValueError("`box` is left, top, right, bottom, with left < right and top < bottom")
-
-
-def follow_classes(settings: Follow) -> Classes:
-    """Background and what is followed."""
-    return name_classes("background", "object")
-
-
-def follow(settings: Follow, prompts: Prompts) -> Follower:
+def follow(settings: Follow, prompts: Prompts, open_encoder: Open, open_decoder: Open) -> Follower:
     """A segmenter that begins with what `settings` point at, and reads `prompts` before each frame.
 
     Raises:
-        InputError: the mask cannot be read.
+        InputError: the mask cannot be read, or the network is none that can be asked.
+        BackendError: the network cannot be run here.
     """
     numbers = read_mask(Path(settings.mask)) if settings.mask else np.zeros((1, 1), np.uint8)
     masks = [Mask(numbers == number) for number in np.unique(numbers) if number]
-    return Follower(settings, masks, prompts)
+    asker = Asker(Network(settings.network, open_encoder, open_decoder)) if settings.network else None
+    return Follower(settings, masks, prompts, asker)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +51,8 @@ class _Moment:
     index: int
     thumbnail: Thumbnail
     look: Colours
+    frame: Frame | None = None
+    """Where a network may be asked about it."""
     objects: tuple[track.Object, ...] = ()
 
 
@@ -89,9 +64,10 @@ class Follower:
 
     scale = 1.0
 
-    def __init__(self, settings: Follow, masks: Sequence[Mask], prompts: Prompts) -> None:
+    def __init__(self, settings: Follow, masks: Sequence[Mask], prompts: Prompts, asker: Asker | None) -> None:
         self.classes = follow_classes(settings)
-        self._settings, self._masks, self._prompts = settings, masks, prompts
+        self._settings, self._masks, self._prompts, self._asker = settings, masks, prompts, asker
+        self._not_renewed = 0
         self._moments: deque[_Moment] = deque(maxlen=_REMEMBERED)
         self._search = Search(_CUT_AREA)
         self._next_id = 1
@@ -101,12 +77,14 @@ class Follower:
         return [self._see(frame) for frame in frames]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Frees the network, if any."""
+        if self._asker is not None:
+            self._asker.close()
 
     def _see(self, frame: Frame) -> Segmentation:
         first = not self._moments
-        moment = _Moment(frame.index, look_at(frame), _look(frame))
-        self._moments.append(self._followed(self._moments[-1], moment) if self._moments else moment)
+        moment = _Moment(frame.index, look_at(frame), _look(frame), None if self._asker is None else frame)
+        self._moments.append(self._renewed(self._followed(self._moments[-1], moment)) if self._moments else moment)
         if first:
             self._begin(frame)
         while self._prompts:
@@ -134,8 +112,26 @@ class Follower:
                 _log.info("follow: object %d %s at frame %d", old.track_id, what, now.index)
         return dataclasses.replace(now, objects=tuple(new for _, new in pairs if new is not None))
 
+    def _renewed(self, now: _Moment) -> _Moment:
+        """`now`, with its objects as the network sees them where its turn has come."""
+        self._not_renewed += 1
+        if (
+            self._asker is None
+            or now.frame is None
+            or not now.objects
+            or self._not_renewed < (self._settings.renew or math.inf)
+        ):
+            return now
+        self._not_renewed = 0
+        objects = [self._asker.renewed(now.frame, now.look, each) for each in now.objects]
+        return dataclasses.replace(now, objects=tuple(objects))
+
     def _ask(self, prompt: Prompt) -> None:
         """Goes back to the frame that the prompt was made on, and follows again from there."""
+        if isinstance(prompt, Clear):
+            empty = [dataclasses.replace(each, objects=()) for each in self._moments]
+            self._moments = deque(empty, maxlen=_REMEMBERED)
+            return
         at = self._moments[-1].index if prompt.frame_index is None else prompt.frame_index
         if at < self._moments[0].index:
             _log.info("follow: what was pointed at in frame %d is too long ago", at)
@@ -147,17 +143,23 @@ class Follower:
         for moment in later:
             self._moments.append(self._followed(self._moments[-1], dataclasses.replace(moment, objects=())))
 
-    def _pointed(self, moment: _Moment, prompt: Prompt) -> _Moment:
+    def _pointed(self, moment: _Moment, prompt: Click | Box | Mask) -> _Moment:
         """The same frame with the object that is pointed at, or as it is corrected."""
         look, objects = moment.look, moment.objects
         old = _nearest(objects, prompt) if isinstance(prompt, Click) else None
-        if isinstance(prompt, Click):
-            if old is None and not prompt.adds:
-                return moment
-            belongs = pick.at_click(look, prompt) if old is None else pick.corrected(look, old.belongs, prompt)
-        else:
-            belongs = pick.in_box(look, prompt) if isinstance(prompt, Box) else pick.of_mask(look, prompt)
+        if isinstance(prompt, Click) and old is None and not prompt.adds:
+            return moment
         number = self._next_id if old is None else old.track_id
+        before = None if old is None else old.belongs
+        if isinstance(prompt, Mask):
+            belongs = pick.of_mask(look, prompt)
+        elif self._asker is not None and moment.frame is not None:
+            belongs = self._asker.belongs(moment.frame, look, prompt, number, before)
+            self._not_renewed = 0
+        elif isinstance(prompt, Box):
+            belongs = pick.in_box(look, prompt)
+        else:
+            belongs = pick.at_click(look, prompt) if before is None else pick.corrected(look, before, prompt)
         new = track.begin(number, look, belongs)
         if old is None and new is not None:
             self._next_id += 1
@@ -231,20 +233,16 @@ def _instances(objects: Sequence[track.Object], frame: Frame) -> Instances:
 
 def _boxes(numbers: Sequence[float], frame: Frame) -> list[Box]:
     found = []
-    for left, top, right, bottom in _groups(_shares(numbers, frame), 4):
+    for left, top, right, bottom in groups(_shares(numbers, frame), 4):
         found += [Box(left, top, right, bottom)] if left < right and top < bottom else []  # some lie out of the frame
     return found
 
 
 def _clicks(numbers: Sequence[float], frame: Frame) -> list[Click]:
-    return [Click(x, y) for x, y in _groups(_shares(numbers, frame), 2)]
+    return [Click(x, y) for x, y in groups(_shares(numbers, frame), 2)]
 
 
 def _shares(numbers: Sequence[float], frame: Frame) -> list[float]:
     """x, y, x, y, … as shares of the frame; of pixels where one of them is above 1."""
     sides = (frame.width, frame.height) if max(numbers, default=0) > 1 else (1, 1)
     return [min(1.0, number / sides[i % 2]) for i, number in enumerate(numbers)]
-
-
-def _groups(numbers: Sequence[float], size: int) -> list[tuple[float, ...]]:
-    return [tuple(numbers[start : start + size]) for start in range(0, len(numbers), size)]

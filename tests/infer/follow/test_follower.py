@@ -12,7 +12,7 @@ import pytest
 import streamseg
 from streamseg.errors import InputError
 from streamseg.frame import Frame
-from streamseg.prompts import Box, Click, Mask, Prompt
+from streamseg.prompts import Box, Clear, Click, Mask, Prompt
 from tests.infer.follow.clips import GROUND, HEIGHT, RADIUS, WIDTH, following, frame, iou, mask, place
 
 X, Y = place(0) / WIDTH, 60 / HEIGHT
@@ -194,3 +194,12 @@ def test_a_program_points_while_a_stream_runs() -> None:
         scores = [iou(shown.segmentation, mask(place(shown.frame.index))) for shown in stream]
     assert len(scores) == 12
     assert min(scores) > 0.8
+
+
+def test_when_it_is_cleared_nothing_is_followed_and_no_earlier_object_comes_back() -> None:
+    segment, waiting = following(CLICK)
+    for index in range(3):
+        segment([frame(index)])
+    waiting += [Clear(), Click(0.9, 0.1, adds=False, frame_index=1)]
+    for index in (3, 4):
+        assert not segment([frame(index)])[0].labels.any()

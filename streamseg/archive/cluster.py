@@ -1,0 +1,151 @@
+"""Workers as actors of a Ray cluster, whose machines see the same folders; one that dies is replaced elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamseg.archive.row import Row
+from streamseg.archive.task import Job, Looked, Lost, Progress, Task
+from streamseg.errors import InputError, SourceError
+
+_LOOK_UP_S = 0.5  # how often it is asked whether to stop
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def connect(address: str) -> list[int]:
+    """Joins the cluster at `address`; `auto` is the one that this machine belongs to, `local` one that is begun here.
+
+    Returns:
+        The cores of each of its machines.
+
+    Raises:
+        InputError: Ray is not installed.
+        SourceError: there is no such cluster.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError:
+        from streamseg.installing import extra
+
+        raise InputError("--ray needs ray", extra("ray")) from None
+    if address == "local":
+        os.environ.setdefault("RAY_worker_niceness", "0")  # by itself Ray lets whatever else runs go first
+    heard = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        ray.init(address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        line = " ".join(str(error).split()).partition(". ")[0]
+        raise SourceError(f"--ray {address}: {line}", "`ray start --head` begins a cluster") from None
+    finally:
+        for number, handler in heard.items():  # Ray takes them for itself
+            signal.signal(number, handler)
+    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+
+
+def disconnect() -> None:
+    """Leaves the cluster; a local one ends."""
+    import ray
+
+    ray.shutdown()
+
+
+def run_on_ray(
+    jobs: Iterable[Job], task: Task, count: int, stopped: Callable[[], bool]
+) -> Iterator[Row | Looked | Progress | Lost]:
+    """Runs `jobs` with `count` actors, and gives what becomes of each as it comes.
+
+    Where it is `stopped`, films under way are given up, and it ends.
+
+    Raises:
+        InputError: a machine of the cluster does not see the folder of results.
+    """
+    import ray
+
+    waiting, asked, work_folder = deque(jobs), dict[Any, _Slot](), str(Path.cwd())
+    actors = ray.remote(num_cpus=task.cores, max_restarts=0)(_Actor)
+
+    def hire() -> None:
+        actor = actors.remote(task, work_folder)
+        asked[actor.missing.remote()] = _Slot(actor)
+
+    for _ in range(min(count, len(waiting))):
+        hire()
+    try:
+        while asked and not stopped():
+            for ref in ray.wait(list(asked), timeout=_LOOK_UP_S)[0]:
+                slot = asked.pop(ref)
+                said = _answer(ref, slot)
+                if said is not None:
+                    yield said
+                if slot.dead and waiting:
+                    hire()
+                elif waiting:
+                    slot.job = waiting.popleft()
+                    asked[slot.actor.run.remote(slot.job)] = slot
+                else:
+                    ray.kill(slot.actor)
+            if not waiting and all(slot.job is None for slot in asked.values()):
+                return
+    finally:
+        for slot in asked.values():
+            ray.kill(slot.actor)
+
+
+@dataclass(slots=True)
+class _Slot:
+    """An actor, and what it does; no job while it starts."""
+
+    actor: Any
+    job: Job | None = None
+    dead: bool = False
+
+
+class _Actor:
+    """A worker on some machine."""
+
+    def __init__(self, task: Task, work_folder: str) -> None:
+        self._task, self._missing = task, ""
+        for folder in (work_folder, task.folder):
+            if not Path(folder).is_dir():
+                self._missing = f"{os.uname().nodename} does not see {folder}"
+        if not self._missing:
+            from streamseg.archive.worker import Worker
+
+            os.chdir(work_folder)
+            self._worker = Worker(task)
+
+    def missing(self) -> str:
+        """What this machine lacks, in a line; empty where it is ready."""
+        return self._missing
+
+    def run(self, job: Job) -> Row | Looked | None:
+        """Runs a film, or looks at a piece of one."""
+        return self._worker(job)
+
+
+def _answer(ref: Any, slot: _Slot) -> Row | Looked | Lost | None:
+    """What has come of a call; None where an actor is ready."""
+    import ray
+
+    job = slot.job
+    try:
+        said: Row | Looked | str | None = ray.get(ref)
+    except ray.exceptions.RayTaskError as error:
+        assert job is not None
+        return Lost(job, " ".join(str(error.cause).split()))
+    except ray.exceptions.RayError:
+        slot.dead = True
+        return None if job is None else Lost(job, "its machine or process died")
+    if isinstance(said, str):
+        if said:
+            raise InputError(said, "a cluster needs a folder that all of its machines share, under one name")
+        return None
+    slot.job = None
+    assert job is not None
+    return Lost(job, "its process was asked to end") if said is None else said

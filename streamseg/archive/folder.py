@@ -1,0 +1,156 @@
+"""The folder of an archive's results: what is finished, and what is under way.
+
+    FOLDER/day 2/a.jsonl           results, named as they were asked for
+    FOLDER/summary.csv             a row a film
+    FOLDER/minutes.csv             a row a minute of each
+    FOLDER/.batch/options.json     what was asked for
+    FOLDER/.batch/rows/day 2/a.json  a film that is done, or failed
+    FOLDER/.batch/part/            results of films under way
+    FOLDER/.batch/pieces/          what networks found in pieces of films that are not done
+
+A film's results are written below `part`, moved to their places once all are complete, and then its row is written:
+what has no row is done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from streamseg.archive.row import Row
+from streamseg.archive.task import Job
+from streamseg.errors import InputError, OutputError
+from streamseg.files import make_folder, write_whole
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFolder:
+    """A folder on a disk, one that is shared by several machines too."""
+
+    path: Path
+
+    def check(self) -> None:
+        """Raises OutputError where there are files in it that no batch made."""
+        if self.path.is_dir() and not self._own.is_dir() and any(self.path.iterdir()):
+            raise OutputError(f"{self.path}: holds files, and no batch made them", "name a new folder")
+
+    @contextlib.contextmanager
+    def held(self, asked: Mapping[str, object]) -> Iterator[None]:
+        """Nobody else runs a batch into it until the end of the block; what was cut off earlier is removed.
+
+        Raises:
+            InputError: what is there was made of other options than `asked`.
+            OutputError: another batch runs, it cannot be written, or it holds files that no batch made.
+        """
+        self.check()
+        make_folder(self._own)
+        with (self._own / "lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(f"{self.path}: another batch is writing into it") from None
+            self._compare(asked)
+            shutil.rmtree(self._own / "part", ignore_errors=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._own / "part", ignore_errors=True)  # of machines that died meanwhile
+
+    def rows(self) -> dict[str, Row]:
+        """What is known of films, by the name of their results; a row that cannot be read is none."""
+        found = {}
+        for path in sorted((self._own / "rows").rglob("*.json")):
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                row = msgspec.json.decode(path.read_bytes(), type=Row)
+                found[row.results] = row
+        return found
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[Path]:
+        """An empty folder for the results of one film; gone at the end of the block."""
+        path = self._own / "part" / f"{os.uname().nodename}-{os.getpid()}-{next(_numbers)}"
+        make_folder(path)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def keep(self, stage: Path, row: Row) -> None:
+        """Moves what is in `stage` to its places, over what an earlier try left there, and writes the row.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            for path in sorted(each for each in stage.rglob("*") if each.is_file()):
+                target = self.path / path.relative_to(stage)
+                make_folder(target.parent)
+                path.replace(target)
+        except OSError as error:
+            raise OutputError(f"{error.filename}: {error.strerror}") from None
+        self.keep_row(row)
+        self._forget_pieces(row.results)
+
+    def masks(self, job: Job) -> list[Path]:
+        """What networks found in each of the job's pieces, whether that is there yet or not."""
+        pieces = (job.piece,) if job.piece else job.pieces
+        folder = self._pieces(job.stem) / job.version
+        return [folder / f"{piece.start}-{piece.end}-{piece.step}" for piece in pieces]
+
+    def _forget_pieces(self, stem: str) -> None:
+        folder = self._pieces(stem)
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the first that holds another film's
+            while (folder := folder.parent) != self._own:
+                folder.rmdir()
+
+    def _pieces(self, stem: str) -> Path:
+        return self._own / "pieces" / f"{stem}.masks"
+
+    def keep_row(self, row: Row) -> None:
+        """Writes what is known of a film.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        path = self._own / "rows" / f"{row.results}.json"
+        make_folder(path.parent)
+        write_whole(path, msgspec.json.encode(row))
+
+    def write(self, name: str, data: bytes) -> str:
+        """Writes a file of the whole archive, and gives its name for people.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        return str(write_whole(self.path / name, data))
+
+    @property
+    def _own(self) -> Path:
+        return self.path / ".batch"
+
+    def _compare(self, asked: Mapping[str, object]) -> None:
+        """Raises InputError where what is there was made of other options."""
+        file = self._own / "options.json"
+        now = msgspec.json.decode(msgspec.json.encode(asked))
+        before = now
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            before = msgspec.json.decode(file.read_bytes())
+        changed = sorted(key for key in {**before, **now} if before.get(key) != now.get(key))
+        if changed:
+            key = changed[0]
+            raise InputError(
+                f"{self.path}: was made with {key} {before.get(key)}, not {now.get(key)}",
+                "the same options continue it; others want another folder",
+            )
+        write_whole(file, msgspec.json.encode(now))

@@ -1,0 +1,83 @@
+"""An archive on a Ray cluster of two nodes, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamseg.cli import main
+from tests.archive.archives import film, tree
+from tests.parts.patience import until
+from tests.parts.program import PROGRAM, environment
+from tests.parts.program import run_program as command
+
+WORDS = ("batch", "dash", "--model", "otsu", "--write", "{stem}.csv", "--write", "masks:{stem}")
+MEMORY = 80_000_000  # the least that Ray takes for objects: films never travel through it
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else its workers wait for the tests beside
+    utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed", exc_type=ImportError)
+    head = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
+    started = utils.Cluster(initialize_head=True, head_node_args=head)
+    yield started
+    started.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own: it leaves its log files to be closed at the end
+def test_the_films_of_a_node_that_is_killed_are_done_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
+) -> None:
+    psutil: Any = pytest.importorskip("psutil")  # which comes with Ray
+    monkeypatch.chdir(tmp_path)
+    kinds = [film(Path(f"kinds/{number}.mp4"), 60 + number) for number in range(3)]
+    Path("dash").mkdir()
+    for number in range(40):
+        shutil.copy(kinds[number % 3], f"dash/{number:02}.mp4")
+    node = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    words = (*WORDS, "--out", "out", "--ray", cluster.address)
+    with subprocess.Popen([*PROGRAM, *words], env=environment(), stderr=subprocess.PIPE, text=True) as child:
+        rows, part = Path("out/.batch/rows"), Path("out/.batch/part")
+        at_work: set[str] = set()
+
+        def both() -> bool:
+            """Whether each node's process has had a film; what is under way is called `MACHINE-PROCESS-NUMBER`."""
+            at_work.update(path.name.split("-")[-2] for path in part.glob("*"))
+            return len(at_work) > 1 and any(rows.glob("*.json"))
+
+        until(both, "films on both nodes", child)
+        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+        for process in (raylet, *raylet.children(recursive=True)):  # of a machine that is gone nothing goes on
+            os.kill(process.pid, signal.SIGKILL)
+        killed_after = len(list(rows.glob("*.json")))
+        said = child.communicate()[1]
+    assert child.returncode == 0, said
+    assert killed_after < 38 and "died; it is run again" in said and "40 of 40 films done" in said, said
+    alone = command(*WORDS, "--out", "alone")
+    assert alone.returncode == 0, alone.stderr
+    results = [name for name in tree(Path("alone")) if not name.startswith(("summary", "minutes"))]
+    assert len(results) == 40 + sum(60 + number % 3 for number in range(40))
+    assert [name for name in tree(Path("out")) if not name.startswith(("summary", "minutes"))] == results
+    assert [name for name in results if Path("out", name).read_bytes() != Path("alone", name).read_bytes()] == []
+    assert not Path("out/.batch/part").exists()
+
+
+def test_where_ray_is_not_installed_a_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    film(Path("dash/a.mp4"))
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([*WORDS, "--out", "out", "--ray"]) == 2
+    assert "--ray needs ray" in capsys.readouterr().err

@@ -1,0 +1,72 @@
+"""What of an archive is finished, and who may write into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamseg.archive.folder import ResultFolder
+from streamseg.archive.row import Row
+from streamseg.errors import InputError, OutputError
+from tests.archive.archives import tree
+
+ASKED = {"model": "otsu", "every": 1, "outputs": ["{stem}.jsonl"]}
+
+
+def test_results_appear_together_with_their_row(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path / "out")
+    row = Row(file="dash/day 2/a.mp4", results="day 2/a", frames=3)
+    with folder.held(ASKED):
+        with folder.stage() as stage:
+            (stage / "day 2").mkdir()
+            (stage / "day 2/a.jsonl").write_text("x")
+            assert tree(folder.path) == [] and folder.rows() == {}
+            folder.keep(stage, row)
+        assert not stage.exists()
+    assert tree(folder.path) == ["day 2/a.jsonl"]
+    assert folder.rows() == {"day 2/a": row}
+
+
+def test_two_batches_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path)
+    with folder.held(ASKED), pytest.raises(OutputError, match="another batch is writing"), folder.held(ASKED):
+        pass
+    with folder.held(ASKED):
+        pass
+
+
+def test_other_options_are_refused_and_named(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path)
+    with folder.held(ASKED):
+        pass
+    with pytest.raises(InputError, match="made with model otsu, not person"), folder.held({**ASKED, "model": "person"}):
+        pass
+    with folder.held(ASKED):
+        pass
+
+
+def test_a_folder_of_a_persons_own_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("x")
+    with pytest.raises(OutputError, match="no batch made them"), ResultFolder(tmp_path).held(ASKED):
+        pass
+    assert tree(tmp_path) == ["letter.txt"] and not (tmp_path / ".batch").exists()
+
+
+def test_what_was_cut_off_is_removed_and_a_row_that_is_broken_is_none(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path)
+    with folder.held(ASKED):
+        left = tmp_path / ".batch/part/host-1-0/a.jsonl"
+        left.parent.mkdir(parents=True)
+        left.write_text("half")
+        folder.keep_row(Row(file="a.mp4", results="a"))
+        (tmp_path / ".batch/rows/b.json").write_text('{"file": "b.m')
+    with folder.held(ASKED):
+        assert not left.exists()
+        assert list(folder.rows()) == ["a"]
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be made"), ResultFolder(tmp_path / "file/out").held(ASKED):
+        pass
