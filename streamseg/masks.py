@@ -20,6 +20,11 @@ _LEAST_PX = 1e-6
 _SIDE = 28
 
 
+def sampled(plane: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """`plane` (h, w) u8 at another size: of each pixel the value under its middle, so that nothing is shifted."""
+    return np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+
 @dataclass(frozen=True, eq=False)
 class PlaneMask:
     """The mask of one object as a plane of scores over the frame, computed where and at which size it is asked for.
@@ -43,9 +48,16 @@ class PlaneMask:
     @functools.cached_property
     def over_box(self) -> NDArray[np.float32]:
         """(28, 28) f32, 0 or 1, over the inside of the box."""
-        side = np.float32(_SIDE)
-        found = np.zeros((_SIDE, _SIDE), np.float32)
-        window = self.window(np.array([0, 0, side, side]), found.shape, found.shape)
+        return self._over_box(_SIDE)
+
+    @functools.cached_property
+    def fine(self) -> NDArray[np.float32]:
+        """(56, 56) f32, likewise."""
+        return self._over_box(2 * _SIDE)
+
+    def _over_box(self, side: int) -> NDArray[np.float32]:
+        found = np.zeros((side, side), np.float32)
+        window = self.window(np.array([0, 0, side, side], np.float32), found.shape, found.shape)
         window.of(found)[...] = window.mask
         return found
 
@@ -92,8 +104,11 @@ class _Samples:
             return
         step = count / max(last - first, _LEAST_PX)
         # Beyond the middle of the last value it counts alone.
-        places = (np.arange(self.pixels) * step + ((self.start + 0.5 - first) * step - 0.5)).clip(0, count - 1)
-        before = places.astype(np.intp).clip(0, max(count - 2, 0))
+        places = np.arange(self.pixels) * step
+        places += (self.start + 0.5 - first) * step - 0.5
+        np.minimum(np.maximum(places, 0, out=places), count - 1, out=places)
+        before = places.astype(np.intp)
+        np.minimum(before, max(count - 2, 0), out=before)
         self.needed = slice(int(before[0]), min(int(before[-1]) + 2, count))
         share = places - before
         before -= self.needed.start
@@ -145,6 +160,8 @@ def box_window(mask: NDArray[np.float32], box: NDArray[np.float32], frame: Size,
     if x1 <= x0 or y1 <= y0:
         return Window(0, 0, np.zeros((0, 0), bool))
     side_y, side_x = mask.shape
+    if mask.size == 1:  # of a network that finds boxes alone
+        return Window(y0, x0, np.full((y1 - y0, x1 - x0), mask[0, 0] > 0.5))
     # Where the centre of each pixel of the plane lies in the mask, which covers the box from edge to edge.
     step_x, step_y = side_x / max(right - left, _LEAST_PX), side_y / max(bottom - top, _LEAST_PX)
     matrix = np.array(
@@ -157,9 +174,90 @@ def box_window(mask: NDArray[np.float32], box: NDArray[np.float32], frame: Size,
     return Window(y0, x0, inside > 0.5)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BoxRuns:
+    """The masks of N objects as R runs down the columns of their windows, in that order; empty runs may be among them.
+
+    Of the pixels of `box_window`, but for those whose score is one half to within rounding.
+    """
+
+    owner: NDArray[np.int_]
+    """(R,): which object."""
+    column: NDArray[np.int_]
+    """(R,): of the window."""
+    start: NDArray[np.int_]
+    """(R,): the first row of the window."""
+    end: NDArray[np.int_]
+    """(R,): the row behind the last."""
+    corners: NDArray[np.int_]
+    """(N, 2): left and top of each window, in pixels of the frame."""
+    sizes: NDArray[np.int_]
+    """(N, 2): height and width; 0 where nothing of the box is in the frame."""
+
+    @property
+    def areas(self) -> NDArray[np.int_]:
+        """(N,): pixels."""
+        return np.bincount(self.owner, self.end - self.start, len(self.sizes)).astype(int)
+
+
+def box_runs(masks: NDArray[np.float32], boxes: NDArray[np.float32], frame: Size) -> BoxRuns:
+    """What `box_window` cuts of masks (N, m, m) over boxes (N, 4) in a frame of (height, width), without any picture.
+
+    A mask is interpolated along its own rows alone. Between two of these the score changes evenly, so that where it
+    passes one half can be told without looking at any pixel.
+    """
+    height, width = frame
+    count, (rows, columns) = len(masks), masks.shape[1:]
+    left, top, right, bottom = boxes.astype(np.float64).T
+    x0, y0 = np.maximum(0, left.astype(int)), np.maximum(0, top.astype(int))
+    x1, y1 = np.minimum(width, np.ceil(right).astype(int)), np.minimum(height, np.ceil(bottom).astype(int))
+    wide = np.where((x1 > x0) & (y1 > y0), x1 - x0, 0)
+    step_x, step_y = columns / np.maximum(right - left, _LEAST_PX), rows / np.maximum(bottom - top, _LEAST_PX)
+    owner = np.repeat(np.arange(count), wide)
+    column = np.arange(len(owner)) - np.repeat(np.cumsum(wide) - wide, wide)
+    place = ((column + x0[owner] + 0.5 - left[owner]) * step_x[owner] - 0.5).clip(0, columns - 1)
+    before = np.minimum(place.astype(int), max(columns - 2, 0))
+    lines = np.ascontiguousarray(masks.transpose(0, 2, 1)).reshape(-1, rows)
+    first = owner * columns + before
+    scores = lines.take(first, 0)
+    after = lines.take(first + min(1, columns - 1), 0)
+    scores += (after - scores) * (place - before).astype(np.float32)[:, None]  # (columns of all windows, rows)
+    inside = np.zeros((len(owner), rows + 2), bool)  # with a row outside above and below, so that each run has ends
+    np.greater(scores, 0.5, out=inside[:, 1:-1])
+    flat = inside.reshape(-1)
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    line, row = np.divmod(edges, rows + 2)
+    owner, column = owner[line], column[line]
+    above, below = scores[line, np.maximum(row - 1, 0)], scores[line, np.minimum(row, rows - 1)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        passed = (row - 1 + (0.5 - above) / (below - above) + 0.5) / step_y[owner] + top[owner] - 0.5
+    high = y1 - y0
+    passed[row == 0], passed[row == rows] = -1, height  # beyond the middle of the first and last row these count alone
+    passed -= y0[owner]
+    start = (np.floor(passed[::2]) + 1).clip(0, high[owner[::2]]).astype(int)
+    end = np.ceil(passed[1::2]).clip(0, high[owner[1::2]]).astype(int)
+    seen = wide > 0
+    corners, sizes = np.stack([x0, y0], 1) * seen[:, None], np.stack([high, wide], 1) * seen[:, None]
+    return BoxRuns(owner[::2], column[::2], start, np.maximum(start, end), corners, sizes)
+
+
 def draw_masks(plane: NDArray[Any], instances: Instances, frame: Size, values: NDArray[Any]) -> None:
     """Fills each object's mask in `plane` (h, w) over the frame with its value, the surest last."""
     height, width = plane.shape
     for index in np.argsort(instances.scores, kind="stable"):
         window = instances.window(int(index), frame, (height, width))
-        window.of(plane)[window.mask] = values[index]
+        np.copyto(window.of(plane), values[index], where=window.mask, casting="unsafe")
+
+
+def box_overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, M) f32, 0..1: intersection over union of boxes (N, 4) and (M, 4), each left, top, right, bottom."""
+    shared = shared_areas(boxes, others)
+    areas, other_areas = (np.prod(each[:, 2:] - each[:, :2], axis=1) for each in (boxes, others))
+    return np.asarray(shared / np.maximum(areas[:, None] + other_areas - shared, 1e-6), np.float32)
+
+
+def shared_areas(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, M) f32: square pixels that lie in both of boxes (N, 4) and (M, 4), each left, top, right, bottom."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.asarray(np.prod(np.maximum(high - low, 0), axis=2), np.float32)

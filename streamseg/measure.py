@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamseg.frame import Image
 from streamseg.masks import Size, Window
-from streamseg.regions import Region
+from streamseg.regions import Measured
 from streamseg.segmentation import Segmentation
 
 
@@ -46,7 +46,7 @@ class Shape(NamedTuple):
 
 def measure_shape(window: Window) -> Shape | None:
     """Of a mask in a frame."""
-    found = cv2.moments(window.mask.view(np.uint8), binaryImage=True)
+    found = cv2.moments(window.mask.view(np.uint8))  # of 0 and 1
     area = found["m00"]
     if not area:
         return None
@@ -70,7 +70,7 @@ def mean_intensity(window: Window, image: Image) -> float | None:
 
 
 def measure_classes(
-    segmentation: Segmentation, areas: NDArray[np.float64], objects: Sequence[Region], frame: Size
+    segmentation: Segmentation, areas: NDArray[np.float64], objects: Sequence[Measured], frame: Size
 ) -> list[ClassMeasure]:
     """Of each class in a frame of (height, width), by its id; the background is left out.
 
@@ -93,7 +93,7 @@ def measure_classes(
     return found
 
 
-def _of_objects(areas: NDArray[np.float64], objects: Sequence[Region], frame: Size) -> list[ClassMeasure]:
+def _of_objects(areas: NDArray[np.float64], objects: Sequence[Measured], frame: Size) -> list[ClassMeasure]:
     pixels = frame[0] * frame[1]
     found = []
     for class_id in sorted({region.class_id for region in objects}):

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.coco import CocoAnnotation, MaskFormat, Rle, encode_all, polygons
-from streamseg.masks import Size, Window
+from streamseg.masks import BoxRuns, Size, Window, sampled
 from streamseg.segmentation import Instances, Segmentation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Region:
-    """An object, or all pixels of a class."""
+class Measured:
+    """An object, or all pixels of a class, without its mask."""
 
     class_id: int
     score: float
@@ -25,10 +25,16 @@ class Region:
     """-1 where it is not tracked."""
     box: NDArray[np.float32]
     """(4,) f32: left, top, right, bottom in pixels of the frame."""
-    window: Window
-    """Where it is, in pixels of the frame."""
     area: int
     """Pixels of the frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region(Measured):
+    """The same with its mask."""
+
+    window: Window
+    """Where it is, in pixels of the frame."""
 
     def plane(self, frame: Size) -> NDArray[np.bool_]:
         """(H, W) bool: the same over a frame of this (height, width)."""
@@ -50,18 +56,27 @@ def regions(segmentation: Segmentation, frame: Size) -> list[Region]:
 
 def object_regions(found: Instances, frame: Size) -> list[Region]:
     """Of each object, in their order; one of which no pixel is in the frame has an empty mask."""
-    columns = zip(found.class_ids.tolist(), found.scores.tolist(), found.track_ids.tolist(), found.boxes, strict=True)
     made = []
-    for i, (class_id, score, track_id, box) in enumerate(columns):
+    for i, (class_id, score, track_id, box) in enumerate(_columns(found)):
         window = found.window(i, frame, frame)
-        made.append(Region(class_id, score, track_id, box, window, int(np.count_nonzero(window.mask))))
+        made.append(Region(class_id, score, track_id, box, int(np.count_nonzero(window.mask)), window))
     return made
+
+
+def measured(found: Instances, runs: BoxRuns) -> list[Measured]:
+    """The same without masks, of which `runs` are known."""
+    return [Measured(*each, area) for each, area in zip(_columns(found), runs.areas.tolist(), strict=True)]
+
+
+def _columns(found: Instances) -> Iterator[tuple[int, float, int, NDArray[np.float32]]]:
+    """Class, score, track and box of each object."""
+    return zip(found.class_ids.tolist(), found.scores.tolist(), found.track_ids.tolist(), found.boxes, strict=True)
 
 
 def class_regions(segmentation: Segmentation, frame: Size) -> Iterator[Region]:
     """Of each class that is in the picture, by its id; the background is left out."""
     labels, confidence, classes = segmentation.labels, segmentation.confidence, segmentation.classes
-    large = np.asarray(cv2.resize(labels, frame[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    large = sampled(labels, frame)
     for class_id in np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)).tolist():
         if class_id == classes.background or class_id >= len(classes):
             continue
@@ -72,7 +87,7 @@ def class_regions(segmentation: Segmentation, frame: Size) -> Iterator[Region]:
         score = 1.0 if confidence is None else float(confidence[labels == class_id].mean()) / 255
         window = Window(top, left, np.ascontiguousarray(mask[top : top + height, left : left + width]))
         box = np.array([left, top, left + width, top + height], np.float32)
-        yield Region(class_id, score, -1, box, window, int(np.count_nonzero(window.mask)))
+        yield Region(class_id, score, -1, box, int(np.count_nonzero(window.mask)), window)
 
 
 def things(segmentation: Segmentation, frame: Size) -> list[Region]:
@@ -93,7 +108,7 @@ def _parts(region: Region) -> Iterator[Region]:
         mask = numbers[top : top + height, left : left + width] == number
         left, top = left + around.left, top + around.top
         box = np.array([left, top, left + width, top + height], np.float32)
-        yield Region(region.class_id, region.score, -1, box, Window(top, left, mask), area)
+        yield Region(region.class_id, region.score, -1, box, area, Window(top, left, mask))
 
 
 def coco_annotations(

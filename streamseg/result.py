@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from streamseg.coco import CocoAnnotation, MaskFormat
 from streamseg.contracts import Controls, Shown, ViewLike
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image, ImageLike, as_image, checked_image
+from streamseg.masks import sampled
 from streamseg.metrics import Meter
 from streamseg.options import RenderOptions
 from streamseg.regions import Region, coco_annotations, regions
@@ -66,8 +66,7 @@ class Result:
 
     def full_labels(self) -> NDArray[np.uint8]:
         """(H, W) u8 class ids at the size of the image."""
-        size = (self.width, self.height)
-        return np.asarray(cv2.resize(self.labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        return sampled(self.labels, (self.height, self.width))
 
     def draw(
         self,

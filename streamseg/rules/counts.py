@@ -14,7 +14,7 @@ from streamseg.frame import Frame
 from streamseg.rules.event import ZoneReading
 from streamseg.rules.follow import Followed, Gate, Track
 from streamseg.rules.grammar import Subject
-from streamseg.rules.objects import find_objects
+from streamseg.rules.objects import Objects, find_objects
 from streamseg.rules.shapes import Ground, Line, Polygon
 from streamseg.rules.zonepixels import ZonePixels
 from streamseg.segmentation import Classes, Segmentation, find_class
@@ -63,6 +63,10 @@ class Counts:
         self._areas: dict[str, NDArray[np.floating[Any]]] = {}
         self._present: dict[str, Counter[int]] = {}
         self._now: list[Track] = []
+        self._objects: Objects | None = None
+        self._newest = segmentation
+        self._crossing: dict[str, list[int]] = {}
+        """Of the newest frame, which of its objects cross each line."""
         self._news: Counter[tuple[str, int, str]] = Counter()
         self._time_s = 0.0
 
@@ -76,7 +80,7 @@ class Counts:
         if labels.shape != self._labels:
             self._labels, shape = labels.shape, (labels.shape[0], labels.shape[1])
             self._pixels = {name: ZonePixels(polygon, shape, self._frame) for name, polygon in self._polygons.items()}
-        self._areas = self._measured(labels)
+        self._areas, self._newest = self._measured(labels), segmentation
         self._time_s = frame.time_s
         self._news.clear()
         if self._counted:
@@ -85,6 +89,16 @@ class Counts:
     def values(self) -> dict[Subject, float]:
         """What each subject measures in the newest frame."""
         return {subject: self._value(subject, class_id) for subject, class_id in self._subjects.items()}
+
+    def scores(self, subjects: Iterable[Subject]) -> dict[str, float]:
+        """How sure the model is, 0..1, of each class of `subjects` that is in the newest frame where they look."""
+        found: dict[str, float] = {}
+        for subject in subjects:
+            score = self._score(subject, self._subjects[subject])
+            if score is not None:
+                name = self._classes.names[self._subjects[subject]]
+                found[name] = max(found.get(name, 0.0), round(score, 4))
+        return found
 
     def readings(self) -> tuple[ZoneReading, ...]:
         """Of each zone and class there, and of each line and class that crossed it or that a rule waits for."""
@@ -125,7 +139,7 @@ class Counts:
         return {name: found * (100.0 / max(1, self._pixels[name].pixels)) for name, found in counts.items()}
 
     def _follow(self, segmentation: Segmentation) -> None:
-        objects = find_objects(segmentation, self._counted, self._frame)
+        objects = self._objects = find_objects(segmentation, self._counted, self._frame)
         self._now = self._followed.see(objects, self._time_s)
         for zone, pixels in self._pixels.items():
             shares = objects.inside(pixels).tolist() if zone else [1.0] * len(self._now)
@@ -134,11 +148,13 @@ class Counts:
                 track.enter_or_leave(zone, share, self._time_s)
                 present[track.class_id] += zone in track.since
         for line, gate in self._gates.items():
-            for track in self._now:
+            crossing = self._crossing[line] = []
+            for number, track in enumerate(self._now):
                 direction = gate.crossed(line, track, track.trail[-1].middle)
                 if direction is not None:
                     self._crossed.setdefault((line, track.class_id), Counter())[direction] += 1
                     self._news[line, track.class_id, direction] += 1
+                    crossing.append(number)
 
     def _value(self, subject: Subject, class_id: int) -> float:
         zone = subject.place
@@ -155,6 +171,27 @@ class Counts:
         homography = None if subject.unit == "px/s" else self._homography
         there = [each for each in self._now if each.class_id == class_id and zone in each.since]
         return max((each.speed(homography) for each in there), default=0.0) * (_KM_H if subject.unit == "km/h" else 1)
+
+    def _score(self, subject: Subject, class_id: int) -> float | None:
+        """Of the surest object there, or mean over the pixels; None where there is none, or the model cannot tell."""
+        instances, confidence, place = self._newest.instances, self._newest.confidence, subject.place
+        if instances is not None and self._objects is not None:
+            found = self._objects.found
+            there = found.class_ids == class_id
+            if subject.quantity == "crosses":
+                there &= np.isin(np.arange(len(there)), self._crossing.get(place, []))
+            else:
+                there &= self._objects.inside(self._pixels[place]) > 0
+            return float(found.scores[there].max()) if there.any() else None
+        if confidence is None:
+            return None
+        zone = self._pixels.get(place)  # a line has none: the whole picture
+        labels = self._newest.labels if zone is None else zone.cut(self._newest.labels)
+        mask = (labels == class_id).view(np.uint8)
+        if zone is not None and zone.inside is not None:
+            mask = cv2.bitwise_and(mask, zone.inside)
+        sure = confidence if zone is None else zone.cut(confidence)
+        return cv2.mean(sure, mask)[0] / 255 if mask.any() else None
 
 
 def outside(shapes: Mapping[str, Polygon | Line], width: int, height: int) -> str:

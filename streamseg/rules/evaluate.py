@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
@@ -13,13 +13,13 @@ import msgspec
 from streamseg.frame import Frame
 from streamseg.rules.conditions import Instant, leading, state_of
 from streamseg.rules.counts import Counts, class_names
-from streamseg.rules.event import Event, Findings
+from streamseg.rules.event import DIGITS, Event, Findings, RuleReading, written
 from streamseg.rules.grammar import Rule, Subject
 from streamseg.rules.shapes import Ground, Line, Polygon
 from streamseg.segmentation import Classes, Segmentation
 
 _UPDATES_S = 1.0  # of a stream, between two messages of an event that lasts
-_DIGITS = 6
+Sure = Callable[[tuple[Subject, ...]], Mapping[str, float]]
 
 
 class Rules:
@@ -51,11 +51,12 @@ class Rules:
             self._counts = Counts(self._zones, self._lines, self._ground, self._subjects, frame, segmentation)
         self._counts.see(frame, segmentation)
         values, now = self._counts.values(), Instant(frame.time_s, _utc(frame))
-        events = [
-            event for each in self._rules for event in each.update(values, now, frame.stream, segmentation.classes)
-        ]
+        events: list[Event] = []
+        for each in self._rules:
+            events += each.update(values, now, self._counts.scores, frame.stream, segmentation.classes)
         active = {place for each in self._rules if each.holds for place in each.places}
-        return Findings(tuple(events), self._counts.readings(), frozenset(active))
+        rules = tuple(each.reading for each in self._rules)
+        return Findings(tuple(events), self._counts.readings(), frozenset(active), rules)
 
 
 class _Running:
@@ -66,21 +67,31 @@ class _Running:
         self.places = tuple(dict.fromkeys(each.place for each in rule.subjects if each.place))
         self._crosses = any(each.quantity == "crosses" for each in rule.subjects)
         self._told: Event | None = None
-        self._peak = 0.0
+        self._peak = self._value = 0.0
+        self._unit = ""
+
+    @property
+    def reading(self) -> RuleReading:
+        """Of the newest frame."""
+        return RuleReading(self.name, self._value, self._unit, self._told.began if self._told else "")
 
     @property
     def holds(self) -> bool:
         """In the newest frame."""
         return self._told is not None
 
-    def update(self, values: Mapping[Subject, float], now: Instant, stream: str, classes: Classes) -> Iterator[Event]:
+    def update(
+        self, values: Mapping[Subject, float], now: Instant, sure: Sure, stream: str, classes: Classes
+    ) -> Iterator[Event]:
         """What is to be told of the frame of `now`."""
         since = self._state.update(values, now)
         subject = leading(self.rule.tree, self._state)
-        value = round(values[subject], _DIGITS)
+        value = self._value = round(values[subject], DIGITS)
+        self._unit = subject.unit
         again = self._crosses and since == now  # each crossing is an event of its own
         if self._told is not None and (since is None or again):
-            yield self._next("end", self._told, value, now)
+            end = self._next("end", self._told, value, now, sure)
+            yield msgspec.structs.replace(end, ended_by="rule")
             self._told = None
         if since is None:
             return
@@ -90,19 +101,20 @@ class _Running:
                 id=uuid.uuid4().hex, kind="start", rule=self.name, stream=stream,
                 zone=self.places[0] if len(self.places) == 1 else "",
                 classes=class_names(classes, self.rule.subjects),
-                began=since.utc, began_s=round(since.time_s, _DIGITS), at=now.utc, at_s=round(now.time_s, _DIGITS),
-                value=value, peak=value, unit=subject.unit,
+                began=since.utc, began_s=round(since.time_s, DIGITS), at=now.utc, at_s=round(now.time_s, DIGITS),
+                value=value, peak=value, unit=subject.unit, scores=sure(self.rule.subjects),
             )  # fmt: skip
             yield self._told
         elif now.time_s - self._told.at_s >= _UPDATES_S:
-            self._told = self._next("update", self._told, value, now)
+            self._told = self._next("update", self._told, value, now, sure)
             yield self._told
 
-    def _next(self, kind: Literal["update", "end"], told: Event, value: float, now: Instant) -> Event:
-        at_s = round(now.time_s, _DIGITS)
-        return msgspec.structs.replace(told, kind=kind, at=now.utc, at_s=at_s, value=value, peak=self._peak)
+    def _next(self, kind: Literal["update", "end"], told: Event, value: float, now: Instant, sure: Sure) -> Event:
+        at_s, scores = round(now.time_s, DIGITS), {**told.scores, **sure(self.rule.subjects)}
+        return msgspec.structs.replace(
+            told, kind=kind, at=now.utc, at_s=at_s, value=value, peak=self._peak, scores=scores
+        )
 
 
 def _utc(frame: Frame) -> str:
-    at = datetime.now(timezone.utc) - timedelta(seconds=max(0.0, time.monotonic() - frame.arrived_s))
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.now(timezone.utc) - timedelta(seconds=max(0.0, time.monotonic() - frame.arrived_s)))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.motion.tracking import Identities
 from streamseg.rules.objects import Objects
+from streamseg.rules.shapes import turn
 from streamseg.segmentation import Instances
 
 _LOST_S = 1.0  # an object that is seen again so soon, near where it was going, is the same
@@ -90,7 +91,7 @@ class Followed:
         self.tracks = {number: each for number, each in self.tracks.items() if time_s - each.seen_s <= _LOST_S}
         found = objects.found
         if (found.track_ids < 0).any():
-            found = self._identities.follow(found, self._expected(time_s))
+            found, _ = self._identities.follow(found, self._expected(time_s), time_s, leaps=True)
         places = objects.middles.tolist(), objects.feet.tolist(), found.boxes.tolist()
         seen = []
         for number, class_id, (x, y), (foot_x, foot_y), box in zip(
@@ -142,11 +143,7 @@ class Gate:
 
 def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
     """Whether the ways from a to b and from c to d cross."""
-    return _turn(a, b, c) * _turn(a, b, d) <= 0 and _turn(c, d, a) * _turn(c, d, b) <= 0
-
-
-def _turn(a: Point, b: Point, c: Point) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return turn(a, b, c) * turn(a, b, d) <= 0 and turn(c, d, a) * turn(c, d, b) <= 0
 
 
 def _on_ground(point: Point, homography: NDArray[np.float64]) -> Point:

@@ -193,7 +193,8 @@ class _Reader:
         quantity = cast("Quantity", self._one_of(("crosses", *_UNITS)))
         if quantity == "crosses":
             line = self._name("a line")
-            direction = self._one_of(DIRECTIONS) if self._here.text.endswith(("wards", "ward")) else ""
+            says_more = self._here.kind == "word" and self._here.text not in _WORDS
+            direction = self._one_of(DIRECTIONS) if says_more else ""
             if self._here.text == "for":
                 self._fail("nothing: what crosses does so in one frame")
             return Condition(Subject(class_name, quantity, line, direction), Limit(">", 0))
@@ -204,11 +205,15 @@ class _Reader:
             until, other = self._limit(quantity)
             if other != unit:
                 self._fail(f"the same unit as before, {unit}")
+            if not _parts_ways(begins, until):
+                self._fail("behind 'until' the other side, which ends where the rule began or beyond")
         return Condition(Subject(class_name, quantity, place, unit=unit), begins, until)
 
     def _limit(self, quantity: str) -> tuple[Limit, str]:
         sign = self._one_of((">=", "<=", ">", "<", "=", "=="))
         number = self._number()
+        if quantity == "count" and number % 1:
+            self._fail("a whole number of objects before it")
         units = _UNITS[quantity]
         usual = next(iter(units))
         if self._here.kind and self._here.text in units:
@@ -217,6 +222,8 @@ class _Reader:
             self._fail(" or ".join(units) if usual else "no unit behind a count")
         else:
             unit = usual
+        if quantity == "area" and number * units[unit] > 100 * units["%"]:
+            self._fail("no more than 100 % before it")
         kept = unit if quantity == "speed" else usual
         return Limit(sign.replace("==", "="), number * units[unit], self._for()), kept
 
@@ -258,6 +265,20 @@ class _Reader:
     def _fail(self, expected: str, words: Collection[str] = ()) -> NoReturn:
         found = f"at character {self._here.at}, '{self._here.text}'" if self._here.kind else "at its end"
         raise ValueError(f"{found}: expected {expected}{' ' + ', '.join(words) if words else ''}")
+
+
+def _parts_ways(begins: Limit, until: Limit) -> bool:
+    """Whether no value is where a condition begins and where it ends."""
+    if begins.sign == "=":
+        return until.sign != "=" or until.value != begins.value
+    above = begins.sign in (">", ">=")
+    if until.sign == "=":
+        return until.value < begins.value if above else until.value > begins.value
+    if (until.sign in (">", ">=")) == above:
+        return False
+    if until.value == begins.value:
+        return "=" not in begins.sign or "=" not in until.sign
+    return (until.value < begins.value) == above
 
 
 def _tokens(text: str) -> Iterator[_Token]:

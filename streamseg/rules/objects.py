@@ -26,7 +26,7 @@ class _Part(NamedTuple):
     left: int
     top: int
     mask: NDArray[np.uint8]
-    """(h, w) u8, above 0 on the object; from (left, top) of the labels on."""
+    """(h, w) u8, 1 on the object, else 0; from (left, top) of the labels on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +93,7 @@ def _parts(labels: NDArray[np.uint8], class_id: int) -> Iterator[_Part]:
         if width * height < least:
             continue
         mask = np.zeros((height, width), np.uint8)
-        cv2.drawContours(mask, [contour], -1, 255, cv2.FILLED, offset=(-left, -top))
+        cv2.drawContours(mask, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))
         mask &= only[top : top + height, left : left + width]
         if cv2.countNonZero(mask) >= least:
             yield _Part(class_id, left, top, mask)
@@ -101,7 +101,7 @@ def _parts(labels: NDArray[np.uint8], class_id: int) -> Iterator[_Part]:
 
 def _place(part: _Part) -> tuple[float, float, float, float]:
     """X and y of the centre, y of the lower end, and number of pixels."""
-    found = cv2.moments(part.mask, binaryImage=True)
+    found = cv2.moments(part.mask)  # of 0 and 1 the same as of a binary image, in a third of the time
     x, y = found["m10"] / found["m00"], found["m01"] / found["m00"]
     return part.left + x, part.top + y, float(part.top + part.mask.shape[0]), found["m00"]
 

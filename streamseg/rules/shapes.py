@@ -15,6 +15,8 @@ Points: TypeAlias = Sequence[Sequence[float]]
 """x and y of each, in fractions of the picture or in pixels; for the ground x and y in metres behind them."""
 _NAME = re.compile(r"[^\W\d][\w-]{0,63}")
 _PIXELS = 1e5  # no picture is larger
+_SMALLEST = 3  # px, of the longer side: with less a fraction was meant
+_FLAT = 1e-4  # of the square of the longest side: three points with so small a triangle are in a line
 
 
 def is_name(text: str) -> bool:
@@ -51,6 +53,8 @@ class _Shape(tuple[tuple[float, ...], ...]):
             raise ValueError("fractions of the picture, up to 1, and pixels are mixed")
         if len({row[:2] for row in rows}) < cls.least:
             raise ValueError("two of the points are the same")
+        if max(places) > 1 and max(max(places[i::2]) - min(places[i::2]) for i in (0, 1)) < _SMALLEST:
+            raise ValueError("a few pixels are no zone or line; fractions of the picture go from 0 to 1")
         return super().__new__(cls, rows)
 
     def pixels(self, width: int, height: int) -> NDArray[np.float64]:
@@ -89,6 +93,16 @@ class Ground(_Shape):
     expected = "four points of x, y in the picture and x, y in metres, such as [0.2, 0.9, 0, 0]"
     numbers, least, most = 4, 4, 4
 
+    def __new__(cls, written: str | Iterable[Iterable[float]]) -> Any:
+        """As every shape; and the points must go round alike in the picture and on the ground."""
+        ground = super().__new__(cls, written)
+        turns = [_turns([row[at : at + 2] for row in ground]) for at in (0, 2)]
+        if 0 in turns[0] + turns[1]:
+            raise ValueError("three of the points are in a line")
+        if turns[0] not in (turns[1], [-turn for turn in turns[1]]):
+            raise ValueError("the points go round otherwise in the picture than in metres")
+        return ground
+
     def homography(self, width: int, height: int) -> NDArray[np.float64]:
         """(3, 3) f64: from pixels of a frame of that size to metres."""
         import cv2
@@ -96,6 +110,21 @@ class Ground(_Shape):
 
         metres = np.array([row[2:] for row in self], np.float32)
         return np.asarray(cv2.getPerspectiveTransform(np.float32(self.pixels(width, height)), metres), np.float64)
+
+
+def turn(a: Sequence[float], b: Sequence[float], c: Sequence[float]) -> float:
+    """Twice the area of the triangle of three points; its sign says which way round they are."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _turns(points: Sequence[Sequence[float]]) -> list[int]:
+    """Of every three of four points: 1 where they turn one way, -1 the other, 0 where they are in a line."""
+    size = max(max(abs(a - b) for a, b in zip(one, other, strict=True)) for one in points for other in points)
+    found = []
+    for left_out in range(len(points)):
+        area = turn(*(point for index, point in enumerate(points) if index != left_out))
+        found.append(0 if abs(area) <= _FLAT * size**2 else 1 if area > 0 else -1)
+    return found
 
 
 def _split(written: Any) -> Iterable[Iterable[Any]]:

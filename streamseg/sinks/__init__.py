@@ -7,14 +7,16 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from streamseg import entrypoints
-from streamseg.contracts import Controls, Delivers, Existing, Sink
+from streamseg.contracts import Controls, Delivers, Existing, Inputs, Sink
 from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.segmentation import Classes, find_class
 from streamseg.sinks.camera import CAMERA
 from streamseg.sinks.cocofile import COCO
+from streamseg.sinks.crash_safe_file import try_folder
 from streamseg.sinks.csvfile import FRAMES, OBJECTS
 from streamseg.sinks.cvat import CVAT
+from streamseg.sinks.dataset import DATASET
 from streamseg.sinks.events import EVENTS
 from streamseg.sinks.function import own_sink
 from streamseg.sinks.hls import HLS
@@ -30,6 +32,7 @@ from streamseg.sinks.publish import PUBLISH
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.segments import SEGMENTS
 from streamseg.sinks.sheet import SHEET
+from streamseg.sinks.trace import TRACE
 from streamseg.sinks.video import VIDEO
 from streamseg.sinks.webhook import WEBHOOK
 from streamseg.sinks.window import WINDOW
@@ -49,6 +52,7 @@ SINKS: dict[str, OutputKind] = {
     "mqtt": MQTT,
     "webhook": WEBHOOK,
     "kafka": KAFKA,
+    "trace": TRACE,
     "hls": HLS,
     "sheet": SHEET,
     "pictures": IMAGES,
@@ -61,6 +65,7 @@ SINKS: dict[str, OutputKind] = {
     "yolo": YOLO,
     "cvat": CVAT,
     "labelstudio": LABELSTUDIO,
+    "dataset": DATASET,
     "null": NULL,
 }
 """Every kind of output; the first that a name asks for is taken."""
@@ -85,7 +90,7 @@ def sink_kind(uri: str) -> OutputKind:
 def _meant(uri: str) -> str:
     """What to write instead, where that can be told."""
     path = Path(uri)
-    if uri in ("masks", "hls", "yolo"):
+    if uri in ("masks", "hls", "yolo", "dataset"):
         return f"{uri}:FOLDER"
     if uri in ("coco", "labelstudio", "cvat"):
         return f"{uri}:FILE{'.xml' if uri == 'cvat' else '.json'}"
@@ -131,6 +136,11 @@ def check_rules(uris: Iterable[str], rules: Collection[str]) -> None:
             raise InputError(f"{uri}: there is no rule '{name}'", ", ".join(rules) or "`rules:` in the configuration")
 
 
+def compares(uris: Iterable[str]) -> bool:
+    """Whether an output asks how far the network disagrees with its carried mask."""
+    return any(sink_kind(uri).compares(uri) for uri in uris)
+
+
 def _check_class(uri: str, name: str, classes: Classes) -> None:
     try:
         found = classes.names[find_class(classes, name)]
@@ -151,6 +161,29 @@ def open_sink(uri: str, info: StreamInfo, controls: Controls, *, existing: Exist
         OutputError: it cannot be opened here.
     """
     return retrying(sink_kind(uri).open(uri, info, controls, existing), info)
+
+
+def try_output(uri: str, inputs: Inputs) -> str:
+    """Looks whether the output `uri` could be had now, and says in a few words what was tried.
+
+    Connects to where it would send, and writes an unnamed file into its folder, or that in which it would be made;
+    nothing stays of either.
+
+    Args:
+        inputs: the files of the source.
+
+    Raises:
+        InputError: there is no such kind of output, or it lacks a package.
+        OutputError: it cannot be had.
+    """
+    kind, tried = sink_kind(uri), []
+    if kind.reach is not None:
+        kind.reach(uri)
+        tried.append("answers")
+    if names := kind.names(uri, inputs):
+        folder, free_bytes = try_folder(names.folder)
+        tried.append(f"{folder} takes files, {free_bytes / 1e9:.1f} GB free")
+    return ", ".join(tried) or "nothing that can be tried"
 
 
 def messages(sinks: Iterable[Sink]) -> tuple[int, int]:

@@ -42,16 +42,10 @@ class CameraSink:
     unwritten = 0
 
     def __init__(self, uri: str, info: StreamInfo) -> None:
-        try:
-            import pyvirtualcam  # noqa: F401
-        except ImportError:
-            raise OutputError("a virtual camera needs pyvirtualcam", installing.extra("camera")) from None
-        self._device = _device(uri)
+        self._device = _found(uri)
         self._fps = info.fps or _USUAL_FPS
         self._camera: pyvirtualcam.Camera | None = None
         self._looked_s, self._wanted = float("-inf"), True
-        if sys.platform == "linux" and self._device and not Path(self._device).exists():
-            raise OutputError(f"no virtual camera {self._device}", _DRIVER)
 
     @property
     def wanted(self) -> bool:
@@ -161,9 +155,26 @@ def _device(uri: str) -> str | None:
     return str(Path(name).resolve()) if name.startswith("/dev/") else name or None
 
 
+def _found(uri: str) -> str | None:
+    """The device, which is there as far as that can be seen without opening it.
+
+    Raises:
+        OutputError: it is not, or pyvirtualcam is missing.
+    """
+    try:
+        import pyvirtualcam  # noqa: F401
+    except ImportError:
+        raise OutputError("a virtual camera needs pyvirtualcam", installing.extra("camera")) from None
+    device = _device(uri)
+    if sys.platform == "linux" and device and not Path(device).exists():
+        raise OutputError(f"no virtual camera {device}", _DRIVER)
+    return device
+
+
 CAMERA = OutputKind(
     forms="camera:/dev/video10",
     means=lambda uri: uri.startswith("camera:"),
     open=lambda uri, info, controls, existing: CameraSink(uri, info) if info.live else Paced(CameraSink(uri, info)),
     check=_device,
+    reach=_found,
 )

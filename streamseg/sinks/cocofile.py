@@ -9,7 +9,7 @@ import msgspec
 
 from streamseg.coco import MaskFormat
 from streamseg.contracts import Existing, Shown
-from streamseg.errors import InputError, printable
+from streamseg.errors import InputError, legible
 from streamseg.regions import coco_annotations, regions
 from streamseg.sinks.document import DocumentSink, Record, Write
 from streamseg.sinks.kind import OutputKind
@@ -54,8 +54,8 @@ def _record(shown: Shown, masks: MaskFormat) -> Record:
         "image": {
             "width": frame.width,
             "height": frame.height,
-            "file_name": printable(image_name(frame)),
-            "video": printable(frame.stream),
+            "file_name": str(legible(image_name(frame))),
+            "video": str(legible(frame.stream)),
             "frame_index": frame.index,
             "time_s": round(frame.time_s, 6),
         },

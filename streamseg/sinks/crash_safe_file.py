@@ -8,11 +8,13 @@ import fcntl
 import logging
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from streamseg.files import name_new, numbered
+from streamseg.errors import OutputError
+from streamseg.files import Folder, name_new, numbered
 from streamseg.provenance import sign
 from streamseg.pyav import open_input
 
@@ -92,7 +94,8 @@ class VideoFile:
         with contextlib.suppress(OSError, ValueError):
             self.container.close()
         self._unlock()
-        _log.info("%s holds what was recorded until now", self._part)
+        if self._part.exists():
+            _log.info("%s holds what was recorded until now", self._part)
 
     def _sync(self) -> None:
         self._synced_s = time.monotonic()
@@ -107,8 +110,31 @@ class VideoFile:
 
 def check_room(folder: Path) -> None:
     """Raises OSError where a file that is begun now would be torn off soon."""
-    if shutil.disk_usage(folder).free < _ROOM:
+    disk = shutil.disk_usage(folder)
+    if disk.total and disk.free < _ROOM:  # some network disks do not tell
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def try_folder(path: Path) -> tuple[Path, int]:
+    """Writes a file without a name into the folder `path`, or into the nearest above it that is there; nothing stays.
+
+    Gives the folder that was tried, and how many bytes are free.
+
+    Raises:
+        OutputError: nothing can be written there, or there is no room.
+    """
+    above = Folder(path).above
+    try:
+        check_room(above)
+        with tempfile.TemporaryFile(dir=above) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+        return above, shutil.disk_usage(above).free
+    except FileNotFoundError:  # the folder is there: /proc, /sys
+        raise OutputError(f"{above}: takes no files") from None
+    except OSError as error:
+        raise OutputError(f"{above}: {error.strerror or error}") from None
 
 
 def free_name(path: Path, *beside: str) -> Path:

@@ -83,7 +83,7 @@ class FramesSink:
             self._table.write(_frame_columns(shown), [_frame_row(shown)])
             return
         if self._span is not None and not self._span.holds(shown, self._every_s):
-            self._end()
+            self.next_source()
         if self._span is None:
             self._span = _Span(shown, self._every_s)
         self._span.add(shown)
@@ -95,11 +95,16 @@ class FramesSink:
             OutputError: it cannot be written.
         """
         try:
-            self._end()
+            self.next_source()
         finally:
             self._table.close()
 
-    def _end(self) -> None:
+    def next_source(self) -> None:
+        """Adds the last row of a source.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         span, self._span = self._span, None
         if span is not None:
             self._table.write(span.columns(), [span.row()])
@@ -161,6 +166,9 @@ class ObjectsSink:
         """
         self._table.write(_object_columns(self._pixel_um), list(_object_rows(shown, self._pixel_um)))
 
+    def next_source(self) -> None:
+        """Nothing is held back."""
+
     def close(self) -> None:
         """Gives the file its name.
 
@@ -203,7 +211,7 @@ def _object_rows(shown: Shown, pixel_um: float | None) -> Iterator[Row]:
             *_named(frame), frame.index, round(frame.time_s, 6), number, names[region.class_id],
             round(region.score, 4), region.track_id if region.track_id >= 0 else "", region.area,
             *(round(each, 2) for each in (*lengths, shape.degrees)),
-            round(mean_intensity(region.window, image) or 0.0, 2), *(round(each, 4) for each in micrometres),
+            round(mean_intensity(region.window, image) or 0.0, 2), *map(_significant, micrometres),
         ]  # fmt: skip
 
 
@@ -223,6 +231,11 @@ def _size(shown: Shown) -> int:
 
 def _percents(shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float]:
     return [round(share * 100, 4) for share in shares.tolist()]
+
+
+def _significant(value: float) -> float:
+    """Seven digits of it, however small: a pixel of an electron microscope has some nanometres."""
+    return float(f"{value:.7g}")
 
 
 def _line(row: Row) -> bytes:
@@ -260,10 +273,12 @@ OBJECTS = OutputKind(
     means=_is_objects,
     open=lambda uri, info, controls, existing: ObjectsSink(uri, info, existing=existing),
     names=lambda uri, inputs: literal(_objects_file(uri)),
+    joined=True,
 )
 FRAMES = OutputKind(
     forms="FILE.csv",
     means=lambda uri: suffix_of(uri) == ".csv",
     open=lambda uri, info, controls, existing: FramesSink(uri, existing=existing),
     names=lambda uri, inputs: literal(_asked(uri)[0]),
+    joined=True,
 )

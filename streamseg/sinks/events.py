@@ -10,9 +10,10 @@ from pathlib import Path
 import cv2
 import msgspec
 
-from streamseg.contracts import Shown
-from streamseg.errors import InputError, OutputError
+from streamseg.contracts import Controls, Shown
+from streamseg.errors import InputError, OutputError, printable
 from streamseg.files import Folder, write_whole
+from streamseg.rules.event import Clips
 from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, in_use, reason, recover_part
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names
@@ -39,9 +40,9 @@ class EventsSink:
     blocking = True
     needs_image = True
 
-    def __init__(self, uri: str) -> None:
-        asked = _asked(uri)
-        self._names, self._watch = clip_names(uri), _watch(asked)
+    def __init__(self, uri: str, controls: Controls | None = None) -> None:
+        asked, self._clips = _asked(uri), (controls or Controls()).clips
+        self._names, self._watch = clip_names(uri), _watch(asked, self._clips)
         self._folder = self._names.folder
         self._after_s = seconds(asked, "after", 5.0)
         self._before = Preroll(seconds(asked, "before", 5.0), _MOST_BYTES)
@@ -75,15 +76,15 @@ class EventsSink:
             raise self._lost(error) from None
 
     def close(self) -> None:
-        """Ends the clip that is open.
+        """Ends the clip that is open, and what is told of in it.
 
         Raises:
             OutputError: its end cannot be written.
         """
-        try:
-            self._end()
-        except (OSError, ValueError) as error:
-            raise self._lost(error) from None
+        self._watch.end()
+        if self._clip is not None:
+            self._watch.tell(self._clip.story, self._clip.path)
+        self._end()
 
     def _follow(self, shown: Shown, seen: bool, packets: list[EncodedPacket], encoder: Encoder) -> None:
         if self._clip is not None:
@@ -92,12 +93,12 @@ class EventsSink:
             self._clip = self._begin(shown, encoder)
         if self._clip is None:
             return
-        self._watch.tell(self._clip.story)
+        self._watch.tell(self._clip.story, self._clip.path)
         time_s = shown.frame.time_s
         if seen:
             self._clip.last_seen_s = time_s
         if time_s - self._clip.last_seen_s >= self._after_s - _ROUNDING_S or self._clip.length_s >= _LONGEST_S:
-            self._end()
+            self._finish()
 
     def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:
         self._home.make()
@@ -110,6 +111,12 @@ class EventsSink:
         return clip
 
     def _end(self) -> None:
+        try:
+            self._finish()
+        except (OSError, ValueError) as error:
+            raise self._lost(error) from None
+
+    def _finish(self) -> None:
         if self._clip is not None:
             self._clip.finish()
             self._clip = None
@@ -118,6 +125,7 @@ class EventsSink:
         if self._clip is not None:
             self.unwritten += self._clip.pending
             self._clip.abandon()
+            self._clips.remove(printable(str(self._clip.path)))
             self._clip = None
         return OutputError(f"events:{self._folder}: {reason(error)}")
 
@@ -125,7 +133,7 @@ class EventsSink:
         import av
 
         if self._encoder is None or form(shown) != self._form:
-            self.close()
+            self._end()
             self._before.clear()
             # A file of nothing but its head, so that the parameters which a clip begins with are known.
             head = av.open(os.devnull, "w", format="mp4", options={"movflags": "empty_moov+frag_keyframe"})
@@ -178,9 +186,9 @@ class _Clip(VideoFile):
         write_whole(self.path.with_suffix(".json"), story, replace=False)
 
 
-def _watch(asked: dict[str, str]) -> Watch:
+def _watch(asked: dict[str, str], clips: Clips) -> Watch:
     if "rule" in asked:
-        return RuleWatch(asked["rule"])
+        return RuleWatch(asked["rule"], clips)
     return ClassWatch(asked["class"], percent(asked, "area", 1.0))
 
 
@@ -204,7 +212,7 @@ def _safe(name: str) -> str:
 EVENTS = OutputKind(
     forms="'events:FOLDER?class=NAME', 'events:FOLDER?rule=NAME'",
     means=lambda uri: uri.startswith("events:"),
-    open=lambda uri, info, controls, existing: EventsSink(uri),
+    open=lambda uri, info, controls, existing: EventsSink(uri, controls),
     asked_class=lambda uri: _asked(uri).get("class"),
     asked_rule=lambda uri: _asked(uri).get("rule"),
     names=lambda uri, inputs: clip_names(uri),

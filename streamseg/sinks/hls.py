@@ -16,6 +16,7 @@ from streamseg.provenance import sign
 from streamseg.sinks.crash_safe_file import check_room, reason
 from streamseg.sinks.kind import OutputKind, folder_of
 from streamseg.sinks.names import literal
+from streamseg.sinks.query import split_query
 from streamseg.sinks.video import Encoder, Form, form
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class HlsSink:
     unwritten = 0
 
     def __init__(self, uri: str, info: StreamInfo, *, existing: Existing = "refuse") -> None:
-        folder = uri.removeprefix("hls:")
+        folder = split_query(uri, ())[0].removeprefix("hls:")
         path = str(Path(folder).absolute())
         if not folder or "%" in path:  # FFmpeg would put the segment's number there
             raise InputError(f"{uri}: needs a folder, without % in its path", "hls:public/camera")

@@ -15,6 +15,7 @@ from streamseg.contracts import Existing, Shown
 from streamseg.errors import InputError, OutputError
 from streamseg.files import Folder, make_folder, numbered, refuse_existing, write_whole
 from streamseg.frame import Frame, Image
+from streamseg.masks import sampled
 from streamseg.sinks.kind import OutputKind, folder_of, suffix_of
 from streamseg.sinks.names import STEM, Names
 from streamseg.sinks.query import split_query, without_query
@@ -106,8 +107,7 @@ class MasksSink:
             OutputError: it cannot be written.
         """
         segmentation, frame = shown.segmentation, shown.frame
-        labels = cv2.resize(segmentation.labels, (frame.width, frame.height), interpolation=cv2.INTER_NEAREST)
-        data = indexed_png(np.asarray(labels, np.uint8), segmentation.classes.colours)
+        data = indexed_png(sampled(segmentation.labels, (frame.height, frame.width)), segmentation.classes.colours)
         (self._by_file if frame.file else self._by_number).add(frame, data)
 
     def close(self) -> None:

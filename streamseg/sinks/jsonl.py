@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import numpy as np
 
-from streamseg.coco import encode_all
+from streamseg.coco import encode_all, encode_runs
 from streamseg.contracts import Controls, Existing, Shown
-from streamseg.errors import InputError, OutputError, ReaderGoneError, printable
+from streamseg.errors import InputError, OutputError, ReaderGoneError, legible
 from streamseg.frame import Frame
-from streamseg.masks import Size
+from streamseg.masks import Size, box_runs
 from streamseg.measure import ClassMeasure, measure_classes
-from streamseg.regions import Region, class_regions, object_regions
-from streamseg.segmentation import Segmentation
+from streamseg.regions import Measured, Region, class_regions, measured, object_regions
+from streamseg.rules.event import OpenEvents
+from streamseg.segmentation import Instances, Segmentation
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.linefile import Device, LineFile, is_device
 from streamseg.sinks.names import Names, literal
@@ -37,6 +41,7 @@ class JsonlSink:
         self._masks, self._classes = asked.get("masks", "rle"), asked.get("classes", "none")
         self._file = _open(self._name, existing)
         self._closed = False
+        self._open, self._stream = OpenEvents(), ""
 
     def write(self, shown: Shown) -> None:
         """Adds one line.
@@ -44,22 +49,36 @@ class JsonlSink:
         Raises:
             OutputError: it cannot be written, for want of space say.
         """
+        events = tuple(map(self._controls.clips.named, shown.events))
+        self._line(row(replace(shown, events=events), self._masks, self._classes))
+        self._stream = shown.frame.stream
+        self._open.see(events, shown.frame.time_s)
+
+    def close(self) -> None:
+        """Ends the events that are open with a line of their own, and closes the file; the standard output stays open.
+
+        Raises:
+            OutputError: its end cannot be written.
+        """
+        ends = tuple(map(self._controls.clips.named, self._open.end()))
+        try:
+            if ends:
+                self._line({"stream": self._stream, "time_s": ends[0].at_s, "events": ends})
+        finally:
+            self._end()
+
+    def _line(self, fields: dict[str, object]) -> None:
         if self._closed:
             return
         try:
-            self._file.write(msgspec.json.encode(row(shown, self._masks, self._classes)) + b"\n")
+            self._file.write(msgspec.json.encode(fields) + b"\n")
             self._file.flush()
         except (BrokenPipeError, ReaderGoneError):
             self._controls.quit = self._closed = True
         except OSError as error:
             raise OutputError(f"{self._name}: {error.strerror}") from None
 
-    def close(self) -> None:
-        """Closes the file; the standard output stays open.
-
-        Raises:
-            OutputError: its end cannot be written.
-        """
+    def _end(self) -> None:
         try:
             self._file.close()
         except OSError as error:
@@ -77,7 +96,7 @@ def row(shown: Shown, masks: str = "rle", classes: str = "none") -> dict[str, ob
     frame, segmentation = shown.frame, shown.segmentation
     size, names = (frame.height, frame.width), segmentation.classes.names
     areas = segmentation.areas()
-    objects = [] if segmentation.instances is None else object_regions(segmentation.instances, size)
+    objects, shapes = _objects(segmentation.instances, size, masks)
     found: dict[str, object] = {
         "stream": frame.stream,
         **_file(frame),
@@ -91,7 +110,6 @@ def row(shown: Shown, masks: str = "rle", classes: str = "none") -> dict[str, ob
         "timings_ms": {stage: round(value, 3) for stage, value in shown.timings_ms.items()},
     }
     if segmentation.instances is not None:
-        shapes = _shapes(objects, masks)
         found["instances"] = [_instance(*each, names) for each in zip(objects, shapes, strict=True)]
     if shown.readings or shown.events:
         found["readings"], found["events"] = shown.readings, shown.events
@@ -101,7 +119,7 @@ def row(shown: Shown, masks: str = "rle", classes: str = "none") -> dict[str, ob
 def _file(frame: Frame) -> dict[str, object]:
     """Of a picture the file that it came from, and which of several in it."""
     page = {} if frame.page is None else {"page": frame.page}
-    return {"file": printable(frame.file), **page} if frame.file else {}
+    return {"file": str(legible(frame.file)), **page} if frame.file else {}
 
 
 def _classes(
@@ -122,7 +140,22 @@ def _classes(
     return found
 
 
-def _instance(region: Region, shape: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
+def _objects(found: Instances | None, size: Size, masks: str) -> tuple[Sequence[Measured], Sequence[dict[str, object]]]:
+    """Each object, and its mask as it is written."""
+    if found is None:
+        return [], []
+    if masks == "polygon" or not isinstance(found.masks, np.ndarray):
+        regions = object_regions(found, size)
+        return regions, _shapes(regions, masks)
+    runs = box_runs(found.masks, found.boxes, size)
+    if masks == "none":
+        return measured(found, runs), [{}] * len(found)
+    corners = runs.corners.tolist()
+    told = zip(corners, encode_runs(runs), strict=True)
+    return measured(found, runs), [{"mask": {"left": left, "top": top, **rle}} for (left, top), rle in told]
+
+
+def _instance(region: Measured, shape: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
     return {
         "class": names[region.class_id],
         "score": round(region.score, 4),

@@ -112,6 +112,21 @@ class Kafka:
             self._producer = None  # and with it whatever it would still try by itself
             raise self._failed(answers[0] if answers else None)
 
+    def reach(self) -> None:
+        """Asks the brokers who they are; a topic is not named, since some would make it.
+
+        Raises:
+            OutputError: none answers, or they do not want us.
+        """
+        from confluent_kafka import KafkaException, Producer
+
+        producer = Producer({**self._settings, "enable.idempotence": False, "error_cb": self._heard})
+        try:
+            producer.list_topics(timeout=_TIMEOUT_S)
+        except KafkaException as error:
+            producer.poll(0)  # which says what it has heard of its connections
+            raise self._failed(_Trouble(error.args[0].code(), error.args[0].str())) from None
+
     def close(self) -> None:
         """Lets go of the connections."""
         self._producer = None
@@ -176,6 +191,7 @@ KAFKA = OutputKind(
     means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
     open=lambda uri, info, controls, existing: open_kafka(uri, info, controls),
     check=read_place,
+    reach=lambda uri: Kafka(read_place(uri)).reach(),
     names=lambda uri, inputs: _names(uri),
     many_sources=True,
     shared=True,

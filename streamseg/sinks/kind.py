@@ -30,6 +30,10 @@ def _no_names(uri: str, inputs: Inputs) -> None:
     """It writes no files."""
 
 
+def _never(uri: str) -> bool:
+    return False
+
+
 def _no_more(folder: Path) -> Iterable[Path]:
     return ()
 
@@ -52,6 +56,12 @@ class OutputKind:
     asked_rule: Callable[[str], str | None] = _nothing
     """The rule that a name asks for, which the run must have."""
 
+    compares: Callable[[str], bool] = _never
+    """Whether it asks for `Segmentation.disagreement`."""
+
+    reach: Callable[[str], object] | None = None
+    """Connects to where it would send, and leaves without having said anything there; raises `OutputError`, in time."""
+
     names: Callable[[str, Inputs], Names | None] = _no_names
     """What it calls its files; None where it writes none."""
     images: bool = False
@@ -60,6 +70,8 @@ class OutputKind:
     """Whether a `%` in a name stands for a number or a time."""
     many_sources: bool = False
     """Whether several sources may write there, one after the other, because its names never meet."""
+    joined: bool = False
+    """Whether one sink writes several sources, one after the other, into one file: it has a `next_source()`."""
     shared: bool = False
     """Whether several streams may write there at the same time, because it keeps apart what they send."""
     also_replaced: Callable[[Path], Iterable[Path]] = _no_more

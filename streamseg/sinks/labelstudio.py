@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.coco import MaskFormat
 from streamseg.contracts import Existing, Shown
-from streamseg.errors import printable
+from streamseg.errors import legible, printable
 from streamseg.masks import Size
 from streamseg.regions import Region, regions
 from streamseg.sinks.cocofile import file_and_masks
@@ -71,7 +71,7 @@ def _record(shown: Shown, masks: MaskFormat) -> Record:
     ]
     score = min((region.score for region in found), default=0.0)
     return {
-        "data": {"image": printable(image_name(frame))},
+        "data": {"image": str(legible(image_name(frame)))},
         "predictions": [{"model_version": _MODEL, "score": round(score, 4), "result": result}],
     }
 

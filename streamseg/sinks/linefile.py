@@ -45,7 +45,7 @@ class LineFile:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         before = self._file.tell()
         try:
-            _write_all(self._file, line)
+            write_all(self._file, line)
         except OSError:
             with contextlib.suppress(OSError):
                 self._file.truncate(before)
@@ -91,7 +91,7 @@ class Device:
 
     def write(self, line: bytes) -> None:
         """Adds a line; OSError where it cannot be written."""
-        _write_all(self._file, line)
+        write_all(self._file, line)
 
     def flush(self) -> None:
         """Nothing is held back."""
@@ -106,8 +106,8 @@ def is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-def _write_all(file: FileIO, line: bytes) -> None:
-    """Writes all of it, however little the system takes at once."""
+def write_all(file: FileIO, line: bytes) -> None:
+    """Adds all of `line`, however little the system takes at once; OSError where it cannot."""
     rest = memoryview(line)
     while rest:
         rest = rest[file.write(rest) :]

@@ -153,6 +153,11 @@ def open_mqtt(uri: str, info: StreamInfo, controls: Controls) -> Sink:
     return DeliverySink(name, receiver, queue, controls)
 
 
+def _reach(uri: str) -> None:
+    place = read_place(uri)
+    Broker(place.address, "", place.authority).reach()
+
+
 def _names(uri: str) -> Names | None:
     return literal(queue) if (queue := read_place(uri).queue) else None
 
@@ -162,6 +167,7 @@ MQTT = OutputKind(
     means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
     open=lambda uri, info, controls, existing: open_mqtt(uri, info, controls),
     check=read_place,
+    reach=_reach,
     names=lambda uri, inputs: _names(uri),
     many_sources=True,
     lost=lambda folder, live: None,

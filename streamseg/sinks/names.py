@@ -13,7 +13,7 @@ from streamseg.sinks.query import without_query
 STEM = "{stem}"
 _DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
 _FIELD = re.compile(r"(\{stem\}|%\d*.?)")
-_FOLDERS = ("masks:", "hls:", "events:", "yolo:")  # whose last part is a folder as well
+_FOLDERS = ("masks:", "hls:", "events:", "yolo:", "dataset:")  # whose last part is a folder as well
 _TIME_OR_NUMBER = re.compile(r"%(?=\d*[YmdHMSyj])")
 _OPTION = re.compile(r"\?(?=\w+=)")  # a question mark that would be taken for the beginning of options
 _MOST_DIGITS = 18  # a name may have 255 signs, and nobody counts further

@@ -76,4 +76,5 @@ PUBLISH = OutputKind(
     means=lambda uri: uri.lower().startswith("rtsp://"),
     open=lambda uri, info, controls, existing: publish(uri, info),
     check=read_address,
+    reach=lambda uri: Publisher(read_address(uri), None).close(),
 )

@@ -28,7 +28,8 @@ def split_query(uri: str, known: Collection[str]) -> tuple[str, dict[str, str]]:
     asked = dict(parse_qsl(query, keep_blank_values=True))
     unknown = sorted(asked.keys() - set(known))
     if unknown:
-        raise InputError(f"{uri}: there is no option {unknown[0]} here", f"{name}?{'&'.join(f'{k}=…' for k in known)}")
+        right = f"{name}?{'&'.join(f'{key}=…' for key in known)}" if known else name
+        raise InputError(f"{uri}: there is no option {unknown[0]} here", right)
     return name, asked
 
 

@@ -35,13 +35,14 @@ class Publisher:
 
     Args:
         address: where to publish, with user and password where the server wants them.
-        parameters: SPS and PPS, which the server is told before the first picture.
+        parameters: SPS and PPS, which the server is told before the first picture; None only asks what the server can,
+            since whatever is announced would end what others publish there.
 
     Raises:
         OutputError: the server cannot be reached, does not answer, or does not want it.
     """
 
-    def __init__(self, address: Address, parameters: Sequence[bytes]) -> None:
+    def __init__(self, address: Address, parameters: Sequence[bytes] | None) -> None:
         self._name, self._client, self._parser = address.name, RtspClient(address), Parser()
         self._session = ""
         self._alive: tuple[str, Asked] | None = None  # the last request that only shows that we are here
@@ -52,7 +53,10 @@ class Publisher:
             self._socket = connect(address, _TIMEOUT_S)
         try:
             with self._told_apart():
-                self._begin(parameters)
+                if parameters is None:
+                    self._ask(self._request("OPTIONS"))
+                else:
+                    self._begin(parameters)
         except BaseException:
             self.close()
             raise

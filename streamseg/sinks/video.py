@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Without look-ahead, so that a frame is in the file as soon as it was shown; 20 is visually close to the source.
-_ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
+_RECORDED = {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
 CLOCK = Fraction(1, 90_000)
 _KEY_EVERY = 90_000  # ticks: a crash costs the open fragment, so at most a second
 _FIRST = 3_600  # ticks that a picture lasts of which nothing else is known
@@ -148,15 +149,20 @@ class Recording(VideoFile):
 
 
 class Encoder:
-    """H.264 for a stream of `container`: pictures like the `first`, each at its own time, a key frame every second."""
+    """H.264 for a stream of `container`: pictures like the `first`, each at its own time, a key frame every second.
 
-    def __init__(self, container: OutputContainer, first: Shown, name: str) -> None:
+    `options` are libx264's.
+    """
+
+    def __init__(
+        self, container: OutputContainer, first: Shown, name: str, options: Mapping[str, str] = _RECORDED
+    ) -> None:
         size, aspect = first.pixels.shape[:2], first.frame.pixel_aspect
         self._colours = first.pixels.colours if isinstance(first.pixels, Planes) else BT601
         height, width = (side + side % 2 for side in size)
         if (height, width) != size:
             _log.info("%s: %dx%d is padded to even sides, which H.264 wants", name, *size[::-1])
-        self._size, self._aspect = (height, width), aspect
+        self._size, self._aspect, self._options = (height, width), aspect, dict(options)
         self.stream = self.stream_in(container)
         self._ticks = self._key_ticks = -_KEY_EVERY
         self._padding = (height - size[0], width - size[1])
@@ -166,18 +172,18 @@ class Encoder:
 
         Not made after the template of `stream`: PyAV 16 and older open an encoder with other options for that.
         """
-        stream = _start(container, self._size, self._colours)
+        stream = _start(container, self._size, self._colours, self._options)
         stream.codec_context.sample_aspect_ratio = self._aspect
         return stream
 
-    def write(self, pixels: Pixels, time_s: float) -> list[Packet[VideoStream]]:
-        """The packets that are ready after this picture; without look-ahead that is its own."""
+    def write(self, pixels: Pixels, time_s: float, *, key: bool = False) -> list[Packet[VideoStream]]:
+        """The packets that are ready after this picture, a `key` frame if asked; without look-ahead that is its own."""
         import av
 
         before, self._ticks = self._ticks, max(self._ticks + 1, round(time_s / CLOCK))
         frame = self._encodable(pixels)
         frame.pts, frame.time_base = self._ticks, CLOCK
-        if self._ticks - self._key_ticks >= _KEY_EVERY:
+        if key or self._ticks - self._key_ticks >= _KEY_EVERY:
             frame.pict_type = av.video.frame.PictureType.I
             self._key_ticks = self._ticks
         packets = self.stream.encode(frame)
@@ -200,8 +206,10 @@ class Encoder:
         return wrap(to_i420(image, self._colours), self._colours)
 
 
-def _start(container: OutputContainer, size: tuple[int, int], colours: tuple[int, int]) -> VideoStream:
-    stream = container.add_stream("libx264", rate=30, options=_ENCODER)
+def _start(
+    container: OutputContainer, size: tuple[int, int], colours: tuple[int, int], options: dict[str, str]
+) -> VideoStream:
+    stream = container.add_stream("libx264", rate=30, options=options)
     stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
     context = stream.codec_context
     context.time_base, context.gop_size = CLOCK, 250

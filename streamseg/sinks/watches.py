@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import msgspec
 
 from streamseg.contracts import Shown
-from streamseg.rules.event import Event
+from streamseg.errors import printable
+from streamseg.rules.event import Clips, Event, OpenEvents
 from streamseg.segmentation import find_class
 
 
@@ -59,8 +61,11 @@ class Watch(Protocol):
     def story(self, shown: Shown) -> ClipMetadata:
         """What is to be told of a clip that begins because of this frame, which was the last one seen."""
 
-    def tell(self, story: ClipMetadata) -> None:
-        """Adds what the last frame showed."""
+    def tell(self, story: ClipMetadata, clip: Path) -> None:
+        """Adds what the last frame showed to the story of `clip`."""
+
+    def end(self) -> None:
+        """The stream has ended, and with it what was there."""
 
 
 class ClassWatch:
@@ -86,12 +91,16 @@ class ClassWatch:
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         return ClassMetadata(shown.frame.stream, self.name, now, shown.frame.time_s)
 
-    def tell(self, story: ClipMetadata) -> None:
+    def tell(self, story: ClipMetadata, clip: Path) -> None:
         """Adds that it was seen."""
         assert isinstance(story, ClassMetadata)
         if self._percent >= self._least_percent:
             story.last_seen_s = self._time_s
             story.largest_percent = max(story.largest_percent, round(self._percent, 3))
+
+    def end(self) -> None:
+        """It is not there any more."""
+        self._percent = 0.0
 
 
 class RuleWatch:
@@ -99,26 +108,28 @@ class RuleWatch:
 
     snapshot = True
 
-    def __init__(self, rule: str) -> None:
-        self.name = rule
-        self._open: Event | None = None
+    def __init__(self, rule: str, clips: Clips) -> None:
+        self.name, self._clips = rule, clips
+        self._open = OpenEvents()
         self._news: tuple[Event, ...] = ()
 
     def seen(self, shown: Shown) -> bool:
         """Whether it holds, or did in a frame of which only the events came."""
-        held = self._open is not None
+        held = any(self._open)
         self._news = tuple(event for event in shown.events if event.rule == self.name)
-        for event in self._news:
-            self._open = None if event.kind == "end" else event
+        self._open.see(self._news, shown.frame.time_s)
         return held or bool(self._news)
 
     def story(self, shown: Shown) -> RuleMetadata:
         """Of a clip that begins now."""
-        known = [] if self._open is None or self._open in self._news else [self._open]
-        return RuleMetadata(shown.frame.stream, self.name, known)
+        return RuleMetadata(shown.frame.stream, self.name, [each for each in self._open if each not in self._news])
 
-    def tell(self, story: ClipMetadata) -> None:
-        """Adds what was told of its events."""
+    def tell(self, story: ClipMetadata, clip: Path) -> None:
+        """Adds what was told of its events, and lets others know where they are kept."""
         assert isinstance(story, RuleMetadata)
-        for event in self._news:
+        for event in [self._clips.add(each, printable(str(clip))) for each in self._news]:
             story.events = [each for each in story.events if each.id != event.id] + [event]
+
+    def end(self) -> None:
+        """Its events end."""
+        self._news = self._open.end()

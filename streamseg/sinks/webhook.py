@@ -7,10 +7,10 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -28,6 +28,9 @@ from streamseg.sinks.delivery.queue import Queue, utc
 from streamseg.sinks.delivery.sender import DeliverySink, RefusedError
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names, literal
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 _SCHEME = "webhook:"
 _OWN = re.compile(r"(?P<sign>[?&])(?P<key>queue|sign|ca)=(?P<value>[^&]*)")
@@ -144,7 +147,25 @@ class Webhook:
                 wait_s = (then.replace(tzinfo=then.tzinfo or timezone.utc) - self._now()).total_seconds()
         return None if wait_s is None else min(max(0.0, wait_s), _LONGEST_RETRY_AFTER_S)
 
+    def reach(self) -> None:
+        """Connects, over TLS where its address says so, and asks nothing.
+
+        Raises:
+            OutputError: the server is away, or its certificate cannot be checked.
+        """
+        with self._connected(self._hook.address):
+            pass
+
     def _post(self, address: Address, headers: dict[str, str], body: bytes) -> _Answer:
+        with self._connected(address) as connection:
+            path = address.path if address.path.startswith("/") else f"/{address.path}"
+            connection.request("POST", path, body, headers)
+            with connection.getresponse() as answer:  # of which only the head is read: what follows says nothing
+                location, retry_after = (answer.getheader(name, "") for name in ("Location", "Retry-After"))
+                return _Answer(answer.status, answer.reason, location, retry_after)
+
+    @contextlib.contextmanager
+    def _connected(self, address: Address) -> Iterator[HTTPConnection]:
         import http.client
 
         host, port = address.place
@@ -154,11 +175,8 @@ class Webhook:
             else http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
         )
         try:
-            path = address.path if address.path.startswith("/") else f"/{address.path}"
-            connection.request("POST", path, body, headers)
-            with connection.getresponse() as answer:  # of which only the head is read: what follows says nothing
-                location, retry_after = (answer.getheader(name, "") for name in ("Location", "Retry-After"))
-                return _Answer(answer.status, answer.reason, location, retry_after)
+            connection.connect()
+            yield connection
         except OSError as error:
             what, hint, _ = trouble(error, address)
             raise OutputError(f"{address.name}: {what}", hint) from None
@@ -178,9 +196,8 @@ class Webhook:
         if self._hook.key is not None:
             signed = hmac.new(self._hook.key, f"{message.key}.{at}.".encode() + body, hashlib.sha256).digest()
             headers["webhook-signature"] = f"v1,{base64.b64encode(signed).decode()}"
-        if self._hook.address.login is not None:
-            login = ":".join(self._hook.address.login).encode(errors="surrogateescape")
-            headers["Authorization"] = f"Basic {base64.b64encode(login).decode()}"
+        if (basic := self._hook.address.basic) is not None:
+            headers["Authorization"] = basic
         return headers
 
 
@@ -199,7 +216,7 @@ def open_webhook(uri: str, info: StreamInfo, controls: Controls) -> Sink:
 
 def _key(secret: str, name: str) -> bytes:
     """The bytes behind `whsec_…`, which is base64; any other text as it is."""
-    if not secret:
+    if secret in ("", "whsec_"):
         raise InputError(f"{name}: sign= needs a secret", "sign=${NAME} takes it from the environment")
     if not secret.startswith("whsec_"):
         return secret.encode(errors="surrogateescape")
@@ -218,6 +235,7 @@ WEBHOOK = OutputKind(
     means=lambda uri: uri.lower().startswith(_SCHEME),
     open=lambda uri, info, controls, existing: open_webhook(uri, info, controls),
     check=read_hook,
+    reach=lambda uri: Webhook(read_hook(uri)).reach(),
     names=lambda uri, inputs: _names(uri),
     many_sources=True,
     shared=True,

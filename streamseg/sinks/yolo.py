@@ -16,8 +16,9 @@ from streamseg.files import Folder, make_folder, numbered, write_whole
 from streamseg.frame import Frame
 from streamseg.regions import Region, regions
 from streamseg.segmentation import Classes
-from streamseg.sinks.kind import OutputKind, folder_of
+from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names, image_name, literal
+from streamseg.sinks.query import split_query
 
 _QUALITY = 95
 _PICTURES, _LABELS, _ABOUT = "images/train", "labels/train", "data.yaml"
@@ -99,7 +100,7 @@ def _about(classes: Classes) -> bytes:
 
 
 def _folder(uri: str) -> Path:
-    folder = folder_of(uri)
+    folder = split_query(uri, ())[0].partition(":")[2]
     if not folder:
         raise InputError("yolo: needs a folder", "yolo:dataset")
     return Path(folder)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -11,7 +12,7 @@ from streamseg.rules.evaluate import Rules
 from streamseg.rules.event import Event, Findings
 from streamseg.rules.grammar import Rule
 from streamseg.rules.shapes import Ground, Line, Polygon
-from streamseg.segmentation import Classes, Segmentation
+from streamseg.segmentation import Classes, Instances, Segmentation
 
 CLASSES = Classes(("ground", "car", "person"), np.zeros((3, 3), np.uint8), background=0)
 LEFT = Polygon("0,0 0.5,0 0.5,1 0,1")
@@ -52,6 +53,43 @@ def test_an_event_is_told_at_its_start_once_a_second_and_at_its_end() -> None:
     )
 
 
+def test_an_end_says_why_and_nothing_before_it_does() -> None:
+    events = told(walk(Rules(zones={"left": LEFT}, rules={"a": Rule("car.area in left > 1 %")}), 40))
+    assert [event.ended_by for event in events] == ["", "", "", "rule"]
+
+
+def test_events_say_how_sure_the_mean_pixel_of_a_class_in_the_zone_is() -> None:
+    rules = Rules(zones={"left": LEFT}, rules={"both": Rule("car.area in left > 1 % or person.area in left > 1 %")})
+    frame, found = seen(0, (1, 10, 40, 20, 10), (1, 150, 40, 20, 10))
+    confidence = np.zeros((100, 200), np.uint8)
+    confidence[:, :20], confidence[:, 20:100] = 255, 51
+    (event,) = rules(frame, dataclasses.replace(found, confidence=confidence)).events
+    assert event.scores == {"car": 0.6}
+    (event,) = rules(*seen(1)).events
+    assert (event.kind, event.scores) == ("end", {"car": 0.6}), "as sure as when it was there last"
+
+
+def test_events_say_how_sure_the_surest_object_in_the_zone_is_and_the_one_that_crosses() -> None:
+    rules = Rules(
+        zones={"left": LEFT}, lines={"gate": Line("0.25,0 0.25,1")},
+        rules={"there": Rule("car.count in left >= 1"), "in": Rule("car.crosses gate")},
+    )  # fmt: skip
+
+    def at(index: int, x: float) -> tuple[Frame, Segmentation]:
+        boxes = np.array([[x, 10, x + 20, 30], [20, 60, 40, 80], [150, 60, 170, 80]], np.float32)
+        objects = Instances(
+            np.array([1, 1, 1], np.int32), np.array([0.5, 0.75, 0.9], np.float32), boxes,
+            np.ones((3, 7, 7), np.float32), np.array([1, 2, 3], np.int32),
+        )  # fmt: skip
+        frame, found = seen(index)
+        return frame, dataclasses.replace(found, instances=objects)
+
+    events = told([rules(*at(index, 30.0 + 4 * index)) for index in range(6)])
+    assert [(event.rule, event.kind, dict(event.scores)) for event in events] == [
+        ("there", "start", {"car": 0.75}), ("in", "start", {"car": 0.5}), ("in", "end", {"car": 0.5}),
+    ]  # fmt: skip
+
+
 def test_the_next_event_has_another_id() -> None:
     rules = Rules(rules={"any": Rule("person.count >= 1")})
     frames = [seen(i, *([(2, 10, 10, 20, 20)] if i % 2 else [])) for i in range(5)]
@@ -86,6 +124,21 @@ def test_zones_tell_of_each_class_that_was_there_and_of_those_that_rules_name() 
 def test_zones_and_lines_of_active_rules_are_known() -> None:
     rules = Rules(zones={"left": LEFT, "other": LEFT}, rules={"any": Rule("car.count in left >= 1")})
     assert walk(rules, 1)[0].active == {"left"}
+
+
+def test_each_rule_is_read_in_every_frame() -> None:
+    rules = Rules(zones={"left": LEFT}, rules={
+        "here": Rule("car.area in left > 1 % for 0.5 s"), "fast": Rule("car.speed > 100 px/s"),
+    })  # fmt: skip
+    found = walk(rules, 40)
+    here = [each.rules[0] for each in found]
+    assert [each.rule for each in found[0].rules] == ["here", "fast"]
+    assert [bool(each.since) for each in here] == [5 <= number <= 22 for number in range(40)]
+    assert {each.since for each in here[5:23]} == {told(found)[0].began}
+    assert (here[0].unit, here[30].value) == ("%", 0.0)
+    assert here[0].value == pytest.approx(2.0)
+    assert (found[20].rules[1].unit, found[20].rules[1].since) == ("px/s", "")
+    assert found[20].rules[1].value == pytest.approx(40, abs=1)
 
 
 def test_speed_is_in_pixels_or_metres() -> None:

@@ -1,25 +1,28 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 import msgspec
 
 from streamseg.contracts import Shown
-from streamseg.rules.event import Event, ZoneReading
+from streamseg.rules.event import Clips, Event, OpenEvents, ZoneReading, ended
+from tests.parts.events import event, later
 from tests.parts.fakes import frame, segmentation
 
 
 def test_an_event_is_a_flat_object_and_comes_back_from_it() -> None:
-    event = Event(
+    made = Event(
         id="0" * 32, kind="start", rule="crack", stream="belt", zone="belt", classes=("crack",),
         began="2026-11-28T09:30:00.125Z", began_s=1.5, at="2026-11-28T09:30:02.125Z", at_s=3.5,
         value=0.7, peak=0.9, unit="%",
     )  # fmt: skip
-    text = msgspec.json.encode(event)
+    text = msgspec.json.encode(made)
     assert list(json.loads(text)) == [
         "id", "kind", "rule", "stream", "zone", "classes", "began", "began_s", "at", "at_s", "value", "peak", "unit",
+        "scores", "snapshot", "clip", "ended_by",
     ]  # fmt: skip
-    assert msgspec.json.decode(text, type=Event) == event
+    assert msgspec.json.decode(text, type=Event) == made
 
 
 def test_a_reading_holds_what_was_measured_and_nothing_else() -> None:
@@ -37,3 +40,35 @@ def test_a_frame_without_rules_has_neither() -> None:
     one = frame()
     shown = Shown(one, segmentation(one), one.image, 0, {})
     assert (shown.events, shown.readings) == ((), ())
+
+
+def test_what_is_open_when_a_stream_ends_is_ended_by_that_and_once() -> None:
+    known, one, other = OpenEvents(), event(), event()
+    known.see([one, other], 1.0)
+    known.see([later(one, "end"), later(other, "update", 3.0)], 2.0)
+    known.see([], 7.25)
+    (end,) = known.end()
+    assert (end.id, end.kind, end.ended_by, end.at_s, end.value) == (other.id, "end", "stop", 7.25, 3.0)
+    assert end.at >= other.at
+    assert known.end() == ()
+
+
+def test_an_end_of_which_the_streams_time_is_not_known_keeps_the_last_one() -> None:
+    one = event()
+    end = ended(one, datetime(2026, 11, 28, 9, 30, tzinfo=timezone.utc), "restart")
+    assert (end.at_s, end.at) == (one.at_s, "2026-11-28T09:30:00.000Z")
+
+
+def test_the_first_clip_of_an_event_is_named_in_it_until_it_is_lost() -> None:
+    clips, one = Clips(), event()
+    assert clips.named(one) == one
+    clips.add(one, "clips/a.mp4")
+    update = clips.add(later(one, "update"), "clips/b.mp4")
+    assert (update.snapshot, update.clip) == ("clips/a.jpg", "clips/a.mp4")
+    clips.remove("clips/a.mp4")
+    assert clips.named(one) == one
+    for _ in range(1000):
+        clips.add(event(), "clips/c.mp4")
+    clips.add(one, "clips/d.mp4")
+    assert clips.named(one).clip == "clips/d.mp4"
+    assert len(clips._files) == 1000

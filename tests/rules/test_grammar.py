@@ -67,3 +67,39 @@ def test_what_is_no_rule_is_told_with_its_place(text: str, problem: str) -> None
         Rule(text)
     assert problem in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foreground.area > 1 % until < 50 %",
+        "foreground.area > 5 % until > 3 %",
+        "foreground.count >= 1 until < 2",
+        "foreground.count >= 1 until <= 1",
+        "foreground.area < 5 % until > 3 %",
+        "foreground.count >= 1.5",
+        "foreground.area > 150 %",
+    ],
+)
+def test_what_would_begin_and_end_at_the_same_time_or_never_is_no_rule(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Rule(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foreground.area > 5 % until < 3 %",
+        "foreground.area > 5 % until <= 5 %",
+        "foreground.count >= 1 until < 1",
+        "foreground.count = 0 until > 0",
+        "foreground.area < 5 % until >= 7 %",
+    ],
+)
+def test_an_end_at_the_beginning_or_beyond_is_a_rule(text: str) -> None:
+    Rule(text)
+
+
+def test_a_direction_that_is_none_is_answered_with_the_four() -> None:
+    with pytest.raises(ValueError, match="northwards, southwards, eastwards, westwards"):
+        Rule("foreground.crosses gate right")

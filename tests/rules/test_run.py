@@ -125,13 +125,20 @@ def test_flags_name_zones_and_rules_and_lines_of_json_have_them(tmp_path: Path) 
     words = ["run", "test://?frames=40&lanes=3", str(rows), f"events:{clips}?rule=bright&before=1", "--quiet"]
     words += ["--model", "threshold", "--set", "value=100", "--zone", "belt=0,0.25 1,0.25 1,0.75 0,0.75"]
     assert main([*words, "--rule", "bright=foreground.area in belt >= 1 %"]) == 0
-    first, *_, last = [json.loads(line) for line in rows.read_text().splitlines()]
+    first, *_, last, end = [json.loads(line) for line in rows.read_text().splitlines()]
     assert (first["events"][0]["rule"], last["events"]) == ("bright", [])
     assert last["readings"][0].keys() == {"zone", "class", "area_percent", "count"}
     (story,) = clips.glob("*.json")
     told = json.loads(story.read_text())
     assert (told["rule"], told["frames"], len(told["events"])) == ("bright", 40, 1)
-    assert told["events"][0]["id"] == first["events"][0]["id"]
+    assert (first["events"][0]["scores"], first["events"][0]["ended_by"]) == ({}, "")  # a threshold is never unsure
+    assert end.keys() == {"stream", "time_s", "events"}
+    (ended,), (clip,) = end["events"], told["events"]
+    assert (ended["id"], ended["kind"], ended["ended_by"]) == (first["events"][0]["id"], "end", "stop")
+    assert (ended["at_s"], end["time_s"]) == (last["time_s"],) * 2
+    assert (clip["id"], clip["kind"], clip["ended_by"], clip["at_s"]) == (ended["id"], "end", "stop", ended["at_s"])
+    files = (str(story.with_suffix(".jpg")), str(story.with_suffix(".mp4")))
+    assert (ended["snapshot"], ended["clip"]) == (clip["snapshot"], clip["clip"]) == files
     assert story.with_suffix(".mp4").exists()
     assert story.with_suffix(".jpg").read_bytes().startswith(b"\xff\xd8")
 

@@ -45,3 +45,27 @@ def test_four_points_of_the_ground_measure_it() -> None:
 def test_names_are_words() -> None:
     assert all(map(is_name, ("belt", "belt-2", "türe", "a_b")))
     assert not any(map(is_name, ("", "2belt", "a b", "a.b", "x" * 65)))
+
+
+@pytest.mark.parametrize("shape", [Polygon, Line])
+def test_a_fraction_just_above_one_makes_no_zone_of_a_pixel(shape: type[Polygon] | type[Line]) -> None:
+    with pytest.raises(ValueError, match="fractions of the picture go from 0 to 1"):
+        shape([[0.0, 0.0], [1.01, 0.0], [1.01, 1.0]][: shape.least])
+
+
+@pytest.mark.parametrize(
+    ("points", "why"),
+    [
+        ("0,0,0,0 1,0,64,36 1,1,64,0 0,1,0,36", "go round otherwise"),
+        ("0,0,0,0 0.3,0,64,0 0.6,0,64,36 1,0,0,36", "in a line"),
+        ("0,0,0,0 1,0,20,0 1,1,40,0 0,1,60,0", "in a line"),
+    ],
+)
+def test_points_that_are_no_plane_are_no_ground(points: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Ground(points)
+
+
+@pytest.mark.parametrize("turned", ["0,0,0,0 1,0,64,0 1,1,64,36 0,1,0,36", "0,0,0,36 1,0,64,36 1,1,64,0 0,1,0,0"])
+def test_ground_may_be_seen_from_either_side(turned: str) -> None:
+    Ground(turned)

@@ -154,6 +154,13 @@ def test_objects_are_measured_as_scikit_image_measures_them(tmp_path: Path) -> N
     assert float(rows[0]["angle_degrees"]) == pytest.approx(90 + math.degrees(expected[0].orientation), abs=0.01)
 
 
+def test_areas_of_an_electron_microscope_have_as_many_digits_as_others(tmp_path: Path) -> None:
+    rows = table(tmp_path / "objects.csv", "{}/objects.csv", blots(), info=dataclasses.replace(FILE, pixel_um=0.0005))
+    for row in rows:
+        assert float(row["area_um2"]) == pytest.approx(int(row["area_px"]) * 0.0005**2, rel=1e-6)
+        assert float(row["minor_um"]) == pytest.approx(float(row["minor_px"]) * 0.0005, rel=1e-3)
+
+
 def test_tracks_and_scores_stand_beside_the_object_and_micrometres_only_where_they_are_known(tmp_path: Path) -> None:
     rows = table(tmp_path / "objects.csv", "{}/objects.csv", cells())
     assert [(row["object"], row["track"], row["score"]) for row in rows] == [("1", "4", "0.75"), ("2", "", "0.5")]

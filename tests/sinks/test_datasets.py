@@ -171,6 +171,11 @@ def test_yolo_has_pictures_polygons_and_its_names(tmp_path: Path) -> None:
     labels = {path.relative_to(folder / "labels/train").as_posix() for path in folder.glob("labels/**/*.txt")}
     assert pictures == {"cells-000000.jpg", "in/p.jpg", "in/p-2.jpg"}
     assert labels == {name.replace(".jpg", ".txt") for name in pictures}
+    for part in ("train", "val"):  # below the file's own folder, where Ultralytics looks when it names no other
+        seen = {path.relative_to(folder).as_posix() for path in (folder / about[part]).rglob("*.jpg")}
+        assert len(seen) == 3
+        beside = {name.replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt" for name in seen}
+        assert all((folder / name).exists() for name in beside), "as Ultralytics finds a picture's labels"
     drawn = np.zeros(FRAME, np.uint8)
     for line in (folder / "labels/train/cells-000000.txt").read_text().splitlines():
         number, *corners = line.split()

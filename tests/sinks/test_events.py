@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,6 +20,7 @@ from streamseg.sinks.events import EventsSink
 from streamseg.sinks.preroll import EncodedPacket, Preroll
 from tests.parts.clips import numbered
 from tests.parts.disks import fill, small_disk
+from tests.parts.events import event
 from tests.parts.fakes import CLASSES, FILE, LIVE
 from tests.sinks.test_recovered import left_behind
 from tests.sinks.test_segments import readable
@@ -187,3 +191,31 @@ def test_names_are_harmless(tmp_path: Path) -> None:
     sink.close()
     assert [path.name.partition("-")[0] for path in sorted((tmp_path / "in").iterdir())] == [".._up", ".._up"]
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_an_event_that_is_open_at_the_end_is_ended_in_its_clip_and_not_where_the_frames_change(tmp_path: Path) -> None:
+    controls, one = Controls(), event(rule="full")
+    sink = EventsSink(f"events:{tmp_path}?rule=full&before=1", controls)
+    for number in range(60):
+        size = (320, 240) if number < 30 else (160, 120)
+        sink.write(dataclasses.replace(scene(number, 0.5, size=size), events=(one,) if number == 0 else ()))
+    sink.close()
+    first, second = sorted(tmp_path.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    (still,), (ended,) = (json.loads(path.read_text())["events"] for path in (first, second))
+    assert (still["id"], still["kind"], still["ended_by"]) == (one.id, "start", "")
+    assert (ended["id"], ended["kind"], ended["ended_by"], ended["at_s"]) == (one.id, "end", "stop", 59 / 25)
+    for told in (still, ended, msgspec.to_builtins(controls.clips.named(one))):
+        assert (told["snapshot"], told["clip"]) == (str(first.with_suffix(".jpg")), str(first.with_suffix(".mp4")))
+    assert Path(still["snapshot"]).exists() and Path(still["clip"]).exists()
+
+
+def test_a_clip_that_cannot_be_written_is_named_no_more(tmp_path: Path) -> None:
+    controls, one = Controls(), event(rule="full")
+    sink = EventsSink(f"events:{tmp_path / 'clips'}?rule=full", controls)
+    sink.write(dataclasses.replace(scene(0, 0.5), events=(one,)))
+    assert controls.clips.named(one).clip
+    shutil.rmtree(tmp_path / "clips")
+    with pytest.raises(OutputError):
+        for number in range(1, 200):
+            sink.write(scene(number, 0.5))
+    assert not controls.clips.named(one).clip

@@ -90,6 +90,7 @@ def test_the_kind_is_told_from_the_string_alone() -> None:
         "cvat:a.xml": "cvat",
         "labelstudio:a.json": "labelstudio",
         "yolo:x": "yolo",
+        "dataset:x?every=10s": "dataset",
         "masks:x": "masks",
         "hls:x": "hls",
         "events:x?class=person": "events",
@@ -98,6 +99,7 @@ def test_the_kind_is_told_from_the_string_alone() -> None:
         "mqtt://host/topic": "mqtt",
         "webhook:https://host": "webhook",
         "kafka://host/topic": "kafka",
+        "trace:http://host:4318": "trace",
     }
     names = {kind: name for name, kind in SINKS.items()}
     assert {uri: names[sink_kind(uri)] for uri in kinds} == kinds

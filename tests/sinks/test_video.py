@@ -182,6 +182,16 @@ def test_a_full_disk_is_one_line_and_what_was_written_stays(tmp_path: Path) -> N
         subprocess.run(["umount", str(disk)], check=True)
 
 
+def test_a_file_that_could_not_be_made_is_not_said_to_hold_anything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    sink = VideoSink("/proc/out.mp4")
+    with pytest.raises(OutputError, match="/proc/out.mp4: No such file"):
+        for number in range(100):
+            sink.write(shown(number, number / 25))
+    sink.close()
+    assert "holds what was recorded" not in caplog.text
+
+
 _WRITER = """
 import sys, time
 from streamseg.sinks.video import VideoSink

@@ -183,6 +183,7 @@ def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_i
         ("webhook:https://", "not understood"),
         ("webhook:https://host/?sign=${NOT_THERE}", "the environment has no NOT_THERE"),
         ("webhook:https://host/?sign=", "needs a secret"),
+        ("webhook:https://host/?sign=whsec_", "needs a secret"),
         ("webhook:https://host/?sign=whsec_!", "not base64"),
         ("webhook:https://host/?ca=missing.pem", "no such file"),
         ("webhook:https://host/?ca=pyproject.toml", "no certificate"),
@@ -194,7 +195,9 @@ def test_what_is_wrong_in_the_name_is_told_before_anything_is_opened(uri: str, s
 
 
 def test_on_a_file_too_a_server_that_is_away_ends_nothing() -> None:
-    sink = open_sink(f"webhook:http://127.0.0.1:{free_port()}/", FILE, Controls(quit=True))
+    controls = Controls()
+    controls.quit = True
+    sink = open_sink(f"webhook:http://127.0.0.1:{free_port()}/", FILE, controls)
     for index in range(100):
         sink.write(frame_with([event()], index=index))
     sink.close()

@@ -126,30 +126,25 @@ def test_a_click_in_the_window_makes_a_mask(screen: dict[str, str], tmp_path: Pa
         found = subprocess.run(["xdotool", "search", "--name", "streamseg"], env=screen, capture_output=True, text=True)
         return found.stdout.split()[-1] if found.stdout else ""
 
+    def masked() -> bool:
+        subprocess.run(
+            ["xdotool", "mousemove", "--window", window(), "200", "200", "click", "1"],
+            env=screen, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(0.3)
+        return colours(look(tmp_path)) > 100
+
     for _ in range(5):  # as above: one start in ten shows nothing
-        running = subprocess.Popen(command, env=screen, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-        end_s = time.monotonic() + 20
-        while not window() and running.poll() is None and time.monotonic() < end_s:
-            time.sleep(0.1)
-        if window():
-            break
-        running.kill()
-        running.communicate()
-    try:
-        assert running.poll() is None, "no window in any of five starts"
-
-        def masked() -> bool:
-            subprocess.run(
-                ["xdotool", "mousemove", "--window", window(), "200", "200", "click", "1"],
-                env=screen, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            time.sleep(0.3)
-            return bool((look(tmp_path).max(2) - look(tmp_path).min(2) > 100).sum() > 100)
-
-        until(masked, "a mask where the mouse clicked", running)
-    finally:
-        running.kill()
-        running.communicate()
+        with subprocess.Popen(command, env=screen, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+            end_s = time.monotonic() + 20
+            while running.poll() is None and time.monotonic() < end_s:
+                if window() and masked():
+                    running.kill()
+                    return
+                time.sleep(0.1)
+            running.kill()
+            _, said = running.communicate()
+    pytest.fail(f"no mask where the mouse clicked in any of five starts: {said}")
 
 
 def test_without_a_display_a_run_goes_on_without_a_window(tmp_path: Path) -> None:

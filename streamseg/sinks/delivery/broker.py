@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -62,7 +63,18 @@ class Broker:
 
     def connect(self) -> None:
         """Raises OutputError where the broker is away, does not answer, or does not want this client."""
-        client = self._make()
+        self._client = self._logged_in(self._make(self._identity, announced=True))
+        self.publish([Publication(self._availability, b"online", True)])
+
+    def reach(self) -> None:
+        """Connects under a name of its own, publishes nothing and leaves; who else is connected does not notice.
+
+        Raises:
+            OutputError: as `connect`.
+        """
+        self._logged_in(self._make(f"streamseg-{secrets.token_hex(6)}", announced=False)).disconnect()
+
+    def _logged_in(self, client: Client) -> Client:
         try:
             client.connect(*self._address.place, keepalive=_KEEPALIVE_S)
             self._wait(client, lambda: self._answer is not None, "does not answer")
@@ -74,8 +86,7 @@ class Broker:
             raise OutputError(f"{self._address.name}: {what}", retry_s=_LOGIN_RETRY_S)
         if self._answer:
             raise OutputError(f"{self._address.name}: the broker refuses: {self._words}")
-        self._client = client
-        self.publish([Publication(self._availability, b"online", True)])
+        return client
 
     def publish(self, publications: Iterable[Publication]) -> None:
         """Publishes them in their order, at least once each; returns when the broker has confirmed all.
@@ -113,13 +124,14 @@ class Broker:
             self._client.disconnect()
             self._client = None
 
-    def _make(self) -> Client:
+    def _make(self, identity: str, *, announced: bool) -> Client:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
 
-        client = Client(CallbackAPIVersion.VERSION2, self._identity, clean_session=True)
+        client = Client(CallbackAPIVersion.VERSION2, identity, clean_session=True)
         client.connect_timeout = _TIMEOUT_S
-        client.will_set(self._availability, b"offline", qos=1, retain=True)
+        if announced:
+            client.will_set(self._availability, b"offline", qos=1, retain=True)
         if self._address.login is not None:
             client.username_pw_set(*self._address.login)
         if self._context is not None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from streamseg.rules.event import Event
 
-EndedBy = Literal["rule", "stop", "restart"]
-"""Why an event ended: its rule no longer holds; the stream ended; the process died, and this is said by the next."""
 _TYPES = {"start": "new", "update": "update", "end": "end"}
 
 
@@ -20,7 +18,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     event: Event
     before: Event | None = None
     """What was told of it last; None at its start."""
-    ended_by: EndedBy | None = None
 
     @property
     def key(self) -> str:
@@ -30,9 +27,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plain(message: Message) -> dict[str, Any]:
-    """The fields of the event, and `ended_by` at its end."""
-    fields = dict(msgspec.to_builtins(message.event))
-    return {**fields, "ended_by": message.ended_by} if message.ended_by else fields
+    """The fields of the event."""
+    return dict(msgspec.to_builtins(message.event))
 
 
 def frigate(message: Message, camera: str) -> dict[str, Any]:
@@ -42,18 +38,8 @@ def frigate(message: Message, camera: str) -> dict[str, Any]:
     return {"type": _TYPES[message.event.kind], "before": before, "after": after, **plain(message)}
 
 
-def ended(event: Event, at: datetime) -> Event:
-    """The end of `event`, which is `at` as far as is known."""
-    return msgspec.structs.replace(event, kind="end", at=written(at))
-
-
-def written(at: datetime) -> str:
-    """`at` as events have it: UTC as `2026-11-28T09:30:00.125Z`."""
-    return at.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def read_time(text: str) -> datetime:
-    """The moment that `written` wrote.
+    """The moment that stands in an event as text.
 
     Raises:
         ValueError: it is none.
@@ -76,8 +62,9 @@ def _tracked(event: Event, camera: str) -> dict[str, Any]:
         "active": not over,
         "current_zones": [] if over else zones,
         "entered_zones": zones,
+        "score": max(event.scores.values(), default=None),
         "has_snapshot": True,
-        "has_clip": False,
+        "has_clip": bool(event.clip),
         "rule": event.rule,
         "value": event.value,
         "peak": event.peak,

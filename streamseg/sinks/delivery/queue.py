@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
-from streamseg.rules.event import Event
+from streamseg.rules.event import Event, ended
 from streamseg.said import Said
 from streamseg.sinks.delivery.journal import Journal
-from streamseg.sinks.delivery.message import EndedBy, Message, ended, read_time
+from streamseg.sinks.delivery.message import Message, read_time
 
 _log = logging.getLogger(__name__)
 MOST = 10_000
@@ -48,7 +48,8 @@ class Queue:
             self._messages, left = journal.load()
             self._last = max(self._messages, default=0)
             self._open = {event.id: event for event in left}
-        self.end_open("restart")
+        for event in self.open_events:
+            self.put(ended(event, self._now(), "restart"))
 
     @property
     def waiting(self) -> int:
@@ -63,12 +64,28 @@ class Queue:
 
     def put(self, event: Event) -> None:
         """Adds what is to be told; a second start, or the end of what never started, is left out."""
-        self._put(event, "rule" if event.kind == "end" else None)
-
-    def end_open(self, why: EndedBy) -> None:
-        """Ends every event that is open."""
-        for event in self.open_events:
-            self._put(ended(event, self._now()), why)
+        with self._changed:
+            before = self._open.get(event.id)
+            if self._closed or (before is None) != (event.kind == "start"):
+                return
+            older = [
+                number
+                for number, waits in self._messages.items()
+                if waits.event.id == event.id and waits.event.kind == "update"
+            ]
+            for number in older:
+                del self._messages[number]
+            dropped = self._make_room()
+            self._last += 1
+            added = {self._last: Message(event=event, before=before)}
+            self._messages.update(added)
+            if event.kind == "end":
+                del self._open[event.id]
+                self._write(added=added, removed=[*older, *dropped], closed=[event.id])
+            else:
+                self._open[event.id] = event
+                self._write(added=added, removed=[*older, *dropped], opened=[event])
+            self._changed.notify_all()
 
     def first(self, timeout_s: float) -> tuple[int, Message] | None:
         """Number and message of the oldest; None once `timeout_s` has passed without any, or the queue is closed."""
@@ -118,30 +135,6 @@ class Queue:
             if self._journal is not None:
                 with contextlib.suppress(sqlite3.Error):
                     self._journal.close()
-            self._changed.notify_all()
-
-    def _put(self, event: Event, ended_by: EndedBy | None) -> None:
-        with self._changed:
-            before = self._open.get(event.id)
-            if self._closed or (before is None) != (event.kind == "start"):
-                return
-            older = [
-                number
-                for number, waits in self._messages.items()
-                if waits.event.id == event.id and waits.event.kind == "update"
-            ]
-            for number in older:
-                del self._messages[number]
-            dropped = self._make_room()
-            self._last += 1
-            added = {self._last: Message(event=event, before=before, ended_by=ended_by)}
-            self._messages.update(added)
-            if event.kind == "end":
-                del self._open[event.id]
-                self._write(added=added, removed=[*older, *dropped], closed=[event.id])
-            else:
-                self._open[event.id] = event
-                self._write(added=added, removed=[*older, *dropped], opened=[event])
             self._changed.notify_all()
 
     def _make_room(self) -> list[int]:

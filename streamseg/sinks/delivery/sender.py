@@ -14,9 +14,10 @@ from typing import Protocol
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import OutputError
 from streamseg.redaction import redact
+from streamseg.rules.event import ended
 from streamseg.said import Said
 from streamseg.sinks.delivery.message import Message
-from streamseg.sinks.delivery.queue import Queue
+from streamseg.sinks.delivery.queue import Queue, utc
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.5
@@ -24,7 +25,7 @@ _LONGEST_WAIT_S = 60.0
 _LOOK_UP_S = 0.1
 _TICK_S = 1.0
 _GRACE_S = 10.0  # at the end, for what waits; a receiver that is away is not waited for
-_HURRIED_GRACE_S = 1.0  # once the run was asked to end
+_HURRIED_GRACE_S = 1.0  # once the run was asked to end, for all receivers together
 
 
 class RefusedError(Exception):
@@ -79,6 +80,7 @@ class DeliverySink:
         self._name, self._receiver, self._queue, self._controls = name, receiver, queue, controls
         self._jitter, self._said = jitter, Said()
         self._reason, self._wait_s = "", _FIRST_WAIT_S
+        self._time_s: float | None = None  # of the newest frame
         self._ending = threading.Event()
         context = contextvars.copy_context()  # so that its log lines belong to the stream
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="streamseg-sender", daemon=True)
@@ -96,24 +98,29 @@ class DeliverySink:
 
     def write(self, shown: Shown) -> None:
         """Takes the events of a frame."""
+        self._time_s = shown.frame.time_s
         for event in shown.events:
-            self._queue.put(event)
+            self._queue.put(self._controls.clips.named(event))
         self._receiver.look(shown)
 
     def close(self) -> None:
         """Ends the events that are open, and gives the receiver a moment to take what waits."""
-        self._queue.end_open("stop")
+        for event in self._queue.open_events:
+            self._queue.put(self._controls.clips.named(ended(event, utc(), "stop", at_s=self._time_s)))
         self._ending.set()
         self._queue.wake()
         began_s = time.monotonic()
-        while self._thread.is_alive() and time.monotonic() - began_s < self._grace_s():
+        while self._thread.is_alive() and time.monotonic() < self._deadline_s(began_s):
             self._thread.join(_LOOK_UP_S)
         self._queue.close()
         if left := self._queue.left():
             _log.warning("%s: %s", self._name, left)
 
-    def _grace_s(self) -> float:
-        return _HURRIED_GRACE_S if self._controls.quit or not self._queue.waiting else _GRACE_S
+    def _deadline_s(self, began_s: float) -> float:
+        if self._controls.quit:
+            return self._controls.quit_s + _HURRIED_GRACE_S
+        begun = self._time_s is not None  # else the run could not begin, and what waits is of an earlier one
+        return began_s + (_GRACE_S if begun and self._queue.waiting else _HURRIED_GRACE_S)
 
     def _run(self) -> None:
         try:

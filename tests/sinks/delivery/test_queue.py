@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from streamseg.rules.event import ended
 from streamseg.sinks.delivery.journal import ForeignError, InUseError, Journal
 from streamseg.sinks.delivery.message import Message
-from streamseg.sinks.delivery.queue import OLDEST, Queue
+from streamseg.sinks.delivery.queue import OLDEST, Queue, utc
 from tests.parts.events import event, later
 from tests.parts.patience import PATIENCE_S
 
@@ -72,12 +73,12 @@ def test_what_was_not_done_is_there_again_in_the_next_run(tmp_path: Path) -> Non
     for each in (one, other, later(one, "end")):
         queue.put(each)
     taken(queue)
-    queue.end_open("stop")
+    queue.put(ended(other, utc(), "stop"))
     queue.close()
     again = Queue("q", Journal(tmp_path / "q"))
     found = [waits[1] for waits in iter(lambda: taken(again), None)]
-    assert [(message.event.id, message.event.kind, message.ended_by) for message in found] == [
-        (other.id, "start", None), (one.id, "end", "rule"), (other.id, "end", "stop"),
+    assert [(message.event.id, message.event.kind, message.event.ended_by) for message in found] == [
+        (other.id, "start", ""), (one.id, "end", "rule"), (other.id, "end", "stop"),
     ]  # fmt: skip
     again.close()
     assert left(tmp_path / "q") == 0
@@ -109,10 +110,10 @@ def test_an_event_that_was_open_when_the_process_was_killed_is_ended_by_the_next
         child.send_signal(signal.SIGKILL)
     queue = Queue("q", Journal(tmp_path / "q"))
     found = [waits[1] for waits in iter(lambda: taken(queue), None)]
-    assert [(message.event.kind, message.ended_by) for message in found] == [
-        ("start", None), ("end", "restart"), ("end", "restart")
+    assert [(message.event.kind, message.event.ended_by) for message in found] == [
+        ("start", ""), ("end", "restart"), ("end", "restart")
     ]  # fmt: skip
-    assert {message.event.id for message in found if message.ended_by} == {"a" * 32, found[0].event.id}
+    assert {message.event.id for message in found if message.event.ended_by} == {"a" * 32, found[0].event.id}
     queue.close()
     assert left(tmp_path / "q") == 0, "ended once"
 

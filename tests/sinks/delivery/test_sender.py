@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class FakeReceiver:
 
     def __init__(self, work: Callable[[Message], object] = lambda _: None) -> None:
         self.told: list[tuple[str, str]] = []
+        self.messages: list[Message] = []
         self.looked = self.closed = 0
         self._work = work
 
@@ -34,6 +36,7 @@ class FakeReceiver:
     def send(self, message: Message) -> None:
         self._work(message)
         self.told.append((message.event.id, message.event.kind))
+        self.messages.append(message)
 
     def close(self) -> None:
         self.closed += 1
@@ -52,6 +55,18 @@ def test_events_of_frames_are_sent_and_the_open_ones_are_ended_at_the_close() ->
     sink.close()
     assert receiver.told == [(one.id, "start"), (other.id, "start"), (one.id, "end"), (other.id, "end")]
     assert (receiver.looked, receiver.closed, sink.waiting, sink.lost) == (3, 1, 0, 0)
+
+
+def test_messages_name_the_clip_as_soon_as_it_is_known_and_the_streams_time_of_the_end() -> None:
+    receiver, controls, one = FakeReceiver(), Controls(), event()
+    sink = sink_to(receiver, controls=controls)
+    sink.write(frame_with([one]))
+    controls.clips.add(one, "clips/long.mp4")
+    sink.write(frame_with(index=75))
+    sink.close()
+    start, end = (message.event for message in receiver.messages)
+    assert (start.clip, end.clip, end.snapshot) == ("", "clips/long.mp4", "clips/long.jpg")
+    assert (end.at_s, end.ended_by) == (3.0, "stop")
 
 
 def test_a_receiver_that_fails_is_tried_again_in_order_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -88,7 +103,8 @@ def test_a_refused_message_is_set_aside_and_the_next_is_sent(caplog: pytest.LogC
 
 
 def test_a_receiver_that_hangs_holds_up_neither_frames_nor_the_end(tmp_path: Path) -> None:
-    released, controls = threading.Event(), Controls(quit=True)
+    released, controls = threading.Event(), Controls()
+    controls.quit = True
     receiver, one = FakeReceiver(lambda _: released.wait()), event()
     sink = sink_to(receiver, Queue("hook", Journal(tmp_path / "q")), controls)
     for index in range(1000):
@@ -100,6 +116,27 @@ def test_a_receiver_that_hangs_holds_up_neither_frames_nor_the_end(tmp_path: Pat
     until(lambda: receiver.closed)
     assert again.waiting == 2, "what comes of the old run's thread afterwards changes nothing"
     again.close()
+
+
+def test_a_receiver_is_not_waited_for_longer_than_all_of_them_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    released, controls = threading.Event(), Controls()
+    sink = sink_to(FakeReceiver(lambda _: released.wait()), controls=controls)
+    waits: list[float] = []
+    sink.write(frame_with([event()]))
+    controls.quit_s = time.monotonic() - 1.0  # those that were closed before it took as long
+    with monkeypatch.context() as patch:
+        patch.setattr(sink._thread, "join", lambda timeout_s: waits.append(timeout_s))
+        sink.close()
+    assert waits == []
+    released.set()
+
+
+def test_the_first_request_to_end_counts() -> None:
+    controls = Controls()
+    assert not controls.quit
+    controls.quit_s = 5.0
+    controls.quit = True
+    assert (controls.quit, controls.quit_s) == (True, 5.0)
 
 
 def test_what_waits_at_the_end_is_said_and_sent_by_the_next_run(
@@ -114,7 +151,9 @@ def test_what_waits_at_the_end_is_said_and_sent_by_the_next_run(
     sink.close()
     assert f"hook: 2 messages wait in {tmp_path / 'q'} for the next run" in caplog.text
     receiver = FakeReceiver()
-    sink_to(receiver, Queue("hook", Journal(tmp_path / "q"))).close()
+    sink = sink_to(receiver, Queue("hook", Journal(tmp_path / "q")))
+    sink.write(frame_with())
+    sink.close()
     assert receiver.told == [(one.id, "start"), (one.id, "end")]
 
 
