@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.soak import Row, leaks, load, mutants, signals, streams
+from tests.soak import Row, leaks, load, mutants, signals, storm, streams
 
 ROWS: dict[str, Callable[[], Row]] = {
     "memory": lambda: leaks.memory(10_000),
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[], Row]] = {
     "sigterm": lambda: signals.sigterm(40),
     "server-back": lambda: streams.server_back(10, 8.0),
     "stall": lambda: streams.stall(5, 5.0),
+    "storm": lambda: storm.storm(200, warm_up=200),
     "mutants": lambda: mutants.mutants(260),
     "models": lambda: mutants.mutants(200, only=".onnx"),
     "idle": lambda: load.idle(600),

@@ -38,10 +38,14 @@ def read_site(path: Path, load: Callable[..., SegmenterFactory]) -> dict[str, Ru
     Raises:
         InputError: anything in the file is wrong; the message names file and line.
     """
-    tree = read_tree(path)
+    return check_site(read_tree(path), load)
+
+
+def check_site(tree: Tree, load: Callable[..., SegmenterFactory]) -> dict[str, RunOptions]:
+    """The same of what was read already."""
     if isinstance(tree.value, dict) and "source" in tree.value:
         raise InputError(
-            f"{path}: the options of one run, not of a service", f"streamseg run --config {shlex.quote(str(path))}"
+            f"{tree.name}: the options of one run, not of a service", f"streamseg run --config {shlex.quote(tree.name)}"
         )
     site = tree.fit(_Site)
     tree.fit(ANY_SOURCE, ("defaults",))

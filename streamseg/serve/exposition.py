@@ -16,6 +16,7 @@ _FRAMES = {
     "captured": "Frames that came from the source.",
     "inferred": "Frames that the model has looked at.",
     "shown": "Frames that reached their end.",
+    "covered_whole": "Frames shown with everything covered, for want of a mask that says what to hide.",
     "failed": "Frames that the model or the drawing failed on.",
     "unwritten": "Shown frames that an output was too slow to take.",
 }

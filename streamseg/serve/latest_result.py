@@ -7,9 +7,12 @@ from collections.abc import Callable
 from itertools import accumulate
 
 from streamseg.contracts import Shown
+from streamseg.serve.eventlog import EventLog
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper ends of a histogram's buckets, in seconds; the last bucket has none."""
+
+_Listener = Callable[[], object]
 
 
 class Latest:
@@ -22,19 +25,30 @@ class Latest:
     def __init__(self) -> None:
         self.shown: Shown | None = None
         self.stages: dict[str, Histogram] = {}
-        self.on_new: Callable[[], object] | None = None
-        """Called after each frame while a viewer is connected."""
+        self.events = EventLog()
+        self._listeners: tuple[_Listener, ...] = ()  # replaced whole, so that a frame in another thread sees one
 
     def write(self, shown: Shown) -> None:
         """Takes the newest frame."""
         for stage, value_ms in shown.timings_ms.items():
             self.stages.setdefault(stage, Histogram()).add(value_ms / 1e3)
+        if shown.events:
+            self.events.see(shown.events)
         self.shown = shown
-        if (on_new := self.on_new) is not None:
-            on_new()
+        for listener in self._listeners:
+            listener()
+
+    def listen(self, listener: _Listener) -> None:
+        """Calls it after each frame, from the stream's thread, until `unlisten`."""
+        self._listeners = (*self._listeners, listener)
+
+    def unlisten(self, listener: _Listener) -> None:
+        """Calls it no more; one that is not there is ignored."""
+        self._listeners = tuple(each for each in self._listeners if each != listener)
 
     def close(self) -> None:
-        """Nothing: the last picture stays to be looked at."""
+        """Ends what lasted; the last picture stays to be looked at."""
+        self.events.end()
 
 
 class Histogram:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from streamseg.errors import InputError, OutputError
 
-_SEND_BUFFER = 1 << 16  # a viewer's picture is at most as old as what fits in here
+SEND_BUFFER = 1 << 16
+"""Bytes; a viewer's picture is at most as old as what fits in here."""
 _HERE = "localhost"
 _NOT_HERE = (
     errno.EADDRNOTAVAIL,
@@ -24,11 +25,12 @@ class Listener(NamedTuple):
     host: str
     """As it stands in a URL."""
     sockets: list[socket.socket]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """What a browser on this machine is given."""
-        return f"http://{self.host}:{self.sockets[0].getsockname()[1]}"
+        return f"{self.scheme}://{self.host}:{self.sockets[0].getsockname()[1]}"
 
     def close(self) -> None:
         """Nobody comes any more."""
@@ -36,7 +38,7 @@ class Listener(NamedTuple):
             each.close()
 
 
-def listen(text: str, *, closed: bool) -> Listener:
+def listen(text: str, *, closed: bool, scheme: str = "http") -> Listener:
     """Listens where `text` says, on loopback if it names no host; port 0 is any that is free.
 
     Where it is `closed` other machines cannot come.
@@ -56,7 +58,7 @@ def listen(text: str, *, closed: bool) -> Listener:
             f"--listen {text}: other machines could look without being asked who they are",
             "--token-file FILE, or --no-auth if that is meant",
         )
-    return Listener(host or _HERE, _sockets(addresses, int(port), text))
+    return Listener(host or _HERE, _sockets(addresses, int(port), text), scheme)
 
 
 def _addresses(name: str, text: str) -> list[_Address]:
@@ -89,7 +91,7 @@ def _socket(address: _Address, port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET6 if scope else socket.AF_INET)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         made.bind((host, port, *scope))
         made.listen(128)
     except OSError:

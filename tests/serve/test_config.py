@@ -97,6 +97,18 @@ def test_the_site_that_is_shipped_is_right() -> None:
         ),
         ("streams:\n  a: {source: 0, outputs: [x.mp4, ./x.mp4]}\n", "streams.a.outputs: ./x.mp4: is the same file"),
         ("streams:\n  a: {source: 0, overwrite: true}\n", "site.yaml:2: streams.a.overwrite: a service begins again"),
+        (
+            "streams:\n  a: {source: 0, model: follow, settings: {network: [no.onnx, no.onnx]}}\n",
+            "site.yaml:2: streams.a.model: no.onnx: No such file",
+        ),
+        (
+            "streams:\n  a: {source: 0, model: follow, settings: {mask: no.png}}\n",
+            "site.yaml:2: streams.a.model: no.png: No such file",
+        ),
+        (
+            "streams:\n  a: {source: 0, model: follow, settings: {network: 'no.onnx,no.onnx'}}\n",
+            "in YAML [encoder.onnx, decoder.onnx]",
+        ),
         ("streams:\n  a: {source: 0, outputs: ['{stem}.mp4']}\n", "streams.a.outputs: {stem}.mp4: 0 is no file"),
     ],
 )

@@ -90,14 +90,15 @@ def test_every_frame_ends_in_one_counter() -> None:
     meter.inferred(6)
     for _ in range(4):
         meter.shown({})
+    meter.covered_whole()
     meter.failed(2)
     meter.dropped("newer", 3)
     stream = Told("cam", reading(metrics=meter.read(unwritten=2)))
     figures = {
         field: one([stream], f"streamseg_frames_{field}_total", stream="cam")
-        for field in ("captured", "inferred", "shown", "failed", "unwritten")
+        for field in ("captured", "inferred", "shown", "covered_whole", "failed", "unwritten")
     }
-    assert figures == {"captured": 10, "inferred": 6, "shown": 4, "failed": 2, "unwritten": 2}
+    assert figures == {"captured": 10, "inferred": 6, "shown": 4, "covered_whole": 1, "failed": 2, "unwritten": 2}
     assert one([stream], "streamseg_frames_dropped_total", stream="cam", reason="newer") == 3
     assert one([stream], "streamseg_frames_in_flight", stream="cam") == 10 - 4 - 2 - 3
 

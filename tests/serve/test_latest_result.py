@@ -38,9 +38,11 @@ def test_each_stage_has_a_histogram_in_seconds() -> None:
 
 def test_a_viewer_hears_of_a_frame_once_it_is_there() -> None:
     latest, heard = Latest(), []
-    latest.on_new = lambda: heard.append(latest.shown and latest.shown.frame.index)
+    listener = lambda: heard.append(latest.shown and latest.shown.frame.index)  # noqa: E731 - named, to be taken away again
+    latest.listen(listener)
     latest.write(shown(7))
-    latest.on_new = None
+    latest.unlisten(listener)
+    latest.unlisten(listener)
     latest.write(shown(8))
     assert heard == [7]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.serve.systemd import notify, watchdog_s
+from tests.parts.service import Service
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd is spoken to over local sockets")
 
@@ -29,6 +30,24 @@ def test_the_manager_hears_every_line_in_one_message(manager: socket.socket) -> 
     assert manager.recv(100) == b"READY=1\nSTATUS=2 streams"
     with pytest.raises(BlockingIOError):
         manager.recv(100)
+
+
+def test_the_status_line_says_what_came_of_the_last_reload(manager: socket.socket, tmp_path: Path) -> None:
+    site = "streams:\n  a: {source: 'test://?size=64x48&fps=20', model: otsu}\n"
+    env = {"NOTIFY_SOCKET": "notify", "WATCHDOG_USEC": "600000"}
+
+    def says(words: str) -> bool:
+        try:
+            return words in manager.recv(1000).decode()
+        except BlockingIOError:
+            return False
+
+    with Service(tmp_path, site, env=env) as service:
+        service.until(lambda: says("STATUS=1 of 1 streams show fresh frames; reloaded: 1 stream started"))
+        service.reload("streams: 3\n")
+        service.until(lambda: says("; not reloaded: "))
+        service.reload(site)
+        service.until(lambda: says("; reloaded: 1 stream unchanged"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has local sockets without a file")

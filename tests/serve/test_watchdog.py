@@ -16,6 +16,8 @@ from streamseg.serve.stream import Reading
 class Fake:
     """A stream that takes frames in at every look, and gives them out or not."""
 
+    outcome = "not reloaded yet"
+
     name = "fake"
 
     def __init__(self, *, takes: bool, gives: bool) -> None:

@@ -84,7 +84,7 @@ def idle(seconds: float = 600.0) -> Row:
         assert run.stderr is not None
         lines = len(run.stderr.read().decode().splitlines())
     return Row(
-        f"{share:.2%} of a core, {lines} lines in {seconds:.0f} s", share < 0.02 and lines < max(10, seconds / 10)
+        f"{share:.2%} of a core, {lines} lines in {seconds:.0f} s", share < 0.05 and lines < max(10, seconds / 10)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.parts.rtsp import require_server
-from tests.soak import Row, leaks, load, mutants, signals, streams
+from tests.soak import Row, leaks, load, mutants, signals, storm, streams
 
 
 def kept(row: Row) -> None:
@@ -65,3 +65,8 @@ def test_a_run_ends_when_asked_to_whatever_it_waits_for() -> None:
 @pytest.mark.slow
 def test_gnawed_inputs_end_in_a_documented_code() -> None:
     kept(mutants.mutants(13, first_seed=1000))
+
+
+@pytest.mark.slow
+def test_streams_come_and_go_over_http_and_leave_the_others_alone() -> None:
+    kept(storm.storm(20, names=6, warm_up=8))

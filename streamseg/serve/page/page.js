@@ -1,72 +1,86 @@
-// Asks for the streams' state once a second; text goes in as text, never as markup.
-const cards = new Map();
-const large = document.getElementById("large");
-const picture = document.getElementById("large-picture");
+// Asks for the streams' state once a second, and hands it to whoever shows something of it.
+import { $ } from "./dom.js";
+import * as events from "./events.js";
+import * as large from "./large.js";
+import { show, signIn } from "./operator.js";
+import * as plots from "./plots.js";
+import * as recordings from "./recordings.js";
+import * as wall from "./wall.js";
 
-function card(name) {
-  const made = document.getElementById("card").content.cloneNode(true).firstElementChild;
-  made.querySelector("h2").textContent = name;
-  made.querySelector(".picture").addEventListener("click", () => watch(name));
-  return made;
+const PATIENCE_MS = 5000; // a connection that is gone may say nothing for many minutes
+let away = false;
+
+$("show-keys").addEventListener("click", () => $("keys").showModal());
+document.addEventListener("keydown", (event) => {
+  const typed = event.target.closest?.("input, select, textarea");
+  if (event.key === "?" && !typed && !$("keys").open) $("keys").showModal();
+});
+
+const PAGES = ["streams", "events", "recordings"];
+
+function turn() {
+  const asked = PAGES.includes(location.hash.slice(1)) ? location.hash.slice(1) : "streams";
+  for (const page of PAGES) $(`${page}-page`).hidden = page !== asked;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${asked}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  events.refresh();
+  recordings.refresh();
 }
+addEventListener("hashchange", turn);
 
-// Only one picture moves at a time: a browser keeps no more than six connections to a host.
-function watch(name) {
-  document.getElementById("large-name").textContent = name;
-  picture.alt = `live picture of ${name}`;
-  picture.src = `/streams/${name}.mjpeg`;
-  large.showModal();
-}
-large.addEventListener("close", () => picture.removeAttribute("src"));
-
-async function still(made, name) {
-  if (large.open) return;
-  const image = made.querySelector(".picture img");
-  const next = new Image();
-  next.src = `/streams/${name}.jpg?${Date.now()}`;
-  try {
-    await next.decode();
-    image.src = next.src;
-    image.alt = `latest picture of ${name}`;
-  } catch {
-    // none yet, or the stream has gone: the text beside it says so
+// The streams that a filter can name.
+function offer(streams) {
+  for (const list of document.querySelectorAll(".stream-names")) {
+    const known = [...list.options].slice(1).map((option) => option.value);
+    const names = streams.map((stream) => stream.name);
+    if (known.join() === names.join()) continue;
+    const chosen = list.value;
+    list.replaceChildren(list.options[0], ...names.map((name) => new Option(name)));
+    list.value = names.includes(chosen) ? chosen : "";
   }
 }
 
-function fill(made, stream) {
-  const put = (name, text) => { made.querySelector(`.${name}`).textContent = text; };
-  const sum = (counts) => Object.values(counts).reduce((a, b) => a + b, 0);
-  made.classList.toggle("ready", stream.ready);
-  put("state", `${stream.state}, ${stream.model}`);
-  put("source", stream.source);
-  put("error", stream.error);
-  put("fps", stream.fps.toFixed(1));
-  put("age", stream.latency_ms.age ? stream.latency_ms.age[0].toFixed(0) : "–");
-  put("shown", stream.frames.shown);
-  put("dropped", sum(stream.frames.dropped));
-  put("reconnects", stream.events.reconnects ?? 0);
+// Said once, and again when it is otherwise.
+function sum(text) {
+  if ($("summary").textContent !== text) $("summary").textContent = text;
 }
 
 async function refresh() {
-  const summary = document.getElementById("summary");
   try {
-    const streams = await (await fetch("/streams")).json();
-    summary.textContent = `${streams.filter((stream) => stream.ready).length} of ${streams.length} streams show fresh frames`;
-    const names = new Set(streams.map((stream) => stream.name));
-    for (const [name, made] of cards) {
-      if (!names.has(name)) { made.remove(); cards.delete(name); }
-    }
-    for (const stream of streams) {
-      if (!cards.has(stream.name)) {
-        cards.set(stream.name, card(stream.name));
-        document.getElementById("streams").append(cards.get(stream.name));
+    const reply = await fetch("/streams", { signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (reply.status === 401) {
+      sum("signing in …");
+      if (!await signIn("This service is shown to holders of a token.")) {
+        sum("not signed in: load the page again");
+        return;
       }
-      fill(cards.get(stream.name), stream);
-      if (stream.frames.shown) still(cards.get(stream.name), stream.name);
-    }
+      turn();
+    } else if (!reply.ok) throw new Error(reply.statusText);
+    else update(await reply.json());
+    tell(false);
   } catch {
-    summary.textContent = "the service does not answer";
+    sum("the service does not answer: what is shown is old");
+    tell(true);
   }
   setTimeout(refresh, 1000);
 }
+
+// Pictures that moved before the service was away may hang on a connection that is gone.
+function tell(isAway) {
+  if (away && !isAway) dispatchEvent(new Event("back"));
+  away = isAway;
+  document.body.classList.toggle("away", away);
+}
+
+function update(streams) {
+  sum(`${streams.filter((stream) => stream.ready).length} of ${streams.length} streams show fresh frames`);
+  plots.remember(streams);
+  wall.update(streams, large.open);
+  large.update(streams);
+  offer(streams);
+}
+turn();
+show();
 refresh();

@@ -1,0 +1,225 @@
+"""The routes that change something, for holders of an operator's token; each change leaves one line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from streamseg.errors import InputError, OutputError, legible, printable
+from streamseg.prompts import Clear
+from streamseg.redaction import redact, shown
+from streamseg.serve.api import Done, NewStream, Pointed, Refused, Written
+from streamseg.serve.guard import WHO
+from streamseg.serve.sitefile import ConflictError
+from streamseg.serve.stream import Stream
+from streamseg.serve.supervisor import Edit, Streams
+from streamseg.validation import MisfitError, fit
+from streamseg.yamledit import patched
+
+LARGEST_BODY = 1 << 16
+"""Bytes; a longer one is refused unread."""
+SLOWEST_S = 5.0
+"""A body that has not come by then is dropped."""
+
+_log = logging.getLogger(__name__)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_control(app: web.Application, streams: Streams, load: Callable[[], str]) -> None:
+    """Adds the routes to `app`, whose guard has to have looked at every request; `load` reads all again."""
+    routes = _Control(streams)
+    router = app.router
+    router.add_get("/streams/{name}", routes.written)
+    router.add_post("/streams", routes.add)
+    router.add_patch("/streams/{name}", routes.change)
+    router.add_delete("/streams/{name}", routes.remove)
+    router.add_post("/streams/{name}/stop", routes.named("stop", streams.stop))
+    router.add_post("/streams/{name}/start", routes.named("start", streams.start))
+    router.add_post("/streams/{name}/restart", routes.named("restart", streams.restart))
+    router.add_post("/streams/{name}/prompts", routes.point)
+    router.add_delete("/streams/{name}/prompts", routes.named("clear", lambda name: streams.ask(name, Clear())))
+    router.add_post("/reload", routes.whole("reload", load))
+    router.add_post("/undo", routes.whole("undo", streams.undo))
+
+
+class _Control:
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._one = asyncio.Lock()  # waiting takes no thread from those who encode pictures
+
+    async def written(self, request: web.Request) -> web.StreamResponse:
+        if not request[WHO]:
+            raise web.HTTPForbidden
+        name = _name(request)
+        try:
+            options = await asyncio.to_thread(self._streams.written, name)
+        except (InputError, KeyError) as error:
+            return _refusal(error, name)
+        return answer(Written(name, _without_secrets(options)))
+
+    async def add(self, request: web.Request) -> web.StreamResponse:
+        try:
+            new = fit(await read_json(request), NewStream)
+        except (InputError, MisfitError) as error:
+            return _refusal(error, "")
+        edit = _edit(new.name, new.options, there=False)
+        return await self._do(
+            request, f"add {new.name} ({_keys(new.options)})", new.name, lambda: self._streams.change(edit), 201
+        )
+
+    async def change(self, request: web.Request) -> web.StreamResponse:
+        name = _name(request)
+        try:
+            options = fit(await read_json(request), dict[str, Any])
+        except (InputError, MisfitError) as error:
+            return _refusal(error, name)
+        edit = _edit(name, options, there=True)
+        return await self._do(request, f"change {name} ({_keys(options)})", name, lambda: self._streams.change(edit))
+
+    async def remove(self, request: web.Request) -> web.StreamResponse:
+        name = _name(request)
+        edit = _edit(name, None, there=True)
+        return await self._do(request, f"remove {name}", name, lambda: self._streams.change(edit))
+
+    async def point(self, request: web.Request) -> web.StreamResponse:
+        name = _name(request)
+        stream = self._streams.find(name)
+        seen = stream.latest.shown if stream else None  # what the viewer saw, or one that is hardly newer
+        try:
+            pointed = fit(await read_json(request), Pointed)
+        except (InputError, MisfitError) as error:
+            return _refusal(error, name)
+        prompt = pointed.prompt(seen.frame.index if seen else None)
+        how = "box" if pointed.box else "click" if pointed.adds else "click away"
+        return await self._do(request, f"point {name} ({how})", name, lambda: self._streams.ask(name, prompt))
+
+    def named(self, what: str, act: Callable[[str], str]) -> _Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            name = _name(request)
+            return await self._do(request, f"{what} {name}", name, lambda: act(name))
+
+        return handle
+
+    def whole(self, what: str, act: Callable[[], str]) -> _Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._do(request, what, "", act)
+
+        return handle
+
+    async def _do(
+        self, request: web.Request, what: str, name: str, act: Callable[[], str], status: int = 200
+    ) -> web.StreamResponse:
+        """Runs `act` in a thread, which writes its line even where the client has left."""
+        who = request[WHO]
+
+        def audited() -> str:
+            try:
+                done = act()
+            except (InputError, OutputError, KeyError) as error:
+                _log.warning("%s: %s: refused: %s", who, printable(what), _why(error, name))
+                raise
+            _log.info("%s: %s: %s", who, printable(what), done)
+            return done
+
+        async with self._one:
+            try:
+                return answer(Done(await asyncio.to_thread(audited)), status)
+            except (InputError, OutputError, KeyError) as error:
+                return _refusal(error, name)
+
+
+def _edit(name: str, options: Mapping[str, Any] | None, *, there: bool) -> Edit:
+    """Merges `options` into the stream `name`, which must be `there` or must not, or takes it away for None."""
+
+    def edit(text: str, file: str, streams: Mapping[str, Stream]) -> str:
+        if there and name not in streams:
+            raise KeyError(name)
+        if name in streams and not there:
+            raise ConflictError(
+                f"there is a stream {name} already", f"change it: streamseg ctl change {name} KEY=VALUE"
+            )
+        return patched(text, ("streams",), {name: options}, file)
+
+    return edit
+
+
+def answer(value: msgspec.Struct | list[Any], status: int = 200) -> web.Response:
+    """`value` as JSON."""
+    try:
+        body = msgspec.json.encode(value)
+    except UnicodeEncodeError:  # a file of the disk has a name that is no text
+        body = msgspec.json.encode(legible(msgspec.to_builtins(value)))
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+async def read_body(request: web.Request) -> bytes:
+    """What a request carries.
+
+    Raises:
+        HTTPRequestTimeout: it does not come.
+        HTTPBadRequest: it is not packed as it says.
+    """
+    try:
+        return await asyncio.wait_for(request.read(), SLOWEST_S)
+    except (asyncio.TimeoutError, TimeoutError):
+        raise web.HTTPRequestTimeout from None
+    except web.RequestPayloadError:
+        raise web.HTTPBadRequest from None
+
+
+async def read_json(request: web.Request) -> Any:
+    """What a request carries; its keys are there once each, as in the file.
+
+    Raises:
+        InputError: it is no JSON.
+    """
+    raw = await read_body(request)
+    try:
+        return json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"not JSON: {reason}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
+def _name(request: web.Request) -> str:
+    return request.match_info["name"]
+
+
+def _keys(options: Mapping[str, Any]) -> str:
+    """What is changed, by its keys alone: values may be secret."""
+    return redact(", ".join(options))[:200]
+
+
+def _why(error: Exception, name: str) -> str:
+    return f"no stream {printable(name)}" if isinstance(error, KeyError) else redact(str(error))
+
+
+def _refusal(error: Exception, name: str) -> web.Response:
+    kinds = ((KeyError, 404), (ConflictError, 409), (OutputError, 500))
+    status = next((status for kind, status in kinds if isinstance(error, kind)), 422)
+    return answer(Refused(_why(error, name)), status)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_secrets(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    return shown(value) if isinstance(value, str) else value

@@ -1,0 +1,47 @@
+// A list of what is kept, newest first: asked for again and again while its page is seen, and drawn again where it differs.
+import { $, make } from "./dom.js";
+
+const EVERY_MS = 3000;
+const MOST = 100;
+
+// Of a `kind` such as "event", as its filter asks, each row drawn by `entry`; `met` is told of new rows. Gives what refreshes it.
+export function listing(kind, entry, met = () => {}) {
+  const filter = $(`${kind}-filter`);
+  let waiting = 0;
+  let seen = "";
+  async function refresh() {
+    clearTimeout(waiting);
+    if ($(`${kind}s-page`).hidden) return;
+    try {
+      const reply = await fetch(`/${kind}s?${query(filter)}`);
+      if (!reply.ok) throw new Error(await reply.text());
+      const text = await reply.text();
+      if (text !== seen) show(JSON.parse(text));
+      seen = text;
+    } catch (error) {
+      $(`${kind}-count`).textContent = error.message;
+    }
+    waiting = setTimeout(refresh, EVERY_MS);
+  }
+  function show(rows) {
+    const more = rows.length < MOST ? "" : "; From and To lead to others";
+    $(`${kind}-count`).textContent = rows.length ? `${rows.length} ${kind}s, newest first${more}` : `no ${kind}s`;
+    met(rows);
+    const list = $(`${kind}-list`);
+    const focused = document.activeElement?.dataset?.id;
+    list.replaceChildren(...rows.map((row) => make("li", {}, entry(row))));
+    if (focused) [...list.querySelectorAll("button")].find((each) => each.dataset.id === focused)?.focus();
+  }
+  filter.addEventListener("input", refresh);
+  filter.addEventListener("reset", () => setTimeout(refresh));
+  filter.addEventListener("submit", (event) => event.preventDefault());
+  return refresh;
+}
+
+function query(filter) {
+  const asked = new URLSearchParams({ limit: MOST });
+  for (const [name, value] of new FormData(filter)) {
+    if (value) asked.set(name, filter[name].type === "datetime-local" ? new Date(value).toISOString() : value);
+  }
+  return asked;
+}

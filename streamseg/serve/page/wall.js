@@ -1,0 +1,83 @@
+// Every stream as a card with its latest picture, and its state in words.
+import { $, path } from "./dom.js";
+
+const PATIENCE_MS = 10_000;
+const cards = new Map();
+const coming = new Set(); // cards whose next picture is on its way
+
+export function update(streams, open) {
+  const names = new Set(streams.map((stream) => stream.name));
+  for (const [name, made] of cards) {
+    if (!names.has(name)) { made.remove(); cards.delete(name); }
+  }
+  for (const stream of streams) {
+    if (!cards.has(stream.name)) {
+      cards.set(stream.name, card(stream.name, open));
+      $("streams").append(cards.get(stream.name));
+    }
+    const made = cards.get(stream.name);
+    fill(made, stream);
+    if (stream.frames.shown) still(made, stream.name);
+  }
+}
+
+function card(name, open) {
+  const made = $("card").content.cloneNode(true).firstElementChild;
+  made.querySelector("h2").textContent = name;
+  const button = made.querySelector(".picture");
+  button.querySelector(".said").textContent = `watch ${name}`;
+  button.addEventListener("click", () => open(name));
+  return made;
+}
+
+// None while one is large: a browser keeps no more than six connections to a host, and looks at one picture.
+async function still(made, name) {
+  if ($("large").open || document.hidden || !made.checkVisibility() || coming.has(made)) return;
+  const next = new Image();
+  const late = setTimeout(() => { next.src = ""; }, PATIENCE_MS);
+  coming.add(made);
+  next.src = `${path(name)}.jpg?t=${Date.now()}`;
+  try {
+    await next.decode();
+    const image = made.querySelector(".picture img");
+    image.src = next.src;
+  } catch {
+    // none yet, or the stream has gone: the text beside it says so
+  } finally {
+    clearTimeout(late);
+    coming.delete(made);
+  }
+}
+
+const WORDS = {
+  opening: "opening its source",
+  running: "running",
+  stalled: "no fresh frame comes",
+  waiting: "failed, and waits to try again",
+  finished: "shown to its end",
+  stopped: "stopped by an operator",
+};
+
+// State, source and error of a stream, wherever they are shown.
+export function tell(place, stream) {
+  put(place, "state", `${WORDS[stream.state] ?? stream.state}, ${stream.model}`);
+  put(place, "source", stream.source);
+  put(place, "error", stream.error);
+  place.classList.toggle("ready", stream.ready);
+}
+
+function fill(made, stream) {
+  const sum = (counts) => Object.values(counts).reduce((a, b) => a + b, 0);
+  tell(made, stream);
+  put(made, "fps", stream.fps.toFixed(1));
+  put(made, "age", stream.latency_ms.age ? stream.latency_ms.age[0].toFixed(0) : "–");
+  put(made, "shown", stream.frames.shown);
+  put(made, "dropped", sum(stream.frames.dropped));
+  put(made, "reconnects", stream.events.reconnects ?? 0);
+}
+
+// A screen reader is told of what changed, and not every second of what did not.
+function put(place, name, text) {
+  const into = place.querySelector(`.${name}`);
+  if (into.textContent !== String(text)) into.textContent = text;
+}

@@ -1,0 +1,32 @@
+"""The files of the page: `page.html` at `/`, and each other one under its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+_FOLDER = Path(__file__).parent / "page"
+_MEDIA = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+FILES = {
+    "/" if each.name == "page.html" else f"/{each.name}": (each, _MEDIA[each.suffix])
+    for each in sorted(_FOLDER.iterdir())
+    if each.suffix in _MEDIA
+}
+"""Path to file and type of media."""
+
+
+def add_page(app: web.Application) -> None:
+    """Adds a route for each."""
+    for path, (file, media) in FILES.items():
+        app.router.add_get(path, _giving(file, media))
+
+
+def _giving(file: Path, media: str) -> _Handler:
+    async def give(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(file, headers={"Content-Type": f"{media}; charset=utf-8"})
+
+    return give

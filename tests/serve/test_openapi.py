@@ -1,0 +1,53 @@
+"""The OpenAPI document is valid, says of every route what is true, and is the one in the documentation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from streamseg.serve.auth import Tokens
+from streamseg.serve.guard import Access
+from streamseg.serve.openapi import document
+from streamseg.serve.supervisor import Streams
+from streamseg.serve.web import make_app
+from tests.parts.service import Service
+
+PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
+
+
+def test_the_document_is_valid_and_the_one_in_the_documentation() -> None:
+    validate(document())
+    assert json.loads(PUBLISHED.read_text()) == document(), "python tools/docs_reference.py"
+
+
+def test_it_names_every_route_and_no_other(tmp_path: Path) -> None:
+    app = make_app(Streams(tmp_path / "site.yaml"), Access(Tokens(None, {"operator": "x" * 16})))
+    served = {
+        (route.method.lower(), route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource and route.method != "HEAD"
+    }
+    assert served == {(method, path) for path, methods in document()["paths"].items() for method in methods}
+
+
+def test_what_a_service_says_fits_the_document(tmp_path: Path) -> None:
+    site = "streams: {a: {source: 'test://?size=64x64&fps=20', model: otsu,"
+    site += " rules: {bright: foreground.area > 1 %, dark: background.area > 100 %}}}"
+    with Service(tmp_path, site) as service:
+        service.until(lambda: service.get("/readyz")[0] == 200)
+        told = json.loads(service.get("/openapi.json")[1])
+        assert told == document()
+        for path in ("/streams", "/readyz", "/healthz"):
+            schema = told["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            OAS31Validator({**schema, "components": told["components"]}).validate(json.loads(service.get(path)[1]))
+        classes = service.streams()["a"]["classes"]
+        assert len(classes) == 2
+        assert abs(sum(each["area"] for each in classes.values()) - 1) < 1e-3
+        assert all(each["objects"] is None for each in classes.values())
+        bright, dark = service.streams()["a"]["rules"]
+        assert (bright["name"], bright["rule"], bright["unit"]) == ("bright", "foreground.area > 1 %", "%")
+        assert bright["since"].startswith("20") and bright["value"] > 1 and bright["events"] == 1
+        assert dark["since"] == "" and dark["value"] < 100 and dark["events"] == 0
