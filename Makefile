@@ -7,24 +7,27 @@ CONSTRAINTS := constraints.txt
 INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 # Models that are not free for any use, or large: distributions of their own.
 MODELS := research-models pose-models
-# Most tests wait for servers and cameras, so four run at a time on two cores; those of one file one after the other.
-PYTEST = $(BIN)/pytest --numprocesses 4 --dist loadfile
-# What `pip install '.[build]'` brings: 150 MB, which stay in .cache when .venv goes.
-ENGINES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu13-bindings==1.7.1.116
+# Most tests wait for servers and cameras, so four run at a time on two cores; those of one file one after the other, and the
+# files in the order of tests/conftest.py.
+PYTEST = $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+# What `pip install '.[build]'` brings: 100 MB, which stay in .cache when .venv goes.
+ENGINES := tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
 FROM_CACHE = $(BIN)/pip install --quiet --no-deps --no-index --find-links .cache/engines
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick check coverage docs bench peers soak constraints clean
+.PHONY: demo test parts quick check coverage docs bench peers zoo arm64 soak constraints clean
 
 demo: $(VENV)/.demo ## segment real video with a real network, show what came out, and make films to try the rest on
 	$(BIN)/python tools/demo.py
 	$(BIN)/python tools/practice.py
 
-test: $(VENV)/.dev ## everything: style, types, and all tests
-	$(BIN)/python tools/parts.py
-	$(BIN)/python tools/gpu_parts.py
+test: parts ## everything: style, types, and all tests
 	$(MAKE) --no-print-directory check
 	$(PYTEST)
+
+parts: $(VENV)/.dev ## what tests run against, fetched or compiled once
+	$(BIN)/python tools/parts.py
+	$(BIN)/python tools/gpu_parts.py
 
 quick: $(VENV)/.dev ## the tests that take no more than a few seconds each
 	$(PYTEST) -m "not slow"
@@ -52,6 +55,18 @@ bench: $(VENV)/.demo ## the figures of docs/speed.md, side by side with their fl
 peers: ## other programs, large ones, for `make bench` to compare with
 	$(PYTHON) -m venv $(VENV)/peers
 	$(VENV)/peers/bin/pip install --quiet inference==1.8.3
+
+# Those that export look for onnxscript and onnxslim, and would install them by themselves.
+ZOO := torch==2.14.1 torchvision==0.29.1 ultralytics==8.4.190 transformers==5.24.0 'rfdetr[onnx]==1.11.2' \
+	segmentation-models-pytorch==0.6.0 keras==3.15.1 dfine-seg==0.6.2 onnxconverter-common onnxscript onnxslim pyyaml
+
+zoo: $(VENV)/.dev ## models as other frameworks export them, imported and compared: docs/your_model.md; ROWS="d-fine eomt" picks
+	$(PYTHON) -m venv $(VENV)/zoo
+	$(VENV)/zoo/bin/pip install --quiet $(ZOO)
+	$(BIN)/python tools/zoo_table.py --exporters $(VENV)/zoo/bin/python $(ROWS)
+
+arm64: $(VENV)/.demo ## demo, labels and quick tests on an emulated aarch64, once a release; the first run fetches 250 MB
+	$(BIN)/python tools/arm64.py
 
 soak: $(VENV)/.dev ## the long runs behind docs/reliability.md, an hour and a half in all; ROWS="memory stall" picks some
 	$(BIN)/python tools/parts.py

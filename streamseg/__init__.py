@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streamseg.metrics import Metrics
     from streamseg.model import Model, load
     from streamseg.options import SourceOptions
-    from streamseg.prompts import Box, Click, Mask
+    from streamseg.prompts import Box, Clear, Click, Mask
     from streamseg.result import Result
     from streamseg.segmentation import Classes, Instances, Segmentation
     from streamseg.stream import Stream, open
@@ -33,6 +33,7 @@ __all__ = [
     "BackendError",
     "Box",
     "Classes",
+    "Clear",
     "Click",
     "Frame",
     "InputError",
@@ -78,7 +79,7 @@ _MODULES = {
     "streamseg.frame": ("Frame", "StreamInfo"),
     "streamseg.metrics": ("Metrics",),
     "streamseg.model": ("Model", "load"),
-    "streamseg.prompts": ("Box", "Click", "Mask"),
+    "streamseg.prompts": ("Box", "Clear", "Click", "Mask"),
     "streamseg.result": ("Result",),
     "streamseg.segmentation": ("Classes", "Instances", "Segmentation"),
     "streamseg.stream": ("Stream", "open"),

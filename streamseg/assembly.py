@@ -38,7 +38,7 @@ from streamseg.render import make_renderer
 from streamseg.rules.check import class_problems
 from streamseg.rules.shapes import Line, Polygon
 from streamseg.said import Said
-from streamseg.sinks import check_classes, check_rules, open_sink, retrying
+from streamseg.sinks import check_classes, check_rules, compares, open_sink, retrying
 from streamseg.sinks.claims import check_files, named
 
 _log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ def assemble(
     trust_engine: bool = False,
     existing: Existing | None = None,
     said: Said | None = None,
+    name: str = "",
 ) -> Pipeline:
     """Opens source, model and outputs, in the order in which mistakes are likeliest, and joins them.
 
@@ -65,13 +66,14 @@ def assemble(
     the outputs get; `meter` counts on from an earlier run.
     `trust_engine` admits an engine as the model: no file may say so, only who starts the run. `existing` says what
     becomes of outputs that are there already, instead of `options.overwrite`. `said` is shared with earlier runs.
+    `name` is what outputs and events call the stream, by default as the source does.
 
     Raises:
         StreamsegError: any of them cannot be had; what was open by then is closed again.
     """
     controls = controls or Controls()
     controls.rules = tuple(options.rules)
-    said = said or Said()
+    said, meter = said or Said(), meter or Meter()
     for at, problem in rule_problems(options):
         raise InputError(f"{'.'.join(at)}: {problem}")
     check_rules(options.outputs, options.rules)
@@ -80,7 +82,7 @@ def assemble(
     outputs = checked_outputs(options, existing, None if source is None else Inputs())
     recipe = load_model(options, controls, load, trust_engine=trust_engine, said=said)
     source = open_source(options.uri, options.capture) if source is None else part_of(source, options.capture)
-    info = replace(source.info, pixel_um=options.capture.pixel_size)
+    info = replace(source.info, name=name or source.info.name, pixel_um=options.capture.pixel_size)
     sinks: list[Sink] = []
     try:
         for output in outputs:
@@ -92,12 +94,13 @@ def assemble(
         raise
     sinks += [retrying(sink, source.info) for sink in more_sinks]
     workers = share_cores(options, source.info, recipe)
-    pace = InferenceScheduler(options.target or ("fps" if source.info.live else "quality"), source.info)
+    target = options.target or ("fps" if source.info.live else "quality")
+    pace = InferenceScheduler(target, source.info, options.effort, workers.count)
     return Pipeline(
         source,
         lambda: workers.make(workers.threads),
         evaluate=make_evaluator(options, source.info),
-        cover=make_cover(options.privacy, moving=source.info.moving, said=said),
+        cover=make_cover(options.privacy, moving=source.info.moving, said=said, meter=meter),
         render=render if not sinks or any(sink.needs_image for sink in sinks) else None,
         sinks=sinks,
         workers=workers.count,
@@ -106,6 +109,7 @@ def assemble(
         pace=pace,
         controls=controls,
         meter=meter,
+        name=name,
     )
 
 
@@ -163,9 +167,11 @@ def _mover(
     options: RunOptions, info: StreamInfo, recipe: SegmenterFactory, pace: InferenceScheduler
 ) -> Callable[[], MaskPropagator] | None:
     """None where pictures do not move into one another, or the model itself follows the video."""
-    if not info.moving or not recipe.parallel or not (options.steady or pace.carries):
+    compare = compares(options.outputs)
+    if not info.moving or not recipe.parallel or not (options.steady or pace.carries or compare):
         return None
-    return lambda: make_propagator(steady=options.steady, effort="usual" if info.live else "quick")
+    hides = bool(options.privacy.hide or options.privacy.hide_all_but)  # then nothing may take from a mask
+    return lambda: make_propagator(steady=options.steady, compare=compare, refit=not hides)
 
 
 def make_evaluator(options: RunOptions, info: StreamInfo) -> Evaluator | None:

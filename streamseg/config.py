@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +14,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
 from streamseg.errors import InputError
-from streamseg.options import PrivacyOptions, RenderOptions, SourceOptions
+from streamseg.options import Effort, PrivacyOptions, RenderOptions, SourceOptions
 from streamseg.pipeline.scheduler import Target
 from streamseg.rules.check import Problem, name_problems
 from streamseg.rules.grammar import Rule
@@ -25,7 +26,8 @@ Group = TypeVar("Group", bound=msgspec.Struct)
 DEFAULT_MODEL = "person"
 
 BACKEND_NAMES = (
-    "tensorrt", "tensorrt-rtx", "ort-cuda", "ort-cpu", "openvino", "openvino-bf16", "ort-cpu-spin",
+    "tensorrt", "tensorrt-rtx", "ort-cuda", "ort-cpu", "openvino", "openvino-bf16", "openvino-gpu", "openvino-npu",
+    "ort-coreml", "ort-directml", "ort-migraphx", "ort-qnn", "ort-cpu-spin",
 )  # fmt: skip
 """Those of `streamseg.infer.backends`, which `--help` does not import; packages add more."""
 
@@ -73,14 +75,26 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     target: Annotated[
         Target | None,
         Meta(
-            description="what matters most",
-            extra={"group": "speed", "value": "GOAL", "default": "fps live, quality for files"},
+            description="aim",
+            extra={"group": "speed", "value": "GOAL", "default": "fps live, else quality"},
+        ),
+    ] = None
+    effort: Annotated[
+        Effort | None,
+        Meta(
+            description="how much is spent on carrying and steadying masks",
+            extra={
+                "group": "speed",
+                "value": "NAME",
+                "default": "live by the time that is left, quick in files",
+                "rare": True,
+            },
         ),
     ] = None
     backend: Annotated[
         str | None,
         Meta(
-            description="what runs the network",
+            description="what runs the network, or servers as kserve:grpc://HOST:8001/MODEL",
             extra={"group": "speed", "value": "NAME", "choices": BACKEND_NAMES, "default": "the best here"},
         ),
     ] = None
@@ -168,9 +182,12 @@ class FlatOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def _made(self, kind: type[Group]) -> Group:
         values = {
             each.name: self._made(type(each.default)) if _is_group(each) else getattr(self, each.encode_name)
-            for each in fields(kind)
+            for each in _fields(kind)
         }
         return kind(**values)
+
+
+_fields = functools.cache(fields)  # which reads the types out of their words each time
 
 
 def _is_group(field: FieldInfo) -> bool:
@@ -230,7 +247,11 @@ def make_options(values: Mapping[str, object]) -> RunOptions:
     """
     if "source" not in values:
         raise InputError("no source is named")
+    plain = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
     try:
-        return fit(dict(values), OPTIONS, strict=False).grouped()
+        options = fit(plain, OPTIONS, strict=False).grouped()
     except MisfitError as error:
         raise InputError(str(error)) from None
+    if not options.privacy.classes and options.privacy.hide_with != PrivacyOptions().hide_with:
+        raise InputError("hide_with: nothing is hidden", "--hide CLASS says what")
+    return options

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,9 +12,9 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from streamseg.frame import Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
-from streamseg.options import RenderOptions
+from streamseg.options import Effort, RenderOptions
 from streamseg.prompts import Prompts
-from streamseg.rules.event import NOTHING_FOUND, Event, Findings, ZoneReading
+from streamseg.rules.event import NOTHING_FOUND, Clips, Event, Findings, RuleReading, ZoneReading
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Planes
 
@@ -114,6 +116,8 @@ class SegmenterFactory:
     """Whether other streams use what `make` gives as well."""
     instances: bool = False
     """Whether it finds objects, each by itself."""
+    asked: bool = False
+    """Whether it looks for what is pointed at while it runs."""
     licence: str = ""
     """Of the weights; empty where there are none."""
     side: int | None = None
@@ -125,8 +129,10 @@ class SegmenterFactory:
 class MaskPropagator(Protocol):
     """Carries what was found in one frame to others of the same stream, along the picture's own motion.
 
-    Belongs to one thread, and writes into nothing that it is given.
+    Belongs to one thread, and writes into nothing that it is given. With no `effort` nothing is steadied.
     """
+
+    effort: Effort | None
 
     def observe(self, frame: Frame) -> None:
         """The next frame of the stream; indices may have gaps, sizes may change."""
@@ -195,6 +201,9 @@ class Shown:
     """Of the rules, in this frame; and in those before it that an output was too slow for."""
     readings: tuple[ZoneReading, ...] = ()
     """What was measured in this frame, of each zone and line and each class there."""
+    active: frozenset[str] = frozenset()
+    """Zones and lines of which a rule holds."""
+    rules: tuple[RuleReading, ...] = ()
 
     @property
     def image(self) -> Image:
@@ -219,7 +228,6 @@ class SimpleSink(Protocol):
     """The least that an object must offer to be an output; what else a `Sink` has gets its default."""
 
     def write(self, shown: Shown) -> None: ...
-
     def close(self) -> None: ...
 
 
@@ -268,13 +276,25 @@ class Controls:
     opacity: float = RenderOptions().opacity
     """0 (only the picture) to 1 (only the colours)."""
     view: ViewLike = RenderOptions().view
-    quit: bool = False
+    quit_s: float = math.inf
+    """`time.monotonic()` at which the run was first asked to end."""
     views: tuple[str, ...] = field(default=("overlay",))
     """What `next view` walks through."""
     prompts: Prompts = field(default_factory=lambda: deque(maxlen=64))
     """What was pointed at and no model has looked at yet, the newest of it.
 
-    Append a `Click`, a `Box` or a `Mask`, from any thread.
+    Append a `Click`, a `Box`, a `Mask` or `Clear()`, from any thread.
     """
     rules: tuple[str, ...] = ()
     """Names of the run's rules, for outputs that tell of them before the first event."""
+    clips: Clips = field(default_factory=Clips)
+    """What outputs keep of events, for those that tell of them."""
+
+    @property
+    def quit(self) -> bool:
+        """Whether the run was asked to end; True asks it, from any thread or signal handler."""
+        return self.quit_s < math.inf
+
+    @quit.setter
+    def quit(self, asked: bool) -> None:
+        self.quit_s = min(self.quit_s, time.monotonic()) if asked else math.inf

@@ -8,6 +8,7 @@ import errno
 import itertools
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,26 @@ def missing(name: object, hint: str = "") -> InputError:
     return InputError(f"{name}: no such file", hint)
 
 
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file in UTF-8, without the mark that some editors put in front.
+
+    Raises:
+        InputError: it cannot be read, or is not in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text", "save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def as_argument(name: object) -> str:
+    """How a shell is given `name`: quoted, and not to be taken for a flag."""
+    word = str(name)
+    return shlex.quote(f"./{word}" if word.startswith("-") else word)
+
+
 class Folder:
     """A folder that files will go into; made with those above it, which is said, when the first of them is there.
 
@@ -38,12 +59,13 @@ class Folder:
     def __init__(self, path: Path) -> None:
         """Raises OutputError where it can be told that nothing can be written there."""
         self.path = path
-        self._there = path.is_dir()
-        above = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
-        if not above.is_dir():
-            raise OutputError(f"{path}: cannot be made: {above} is no folder")
-        if not os.access(above, os.W_OK):
-            raise OutputError(f"{above}: not writable")
+        self._there = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where nobody may look
+        self.above = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+        """Itself, or the nearest above it that is there."""
+        if not self.above.is_dir():
+            raise OutputError(f"{path}: cannot be made: {self.above} is no folder")
+        if not os.access(self.above, os.W_OK):
+            raise OutputError(f"{self.above}: not writable")
 
     def make(self) -> None:
         """Raises OutputError where it cannot be made."""

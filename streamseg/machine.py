@@ -13,15 +13,21 @@ from pathlib import Path
 from streamseg.cgroup import cpu_quota
 
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino")
+_ON_OTHERS = ("onnxruntime-directml", "onnxruntime-migraphx", "onnxruntime-qnn")
 _ON_NVIDIA = (
     "pycuda",
+    "cuda-bindings",
     "tensorrt",
     "tensorrt-cu12",
     "tensorrt-cu13",
     "tensorrt-rtx",
     "tensorrt-rtx-cu13-bindings",
+    "tensorrt-rtx-cu13-libs",
     "onnxruntime-ep-nv-tensorrt-rtx-cu13",
 )
+
+
+_most_cores = 1 << 16
 
 
 def available_cores() -> int:
@@ -31,7 +37,13 @@ def available_cores() -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
-    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+    return max(1, min(cores, _most_cores, cores if quota is None else math.ceil(quota)))
+
+
+def limit_cores(count: int) -> None:
+    """From now on this process counts on `count` cores at most: others do the same work beside it."""
+    global _most_cores
+    _most_cores = count
 
 
 def nvidia_driver() -> str:
@@ -55,6 +67,7 @@ def machine_key() -> dict[str, str]:
     return (
         {"processor": name, "features": features, "cores": str(available_cores())}
         | {package: version_of(package) for package in _RUNTIMES}
+        | {package: version for package in _ON_OTHERS if (version := version_of(package))}
         | _nvidia()
     )
 
@@ -69,7 +82,7 @@ def _nvidia() -> dict[str, str]:
     libraries = [Path(path).resolve().name for path in _libcuda() if Path(path).exists()]
     driver = [*_lines(told / "version"), *_lines(Path("/etc/nv_tegra_release")), *libraries]
     found = {"gpus": "; ".join(gpus), "driver": "".join(driver[:1])}
-    return found | {package: version_of(package) for package in _ON_NVIDIA if version_of(package)}
+    return found | {package: version for package in _ON_NVIDIA if (version := version_of(package))}
 
 
 def _lines(file: Path) -> list[str]:

@@ -45,6 +45,8 @@ class Metrics:
     """Stage to the latencies of the last 240 frames."""
     explanation: Explanation | None = None
     """How often the network runs, and why; None outside a pipeline."""
+    covered_whole: int = 0
+    """Frames shown with the whole picture covered, because no mask could be trusted to say what to hide."""
 
     @property
     def latency_ms(self) -> Mapping[str, tuple[float, float]]:
@@ -61,13 +63,24 @@ class Metrics:
         """Frames captured whose end is still open."""
         return self.captured - self.shown - self.failed - sum(self.dropped.values())
 
+    def __repr__(self) -> str:
+        """Latencies as p50 and p95, and nothing that is zero or empty but the frames that were captured and shown."""
+        latencies = {stage: tuple(round(value, 1) for value in pair) for stage, pair in self.latency_ms.items()}
+        always = {"captured": self.captured, "shown": self.shown, "fps": round(self.fps, 1)}
+        rest = {
+            name: getattr(self, name)
+            for name in ("inferred", "failed", "dropped", "in_flight", "unwritten", "covered_whole", "pace")
+        }
+        told = always | {name: value for name, value in (*rest.items(), ("latency_ms", latencies)) if value}
+        return f"Metrics({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+
 
 class Meter:
     """What the stages count into; safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._captured = self._inferred = self._shown = self._failed = 0
+        self._captured = self._inferred = self._shown = self._failed = self._covered = 0
         self._dropped: Counter[str] = Counter()
         self._recent: dict[str, deque[float]] = {}
         self._shown_at: deque[float] = deque()
@@ -92,6 +105,11 @@ class Meter:
                 self._shown_at.popleft()
             for stage, value in timings_ms.items():
                 self._recent.setdefault(stage, deque(maxlen=_RECENT)).append(value)
+
+    def covered_whole(self) -> None:
+        """Of one frame that will be shown the whole picture was covered."""
+        with self._lock:
+            self._covered += 1
 
     def dropped(self, reason: str, count: int = 1) -> None:
         """`count` frames were let go."""
@@ -118,6 +136,7 @@ class Meter:
                 unwritten=unwritten,
                 recent_ms={stage: tuple(values) for stage, values in self._recent.items()},
                 explanation=explanation,
+                covered_whole=self._covered,
             )
 
 

@@ -21,6 +21,9 @@ MOST_MEGAPIXELS = 1000.0
 VIEW_NAMES = ("overlay", "mask", "side-by-side", "blur", "replace", "matte", "objects", "boxes", "source")
 """Those of `streamseg.render`, which `--help` does not import; packages add more."""
 
+Effort = Literal["quick", "usual", "fine"]
+"""How much is spent on carrying and steadying masks."""
+
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 
 

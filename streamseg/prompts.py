@@ -59,7 +59,12 @@ class Mask:
             raise ValueError("a mask is an array of (h, w)")
 
 
-Prompt: TypeAlias = "Click | Box | Mask"
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Nothing is followed any more."""
+
+
+Prompt: TypeAlias = "Click | Box | Mask | Clear"
 Prompts: TypeAlias = "deque[Prompt]"
 """Written at one end by a window or program, read at the other by the model that is asked; from any threads."""
 

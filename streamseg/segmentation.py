@@ -161,6 +161,9 @@ class Segmentation:
     confidence: NDArray[np.uint8] | None = None
     """(h, w) u8, 0..255 for 0..1: how sure the label is; None where the method cannot tell."""
     instances: Instances | None = None
+    disagreement: float | None = None
+    """Share of the frame, 0..1, where the network saw another class than the mask that motion brought there from what
+    it had seen before; None where nobody asked, or nothing was seen before."""
 
     def __post_init__(self) -> None:
         labels, confidence = self.labels, self.confidence

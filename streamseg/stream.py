@@ -9,7 +9,8 @@ import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -22,6 +23,7 @@ from streamseg.frame import StreamInfo
 from streamseg.infer import load_segmenter
 from streamseg.metrics import Metrics
 from streamseg.model import ModelLike, load, name_of
+from streamseg.options import Effort
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import Target
 from streamseg.render import find_view
@@ -29,9 +31,6 @@ from streamseg.rules.shapes import Points
 from streamseg.said import Said
 from streamseg.sinks.function import own_sink
 from streamseg.switch import ModelSwitch
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 Name: TypeAlias = "str | os.PathLike[str]"
 SourceLike: TypeAlias = "Name | int | Sequence[Name] | Source"
@@ -49,6 +48,7 @@ def open(
     tiles: int | Literal["auto"] | None = None,
     target: Target | None = None,
     steady: bool = True,
+    effort: Effort | None = None,
     workers: int | None = None,
     threads: int | None = None,
     view: ViewLike = "overlay",
@@ -91,6 +91,7 @@ def open(
         tiles: looks closer at large pictures: overlapping tiles, `auto` or how many along the longer side.
         target: what matters most: `fps` (default of live sources), `latency`, `quality` (of files) or `power`.
         steady: takes the flicker out of masks, along the motion of the picture.
+        effort: on carrying and steadying masks: `quick` (in files), `usual` or `fine`; live as time is left.
         workers: networks side by side, for a file; as many as there are cores.
         threads: of each network.
         view: `overlay`, `mask`, `side-by-side`, `blur`, `replace`, `objects`, `boxes`, `source`, or your own function.
@@ -131,12 +132,11 @@ def open(
     options = make_options(
         {
             "source": getattr(getattr(own, "info", None), "name", "") if own is not None else _names(source),
-            "outputs": names, "model": name_of(model), "settings": dict(settings or {}),
-            "backend": backend, "tiles": tiles, "target": target, "steady": steady, "pixel_size": pixel_size,
-            "view": view if isinstance(view, str) else "overlay", "opacity": opacity,
-            "background": None if background is None else os.fspath(background),
-            "outline": outline, "boxes": boxes, "legend": legend, "hud": hud, "overwrite": overwrite,
-            "zones": dict(zones or {}), "lines": dict(lines or {}), "ground": ground, "rules": dict(rules or {}),
+            "outputs": names, "model": name_of(model), "settings": settings or {}, "backend": backend, "tiles": tiles,
+            "target": target, "steady": steady, "effort": effort, "view": view if isinstance(view, str) else "overlay",
+            "opacity": opacity, "background": None if background is None else os.fspath(background),
+            "pixel_size": pixel_size, "outline": outline, "boxes": boxes, "legend": legend, "hud": hud,
+            "overwrite": overwrite, "zones": zones or {}, "lines": lines or {}, "ground": ground, "rules": rules or {},
             "every": every, "start": start, "end": end, "size": size, "fps": fps, "pixel_format": pixel_format,
             "transport": transport, "wait": wait, "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
             "hide": hide, "hide_all_but": hide_all_but, "hide_with": hide_with, "workers": workers, "threads": threads,
@@ -267,9 +267,8 @@ class Stream:
         return f"Stream({self.info.name!r}, model={self._options.model!r})"
 
     def _change_model(self, model: ModelLike) -> None:
-        named = isinstance(model, str | os.PathLike)
         name = name_of(model)
-        backend = self._options.backend if named else None
+        backend = self._options.backend if isinstance(model, str | os.PathLike) else None
         options = msgspec.structs.replace(self._options, model=name, settings={}, backend=backend)
         load = functools.partial(_recipe, model, options)
         recipe = load_model(options, self.controls, load, said=self._said)
@@ -277,6 +276,7 @@ class Stream:
             raise InputError(f"{name} follows the video, and several workers share this one", "open it with workers=1")
         workers = share_cores(options, self.info, recipe)
         self._switch.change(workers.make, workers.threads)
+        self._pipeline.pace.another_network()
         self._options = options
 
 

@@ -5,6 +5,7 @@ A field that wants text gets what was written, as `1:20`, `012`, `on` or `1.10`.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _MAX_BYTES = 1 << 20
 _MAX_DEPTH = 32
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {_TAG + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
+_HALF = re.compile("[\ud800-\udfff]")  # which escapes can write, and nothing that takes UTF-8
 _Path = tuple[str, ...]
 
 
@@ -79,11 +81,11 @@ class Tree:
             where = f"{self.name}:{_line(keys, self.lines)}"
             raise InputError(": ".join(filter(None, (where, label, error.message)))) from None
 
-    def _part(self, kind: type[T], at: _Path) -> Any:
+    def _part(self, kind: Any, at: _Path) -> Any:
         value = self.value
         for key in at:
             value = value.get(key) or {}
-        return _worded(value, schema.type_info(kind), self.written, at)
+        return _worded(value, _type_info(kind), self.written, at)
 
     def error(self, message: str, *at: str) -> InputError:
         """What to raise about the part under the keys `at`."""
@@ -96,6 +98,15 @@ def read_tree(path: Path) -> Tree:
     Raises:
         InputError: the file is missing, too large or no YAML; the message names file and line.
     """
+    return parse_tree(read_raw(path), str(path))
+
+
+def read_raw(path: Path) -> bytes:
+    """What stands in the file `path`, unread.
+
+    Raises:
+        InputError: it is missing, or too large for a configuration.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
@@ -103,7 +114,7 @@ def read_tree(path: Path) -> Tree:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(raw) > _MAX_BYTES:
         raise InputError(f"{path}: over 1 MiB, too large for a configuration")
-    return parse_tree(raw, str(path))
+    return raw
 
 
 def parse_tree(raw: bytes | str, name: str) -> Tree:
@@ -161,6 +172,8 @@ def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int], written: dict[
         raise yaml.MarkedYAMLError(problem="not a value of its tag", problem_mark=node.start_mark) from None
     if not isinstance(value, str):
         written[path] = str(node.value)
+    elif _HALF.search(value):
+        raise yaml.MarkedYAMLError(problem="half a character, which is no text", problem_mark=node.start_mark)
     return value
 
 
@@ -170,6 +183,12 @@ _HOLDS: dict[type, tuple[type, ...]] = {
     bool: (schema.BoolType,),
     type(None): (schema.NoneType,),
 }
+
+
+@functools.cache
+def _type_info(kind: Any) -> schema.Type:
+    """Read out of its words once: a site asks for the same for every stream."""
+    return schema.type_info(kind)
 
 
 def _worded(value: Any, wanted: schema.Type, written: Mapping[_Path, str], at: _Path) -> Any:

@@ -109,3 +109,17 @@ def test_every_option_is_a_flag_and_every_flag_an_option() -> None:
     run = vars(parser().parse_args(["run", "x"]))
     meant_for_the_terminal = {"explain", "trust_engine", "command", "config", "debug", "quiet"}
     assert set(run) - meant_for_the_terminal == set(OPTIONS.__struct_fields__)
+
+
+def test_what_lies_over_nothing_is_no_way_to_hide() -> None:
+    with pytest.raises(InputError, match="nothing is hidden"):
+        make_options({"source": "0", "hide_with": "black"})
+    assert make_options({"source": "0", "hide_with": "black", "hide": "person"}).privacy.classes
+
+
+@pytest.mark.parametrize(
+    "value", [{"rules": ["foreground.count >= 1"]}, {"zones": [1]}, {"lines": "x"}, {"settings": 3}]
+)
+def test_what_is_no_mapping_is_told(value: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="expected keys with values"):
+        make_options({"source": "0", **value})

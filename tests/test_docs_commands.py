@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.commands.parser import parse
-from tests.parts.documents import Block, blocks, commands, typed, workplace
+from tests.parts.documents import ROOT, WALKED, Block, blocks, blocks_of, commands, typed, workplace
 from tests.parts.program import environment
 from tests.parts.rtsp import free_port
 
@@ -26,8 +26,8 @@ SUBSTITUTES = (
     (r"^(streamseg serve .*?)( --listen \S+:8090(.*))?$", r"timeout --preserve-status 8 \1 --listen localhost:PORT\3"),
     (r"^(python -m http.server)(.*)$", rf"\1 PORT\2 & until {ASKED}; do sleep 0.1; done; kill %1"),
     (r"^(streamseg bench.*)$", r"\1 --rounds 1 --seconds 0.2"),  # minutes
+    (r"^streamseg tune street$", "streamseg tune person"),  # a minute
     (r"^(streamseg tune.*)$", r"\1 --seconds 1"),
-    (r"^pip install", "pip install --dry-run --quiet"),
     (r"NAME", "street"),  # any of four
 )
 """What stands for cameras, servers and minutes: pattern and replacement."""
@@ -37,25 +37,28 @@ SETS = "scores on labelled pictures that may not be passed on; docs/models.md ha
 HOURS = "trains for twenty minutes to hours, on a data set that is not here; tests/training trains on small ones"
 MINUTES = "measures for minutes, for its figures"
 ALIKE = "differs in its flags or network from one that is run; tests/tuning and tests/infer try these on small ones"
-ROOT = "changes the machine, as root"
+AS_ROOT = "changes the machine, as root"
 MAKE = "installs or removes environments, or is the test run itself"
 CANNOT = {
     r"make .*": MAKE,
     r"podman .*": "needs a container engine; tests/serve/test_packaging.py checks the file",
-    r".*/etc/.*|.*/opt/.*": ROOT,
+    r".*/etc/.*|.*/opt/.*": AS_ROOT,
     r"python3 -m venv .venv": "would change the environment of the tests; tests/test_wheel.py fills an empty one",
     r"pre-commit install": "would change the checkout; the hooks are those of `make check`",
     r"python -m streamseg": NAMED,
     r"pip install torch .*": "asks PyTorch's own index",
     r"pip install .*pycuda": "compiles against CUDA's toolkit",
+    r"pip install .*cuda-bindings.*": "is for NVIDIA's GPUs; tests/infer/tensorrt/test_real_parts.py tries it",
     r"pip install (-e '\.\[tensorrt\]'|tensorrt-cu12|'?onnxruntime-gpu\S*)": "is for NVIDIA's GPUs: gigabytes",
     r"pip install \./research-models": "is part of `make demo`; tests/test_wheel.py installs it",
     r"pip uninstall .*": "would take from this environment what the tests need",
-    r"streamseg (serve|import|eval|run|tune|quantise|compare|train PLAN.yaml)": NAMED,
-    r"streamseg (eval --video|quantise --for tensorrt|build --for)": NAMED,
+    r"streamseg (serve|import|eval|run|tune|quantise|compare|train (PLAN.yaml|--folds|--from cracks FOLDER))": NAMED,
+    r"streamseg (batch|eval --video|quantise --for tensorrt|build --for)": NAMED,
     r"(streamseg eval|python tools/score_far\.py) .*\b(people/|traffic/|defects/|camvid/test|cracks_\w+/).*": SETS,
     r"streamseg eval lane road/.*": SETS,
     r"streamseg quantise cracks PICTURES FILE": NAMED,
+    r"streamseg ctl reload": "needs a service that runs; tests/commands/test_ctl.py starts one",
+    r"streamseg serve .* --tls-cert .*": "needs a certificate; tests/serve/test_tls.py makes some",
     r"streamseg train configs/.*": HOURS,
     r"streamseg tune (street --|training/).*": ALIKE,
     r"streamseg quantise (street|NAME|training/street-unet/\S+) .*": ALIKE,
@@ -78,7 +81,11 @@ NEEDS = {
 QUICK = ("streamseg run", "streamseg models", "streamseg import", "openssl", "source")
 LARGE = ("cracks", "nuclei", "street")
 """Models that take seconds for a film."""
-COMMANDS = [command for command in commands() if not any(re.fullmatch(pattern, command) for pattern in CANNOT)]
+TRIED = [command for command in commands() if not any(re.fullmatch(pattern, command) for pattern in CANNOT)]
+INSTALLS = [command for command in TRIED if command.startswith("pip install ")]
+IN_GUIDES = {command for page in WALKED for block in blocks_of(page) for command in typed(block)}
+"""Which tests/test_guides.py runs."""
+COMMANDS = [command for command in TRIED if command not in (*INSTALLS, *IN_GUIDES)]
 
 
 def _is_quick(command: str) -> bool:
@@ -121,10 +128,26 @@ def test_a_command_of_the_documents_works_as_printed(command: str, checkout: Pat
         check=False,
     )
     expected = next((code for pattern, code in CODES.items() if re.fullmatch(pattern, command)), 0)
-    if command.startswith("pip ") and re.search("No matching distribution|Connection|HTTP error", done.stderr):
-        pytest.skip(f"the package index has or says nothing: {done.stderr[-200:]}")
     assert done.returncode == expected, f"{as_tried(command)}: {done.stderr[-2000:]}"
     assert "Traceback" not in done.stderr and "defect" not in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_all_that_the_documents_install_goes_together() -> None:
+    """One resolution for all: extras of the package itself as one list, the others by their words."""
+    words = {word for command in INSTALLS for word in shlex.split(command)[2:] if not word.startswith("-")}
+    own = {word for word in words if word.startswith(".") and not word.startswith("./")}
+    extras = ",".join(sorted({extra for word in own for extra in re.findall(r"[\w-]+", word)}))
+    assert extras, INSTALLS
+    packages = sorted(f"{ROOT}/{word[2:]}" if word.startswith("./") else word for word in words - own)
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", f"{ROOT}[{extras}]", *packages]
+    done = subprocess.run(pip, env=environment(), capture_output=True, text=True, timeout=380, check=False)
+    if re.search("No matching distribution|Connection|HTTP error", done.stderr):
+        pytest.skip(f"the package index has or says nothing: {done.stderr[-200:]}")
+    assert done.returncode == 0, f"{pip}: {done.stderr[-2000:]}"
+    lacking = re.findall(r"does not provide the extra '([^']+)'", done.stderr)
+    assert not lacking, f"streamseg has no extra {lacking}"
 
 
 @pytest.mark.parametrize("pattern", CANNOT)
@@ -141,6 +164,7 @@ def test_whoever_types_a_block_from_top_to_bottom_meets_no_output_of_a_line_befo
 
 def test_every_block_without_a_language_is_typed_or_drawn() -> None:
     drawn = [block.text.splitlines()[0].strip() for block in blocks("") if not typed(block)]
+    drawn = [line for line in drawn if not any(re.fullmatch(pattern, line) for pattern in CANNOT)]
     assert [line for line in drawn if "…" not in line and "capture/" not in line] == []
 
 

@@ -17,7 +17,7 @@ from streamseg import entrypoints
 from streamseg.cli import main
 from streamseg.errors import InputError
 from streamseg.infer import list_models, network_file
-from streamseg.infer.backends import BACKENDS
+from streamseg.infer.backends import BACKENDS, ON_REQUEST
 from streamseg.infer.model.catalogue import SHIPPED
 from tests.parts.documents import ROOT
 from tests.parts.patience import finished
@@ -183,7 +183,7 @@ def test_a_name_that_nobody_has_lists_those_of_packages_too(add: Add) -> None:
     assert "did you mean thermal?" in view.value.hint
     with pytest.raises(InputError) as backend:
         streamseg.load("person-wide", backend="tpu")
-    assert backend.value.hint == f"one of {', '.join([*BACKENDS, 'openvino-bf16', 'ort-cpu-spin', 'rknn'])}"
+    assert backend.value.hint == f"one of {', '.join([*BACKENDS, *ON_REQUEST, 'rknn'])}"
     with pytest.raises(InputError) as backend:
         streamseg.load("person-wide", backend="cuda")
     assert backend.value.hint.startswith("did you mean ort-cuda? one of ")

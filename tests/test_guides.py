@@ -34,6 +34,8 @@ NUMBER = r"(?<![\d.])\d+(?:\.\d+)?"
 NOT_HERE = {
     r"make .*|source .*": "makes or enters the environment that the tests run in",
     r"(sudo|ssh|scp|rsync|systemctl|journalctl|crontab|apt-get) .*": "needs root, or another machine",
+    r"(cp .*|git -C) /etc/.*": "needs root",
+    r"(podman|kubectl) .*": "needs a container engine or a cluster; tests/serve/test_fleet.py reads the files",
     r"streamseg run .* camera:\S+.*": "needs a virtual camera; tests/sinks/test_camera_vm.py films one",
     r"python3 -m venv .*|/opt/.*|ln -s.* /opt/.*": "needs root; tests/test_wheel.py installs into an empty environment",
 }
@@ -41,6 +43,8 @@ NOT_HERE = {
 SHOWN = {
     "json": "what a receiver gets; tests/sinks compares it",
     "sh": "needs a server of one's own; tests/sinks has one",
+    "nginx": "needs nginx; tests/serve/test_proxy.py starts it with this",
+    "caddy": "needs Caddy; tests/serve/test_proxy.py starts it with this",
 }
 """Languages of blocks that are only shown, and why."""
 NEEDS = {"ffmpeg ": "ffmpeg", "node ": "node", "g++ ": "g++", "curl ": "curl", "streamseg train ": "torch"}

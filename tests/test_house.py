@@ -15,7 +15,7 @@ BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
     "masks", "machine", "yuv", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
     "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
-    "hostsettings", "said", "rules.event", "rules.shapes", "regions", "measure", "prompts",
+    "hostsettings", "said", "rules.event", "rules.shapes", "regions", "measure", "prompts", "labelmap",
 }  # fmt: skip
 MAY_IMPORT = {
     "redaction": set(),
@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "bufferpool": {"frame"},
     "masks": {"segmentation"},
     "maskfile": {"errors", "imagefile"},
+    "labelmap": {"errors", "segmentation"},
     "yamlfile": {"errors", "validation"},
+    "yamledit": {"errors", "yamlfile"},
     "validation": set(),
     "options": {"moment"},
     "files": {"errors"},
@@ -53,7 +55,9 @@ MAY_IMPORT = {
     "net": {"errors", "redaction", "said"},
     "imagefile": {"errors", "files", "frame", "hostsettings", "installing", "options"},
     "config": BASE | {"pipeline.scheduler", "rules"},
-    "pipeline.scheduler": {"frame", "metrics"},
+    "pipeline.effort": {"contracts", "options"},
+    "pipeline.trial": set(),
+    "pipeline.scheduler": {"frame", "metrics", "options", "pipeline.effort", "pipeline.trial"},
     "pipeline": BASE | {"pipeline.scheduler"},
     "infer.model": BASE,
     "infer.backends": BASE | {"infer.model"},
@@ -61,7 +65,22 @@ MAY_IMPORT = {
     "training": BASE | {"capture", "infer", "evaluation"},
     "evaluation": BASE | {"capture", "infer", "render"},
     "serve": BASE
-    | {"capture", "infer", "render", "sinks", "assembly", "config", "pipeline", "signals", "rules", "privacy"},
+    | {
+        "capture",
+        "infer",
+        "render",
+        "sinks",
+        "assembly",
+        "switch",
+        "config",
+        "pipeline",
+        "signals",
+        "rules",
+        "privacy",
+        "yamledit",
+    },
+    "archive": BASE | {"assembly", "capture", "config", "infer", "pipeline", "signals", "sinks"},
+    "capacity": BASE | {"assembly", "capture", "config", "infer"},
     "tuning": BASE | {"capture", "infer", "render", "pipeline"},
     "bench": BASE | {"capture", "infer", "render", "tuning", "pipeline"},
     "capture": BASE,
@@ -81,10 +100,13 @@ EVERYTHING = {
 }  # fmt: skip
 # A thread for each stage, each connection, each stream of a service; the upper bound of the benchmark may contain
 # nothing of what it is compared with. An asynchronous loop waits for its frames in one. Standard error is written by a
-# thread because its reader may read nothing. Each receiver of messages has one, which waits for it.
+# thread because its reader may read nothing. Each receiver of messages has one, which waits for it; so have the servers
+# of a remote network while one of them is away.
 MAY_THREAD = {
     "pipeline/pipeline.py", "pipeline/threads.py", "capture/reconnect.py", "capture/rtspproxy.py", "serve/stream.py",
-    "bench/upper_bound.py", "sinks/delivery/sender.py", "stdio.py", "stream.py",
+    "serve/trying.py",
+    "bench/upper_bound.py", "sinks/delivery/sender.py", "stdio.py", "stream.py", "infer/remote.py",
+    "archive/processes.py", "sinks/trace.py",
 }  # fmt: skip
 # Called by several threads, or waiting for another, start none; TensorRT's listener tells apart what they hear.
 MAY_LOCK = {
@@ -92,7 +114,7 @@ MAY_LOCK = {
     "infer/backends/tensorrt/engines.py", "infer/backends/tensorrt/library.py", "said.py", "serve/supervisor.py",
     "sinks/delivery/queue.py",
 }  # fmt: skip
-MAY_ASK_THE_DATE = {"sinks/retention.py"}  # files know their age by the calendar alone
+MAY_ASK_THE_DATE = {"sinks/retention.py", "sinks/trace.py"}  # files and traces know times by the calendar alone
 MAY_RUN_PROGRAMS = {"bench/subprocess_loop.py"}  # a peer in an interpreter that a person names
 FILES = sorted(HOUSE.rglob("*.py"))
 
@@ -111,7 +133,10 @@ def imports(tree: ast.AST) -> set[str]:
 def place(parts: tuple[str, ...]) -> str:
     """The room of a module; models, backends, flow, the scheduler and events are rooms of their own inside theirs."""
     inner = ".".join(parts[:2])
-    own = {"infer.model", "infer.backends", "motion.flow", "pipeline.scheduler", "rules.event", "rules.shapes"}
+    own = {
+        "infer.model", "infer.backends", "motion.flow", "pipeline.scheduler", "pipeline.effort", "pipeline.trial",
+        "rules.event", "rules.shapes",
+    }  # fmt: skip
     return inner if inner in own else parts[0]
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.masks import PlaneMask, draw_masks
+from streamseg.coco import encode_all, encode_runs
+from streamseg.masks import PlaneMask, box_runs, box_window, draw_masks
 from streamseg.segmentation import Instances
 
 RANDOM = np.random.default_rng(3)
@@ -111,3 +112,36 @@ def test_some_of_the_objects_are_taken_whatever_their_masks_are() -> None:
 def test_instances_need_a_mask_each() -> None:
     with pytest.raises(ValueError, match="1 instances need aligned arrays"):
         Instances(np.ones(1, np.int32), np.ones(1, np.float32), BOX[None], (), np.full(1, -1, np.int32))
+
+
+BOXES = [
+    (10.3, 5.2, 60.9, 88.1), (-20.5, -3.0, 30.2, 40.7), (70.0, 50.0, 140.0, 130.5), (20.0, 20.0, 21.0, 20.4),
+    (150.0, 10.0, 190.0, 40.0), (5.0, 5.0, 5.0, 50.0), (0.0, 0.0, 120.0, 100.0), (90.2, 99.0, 119.9, 99.9),
+]  # fmt: skip
+PLACE = (100, 120)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (7, 14), (1, 1), (1, 5), (2, 1)])
+def test_runs_are_those_of_the_windows(shape: tuple[int, int]) -> None:
+    boxes = np.array(BOXES, np.float32)
+    dice = np.random.default_rng(1)
+    noise = dice.random((len(boxes), *shape)).astype(np.float32)
+    soft = np.stack([cv2.GaussianBlur(each, (0, 0), 2.0) if min(shape) > 1 else each for each in noise])
+    for masks in (noise, soft, np.ones_like(noise), np.zeros_like(noise)):
+        runs = box_runs(masks, boxes, PLACE)
+        for number, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
+            window = box_window(mask, box, PLACE, PLACE)
+            found = np.zeros_like(window.mask)
+            for at in np.flatnonzero(runs.owner == number):
+                found[runs.start[at] : runs.end[at], runs.column[at]] = True
+            np.testing.assert_array_equal(found, window.mask)
+            assert runs.corners[number].tolist() == [window.left, window.top]
+            assert runs.sizes[number].tolist() == list(window.mask.shape)
+            assert runs.areas[number] == window.mask.sum()
+        windows = [box_window(mask, box, PLACE, PLACE) for mask, box in zip(masks, boxes, strict=True)]
+        assert encode_runs(runs) == encode_all(windows)
+
+
+def test_no_objects_have_no_runs() -> None:
+    runs = box_runs(np.zeros((0, 28, 28), np.float32), np.zeros((0, 4), np.float32), PLACE)
+    assert encode_runs(runs) == [] and runs.areas.tolist() == []

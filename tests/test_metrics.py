@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from streamseg.metrics import Meter
+from streamseg.metrics import Explanation, Meter
 
 
 def test_every_frame_is_in_exactly_one_counter() -> None:
@@ -39,3 +39,19 @@ def test_percentiles_are_of_the_recent_frames() -> None:
 def test_nothing_shown_reads_as_nothing() -> None:
     read = Meter().read()
     assert (read.fps, read.latency_ms, read.in_flight) == (0.0, {}, 0)
+
+
+def test_a_reading_is_one_short_line() -> None:
+    meter = Meter()
+    for i in range(500):
+        meter.captured()
+        meter.shown({"infer": i % 7 + 0.123456, "draw": 2.0}, now_s=i / 30)
+    for _ in range(3):
+        meter.captured()
+    meter.dropped("newer", 2)
+    read = meter.read(explanation=Explanation("fixed", "every 2nd frame"))
+    assert repr(read) == (
+        "Metrics(captured=503, shown=500, fps=30.0, dropped={'newer': 2}, in_flight=1, pace='every 2nd frame', "
+        "latency_ms={'infer': (3.1, 6.1), 'draw': (2.0, 2.0)})"
+    )
+    assert repr(Meter().read()) == "Metrics(captured=0, shown=0, fps=0.0)"

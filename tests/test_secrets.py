@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import subprocess
 import time
 from pathlib import Path
+from typing import IO
 
 import cv2
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from tests.parts import clips
 from tests.parts.authenticator import Authenticator
 from tests.parts.http_server import http_server
+from tests.parts.patience import PATIENCE_S, output_of, until
 from tests.parts.program import PROGRAM, environment
 from tests.parts.rtsp import Camera, free_port
 from tests.parts.rtsp_socket import RtspServer
@@ -26,19 +27,15 @@ LOGINS = [
 ]  # fmt: skip
 
 
-def said(*words: str, seconds: float = 60, **env: str) -> str:
-    """All that a run says, on both its outputs; it is asked to end after `seconds`."""
-    running = subprocess.Popen(
-        [*PROGRAM, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment(COLUMNS="400", **env),
-    )
-    with running, contextlib.suppress(subprocess.TimeoutExpired):
-        return running.communicate(timeout=seconds)[0]
-    running.terminate()
-    return running.communicate(timeout=60)[0]
+def said(*words: str, **env: str) -> str:
+    """All that a run says, on both its outputs."""
+    return output_of(started(*words, into=subprocess.PIPE, **env))[0]
+
+
+def started(*words: str, into: int | IO[str], **env: str) -> subprocess.Popen[str]:
+    """A run that says all it does into one place."""
+    env = environment(COLUMNS="400", **env)
+    return subprocess.Popen([*PROGRAM, *words], stdout=into, stderr=subprocess.STDOUT, text=True, env=env)
 
 
 def test_the_word_that_is_looked_for_would_be_found() -> None:
@@ -154,8 +151,12 @@ def test_a_run_shows_no_secret_in_its_lines_its_json_and_its_command(tmp_path: P
 
     with http_server(ten_pictures) as (url, asked):
         source = url.replace("://", "://admin:${CAM_PASSWORD}@") + "/video?token=${CAM_PASSWORD}&size=1"
-        told = said("run", source, "-", "--model", "otsu", "--debug", seconds=8, CAM_PASSWORD=SECRET)
+        with (tmp_path / "told").open("w+") as told:
+            running = started("run", source, "-", "--model", "otsu", "--debug", into=told, CAM_PASSWORD=SECRET)
+            until(lambda: "trying again" in (tmp_path / "told").read_text() and len(asked) > 1, "two requests", running)
+            running.terminate()
+            running.wait(PATIENCE_S)
+    words = (tmp_path / "told").read_text()
     assert SECRET in asked[0]  # so it did arrive where it belongs
-    assert '"stream":"http://***@127.0.0.1' in told
-    assert "trying again" in told
-    assert SECRET not in told
+    assert '"stream":"http://***@127.0.0.1' in words
+    assert SECRET not in words

@@ -72,7 +72,7 @@ def installed() -> Iterator[Installed]:
 def test_the_wheel_is_small_and_holds_nothing_that_is_not_free_for_any_use(installed: Installed) -> None:
     (wheel,) = installed.folder.glob("streamseg-*.whl")
     (source,) = installed.folder.glob("streamseg-*.tar.gz")
-    assert wheel.stat().st_size < 12_000_000
+    assert wheel.stat().st_size < 13_000_000
     with zipfile.ZipFile(wheel) as archive, tarfile.open(source) as packed:
         models = [name for name in archive.namelist() if name.startswith("streamseg/infer/models/")]
         said = {name: archive.read(name).decode() for name in models if name.endswith((".md", ".yaml"))}

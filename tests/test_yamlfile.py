@@ -44,6 +44,7 @@ def test_a_good_file_becomes_typed_values(tmp_path: Path) -> None:
         ("- a\n- b\n", 1, "expected keys with values, not a list of 2"),
         ("? [a]\n: b\n", 1, "a key must be a word"),
         ("name: !!int x\n", 1, "not a value"),
+        ('items: []\nname: "\\uD800"\n', 2, "half a character"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_and_line(text: str, line: int, words: str) -> None:

@@ -75,7 +75,7 @@ WAYS = {
 
 
 def sized(found: Segmentation, shape: tuple[int, ...]) -> Truth:
-    return np.asarray(cv2.resize(found.labels, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0)
+    return np.asarray(cv2.resize(found.labels, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT) > 0)
 
 
 def iou(one: Truth, other: Truth) -> float:

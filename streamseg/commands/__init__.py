@@ -39,18 +39,22 @@ class Command(typing.NamedTuple):
 
 COMMANDS = {
     "run": Command("run", "segment a camera, stream, file or pictures", endless=True),
+    "batch": Command("batch", "run an archive of films into one folder, by several processes"),
     "serve": Command("serve", "run many streams as a service, seen over HTTP", endless=True),
+    "ctl": Command("ctl", "see and change a service that runs"),
     "models": Command("models", "list what --model can name"),
     "doctor": Command("doctor", "show what this machine has and what run would use"),
     "import": Command("import_model", "make a fast, self-describing model of any ONNX file"),
     "train": Command("train", "train a network on your pictures, or continue an interrupted training"),
     "export": Command("export", "make a model of a training's checkpoint"),
+    "export-triton": Command("export_triton", "write what Triton or OpenVINO Model Server loads a model from"),
     "quantise": Command("quantise", "make a model of 8-bit integers: smaller, and often quicker"),
     "build": Command("build", "build a TensorRT engine, for a GPU that need not be here"),
     "tune": Command("tune", "find the quickest way to run a model here, and remember it"),
     "bench": Command("bench", "compare speeds: the tutorial's loop, other programs, the upper bound"),
     "eval": Command("evaluate", "score a model on labelled pictures, as it will run"),
     "compare": Command("compare", "run a model on two backends, or two models, and compare"),
+    "plan": Command("plan", "say how many boxes and servers so many cameras need"),
     "completion": Command("completion", "print the completion script of a shell"),
 }
 """By the word that is typed. A further command is a file in this folder and a line here."""

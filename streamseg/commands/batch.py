@@ -1,256 +1,227 @@
-"""Several files in one command: which of its words are sources, and a run for each film, one after the other."""
+"""`streamseg batch`: an archive of films, each a run of its own, by several processes, into one folder."""
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import argparse
+import contextlib
+import functools
+import re
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
-import msgspec
+from streamseg.commands.failure import say
+from streamseg.commands.flags import count, moment
+from streamseg.commands.given import given_by
+from streamseg.commands.helptext import Rare
+from streamseg.commands.option_flags import add_options
+from streamseg.config import OPTIONS, RunOptions, make_options, read_config, rule_problems
+from streamseg.errors import InputError
+from streamseg.redaction import redact
 
-from streamseg.assembly import load_model, render_options
-from streamseg.capture import open_source, source_kind
-from streamseg.capture.media import FILMS, IMAGES, ending_in, files_of, folder_of, is_many, name_below
-from streamseg.config import RunOptions
-from streamseg.contracts import Controls, Inputs, SegmenterFactory
-from streamseg.errors import BackendError, InputError, OutputError, StreamsegError
-from streamseg.files import same_file
-from streamseg.infer import load_segmenter
-from streamseg.provenance import is_signed
-from streamseg.render import make_renderer
-from streamseg.said import Said
-from streamseg.sinks.claims import for_all, named, written_over, written_twice
-from streamseg.sinks.names import STEM, with_stem
+if typing.TYPE_CHECKING:
+    from streamseg.archive.folder import ResultFolder
+    from streamseg.archive.row import Row
+    from streamseg.archive.task import Job, Looked, Lost, Progress, Task
+    from streamseg.contracts import Controls
 
-_log = logging.getLogger(__name__)
-_MOST_NAMED = 3
+    RunJobs = Callable[[Iterable[Job], Task, int, Callable[[], bool]], Iterator[Row | Looked | Progress | Lost]]
 
-
-@dataclass(frozen=True, slots=True)
-class _Film:
-    path: Path
-    stem: str
-    """What outputs call it: its name without suffix, below the folder or pattern that was named."""
-
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs(self.stem, (self.path,))
+_OWN = ("source", "outputs", "overwrite", "workers", "threads")
+_DEFAULT = "{stem}.jsonl"
+_TRIES = 3  # of a film whose worker dies
+_EXAMPLES = """examples:
+  streamseg batch dash/ --out results --model street
+  streamseg batch 'dash/**/*.mp4' @more.txt --out results --write '{stem}.mp4'
+  streamseg batch dash/ --out results --write '{stem}.csv' --write 'sheets/{stem}.jpg?every=10s'"""
 
 
-def told_apart(words: Sequence[str], *, overwrite: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The sources and the outputs among `words`, of which the first is a source.
-
-    Files that exist are sources: a shell makes such words of `dash/*.mp4`. One alone behind the first is an output that
-    exists where it cannot be a source as well, unless an output asks for `{stem}`.
-
-    Raises:
-        OutputError: it is such an output, and not to be overwritten.
-    """
-    first, *rest = words
-    if not source_kind(first).in_turn:
-        return (first,), tuple(rest)
-    further = {word: None for word in rest if _is_media(word)}
-    if (
-        len(further) == 1
-        and not any(STEM in word for word in rest)
-        and _is_output(next(iter(further)), first, overwrite)
-    ):
-        return (first,), tuple(rest)
-    return (first, *further), tuple(word for word in rest if word not in further)
-
-
-def _is_media(word: str) -> bool:
-    """Whether it names films or pictures that are there, or is a pattern of such."""
-    if os.path.isfile(word):  # noqa: PTH113 - unlike Path's own, it is no error where nobody may look
-        return Path(word).suffix.lower() in FILMS + IMAGES
-    return os.path.isdir(word) or ("*" in word and ":" not in word)  # noqa: PTH112
-
-
-def _is_output(word: str, source: str, overwrite: bool) -> bool:
-    """Whether `word` was meant as the output of `source`, although it exists."""
-    path = Path(word)
-    if overwrite or not path.is_file() or same_file(path, Path(source)):
-        return path.is_file()
-    image = path.suffix.lower() in IMAGES
-    if image != (Path(source).suffix.lower() in IMAGES):
-        raise OutputError(f"{word}: exists", "--overwrite replaces it; as a source give it a command of its own")
-    if not image and _is_others_film(path):
-        return False
-    suffix = path.suffix if image else ".mp4"
-    raise OutputError(
-        f"{word}: exists",
-        f"--overwrite replaces it; to segment it as well, name an output such as 'out-{STEM}{suffix}'",
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """The films, where results go, who does it; and what is done with each film, as `run` has it."""
+    command.usage = "streamseg batch SOURCE ... --out FOLDER [FLAG ...]"
+    command.epilog = _EXAMPLES
+    command.add_argument(
+        "sources",
+        metavar="SOURCE",
+        nargs="+",
+        help="a film, a folder with those below it, a 'PATTERN', an address (s3://…), @LIST.txt",
     )
+    archive = command.add_argument_group("archive")
+    archive.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="where results and the summary go")
+    archive.add_argument(
+        "--write",
+        action="append",
+        metavar="OUTPUT",
+        help=f"a result of each film, named below the folder; may be repeated (default: {_DEFAULT})",
+    )
+    archive.add_argument("--workers", type=count, metavar="N", help="processes (default: one a core, one on a GPU)")
+    archive.add_argument(
+        "--pieces",
+        type=moment,
+        metavar="LENGTH",
+        help="look at longer films in pieces of that length, side by side (10:00, 15000f)",
+    )
+    archive.add_argument(
+        "--ray",
+        nargs="?",
+        const="auto",
+        metavar="ADDRESS",
+        help="on a Ray cluster: this machine's, HOST:6379, or local",
+    )
+    archive.add_argument("--quiet", action="store_true", help="say only what failed")
+    groups = add_options(command, OPTIONS, without=_OWN)
+    groups["model"].add_argument(
+        "--trust-engine", action="store_true", help=Rare("run a TensorRT engine that another person built")
+    )
+    groups["source"].add_argument("--config", type=Path, metavar="FILE.yaml", help="read options from a file")
 
 
-def _is_others_film(path: Path) -> bool:
-    """Whether it is a video, and not made by streamseg."""
-    if is_signed(path):
-        return False
-    try:
-        open_source(str(path)).close()
-    except StreamsegError:
-        return False
-    return True
+def run(arguments: argparse.Namespace) -> int:
+    """Runs every film that is not done yet, and writes the summary."""
+    from streamseg.archive.driver import unfinished
+    from streamseg.archive.finding import find
+    from streamseg.archive.folder import ResultFolder
+    from streamseg.archive.task import check_outputs
+    from streamseg.commands.progress import set_up_logging
 
-
-def runs(options: RunOptions) -> list[RunOptions]:
-    """A run for each film that the source names, or one: for a single source, and for pictures together.
-
-    Nothing is opened for writing. Films that streamseg made, and that nobody named, are left out.
-
-    Raises:
-        InputError: one of several sources is no file, they are films and pictures, or two would be written to one file.
-    """
-    names = (options.uri,) if isinstance(options.uri, str) else options.uri
-    kinds = [source_kind(name) for name in names]
-    if len(names) == 1 and not (kinds[0].in_turn and is_many(names[0])):
-        return [options]
-    for name, kind in zip(names, kinds, strict=True):
-        if not kind.in_turn:
-            raise InputError(f"{name}: only files are taken one after the other", "give it a command of its own")
-    films, images = _found(names)
-    if films and images:
-        raise InputError(
-            f"films as well as pictures, such as {films[0].path} and {images[0]}",
-            f"name one kind, as '*{films[0].path.suffix}' does",
-        )
-    if films:
-        return _planned(options, films)
-    return [options if len(names) == 1 else _with(options, tuple(map(str, images)), options.outputs)]
-
-
-def prepare(
-    options: RunOptions, controls: Controls, said: Said, *, trust_engine: bool
-) -> Callable[..., SegmenterFactory]:
-    """Finds what is wrong for every run, and the model once for all; gives what finds it for each.
-
-    What is `said` of the model is logged once for all of them.
-
-    Raises:
-        InputError: there is no such view, model or class, or it cannot look at tiles.
-    """
-    make_renderer(render_options(options), controls)
-    found: list[SegmenterFactory] = []
-
-    def load(*asked: str, **more: object) -> SegmenterFactory:
-        if not found:
-            found.append(load_segmenter(*asked, **more))  # type: ignore[arg-type]
-        return found[0]
-
-    load_model(options, controls, load, trust_engine=trust_engine, said=said)
-    return load
-
-
-def run_each(
-    options: Sequence[RunOptions],
-    run: Callable[[RunOptions, str], None],
-    told: Callable[[Exception], int],
-    stopped: Callable[[], bool],
-) -> tuple[int, str]:
-    """Calls `run` with each, and a title; what goes wrong is `told`, which gives its exit code, and the next begins.
-
-    Returns:
-        The exit code of the first that failed, else 0; and one line that accounts for all.
-    """
-    codes: list[int] = []
-    done = 0
-    for number, each in enumerate(options, 1):
+    set_up_logging(debug=arguments.debug, quiet=arguments.quiet)
+    outputs = tuple(arguments.write or [_DEFAULT])
+    check_outputs(outputs)
+    if re.match(r"\w+:/", str(arguments.out)):
+        raise InputError(f"--out {redact(str(arguments.out))}: results go to a disk", "a folder")
+    options = _options(arguments)
+    folder = ResultFolder(arguments.out)
+    folder.check()
+    jobs = find(arguments.sources, arguments.out)
+    with folder.held(_asked(options, outputs)):
+        todo = unfinished(jobs, folder.rows())
+        before = len(jobs) - len(todo)
         try:
-            run(each, f"{each.source_text} ({number} of {len(options)})")
-            done += not stopped()
+            if todo:
+                _run(arguments, options, outputs, folder, todo, before)
         except KeyboardInterrupt:
-            break
-        except Exception as error:
-            codes.append(told(error))
-            if isinstance(error, BackendError | ImportError):  # the next would have it as well
-                break
-        if stopped():
-            break
-    rest = len(options) - done - len(codes)
-    failed = f", {len(codes)} failed" if codes else ""
-    left = f", {rest} left" if rest else ""
-    return codes[0] if codes else 0, f"{done} of {len(options)} films done{failed}{left}"
+            _write_summary(folder, folder.rows().values())
+            raise
+        return _finish(arguments, folder, jobs, before)
 
 
-def _found(names: Iterable[str]) -> tuple[list[_Film], list[Path]]:
-    """The films and the pictures that `names` name, each once."""
-    films: dict[tuple[int, int], _Film] = {}
-    images: list[Path] = []
-    for name in names:
-        files = files_of(name)
-        if is_many(name):
-            found = [_Film(path, _stem_below(path, name)) for path in _not_ours(name, ending_in(FILMS, files))]
-            images += ending_in(IMAGES, files)
-        elif files[0].suffix.lower() in IMAGES:
-            found, images = [], [*images, *files]
-        else:
-            found = [_Film(files[0], files[0].stem)]
-        for film in found:
-            state = film.path.stat()
-            films.setdefault((state.st_dev, state.st_ino), film)
-    return list(films.values()), images
+def _options(arguments: argparse.Namespace) -> RunOptions:
+    make = functools.partial(read_config, arguments.config) if arguments.config else make_options
+    options = make({**given_by(arguments), "source": "", "outputs": (), "overwrite": False})
+    for at, problem in rule_problems(options):
+        raise InputError(f"{'.'.join(at)}: {problem}")
+    return options
 
 
-def _stem_below(path: Path, name: str) -> str:
-    return PurePosixPath(name_below(path, folder_of(name))).with_suffix("").as_posix()
+def _asked(options: RunOptions, outputs: Sequence[str]) -> dict[str, object]:
+    """What the results depend on, by the name of each option."""
+    import msgspec
+
+    asked: dict[str, object] = {}
+    for name, value in msgspec.to_builtins(options, enc_hook=str).items():
+        asked |= value if name in ("render", "privacy", "capture") else {name: value}
+    return {**asked, "outputs": list(outputs)}
 
 
-def _not_ours(name: str, films: list[Path]) -> list[Path]:
-    """Without those that streamseg made, where there are others."""
-    ours = {path for path in films if is_signed(path)}
-    if not 0 < len(ours) < len(films):
-        return films
-    _log.info("%s: left out, as streamseg made %s: %s", name, "it" if len(ours) == 1 else "them", _listed(ours))
-    return [path for path in films if path not in ours]
+def _run(
+    arguments: argparse.Namespace,
+    options: RunOptions,
+    outputs: tuple[str, ...],
+    folder: ResultFolder,
+    todo: Sequence[Job],
+    before: int,
+) -> None:
+    """Raises KeyboardInterrupt where it was asked to end, once all workers have."""
+    from streamseg.archive import cluster
+    from streamseg.archive.driver import run_all
+    from streamseg.archive.pieces import of_pieces
+    from streamseg.commands.archive_progress import Follower
+    from streamseg.contracts import Controls
+    from streamseg.signals import SIGNALS
 
+    controls = Controls()
+    run_jobs, task, workers, todo = _shared(arguments, options, outputs, folder, todo, controls)
+    pieces = [piece for job in todo for piece in of_pieces(job)]
 
-def _planned(options: RunOptions, films: list[_Film]) -> list[RunOptions]:
-    """A run for each film."""
-    for output in options.outputs:
-        if len(films) > 1 and STEM not in output and not for_all(output):
-            raise InputError(
-                f"{output}: {len(films)} films cannot be written to one output", f"name it '{with_stem(output)}'"
-            )
-    outputs = {film: named(options.outputs, str(film.path), film.inputs) for film in films}
-    own = [(output, film) for film in films for output in outputs[film] if not for_all(output)]
-    made = _made_earlier(own, films)
-    own = [(output, film) for output, film in own if film.path not in made]
-    if twice := written_twice([(output, film.inputs) for output, film in own]):
-        (output, one), (_, other) = (own[position] for position in twice)
-        pattern = f", or by a pattern that keeps their folders, such as '**/*{one.path.suffix}'"
-        raise InputError(
-            f"{one.path} and {other.path} would both be written to {output}",
-            f"take them in two commands{pattern if one.path.parent != other.path.parent else ''}",
+    def run_once(jobs: Sequence[Job]) -> Iterator[Row | Looked | Progress | Lost]:
+        return run_jobs(jobs, task, workers, lambda: controls.quit)
+
+    with (
+        contextlib.ExitStack() as connected,
+        SIGNALS.calling(functools.partial(setattr, controls, "quit", True)),
+        Follower([*pieces, *todo], before, quiet=arguments.quiet) as follower,
+    ):
+        if arguments.ray:
+            connected.callback(cluster.disconnect)
+        for jobs in (pieces, todo):
+            for said in run_all(jobs, run_once, folder, lambda: controls.quit, _TRIES):
+                follower.hear(said)
+    if controls.quit:
+        raise KeyboardInterrupt(
+            f"{before + follower.done} of {before + len(todo)} films done; the same command continues"
         )
-    return [_with(options, str(film.path), outputs[film]) for film in films if film.path not in made]
 
 
-def _made_earlier(outputs: Sequence[tuple[str, _Film]], films: Sequence[_Film]) -> set[Path]:
-    """Films that were made of the others under the very names that are asked for now.
+def _shared(
+    arguments: argparse.Namespace,
+    options: RunOptions,
+    outputs: tuple[str, ...],
+    folder: ResultFolder,
+    todo: Sequence[Job],
+    controls: Controls,
+) -> tuple[RunJobs, Task, int, Sequence[Job]]:
+    """What runs films, what is asked of it, how many workers it has, and the films, long ones with their pieces.
 
     Raises:
-        InputError: an output would write over any other film.
+        StreamsegError: there is no such model, cluster, or part of a film.
     """
-    made: set[Path] = set()
-    claimed = [(output, film.inputs) for output, film in outputs]
-    for position, path in written_over(claimed, [film.path for film in films]):
-        output, film = outputs[position]
-        if path == film.path or not is_signed(path):
-            raise InputError(f"{output}: would write over {path}, which is read", "name another output")
-        made.add(path)
-    if made:
-        _log.info("left out, as an earlier run made %s: %s", "it" if len(made) == 1 else "them", _listed(made))
-    return made
+    import msgspec
+
+    from streamseg.archive import cluster, processes
+    from streamseg.archive.pieces import check_pieces, in_pieces
+    from streamseg.archive.task import Task
+    from streamseg.commands.films import prepare
+    from streamseg.machine import available_cores
+    from streamseg.said import Said
+
+    checked = msgspec.structs.replace(options, outputs=outputs)
+    recipe = prepare(checked, controls, Said(), trust_engine=arguments.trust_engine)()
+    if arguments.pieces:
+        check_pieces(options, recipe)
+        todo = list(in_pieces(todo, options, arguments.pieces))
+    machines = cluster.connect(arguments.ray) if arguments.ray else [available_cores()]
+    usual = sum(machines) if arguments.ray or not recipe.workers else 1
+    at_once = max(len(todo), sum(len(job.pieces) for job in todo))
+    workers = max(1, min(at_once, arguments.workers or usual))
+    cores = max(1, min(sum(machines) // workers, *filter(None, machines)))
+    task = Task(options, outputs, str(folder.path.absolute()), cores, arguments.trust_engine)
+    return (cluster.run_on_ray if arguments.ray else processes.run_here), task, workers, todo
 
 
-def _with(options: RunOptions, source: str | tuple[str, ...], outputs: tuple[str, ...]) -> RunOptions:
-    return msgspec.structs.replace(options, source=source, outputs=outputs)
+def _finish(arguments: argparse.Namespace, folder: ResultFolder, jobs: Sequence[Job], before: int) -> int:
+    """Writes the summary and says how it ended; gives the exit code."""
+    rows = folder.rows()
+    code = next((row.exit_code for job in jobs if not (row := rows[job.stem]).done), 0)
+    failed = sum(not rows[job.stem].done for job in jobs)
+    line = f"{len(jobs) - failed} of {len(jobs)} films done" + (f", {failed} failed" if failed else "")
+    earlier = f" ({before} before)" if before else ""
+    written = _write_summary(folder, rows.values())
+    if not arguments.quiet:
+        say(f"{line}{earlier}: {written}")
+    return code
 
 
-def _listed(paths: Iterable[Path]) -> str:
-    names = sorted(map(str, paths))
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _write_summary(folder: ResultFolder, rows: Iterable[Row]) -> str:
+    """The name of the table of films, for people."""
+    from streamseg.archive.summary import as_csv, as_parquet, minutes, table
+
+    rows, lacks = list(rows), ""
+    for name, columns in (("minutes", minutes(rows)), ("summary", table(rows))):
+        written = folder.write(f"{name}.csv", as_csv(columns))
+        try:
+            folder.write(f"{name}.parquet", as_parquet(columns))
+        except ImportError:
+            from streamseg.installing import extra
+
+            lacks = f" (Parquet needs pyarrow: {extra('archive')})"
+    return written + lacks

@@ -31,12 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.infer.backends.tensorrt.builder import targets
     from streamseg.infer.backends.tensorrt.engine import get_engine
     from streamseg.infer.backends.tensorrt.library import load_library
+    from streamseg.infer.memory import refuse_states
+    from streamseg.infer.model.catalogue import load_spec
 
+    file = network_file(arguments.model)
+    refuse_states(load_spec(file), file, "`build`")
     library = load_library("tensorrt-rtx")
     if arguments.target is None:
         known = ", ".join(targets(library))
         raise InputError("which GPU is it to be built for?", f"--for one of {known}")
-    file = network_file(arguments.model)
     with _bar(f"{file.stem} for {arguments.target}") as progress:
         engine = get_engine(
             library, file, arguments.precision, target=arguments.target, gpu="", progress=progress, folder=arguments.out

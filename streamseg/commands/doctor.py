@@ -28,9 +28,9 @@ _PACKAGES = (
     ("opencv-python", "opencv-python-headless"),
     ("av",),
     ("onnx",),
-    ("onnxruntime", "onnxruntime-gpu"),
+    ("onnxruntime", "onnxruntime-gpu", "onnxruntime-migraphx", "onnxruntime-directml"),
 )
-"""What streamseg is made with; where there are two names, either will do."""
+"""What streamseg is made with; where there are several names, any will do."""
 
 
 class Finding(NamedTuple):
@@ -187,8 +187,8 @@ def _added() -> Iterator[Finding]:
 
 
 def _chain() -> Iterator[Finding]:
-    """Every backend at work on a small network, in the order in which a run tries them."""
-    from streamseg.infer.backends import BACKENDS
+    """Every backend at work on a small network, in the order in which a run tries them; then what it never tries."""
+    from streamseg.infer.backends import BACKENDS, ON_REQUEST
     from streamseg.infer.backends.faults import ON_NVIDIA
 
     taken = False
@@ -198,10 +198,15 @@ def _chain() -> Iterator[Finding]:
         says = says if found.ok or name not in ON_NVIDIA else f"for an NVIDIA GPU: {says}"
         yield found._replace(what=found.what or f"backend {name}", says=says)
         taken = taken or found.ok
+    for name in ON_REQUEST:
+        found = _careful(functools.partial(_backend, name))
+        says = f"{found.says}; only where named, or found quicker by `tune`" if found.ok else found.says
+        yield found._replace(what=found.what or f"backend {name}", says=says)
 
 
 def _backend(name: str) -> Finding:
     from streamseg.infer.backends import REFERENCE, openers
+    from streamseg.infer.backends.faults import stepping_down
     from streamseg.infer.failover import agreement
     from streamseg.infer.model.catalogue import SHIPPED, load_spec
     from streamseg.infer.network import Network
@@ -209,7 +214,8 @@ def _backend(name: str) -> Finding:
     what = f"backend {name}"
     file = SHIPPED / f"{_SMALL_MODEL}.onnx"
     try:
-        one, other = (Network(load_spec(file), openers(file, 1, each)[each]()) for each in (name, REFERENCE))
+        with stepping_down(name):
+            one, other = (Network(load_spec(file), openers(file, 1, each)[each]()) for each in (name, REFERENCE))
     except StreamsegError as error:
         return Finding(what, False, str(error))
     for network in (one, other):

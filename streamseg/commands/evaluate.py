@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import argparse
 import re
+import typing
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from streamseg.commands.flags import MODEL, add_json, add_overwrite, listed
 from streamseg.errors import InputError
 
+if typing.TYPE_CHECKING:
+    from streamseg.evaluation.evaluate import Evaluation
+    from streamseg.evaluation.judges import Wanted
+
+_NO_BETTER = 1  # exit code
+
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     """What is scored, against what, and how it is told."""
     command.add_argument("model", help=MODEL)
-    command.add_argument("pictures", type=Path, help="folder of pictures")
+    command.add_argument(
+        "pictures", type=Path, help="folder of pictures; without masks a folder that a labelling tool exported"
+    )
     command.add_argument(
         "masks",
         type=Path,
+        nargs="?",
         help="folder of masks of the same names: class ids, 255 is void; for objects their numbers, or COCO's JSON",
     )
     command.add_argument(
+        "--against",
+        metavar="MODEL",
+        help="another model on the same pictures: exit code 1 where it is as good or better",
+    )
+    command.add_argument(
         "--only", metavar="PATTERN", default="*", help="only such names: '*[05].jpg' (default: %(default)s)"
+    )
+    command.add_argument(
+        "--held-out", action="store_true", help="only the fifth that `train --from` does not learn from"
     )
     command.add_argument("--parts", metavar="CLASS", help="also compare the connected parts of a class, as cells are")
     command.add_argument(
@@ -45,14 +64,10 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Scores a model on labelled pictures."""
-    from streamseg.evaluation.evaluate import evaluate
-    from streamseg.evaluation.fold import folded
+    from streamseg.evaluation.evaluate import difference
     from streamseg.evaluation.judges import Wanted
-    from streamseg.evaluation.report import as_tree, print_table, write_sheet
+    from streamseg.evaluation.report import as_tree, print_difference, print_table, write_sheet
     from streamseg.files import refuse_existing
-    from streamseg.infer import load_segmenter
-    from streamseg.infer.tiles import tiled
-    from streamseg.machine import available_cores
     from streamseg.stdio import print_json
 
     if arguments.sheet:
@@ -61,19 +76,46 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = Wanted(
         ids=ids, pattern=arguments.only, parts=arguments.parts, video=arguments.video, groups=arguments.groups
     )
-    recipe = load_segmenter(arguments.model)
+    found = _judged(arguments.model, arguments, wanted)
+    other = _judged(arguments.against, arguments, wanted) if arguments.against else None
+    apart = difference(found, other) if other else None
+    if arguments.sheet:
+        write_sheet(found, arguments.sheet, overwrite=arguments.overwrite)
+    if arguments.json:
+        print_json(as_tree(found) | ({"against": as_tree(other), "difference": apart} if other else {}))
+    else:
+        print_table(found)
+        if other and apart:
+            print_table(other)
+            print_difference(found, other, apart)
+    return _NO_BETTER if apart and apart.by <= 0 else 0
+
+
+def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evaluation:
+    """One model's scores, on masks or on a folder that a labelling tool exported."""
+    import tempfile
+
+    from streamseg.evaluation.corrected import bring_in, held_out
+    from streamseg.evaluation.evaluate import evaluate
+    from streamseg.evaluation.fold import folded
+    from streamseg.infer import load_segmenter
+    from streamseg.infer.tiles import tiled
+    from streamseg.machine import available_cores
+
+    recipe = load_segmenter(model)
     if arguments.tiles:
         recipe = tiled(recipe, _tiles(arguments.tiles))
     if arguments.fold:
         recipe = folded(recipe, dict(_put_together(text) for text in arguments.fold))
-    found = evaluate(recipe, arguments.pictures, arguments.masks, wanted, available_cores())
-    if arguments.sheet:
-        write_sheet(found, arguments.sheet, overwrite=arguments.overwrite)
-    if arguments.json:
-        print_json(as_tree(found))
-    else:
-        print_table(found)
-    return 0
+    if arguments.masks and arguments.held_out:
+        raise InputError("--held-out is for a folder that `train --from` takes", "leave out the masks, or use --only")
+    if arguments.masks:
+        return evaluate(recipe, arguments.pictures, arguments.masks, wanted, available_cores())
+    with tempfile.TemporaryDirectory(prefix="streamseg-") as scratch:
+        brought = bring_in(arguments.pictures, recipe.classes, Path(scratch), instances=recipe.instances)
+        if arguments.held_out:
+            wanted = replace(wanted, names=frozenset(held_out(path.name for path in brought.pictures.iterdir())))
+        return evaluate(recipe, brought.pictures, brought.masks, wanted, available_cores())
 
 
 def _renamed(text: str) -> tuple[int, int]:

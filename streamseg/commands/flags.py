@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
+
+from streamseg.files import text_lines
+from streamseg.moment import Moment
 
 MODEL = "a name from `streamseg models`, or a file MODEL.onnx"
 
@@ -27,6 +32,15 @@ def add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
+def warn_if_busy() -> None:
+    """For a command that measures."""
+    from streamseg.machine import available_cores
+
+    load, cores = os.getloadavg()[0], available_cores()
+    if load > cores / 2:
+        print(f"the machine is busy, load {load:.1f} on {cores} cores: measure again when it is not", file=sys.stderr)
+
+
 def share(text: str) -> float:
     """For argparse: 0 to 1."""
     if not 0 <= float(text) <= 1:
@@ -34,11 +48,29 @@ def share(text: str) -> float:
     return float(text)
 
 
+def moment(text: str) -> Moment:
+    """For argparse: a time or a number of frames, above 0."""
+    try:
+        length = Moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not (length.seconds or length.frames):
+        raise argparse.ArgumentTypeError(f"{text}: expected more than nothing")
+    return length
+
+
 def seconds(text: str) -> float:
     """For argparse: some time, a day at most."""
     if not 0 < float(text) <= 86_400:
         raise argparse.ArgumentTypeError(f"{text}: expected seconds, more than 0 and at most a day")
     return float(text)
+
+
+def count(text: str) -> int:
+    """For argparse: 1 to 256."""
+    if not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 to 256")
+    return int(text)
 
 
 def rounds(text: str) -> int:
@@ -52,5 +84,5 @@ def listed(text: str) -> list[str]:
     """Words between commas, or the lines of a text file."""
     path = Path(text)
     if path.suffix == ".txt" and path.is_file():
-        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        return [line.strip() for line in text_lines(path) if line.strip()]
     return [word.strip() for word in text.split(",")]

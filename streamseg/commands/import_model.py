@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 import typing
 from pathlib import Path
 
 from streamseg.commands.flags import Known, add_overwrite, listed
 from streamseg.errors import InputError
+from streamseg.files import as_argument
 
 if typing.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamseg.convert.importer import Hints
-    from streamseg.frame import Image
 
 _PRESETS = ("ultralytics", "hf", "smp", "torchvision", "mmseg", "paddle", "keras")
-_FAMILIES = ("yolo", "yolo5", "yolo-rows", "detr", "rf-detr", "queries", "torchvision")
+_FAMILIES = (
+    "yolo", "yolo5", "yolo-rows", "detr", "rf-detr", "queries", "d-fine", "torchvision", "maskformer", "mask2former",
+    "eomt",
+)  # fmt: skip
 _DATASETS = ("coco", "ade20k", "cityscapes", "voc")
-_LISTS = ("classes", "mean", "std", "colours")
+_LISTS = ("mean", "std", "colours", "state")
 _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
     "what it finds": {
         "name": ("NAME", "what --model will call it (default: the file's name)"),
         "classes": (
             "NAMES",
-            "separated by commas, a .txt file with one a line, how many, or those of a data set: "
+            "separated by commas, a .txt file with one a line, Ultralytics' data.yaml, how many, or those of: "
             f"{', '.join(_DATASETS)}",
         ),
         "colours": ("COLOURS", "one '#rrggbb' for each class, separated by commas"),
@@ -44,6 +46,7 @@ _FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
         "height": ("PIXELS", "where the model leaves it free"),
         "width": ("PIXELS", "where the model leaves it free"),
         "stride": ("PIXELS", "free sides are rounded to a multiple of this"),
+        "state": ("IN=OUT", "input IN is fed what output OUT gave for the frame before (default: by their names)"),
     },
     "its output": {
         "family": ("NAME", "of networks for objects whose outputs are read so: {}", *_FAMILIES),
@@ -85,9 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Imports a model, says how it was read, and how to run it."""
     from rich.console import Console
 
+    from streamseg.commands.trial import before_and_after
     from streamseg.convert.importer import import_model
     from streamseg.imagefile import read_image
     from streamseg.infer import check_format
+    from streamseg.model import load
 
     check_format(str(arguments.model))
     picture = None if arguments.check is None else read_image(arguments.check)
@@ -95,27 +100,18 @@ def run(arguments: argparse.Namespace) -> int:
         result = import_model(arguments.model, arguments.target, _hints(arguments), overwrite=arguments.overwrite)
     print(f"{result.file}: {result.assumed}")
     if picture is not None:
-        print(f"look at it:  {_checked(result.file, picture, arguments.overwrite)}")
+        with load(result.file) as model:
+            checked = before_and_after(
+                model, picture, Path(f"{result.file.stem}-check.png"), overwrite=arguments.overwrite
+            )
+        print(f"look at it:  {checked}")
     name = result.spec.name if arguments.target is None else result.file
-    print(f"run it:  streamseg run SOURCE --model {shlex.quote(str(name))}")
+    print(f"run it:  streamseg run SOURCE --model {as_argument(name)}")
     return 0
 
 
-def _checked(file: Path, picture: Image, overwrite: bool) -> Path:
-    """Writes the picture beside what the model finds in it; gives the file's name."""
-    import cv2
-    import numpy as np
-
-    from streamseg.files import write_whole
-    from streamseg.model import load
-
-    with load(file) as model:
-        after = model(picture).draw(picture, outline=True, legend=True)
-    raw = cv2.imencode(".png", np.concatenate([picture, after], axis=1 if picture.shape[0] > picture.shape[1] else 0))
-    return write_whole(Path(f"{file.stem}-check.png"), raw[1].tobytes(), replace=overwrite)
-
-
 def _hints(arguments: argparse.Namespace) -> Hints:
+    from streamseg.convert.class_files import class_words
     from streamseg.convert.importer import Hints
     from streamseg.validation import MisfitError, fit
 
@@ -125,6 +121,8 @@ def _hints(arguments: argparse.Namespace) -> Hints:
         for flag, (_, _, *choices) in flags.items()
         if (value := getattr(arguments, flag)) is not None
     }
+    if arguments.classes is not None:
+        given["classes"] = class_words(arguments.classes)
     given |= {flag: listed(str(given[flag])) for flag in _LISTS if flag in given}
     try:
         return fit(given, Hints, strict=False)

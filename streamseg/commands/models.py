@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import typing
+from pathlib import Path
 
-from streamseg.commands.flags import add_json
+from streamseg.commands.flags import add_json, add_overwrite
+from streamseg.errors import InputError
 
 if typing.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,15 +16,29 @@ if typing.TYPE_CHECKING:
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
-    """How they are listed."""
+    """How they are listed, or which one is tried."""
     add_json(command)
+    command.add_argument(
+        "--try",
+        dest="tried",
+        metavar="NAME|FILE",
+        help="instead: what this model is, and what it finds; a picture of that is NAME-try.png",
+    )
+    command.add_argument("--picture", type=Path, metavar="FILE", help="with --try: also in this picture")
+    add_overwrite(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Lists them on the standard output."""
+    """Lists them on the standard output, or tries one."""
+    from streamseg.commands.trial import try_model
     from streamseg.infer import list_models
     from streamseg.stdio import print_json
 
+    if arguments.tried is not None:
+        try_model(arguments.tried, arguments.picture, overwrite=arguments.overwrite)
+        return 0
+    if arguments.picture is not None:
+        raise InputError("--picture is for a model that is tried", "--try NAME")
     models = list_models()
     if arguments.json:
         print_json(models)

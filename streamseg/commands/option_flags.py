@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -24,7 +24,9 @@ NAMED = {"zones", "lines", "rules"}
 """Of which each is written as NAME=VALUE."""
 
 
-def add_options(command: argparse.ArgumentParser, options: type[msgspec.Struct]) -> dict[str, argparse._ArgumentGroup]:
+def add_options(
+    command: argparse.ArgumentParser, options: type[msgspec.Struct], without: Collection[str] = ()
+) -> dict[str, argparse._ArgumentGroup]:
     """A flag for each option, in the group that it names; values stay text.
 
     Returns:
@@ -32,6 +34,8 @@ def add_options(command: argparse.ArgumentParser, options: type[msgspec.Struct])
     """
     groups: dict[str, argparse._ArgumentGroup] = {}
     for field in msgspec.structs.fields(options):
+        if field.name in without:
+            continue
         said = about(field.type)
         if (title := said["group"]) not in groups:
             groups[title] = command.add_argument_group(title)

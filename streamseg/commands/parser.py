@@ -59,8 +59,8 @@ def _add_help(command: argparse.ArgumentParser) -> None:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The words as options, `command` among them.
 
-    Like parse_args, but outputs may also stand after flags: `run FILE --model NAME OUT`; and what stands behind `--` is
-    a name wherever that stands, which argparse forgets in a command's own words.
+    Like parse_args, but outputs and sources may also stand after flags: `run FILE --model NAME OUT`; and what stands
+    behind `--` is a name wherever that stands, which argparse forgets in a command's own words.
     """
     _Parser.words = words = list(sys.argv[1:] if argv is None else argv)
     words = _with_a_command(words)
@@ -70,11 +70,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             line.error(f"{word}: expected a value")
     arguments, rest = line.parse_known_args(_names_told(words))
     unknown = [word for word in rest if word.startswith("-") and word != "-"]
-    if unknown or (rest and not hasattr(arguments, "outputs")):
+    names: list[str] | None = vars(arguments).get("outputs", vars(arguments).get("sources"))
+    if unknown or (rest and names is None):
         hint = f" ({guidance.flags_meant(unknown, _flags(line, arguments.command))})" if unknown else ""
         line.error(f"unrecognised: {' '.join(unknown or rest)}{hint}")
-    if rest:
-        arguments.outputs += rest
+    if names is not None:
+        names += rest
     return arguments
 
 

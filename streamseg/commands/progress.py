@@ -44,13 +44,14 @@ def summary(pipeline: Pipeline, seconds: float, title: str = "") -> str:
     metrics = pipeline.metrics()
     dropped = "".join(f", {count} dropped ({reason})" for reason, count in metrics.dropped.items())
     failed = f", {metrics.failed} failed" if metrics.failed else ""
+    covered = f" ({metrics.covered_whole} covered whole)" if metrics.covered_whole else ""
     unwritten = f", {metrics.unwritten} not written: an output was too slow or away" if metrics.unwritten else ""
     trouble = "".join(
         f", {count} {name.replace('_', ' ')}" for name, count in pipeline.source.counters.items() if count
     )
     titled = f"{printable(redact(title))}: " if title else ""
     return (
-        f"streamseg: {titled}{metrics.captured} frames captured, {metrics.shown} shown"
+        f"streamseg: {titled}{metrics.captured} frames captured, {metrics.shown} shown{covered}"
         f"{dropped}{failed}{unwritten}{trouble} in {seconds:.1f} s"
     )
 

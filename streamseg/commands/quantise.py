@@ -35,9 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     source = network_file(arguments.model)
     images = some_images(arguments.pictures, _MEASURED)
     done = quantise(source, arguments.target, images, arguments.runtime, overwrite=arguments.overwrite)
+    objects = "" if done.objects is None else f"{done.objects:.2%} of the objects and "
     print(
-        f"{done.file}: {done.agreement:.2%} of the labels as before, {done.bytes_after / 1e6:.1f} MB instead of "
-        f"{done.bytes_before / 1e6:.1f} MB"
+        f"{done.file}: {objects}{done.agreement:.2%} of the labels as before, {done.bytes_after / 1e6:.1f} MB instead "
+        f"of {done.bytes_before / 1e6:.1f} MB"
     )
     print(f"measure it:  streamseg eval {shlex.quote(str(done.file))} PICTURES MASKS")
     return 0

@@ -7,18 +7,18 @@ import functools
 import logging
 import shlex
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamseg.commands.failure import say, told
+from streamseg.commands.given import given_by
 from streamseg.commands.helptext import Rare
-from streamseg.commands.option_flags import FLAGS, NAMED, add_options
+from streamseg.commands.option_flags import add_options
 from streamseg.config import OPTIONS, RunOptions, make_options, read_config
 from streamseg.errors import InputError
-from streamseg.rules.shapes import is_name
 
 if typing.TYPE_CHECKING:
-    from streamseg.contracts import Controls, SegmenterFactory
+    from streamseg.contracts import Controls, SegmenterFactory, Sink
     from streamseg.said import Said
 
 _log = logging.getLogger(__name__)
@@ -64,7 +64,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs it to its end, or each of several films, one after the other."""
-    from streamseg.commands.batch import prepare, run_each, runs
+    from streamseg.commands.films import name_of, prepare, run_each, runs
+    from streamseg.commands.joined import joined
     from streamseg.commands.progress import set_up_logging
     from streamseg.contracts import Controls
     from streamseg.infer import load_segmenter
@@ -78,8 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     load = prepare(options, controls, said, trust_engine=arguments.trust_engine)
     _remark(options)
-    each = functools.partial(_run_one, arguments, controls, said, load)
-    code, line = run_each(films, each, functools.partial(told, debug=arguments.debug), lambda: controls.quit)
+    with joined(options, films, controls) as tables:
+
+        def run_film(film: RunOptions, title: str) -> None:
+            name = name_of(film.source_text, options)
+            _run_one(arguments, controls, said, load, film, title=title, name=name, more_sinks=tables)
+
+        code, line = run_each(films, run_film, functools.partial(told, debug=arguments.debug), lambda: controls.quit)
     if not arguments.quiet:
         say(line)
     return code
@@ -92,12 +98,16 @@ def _run_one(
     load: Callable[..., SegmenterFactory],
     options: RunOptions,
     title: str = "",
+    name: str = "",
+    more_sinks: Sequence[Sink] = (),
 ) -> None:
     from streamseg.assembly import assemble
     from streamseg.commands.progress import follow
     from streamseg.signals import SIGNALS
 
-    pipeline = assemble(options, controls, load=load, trust_engine=arguments.trust_engine, said=said)
+    pipeline = assemble(
+        options, controls, load=load, more_sinks=more_sinks, trust_engine=arguments.trust_engine, said=said, name=name
+    )
     if not title:
         _remark(options)
     with SIGNALS.calling(pipeline.stop):
@@ -111,16 +121,10 @@ def _remark(options: RunOptions) -> None:
 
 
 def _options(arguments: argparse.Namespace) -> RunOptions:
-    from streamseg.commands.batch import told_apart
+    from streamseg.commands.films import told_apart
 
     _check_source(arguments)
-    given: dict[str, object] = {
-        name: value for name in OPTIONS.__struct_fields__ if (value := getattr(arguments, name)) not in (None, [])
-    }
-    if "settings" in given:
-        given["settings"] = dict(_setting(text) for text in arguments.settings)
-    for name in NAMED & given.keys():
-        given[name] = dict(_named(name, text) for text in getattr(arguments, name))
+    given = given_by(arguments)
     make = functools.partial(read_config, arguments.config) if arguments.config else make_options
     options = make(given)
     if not arguments.outputs:
@@ -147,20 +151,6 @@ def _check_source(arguments: argparse.Namespace) -> None:
     from streamseg.infer import check_format
 
     check_format(arguments.source)
-
-
-def _setting(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set {text}: expected KEY=VALUE")
-    return key, [part.strip() for part in value.split(",")] if "," in value else value
-
-
-def _named(option: str, text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not is_name(name.strip()):
-        raise InputError(f"{FLAGS[option][0]} {text}: expected NAME=…", "a name has letters, digits and dashes")
-    return name.strip(), value.strip()
 
 
 def _with_an_output(options: RunOptions) -> RunOptions:

@@ -16,7 +16,16 @@ if typing.TYPE_CHECKING:
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     """The plan, and where things lie."""
-    command.add_argument("plan", type=Path, nargs="?", help="YAML file; see configs/train/ and docs/training.md")
+    command.add_argument(
+        "plan", type=Path, nargs="?", help="YAML file; see configs/train/ and docs/training.md. With --from a folder"
+    )
+    command.add_argument(
+        "--from",
+        dest="model",
+        metavar="MODEL",
+        help="train this model further, by name or file, on a folder that a labelling tool exported (`dataset:`)",
+    )
+    command.add_argument("--epochs", type=int, metavar="N", help="with --from (default: 10)")
     command.add_argument("--data", metavar="FOLDER", help="where the pictures lie, instead of the plan's data.root")
     command.add_argument(
         "--out", type=Path, metavar="FOLDER", help="for checkpoints, curves and model (default: training/NAME)"
@@ -36,11 +45,36 @@ def run(arguments: argparse.Namespace) -> int:
         return _print_architectures()
     if arguments.plan is None:
         raise InputError("which plan?", "streamseg train PLAN.yaml; see docs/training.md")
+    if arguments.model:
+        return _train_further(arguments)
+    if arguments.epochs is not None:
+        raise InputError("--epochs: a plan has its own", "schedule: {epochs: …}")
     from streamseg.training.plan import read_plan
 
     plan = read_plan(arguments.plan, arguments.data)
     folder = arguments.out or Path("training") / plan.name
     return _train_folds(plan, folder) if arguments.folds else _make_model(plan, folder)
+
+
+def _train_further(arguments: argparse.Namespace) -> int:
+    """From a model's own weights, on corrected pictures."""
+    import tempfile
+
+    from streamseg.evaluation.corrected import bring_in
+    from streamseg.infer import network_file
+    from streamseg.infer.model.catalogue import load_spec
+    from streamseg.infer.model.spec import spec_classes
+    from streamseg.training.retrain import EPOCHS, retraining
+
+    epochs = EPOCHS if arguments.epochs is None else arguments.epochs
+    if epochs < 1 or arguments.folds or arguments.data:
+        raise InputError("--from takes a folder, --out, and --epochs from 1 on", "streamseg train --from MODEL FOLDER")
+    model = network_file(arguments.model)
+    spec = load_spec(model)
+    with tempfile.TemporaryDirectory(prefix="streamseg-") as scratch:
+        found = bring_in(arguments.plan, spec_classes(spec), Path(scratch), instances=spec.task == "instance")
+        plan = retraining(model, found, epochs)
+        return _make_model(plan, arguments.out or Path("training") / plan.name)
 
 
 def _make_model(plan: Plan, folder: Path) -> int:

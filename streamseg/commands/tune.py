@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import typing
 from collections.abc import Sequence
 from pathlib import Path
 
-from streamseg.commands.flags import MODEL, add_json, seconds, share
+from streamseg.commands.flags import MODEL, add_json, seconds, share, warn_if_busy
 
 if typing.TYPE_CHECKING:
     from streamseg.infer.tuning_store import Choice, Goal
@@ -57,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     images = some_images(arguments.pictures or _SCENE)
     others = arguments.others or list(beside(file))
     variants = check_variants(file, others, images, arguments.least)
-    _warn_if_busy()
+    warn_if_busy()
     goals: tuple[Goal, ...] = ("file", "live") if arguments.goal is None else (arguments.goal,)
     found: dict[Goal, Choice] = {}
     for goal in goals:
@@ -72,14 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
         _print_refused(variants)
         print(f"remembered in {kept}; `run` uses it from now on, --backend insists on another")
     return 0
-
-
-def _warn_if_busy() -> None:
-    from streamseg.machine import available_cores
-
-    load, cores = os.getloadavg()[0], available_cores()
-    if load > cores / 2:
-        print(f"the machine is busy, load {load:.1f} on {cores} cores: measure again when it is not", file=sys.stderr)
 
 
 def _print_race(goal: Goal, candidates: Sequence[Candidate], choice: Choice) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -21,9 +24,13 @@ _PORTS = {
     "mqtts": 8883,
     "kafka": 9092,
     "kafkas": 9093,
+    "grpc": 8001,
+    "grpcs": 8001,
 }
-_ENCRYPTED = ("rtsps", "https", "mqtts", "kafkas")
+_ENCRYPTED = ("rtsps", "https", "mqtts", "kafkas", "grpcs")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_LOGIN = ("STREAMSEG_USER", "STREAMSEG_PASSWORD")
+_variables: ContextVar[Mapping[str, str]] = ContextVar("variables", default=os.environ)
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _IN_PATH = "/?#%:&=~+!$,;'@()*[]"  # what stays as it was typed; all else is written as %XX
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]@/?#]+)(?::(?P<port>\d{0,5}))?")
@@ -55,6 +62,13 @@ class Address:
     def encrypted(self) -> bool:
         """Whether TLS is spoken there."""
         return self.scheme in _ENCRYPTED
+
+    @property
+    def basic(self) -> str | None:
+        """User and password as HTTP's Basic scheme writes them (RFC 7617); None where nobody is named."""
+        if self.login is None:
+            return None
+        return f"Basic {base64.b64encode(':'.join(self.login).encode(errors='surrogateescape')).decode()}"
 
     @property
     def bare(self) -> str:
@@ -90,7 +104,8 @@ class Address:
 
 
 def read_address(uri: str, environment: Mapping[str, str] | None = None) -> Address:
-    """`uri` in its parts, every `${NAME}` in it filled from `environment`, by default the process's own.
+    """`uri` in its parts, every `${NAME}` in it filled from `environment`, by default the process's own, or what
+    `filling_from` was given.
 
     For a URL that a server sent it must be empty: `${NAME}` would tell them what it holds.
 
@@ -100,7 +115,7 @@ def read_address(uri: str, environment: Mapping[str, str] | None = None) -> Addr
     Raises:
         InputError: it is not understood, or the environment lacks a name.
     """
-    values = os.environ if environment is None else environment
+    values = _variables.get() if environment is None else environment
     scheme, _, behind = uri.partition("://")
     login, rest, certain = split_login(behind)
     name = printable(shown(f"{scheme.lower()}://{behind}"))
@@ -131,15 +146,30 @@ def filled(text: str, name: str) -> str:
     Raises:
         InputError: the environment lacks one.
     """
-    return _filled(text, name, os.environ, str)
+    return _filled(text, name, _variables.get(), str)
+
+
+@contextlib.contextmanager
+def filling_from(variables: Mapping[str, str]) -> Iterator[None]:
+    """Inside, in this thread and those that copy its context, `${NAME}` is what `variables` says."""
+    before = _variables.set(variables)
+    try:
+        yield
+    finally:
+        _variables.reset(before)
+
+
+def names_in(texts: Iterable[str]) -> frozenset[str]:
+    """The variables that these addresses may be filled from, those of a login that they do not name included."""
+    return frozenset(_VARIABLE.findall(" ".join(texts))).union(_LOGIN)
 
 
 def with_login(address: Address) -> Address:
     """`address` with STREAMSEG_USER and STREAMSEG_PASSWORD where it names nobody itself."""
-    user = os.environ.get("STREAMSEG_USER")
+    user, password = (_variables.get().get(name, "") for name in _LOGIN)
     if address.login is not None or not user:
         return address
-    return replace(address, login=(user, os.environ.get("STREAMSEG_PASSWORD", "")))
+    return replace(address, login=(user, password))
 
 
 def _ascii(host: str) -> str:
@@ -161,7 +191,9 @@ def _filled(text: str, name: str, values: Mapping[str, str], written: Callable[[
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in values:
-            raise InputError(f"{name}: the environment has no {match[1]}")
+            secrets = values is _variables.get() and values is not os.environ
+            lacking = "neither environment nor secrets have" if secrets else "the environment has no"
+            raise InputError(f"{name}: {lacking} {match[1]}")
         return written(values[match[1]])
 
     return _VARIABLE.sub(value, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamseg.contracts import Cover
 from streamseg.errors import InputError
+from streamseg.metrics import Meter
 from streamseg.options import PrivacyOptions
 from streamseg.privacy.cover import Covering
 from streamseg.privacy.disguise import find_disguise
@@ -28,10 +29,13 @@ def check_hidden(options: PrivacyOptions, classes: Classes) -> None:
             raise InputError(f"what to hide cannot be found: {error.message}", error.hint) from None
 
 
-def make_cover(options: PrivacyOptions, *, moving: bool = True, said: Said | None = None) -> Cover | None:
+def make_cover(
+    options: PrivacyOptions, *, moving: bool = True, said: Said | None = None, meter: Meter | None = None
+) -> Cover | None:
     """What covers the frames of one stream; None where nothing is to be hidden.
 
-    `moving`: whether the frames follow one another, as those of a video do. `said` is the run's own.
+    `moving`: whether the frames follow one another, as those of a video do. `said` is the run's own, and
+    `meter` counts the frames that are covered whole.
 
     Raises:
         InputError: what is to lie over it is neither pixels, blur nor a colour.
@@ -39,4 +43,4 @@ def make_cover(options: PrivacyOptions, *, moving: bool = True, said: Said | Non
     if not options.classes:
         return None
     hidden = Hidden(options.classes, all_but=bool(options.hide_all_but), moving=moving)
-    return Covering(hidden, find_disguise(options.hide_with), said or Said())
+    return Covering(hidden, find_disguise(options.hide_with), said or Said(), meter or Meter())

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Image
+from streamseg.masks import sampled
 from streamseg.render.alpha import enlarge, foreground
 from streamseg.render.text import put_text, text_scale
 from streamseg.segmentation import Segmentation
@@ -23,7 +24,7 @@ def outline(image: Image, segmentation: Segmentation) -> None:
     if alpha is not None and len(segmentation.classes) == 2:
         _trace(image, enlarge(alpha, height, width) > 127, thickness)
         return
-    labels = np.asarray(cv2.resize(segmentation.labels, (width, height), interpolation=cv2.INTER_NEAREST))
+    labels = sampled(segmentation.labels, (height, width))
     for class_id in np.flatnonzero(np.bincount(segmentation.labels.reshape(-1), minlength=256)):
         if class_id < len(segmentation.classes) and class_id != segmentation.classes.background:
             _trace(image, labels == class_id, thickness)

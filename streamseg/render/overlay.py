@@ -65,7 +65,7 @@ class ColoursOnly:
     def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
         """Fills `image`; hard borders, so that every pixel shows exactly one class."""
         coloured = cv2.applyColorMap(segmentation.labels, colour_table(segmentation.classes))
-        cv2.resize(coloured, (frame.width, frame.height), dst=image, interpolation=cv2.INTER_NEAREST)
+        cv2.resize(coloured, (frame.width, frame.height), dst=image, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class SideBySide:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import streamseg
-from streamseg.commands.batch import runs
+from streamseg.commands.films import runs
 from streamseg.config import make_options
 from tests.parts.clips import clip
 

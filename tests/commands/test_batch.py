@@ -1,127 +1,130 @@
-"""What is run for several files, and what is written."""
+"""`streamseg batch`: an archive from the command line."""
 
 from __future__ import annotations
 
+import csv
+import subprocess
 from pathlib import Path
 
 import pytest
 
-import streamseg
-from streamseg.config import RunOptions, make_options
-from streamseg.errors import InputError
-from tests.commands.films import OTSU, film, made, planned
+from tests.archive.archives import film, tree
+from tests.parts.patience import until
+from tests.parts.program import PROGRAM, environment
 from tests.parts.program import run_program as command
-from tests.parts.toy_models import segmenter
-from tests.test_cli import one_line
-from tests.test_outputs import picture, tree
+
+BATCH = ("batch", "dash", "--out", "out", "--model", "otsu")
 
 
-def test_what_one_names_is_one_run(dash: Path) -> None:
-    for source in (0, "test://", "rtsp://h/1", "dash/2.mp4", "no.mp4", "dash/day 2", ["dash/2.mp4"]):
-        assert len(planned(source, "out.mp4")) == 1
-    assert planned("dash/day 2", "out.mp4") == [("dash/day 2/2.mp4", ("out.mp4",))]
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
-def test_films_of_one_name_are_refused_unless_a_pattern_tells_them_apart(dash: Path) -> None:
-    with pytest.raises(InputError, match="dash/2.mp4 and dash/day 2/2.mp4 would both be written to o/2.mp4.*pattern"):
-        planned(["dash/2.mp4", "dash/day 2/2.mp4"], "o/{stem}.mp4")
-    film(dash / "2.mkv")
-    with pytest.raises(
-        InputError, match=r"2.mkv and dash/2.mp4 would both be written to o/2.mp4 \(take them in two co"
-    ):
-        planned("dash/2.*", "o/{stem}.mp4")
-    assert len(planned("dash/2.*", "-", "null", "events:clips?class=a", "rtsp://h/1")) == 2
-    found = planned("dash/**/*.mp4", "o/{stem}/{stem}.mp4", "events:c/{stem}?class=a/b")
-    assert found[-1] == ("dash/day 2/2.mp4", ("o/day 2/2/2.mp4", "events:c/day 2/2?class=a/b"))
-
-
-def test_signs_in_the_name_of_a_film_are_no_fields_of_an_output(dash: Path) -> None:
-    film(Path("odd/100%d?x=1 %H.mp4")), film(Path("odd/[a] {b}.mp4"))
-    done = command("run", "odd", "out/{stem}.mp4", "pics/{stem}-%03d.png", "masks:m/{stem}", "j/{stem}.jsonl", *OTSU)
+def test_an_archive_is_run_once_and_a_broken_film_is_a_row_and_a_line() -> None:
+    film(Path("dash/a.mp4")), film(Path("dash/day 2/a.mp4"))
+    Path("dash/broken.mp4").write_bytes(b"junk")
+    words = (*BATCH, "--write", "{stem}.csv", "--write", "sheets/{stem}.jpg?every=1s", "--workers", 2)
+    done = command(*words)
+    assert done.returncode == 2, done.stderr
+    assert "dash/broken.mp4: not a video" in done.stderr and "dash/day 2/a.mp4: 5 frames in" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("streamseg: 2 of 3 films done, 1 failed: out/summary.csv")
+    results = ["a.csv", "day 2/a.csv", "minutes.csv", "sheets/a.jpg", "sheets/day 2/a.jpg", "summary.csv"]
+    assert [name for name in tree(Path("out")) if not name.endswith(".parquet")] == results
+    with Path("out/summary.csv").open() as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["dash/a.mp4", "dash/broken.mp4", "dash/day 2/a.mp4"]
+    assert rows["dash/broken.mp4"]["error"] and rows["dash/a.mp4"]["frames"] == "5"
+    film(Path("dash/broken.mp4"))
+    before = Path("out/a.csv").stat().st_mtime_ns
+    done = command(*words)
     assert done.returncode == 0, done.stderr
-    assert sorted(tree(Path("out"))) == ["100%d_x=1 %H.mp4", "[a] {b}.mp4"]
-    assert sorted(path for path in tree(Path("pics")) if "004" in path) == ["100%d_x=1 %H-004.png", "[a] {b}-004.png"]
-    assert sorted(tree(Path("j"))) == ["100%d_x=1 %H.jsonl", "[a] {b}.jsonl"]
-    assert sorted(path for path in tree(Path("m")) if "004" in path) == [
-        "100_d_x=1 _H/000004.png",
-        "[a] {b}/000004.png",
-    ]
+    assert done.stderr.splitlines()[-1].startswith("streamseg: 3 of 3 films done (2 before)")
+    assert Path("out/a.csv").stat().st_mtime_ns == before and Path("out/broken.csv").exists()
 
 
-def test_films_and_pictures_together_are_refused(dash: Path) -> None:
-    picture(dash / "thumb.jpg")
-    for source in ("dash", "dash/*", ["dash/2.mp4", "dash/thumb.jpg"]):
-        with pytest.raises(InputError, match=r"^films as well as pictures, such as dash/2.mp4 and dash/thumb.jpg"):
-            planned(source, "{stem}-a.mp4")
-
-
-def test_only_files_are_taken_one_after_the_other(dash: Path) -> None:
-    for other in ("0", "test://", "rtsp://h/1", "-"):
-        with pytest.raises(InputError, match=f"{other}: only files are taken one after the other"):
-            planned(["dash/2.mp4", other])
-    for missing in ("no.mp4", "no*.mp4"):
-        with pytest.raises(InputError, match="no such file|no file matches"):
-            planned(["dash/2.mp4", missing])
-
-
-def test_a_film_is_taken_once_however_often_it_is_named(dash: Path) -> None:
-    (dash / "latest.mp4").symlink_to("10.mp4")
-    assert [source for source, _ in planned(["dash/[0-9l]*.mp4", "./dash/2.mp4"])] == ["dash/2.mp4", "dash/10.mp4"]
-
-
-def test_hidden_films_and_what_streamseg_made_are_not_taken_by_accident(
-    dash: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("words", "says", "code"),
+    [
+        (("dash", "--out", "out", "--write", "a.mp4"), "every film would write it", 2),
+        (("dash", "--out", "dash", "--model", "otsu"), "dash: holds files, and no batch made them", 4),
+        (("dash", "--out", "out", "--model", "no-such"), "no-such", 2),
+        (("dash", "--out", "out", "--rule", "a=nothing.count > 1"), "nothing", 2),
+        (("nowhere", "--out", "out"), "no such file", 2),
+        (("dash", "--out", "s3://bucket/out"), "results go to a disk", 2),
+        (("dash", "--out", "out", "--model", "otsu", "--pieces", "1", "--start", "2"), "name a part", 2),
+        (("dash", "--out", "out", "--write", "{stem}.csv", "--write", "{stem}.csv"), "is named twice", 2),
+    ],
+)
+def test_what_is_wrong_for_every_film_is_said_once(
+    words: tuple[str, ...], says: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(dash / "out/2.mp4"), made(dash / "20.mp4")
-    (dash / "broken.mp4").unlink()
-    with caplog.at_level("INFO"):
-        assert [source for source, _ in planned("dash")] == ["dash/2.mp4", "dash/10.mp4"]
-        assert "dash: left out, as streamseg made it: dash/20.mp4" in caplog.text
-        found = [source for source, _ in planned("dash/**/*.mp4", "dash/out/{stem}.mp4")]
-        assert found == ["dash/2.mp4", "dash/10.mp4", "dash/day 2/2.mp4"]
-        assert "left out, as streamseg made them: dash/20.mp4, dash/out/2.mp4" in caplog.text
-    assert [source for source, _ in planned("dash/out/*.mp4")] == ["dash/out/2.mp4"]
-    assert len(planned(["dash/2.mp4", "dash/20.mp4", "dash/out/2.mp4"])) == 3
+    from streamseg.cli import main
+
+    film(Path("dash/a.mp4"))
+    assert main(["batch", *words]) == code
+    said = capsys.readouterr().err
+    assert says in said and len(said.splitlines()) == 1
 
 
-def test_what_the_same_command_made_before_is_not_taken(dash: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("2-street.mp4", "10-street.mp4"):
-        made(dash / name)
-    words = [str(path) for path in sorted(dash.glob("[0-9]*.mp4"))]
-    assert len(words) == 4
-    with caplog.at_level("INFO"):
-        found = [source for source, _ in planned(words, "dash/{stem}-street.mp4")]
-    assert found == ["dash/10.mp4", "dash/2.mp4"]
-    assert "left out, as an earlier run made them: dash/10-street.mp4, dash/2-street.mp4" in caplog.text
-    film(dash / "day 2/2-street.mp4")
-    with pytest.raises(InputError, match="would write over dash/day 2/2-street.mp4, which is read"):
-        planned("dash/day 2", "dash/{stem}-street.mp4", "dash/day 2/{stem}-street.mp4")
-    with pytest.raises(InputError, match="would write over"):
-        planned("dash/[0-9]*.mp4", "dash/{stem}.mp4")
-
-
-def test_python_is_told_what_a_pipeline_cannot_be(dash: Path) -> None:
-    for source, says in (
-        ("dash", "holds films"),
-        ("dash/*.mp4", "holds films"),
-        (("dash/2.mp4", "dash/10.mp4"), "is a film"),
-    ):
-        with pytest.raises(InputError, match=says):
-            streamseg.open(source, "null", model="otsu")
-    assert isinstance(make_options({"source": ["a.png", "b.png"]}), RunOptions)
-    with pytest.raises(InputError, match="no source is named"):
-        make_options({"source": []})
-
-
-def test_a_name_that_no_file_can_have_is_one_line(dash: Path) -> None:
-    for words in (["a" * 300 + ".mp4"], ["dash/2.mp4", "b" * 300 + ".mp4"], ["dash/2.mp4", f"{'c' * 300}/out.mp4"]):
-        assert "name too long" in one_line(command("run", *words, *OTSU), 2)
-    assert list(Path().iterdir()) == [dash]
-
-
-def test_the_licence_of_a_model_is_named_once_for_all_films(dash: Path) -> None:
-    segmenter(Path("own.onnx"))
-    Path("own.yaml").write_text("classes: [a, b, c, d, e]\noutputs: {logits: scores}\nlicence: for research\n")
-    done = command("run", "dash/2.mp4", "dash/10.mp4", "null", "--model", "own.onnx")
+def test_a_long_film_in_pieces_is_as_it_is_in_one() -> None:
+    film(Path("dash/a.mp4"), 40), film(Path("dash/b.mp4"))
+    words = (*BATCH, "--write", "{stem}.csv", "--workers", 2)
+    done = command(*words, "--pieces", "15f")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("for research") == 1
+    said = done.stderr.splitlines()
+    assert "streamseg: dash/a.mp4: in 3 pieces" in said and sum("a.mp4: piece " in line for line in said) == 3
+    assert said[-1].startswith("streamseg: 2 of 2 films done: out/summary.csv")
+    alone = command(*words[:2], "--out", "alone", *words[4:])
+    assert alone.returncode == 0, alone.stderr
+    for name in ("a.csv", "b.csv"):
+        assert Path("out", name).read_bytes() == Path("alone", name).read_bytes()
+
+
+@pytest.mark.parametrize("length", ["0", "-3", "soon"])
+def test_a_length_of_pieces_that_is_none_is_said(length: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from streamseg.cli import main
+
+    film(Path("dash/a.mp4"))
+    assert main([*BATCH, f"--pieces={length}"]) == 2
+    assert f"--pieces: {length}" in capsys.readouterr().err.replace("'", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+def test_what_was_cut_off_is_done_again(end: str) -> None:
+    for name in ("a", "b", "c"):
+        film(Path(f"dash/{name}.mp4"), 3 if name == "a" else 3000)
+    words = (*BATCH, "--workers", "1")
+    with subprocess.Popen([*PROGRAM, *words], env=environment(), stderr=subprocess.PIPE, text=True) as child:
+        part = Path("out/.batch/part")
+        until(lambda: Path("out/a.jsonl").exists() and any(part.glob("*/b.jsonl.part")), "the second film", child)
+        refused = command(*words)
+        assert refused.returncode == 4 and "another batch is writing into it" in refused.stderr
+        getattr(child, end)()
+        said = child.communicate()[1]
+    assert child.returncode == (143 if end == "terminate" else -9), said
+    if end == "terminate":
+        assert "1 of 3 films done; the same command continues" in said
+        assert tree(Path("out"))[0:1] == ["a.jsonl"] and "b.jsonl" not in tree(Path("out"))
+    until(lambda: not part.is_dir() or not any(part.iterdir()), "the worker's end")
+    for name in ("b", "c"):
+        film(Path(f"dash/{name}.mp4"), 30)
+    done = command(*words)
+    assert done.returncode == 0 and "3 of 3 films done (1 before)" in done.stderr, done.stderr
+    assert [len(Path(f"out/{name}.jsonl").read_text().splitlines()) for name in ("a", "b", "c")] == [3, 30, 30]
+
+
+@pytest.mark.slow
+def test_ctrl_c_reaches_all_and_each_is_silent() -> None:
+    film(Path("dash/a.mp4"), 3000), film(Path("dash/b.mp4"), 3000)
+    import os
+    import signal
+
+    with subprocess.Popen(
+        [*PROGRAM, *BATCH], env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        until(lambda: any(Path("out/.batch/part").glob("*/*.part")), "a film under way", child)
+        os.killpg(child.pid, signal.SIGINT)
+        said = child.communicate()[1]
+    assert child.returncode == 130 and "Traceback" not in said and "0 of 2 films done" in said

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from streamseg.cli import main
@@ -59,3 +60,19 @@ def test_a_spec_that_is_not_of_the_graph_is_told_before_anything_is_built(
     file.with_suffix(".yaml").write_text("classes: [a, b]\noutputs: {logits: y}\n")
     assert main(["build", str(file), "--for", "sm86", "--out", str(tmp_path / "engines")]) == 2
     assert "logits expected as (N, 2, H, W), found (1, 116, 1024)" in capsys.readouterr().err
+
+
+@built
+def test_a_graph_with_as_many_objects_as_there_are_has_a_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = toy_models.segmenter(tmp_path / "a.onnx", classes=2)
+    model = onnx.load(file)
+    model.graph.node.append(onnx.helper.make_node("NonZero", ["scores"], ["places"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("places", onnx.TensorProto.INT64, [4, None]))
+    onnx.save(model, file)
+    file.with_suffix(".yaml").write_text("classes: [a, b]\noutputs: {logits: scores}\n")
+    assert main(["build", str(file), "--for", "sm86", "--out", str(tmp_path / "engines")]) == 5
+    told = capsys.readouterr().err
+    assert "NonZero" in told
+    assert "export it without suppression inside" in told

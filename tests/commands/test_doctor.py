@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,12 @@ from streamseg.errors import BackendError
 from streamseg.infer import backends
 from streamseg.infer.backends.contract import Backend
 from tests.parts.faulty import Faulty
+
+
+@pytest.fixture(autouse=True)
+def nothing_tuned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The other tests of this process share a cache, in which one may have tuned `person`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
@@ -23,7 +30,11 @@ def test_every_backend_is_tried_on_a_real_network(
     table = {"broken": Faulty({1}), "wrong": Faulty(wrong=True), "right": Faulty()}
     chain = {**{name: each.open for name, each in table.items()}, "ort-cpu": backends.BACKENDS["ort-cpu"]}
     monkeypatch.setattr(backends, "BACKENDS", chain)
+    on_request = Faulty()
+    monkeypatch.setattr(backends, "ON_REQUEST", {"other": on_request.open})
     found = rows(capsys)
+    other = found.pop("backend other")["says"]
+    assert other == "runs person-wide, 100.0% of its labels as on ort-cpu; only where named, or found quicker by `tune`"
     assert [name for name in found if name.startswith("backend ")] == [f"backend {name}" for name in chain]
     assert found["backend broken"]["says"] == "out of memory (close what else is on the GPU)"
     assert not found["backend wrong"]["ok"]

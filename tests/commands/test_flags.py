@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.cli import main
-from streamseg.commands.flags import Known, listed, rounds, seconds, share
+from streamseg.commands.flags import Known, count, listed, rounds, seconds, share
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from streamseg.commands.flags import Known, listed, rounds, seconds, share
     [
         (share, ["0", "0.99", "1"], ["-0.1", "1.01", "nan", "x"]),
         (seconds, ["0.1", "86400"], ["0", "-1", "86401", "nan", "inf", "x"]),
+        (count, ["1", "256"], ["0", "257", "x"]),
         (rounds, ["1", "1000"], ["0", "1001", "2.5", "x"]),
     ],
 )

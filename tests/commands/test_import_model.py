@@ -78,3 +78,29 @@ def test_a_wrong_word_is_one_line(
         code = int(str(left.code))
     said = capsys.readouterr().err
     assert code == 2 and words in said and "Traceback" not in said
+
+
+def test_a_target_that_could_not_be_run_is_refused(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", source, "made.txt", "--normalise", "0..1"]) == 2
+    assert "made.txt: a model's name ends in .onnx (made.onnx)" in capsys.readouterr().err
+    assert not Path("made.txt").exists()
+
+
+def test_a_name_that_looks_like_a_flag_is_printed_as_a_path(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("-dash.onnx").write_bytes(Path(source).read_bytes())
+    assert main(["import", "--normalise", "0..1", "--", "-dash.onnx"]) == 2
+    assert "'-dash' cannot be a model's name" in capsys.readouterr().err
+    assert main(["import", "--normalise", "0..1", "--", source, "-made.onnx"]) == 0
+    assert "--model ./-made.onnx" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", ["-1", "+3", "0", "257"])
+def test_a_number_of_classes_is_1_to_256(count: str, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", source, "made.onnx", "--normalise", "0..1", "--classes", count]) == 2
+    assert f"{count} classes: a model has 1 to 256" in capsys.readouterr().err
+
+
+def test_class_files_are_taken(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("data.yaml").write_text("names: {0: v, 1: w, 2: x, 3: y, 4: z}\n")
+    assert main(["import", source, "made.onnx", "--normalise", "0..1", "--classes", "data.yaml"]) == 0
+    assert "5 classes (v, w, x, …)" in capsys.readouterr().out

@@ -12,7 +12,7 @@ import pytest
 
 from tests.commands.films import OTSU, film, lines
 from tests.parts.clips import clip
-from tests.parts.program import PROGRAM, environment
+from tests.parts.program import PROGRAM, environment, run_program
 from tests.parts.program import run_program as command
 from tests.test_cli import one_line
 from tests.test_outputs import picture, tree
@@ -120,3 +120,12 @@ def test_the_same_from_a_file(dash: Path) -> None:
     assert sorted(tree(Path("out"))) == ["10.mp4", "2.mp4"]
     done = command("run", "--config", "run.yaml", "dash/day 2/2.mp4", "dash/10.mp4", "dash/broken.mp4", "--overwrite")
     assert lines(done)[-1] == "streamseg: 2 of 3 films done, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--rule", "r=foreground.count >= 1"), ("--zone", "z=0,0 1,0 1,1"), ("--set", "value=1")]
+)
+def test_a_name_that_is_given_twice_is_refused(flag: str, value: str) -> None:
+    done = run_program("run", "test://?frames=1", "null", "--model", "threshold", flag, value, flag, value)
+    assert done.returncode == 2
+    assert "is there twice" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ import cv2
 import numpy as np
 
 from streamseg.convert.importer import Hints, import_model
-from tests.parts import clips, toy_models
+from tests.parts import asked_networks, clips, toy_models
+from tests.parts.matting import matting
 from tests.parts.program import environment
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +86,14 @@ def workplace(folder: Path) -> Path:
     (folder / "site.yaml").symlink_to(ROOT / "configs" / "site.yaml")
     toy_models.segmenter(folder / "unet.onnx")
     import_model(folder / "unet.onnx", folder / "own.onnx", Hints(normalise="imagenet"))
+    matting(folder / "rvm.onnx")
+    asked_networks.pair(folder, "sam2")
+    (folder / "segformer").mkdir()
+    for name, file in HUGGING_FACE.items():
+        (folder / "segformer" / name).write_text(json.dumps(file))
     for name, outputs in FAMILIES.items():
         arrays = {
-            key: np.zeros(shape, np.int64 if key == "labels" and len(shape) == 1 else np.float32)
+            key: np.zeros(shape, np.int64 if key == "labels" and len(shape) < 3 else np.float32)
             for key, shape in outputs.items()
         }
         toy_models.constant(folder / name, arrays, metadata=ULTRALYTICS if name.startswith("yolo") else None)
@@ -106,7 +113,11 @@ ULTRALYTICS = {"task": "segment", "names": "{0: 'disc', 1: 'square'}", "imgsz": 
 FAMILIES: dict[str, dict[str, tuple[int, ...]]] = {
     "yolo11n-seg.onnx": {"output0": (1, 38, 84), "output1": (1, 32, 16, 16)},
     "rf-detr-seg.onnx": {"dets": (1, 9, 4), "labels": (1, 9, 91), "masks": (1, 9, 16, 16)},
+    "d-fine-seg.onnx": {"labels": (1, 9), "boxes": (1, 9, 4), "scores": (1, 9), "masks": (1, 9, 16, 16)},
+    "mask2former.onnx": {"class_queries_logits": (1, 9, 4), "masks_queries_logits": (1, 9, 16, 16)},
     "maskrcnn.onnx": {"boxes": (2, 4), "labels": (2,), "scores": (2,), "masks": (2, 1, 64, 64)},
+    "segformer/model.onnx": {"logits": (1, 3, 16, 16)},
+    "deeplab.onnx": {"out": (1, 21, 64, 64), "aux": (1, 21, 64, 64)},
     "sigmoids.onnx": {"scores": (1, 3, 64, 64)},
 }
 """Outputs of networks in the form of their exporters, in which nothing is found."""
@@ -152,3 +163,9 @@ def _pictures(folder: Path, suffix: str, *, masks: bool) -> None:
         if masks:
             picture[100:200, 100:300] = 1
         cv2.imwrite(str(folder / f"{number}{suffix}"), picture)
+
+
+HUGGING_FACE = {
+    "config.json": {"model_type": "segformer", "id2label": {"0": "road", "1": "car", "2": "person"}},
+    "preprocessor_config.json": {"do_normalize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]},
+}

@@ -10,8 +10,7 @@ from typing import Literal
 import msgspec
 
 from streamseg.contracts import Shown
-from streamseg.rules.event import Event, ZoneReading
-from streamseg.sinks.delivery.message import written
+from streamseg.rules.event import Event, ZoneReading, written
 from tests.parts.fakes import frame, segmentation
 
 
@@ -24,7 +23,8 @@ def event(kind: Literal["start", "update", "end"] = "start", *, rule: str = "lon
 
 
 def later(of: Event, kind: Literal["update", "end"], value: float = 1.0) -> Event:
-    return msgspec.structs.replace(of, kind=kind, value=value, at=written(datetime.now(timezone.utc)))
+    at, why = written(datetime.now(timezone.utc)), "rule" if kind == "end" else ""
+    return msgspec.structs.replace(of, kind=kind, value=value, at=at, ended_by=why)
 
 
 def frame_with(events: Sequence[Event] = (), readings: Sequence[ZoneReading] = (), index: int = 0) -> Shown:

@@ -11,6 +11,7 @@ import numpy as np
 
 from streamseg.contracts import Shown
 from streamseg.frame import Frame, StreamInfo
+from streamseg.options import Effort
 from streamseg.segmentation import Classes, Segmentation
 
 CLASSES = Classes(("background", "thing"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), background=0)
@@ -95,6 +96,8 @@ class Marker:
 
 class Shifter:
     """Carries by name alone: labels stay, and the confidence says onto which frame."""
+
+    effort: Effort | None = None
 
     def __init__(self) -> None:
         self.seen: list[int] = []

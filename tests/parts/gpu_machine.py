@@ -1,4 +1,5 @@
-"""A machine with a GPU, its driver, pycuda and TensorRT: doubles, or the real pycuda on a driver that stands in."""
+"""A machine with a GPU, its driver, pycuda and TensorRT: doubles, or the real pycuda or cuda-bindings on a driver that
+stands in."""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ import pytest
 
 from streamseg.infer import backends
 from streamseg.infer.backends import faults
-from streamseg.infer.backends.tensorrt import library
+from streamseg.infer.backends.tensorrt import bindings, library
 from streamseg.infer.backends.tensorrt.library import load_library
 from tests.parts import host_kernels
 from tests.parts.fake_builder import World
 from tests.parts.fake_cuda import FakeGpu
 from tests.parts.fake_driver import FakeDriver
 from tests.parts.fake_tensorrt import make_rtx, make_tensorrt
-from tests.parts.stand_in import ON_PYCUDA, Driver, StandInGpu
+from tests.parts.stand_in import PACKAGE, Driver, StandInGpu
 
 
 class Machine:
@@ -33,8 +34,9 @@ class Machine:
 
     def __init__(self, patch: pytest.MonkeyPatch, engines: Path) -> None:
         self._patch = patch
-        self.on_pycuda = bool(os.environ.get(ON_PYCUDA))
-        self.gpu: Any = self._real() if self.on_pycuda else self._double()
+        self.package = os.environ.get(PACKAGE, "")
+        """What is real; empty for doubles alone."""
+        self.gpu: Any = self._real() if self.package else self._double()
         self.engines = engines
         self.world: World
         patch.setenv("STREAMSEG_ENGINES", str(engines))
@@ -50,9 +52,10 @@ class Machine:
         return gpu
 
     def _real(self) -> StandInGpu:
-        self._patch.setitem(sys.modules, "pycuda", _driver().pycuda)
-        self._patch.setitem(sys.modules, "pycuda.driver", _driver().module)
-        return StandInGpu(_driver())
+        driver = _driver(self.package)
+        for name, module in driver.modules.items():
+            self._patch.setitem(sys.modules, name, module)
+        return StandInGpu(driver)
 
     def install(self, version: str = "11.4.0") -> None:
         """Another version of TensorRT, as after an update and a new start."""
@@ -77,7 +80,8 @@ class Machine:
         self.gpu.refuse(image)
 
     def compiler(self, compile_source: Callable[..., bytes]) -> None:
-        """What `pycuda.compiler.compile` does."""
+        """What `pycuda.compiler.compile` does, or nvcc."""
+        self._patch.setattr(bindings, "_nvcc", lambda source, arch: compile_source(source, no_extern_c=True, arch=arch))
         module: Any = ModuleType("pycuda.compiler")
         module.compile = compile_source
         self.put("pycuda.compiler", module)
@@ -89,9 +93,14 @@ class Machine:
         return plan
 
 
+def real_package() -> str:
+    """What machines of this process were really made with; empty where all were doubles."""
+    return os.environ.get(PACKAGE, "") if _driver.cache_info().currsize else ""
+
+
 @functools.cache
-def _driver() -> Driver:
-    return Driver(host_kernels.compile_kernels(Path(tempfile.mkdtemp())))
+def _driver(package: str) -> Driver:
+    return Driver(host_kernels.compile_kernels(Path(tempfile.mkdtemp())), package)
 
 
 @pytest.fixture

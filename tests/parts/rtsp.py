@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -85,6 +87,16 @@ class Camera:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.kill()
+
+
+@contextmanager
+def camera_that_is_off(clip: Path, *, user: str = "", password: str = "") -> Iterator[Camera]:
+    """A camera to be started within the block, at whose end it is gone however the block ended."""
+    camera = Camera(clip, user=user, password=password)
+    try:
+        yield camera
+    finally:
+        camera.kill()
 
 
 class Recorder(Camera):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,8 +30,11 @@ class Service:
         *flags: str,
         env: Mapping[str, str] | None = None,
         under: Sequence[str] = (),
+        trust: Path | None = None,
     ) -> None:
+        """`trust` is the certificate that it shows, where it speaks TLS."""
         self.port = free_port()
+        self._trust = trust
         self.config, self._log = folder / "site.yaml", folder / "service.log"
         self.config.write_text(site)
         self._under, self._flags, self._env = under, flags, environment(**(env or {}))
@@ -76,13 +80,25 @@ class Service:
         with self.open(path, headers, method) as response:
             return response.status, response.read()
 
+    def send(self, method: str, path: str, token: str, value: object = None) -> tuple[int, dict[str, Any]]:
+        """Status and answer of a request that changes something."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        with self.open(path, headers, method, json.dumps(value).encode()) as response:
+            raw = response.read()
+            told = json.loads(raw) if response.getheader("Content-Type") == "application/json" else {"said": raw}
+            return response.status, told
+
     @contextmanager
     def open(
-        self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+        self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes | None = None
     ) -> Iterator[http.client.HTTPResponse]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        if self._trust is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        else:
+            context = ssl.create_default_context(cafile=self._trust)
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE_S, context=context)
         try:
-            connection.request(method, path, headers=dict(headers or {}))
+            connection.request(method, path, body, headers=dict(headers or {}))
             yield connection.getresponse()
         finally:
             connection.close()

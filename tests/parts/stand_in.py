@@ -1,4 +1,5 @@
-"""The real pycuda on a driver that stands in for NVIDIA's: C compiled here, and the attributes of the double of a GPU.
+"""The real pycuda or cuda-bindings on a driver that stands in for NVIDIA's: C compiled here, and the attributes of the
+double of a GPU.
 
 Only for a process of its own: whatever asks for libcuda.so.1 afterwards gets this one.
 """
@@ -6,6 +7,7 @@ Only for a process of its own: whatever asks for libcuda.so.1 afterwards gets th
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import re
 import subprocess
@@ -14,6 +16,7 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,8 +27,10 @@ from tests.parts import host_kernels
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(__file__).with_name("stand_in_cuda.c")
 PARTS = ROOT / ".cache" / "gpu" / f"cp{sys.version_info.major}{sys.version_info.minor}"
-ON_PYCUDA = "STREAMSEG_TEST_PYCUDA"
-"""Set in the environment of a process whose doubles run on the real pycuda."""
+PACKAGES = ("pycuda", "cuda-bindings")
+PACKAGE = "REAL_CUDA_PACKAGE"
+"""One of `PACKAGES` in the environment of a process whose doubles run on the real one; streamseg's own variables are
+hidden from tests."""
 _LAUNCH_FAILED, _NO_DEVICE = 719, 100
 
 
@@ -84,18 +89,19 @@ class _State(ctypes.Structure):
 class Driver:
     """The library, loaded once for all tests of a process, and what it counts."""
 
-    def __init__(self, kernels: Path) -> None:
-        pycuda = part("pycuda")
-        assert pycuda, "python tools/gpu_parts.py"
+    def __init__(self, kernels: Path, package: str) -> None:
+        real = part(package)
+        assert real, "python tools/gpu_parts.py"
         folder = Path(tempfile.mkdtemp())
-        self.library = ctypes.CDLL(str(compile_driver(folder, [*pycuda.glob("pycuda/_driver*.so")])))
+        self.library = ctypes.CDLL(str(compile_driver(folder, [*real.glob("pycuda/_driver*.so")])))
         os.environ["STAND_IN_KERNELS"] = str(kernels)
         self.state = _State.in_dll(self.library, "stand_in")
         self._fresh = bytes(self.state)
-        sys.path.insert(0, str(pycuda))
-        import pycuda.driver as driver
-
-        self.pycuda, self.module = sys.modules["pycuda"], driver
+        sys.path.insert(0, str(real))
+        self.modules: dict[str, ModuleType] = {}
+        """By the names that streamseg imports."""
+        for name in ("pycuda", "pycuda.driver") if package == "pycuda" else ("cuda.bindings", "cuda.bindings.driver"):
+            self.modules[name] = importlib.import_module(name)
 
     def reset(self) -> None:
         """As when it was loaded, but for the context, which is retained once."""

@@ -1,4 +1,5 @@
-// A driver without a GPU: libcuda.so.1 as pycuda wants it, over ordinary memory and kernels that g++ compiled.
+// A driver without a GPU: libcuda.so.1 as pycuda and cuda-bindings want it, over ordinary memory and kernels that g++
+// compiled.
 //
 // It keeps the rules that matter to a program: a stack of contexts for each thread; nothing in a stream happens before
 // somebody waits for it, until then the target reads 0xCD; memory has an end; a kernel may write where memory was
@@ -18,6 +19,7 @@ enum {
     DONE = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NO_IMAGE = 209,
     NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, UNKNOWN = 999,
 };
+enum { MAJOR = 75, MINOR = 76 };  // attributes of a device
 enum { EARLY = 0xCD, FREED = 0xDD, DEEPEST = 64, BLOCKING = 1, INFO_SIZE = 4, ERROR_SIZE = 6 };
 
 typedef struct {
@@ -75,7 +77,11 @@ int cuDeviceGetCount(int *number) {
 
 int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal < stand_in.count ? DONE : INVALID_DEVICE; }
 int cuDeviceGetName(char *name, int size, int device) { snprintf(name, size, "%s", stand_in.name); return DONE; }
-int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = stand_in.processors; return DONE; }
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+    *value = attribute == MAJOR ? stand_in.major : attribute == MINOR ? stand_in.minor : stand_in.processors;
+    return DONE;
+}
+
 int cuDeviceTotalMem_v2(size_t *size, int device) { *size = stand_in.room; return DONE; }
 
 int cuDeviceComputeCapability(int *major, int *minor, int device) {
@@ -378,9 +384,9 @@ typedef struct {
 } Function;
 
 int cuModuleLoadDataEx(void **module, const void *image, unsigned number, int *options, void **values) {
-    IN_CONTEXT;
     for (unsigned i = 0; i < number; i++)
         if (options[i] == INFO_SIZE || options[i] == ERROR_SIZE) values[i] = NULL;  // nothing was written there
+    IN_CONTEXT;
     if (refused_size && !memcmp(image, refused, refused_size)) return NO_IMAGE;
     if (!kernels && getenv("STAND_IN_KERNELS")) kernels = dlopen(getenv("STAND_IN_KERNELS"), RTLD_NOW);
     uint32_t magic;
@@ -414,6 +420,20 @@ int cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, un
     void *task = memcpy(malloc(size), extra[1], size);
     put(stream, (Work){.kernel = function->run, .threads = {gx * bx, gy * by, gz}, .source = task});
     return DONE;
+}
+
+// How cuda-bindings finds functions: by their names in the documentation, which stand for the newest of each.
+
+int cuGetProcAddress_v2(const char *name, void **function, int version, uint64_t flags, int *status) {
+    Dl_info here;
+    char newest[96];
+    dladdr(cuInit, &here);
+    void *self = dlopen(here.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    snprintf(newest, sizeof newest, "%s_v2", name);
+    *function = dlsym(self, newest);
+    if (!*function) *function = dlsym(self, name);
+    if (status) *status = *function ? 0 : 1;
+    return *function ? DONE : NOT_FOUND;
 }
 
 int cuGetErrorString(int error, const char **words) {

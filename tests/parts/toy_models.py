@@ -61,8 +61,8 @@ def segmenter(
     output = [batch, rows, columns] if kind == "labels" else _ordered(layout, batch, planes, rows, columns)
     outputs = [_port("scores", out_type, output)]
     if second_output:
-        nodes.append(helper.make_node("Identity", ["scores"], ["aux"]))
-        outputs.append(_port("aux", out_type, output))
+        nodes.append(helper.make_node("Identity", ["scores"], ["other"]))
+        outputs.append(_port("other", out_type, output))
     graph = helper.make_graph(
         nodes,
         "toy",
@@ -96,6 +96,56 @@ def constant(
     _save(path, graph, 17)
     model = onnx.load(path)
     helper.set_model_props(model, metadata or {})
+    onnx.save(model, path)
+    return path
+
+
+def looking(path: Path, outputs: dict[str, NDArray[Any]], metadata: dict[str, str], *, batch: Side = 1) -> Path:
+    """The same outputs for every picture of (batch, 3, 64, 64) f32, but out of layers that look at it.
+
+    With a free batch each output has as many rows as there are pictures.
+    """
+    random = np.random.default_rng(7)
+    constants = {
+        "w1": random.normal(0, 0.1, (8, 3, 3, 3)).astype(np.float32),
+        "w2": random.normal(0, 0.1, (4, 8, 3, 3)).astype(np.float32),
+        "zero": np.zeros((4, 1), np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["images", "w1"], ["c1"], strides=[4, 4]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"]),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("GlobalAveragePool", ["r2"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "zero"], ["nothing"]),
+    ]
+    for name, value in outputs.items():
+        kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+        constants |= {f"{name}_value": value, f"{name}_axes": np.array([-1] + [1] * (value.ndim - 1))}
+        nodes += [
+            helper.make_node("Reshape", ["nothing", f"{name}_axes"], [f"{name}_nothing"]),
+            helper.make_node("Cast", [f"{name}_nothing"], [f"{name}_typed"], to=kind),
+            helper.make_node("Add", [f"{name}_typed", f"{name}_value"], [name]),
+        ]
+    ports = [
+        _port(
+            name,
+            helper.np_dtype_to_tensor_dtype(value.dtype),
+            [None if batch is None else value.shape[0], *value.shape[1:]],
+        )
+        for name, value in outputs.items()
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "looking",
+        [_port("images", TensorProto.FLOAT, [batch, 3, 64, 64])],
+        ports,
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    _save(path, graph, 17)
+    model = onnx.load(path)
+    helper.set_model_props(model, metadata)
     onnx.save(model, path)
     return path
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamseg.errors import InputError
+from streamseg.metrics import Meter
 from streamseg.options import PrivacyOptions
 from streamseg.privacy import check_hidden, make_cover
 from streamseg.privacy.disguise import CELLS, find_disguise
@@ -61,11 +62,15 @@ def test_no_cover_where_nothing_is_to_be_hidden() -> None:
 def test_without_a_mask_to_trust_all_of_it_is_covered_and_that_is_said_once(
     planes: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cover = make_cover(PrivacyOptions(hide="person", hide_with="black"))
+    meter = Meter()
+    cover = make_cover(PrivacyOptions(hide="person", hide_with="black"), meter=meter)
     assert cover is not None
+    cover(frame(0, planes=planes), found(frame(0)))
+    assert meter.read().covered_whole == 0
     with caplog.at_level(logging.WARNING, "streamseg"):
         for index in (50, 51):
             assert cover(frame(index, planes=planes), found(frame(0))).image.max() <= 1
+    assert meter.read().covered_whole == 2
     assert [record.getMessage() for record in caplog.records] == [
         "the whole picture is covered while its mask is older than 0.5 s"
     ]

@@ -34,8 +34,11 @@ WRITTEN = {
     "events": ["events:clips?class=person&area=1&before=0.2"],
     "hls": ["hls:web"],
     "pictures": ["out-%03d.png", "newest.jpg"],
+    "sheet": ["sheet.jpg?every=0.1s"],
+    "yolo": ["yolo:training"],
     "masks": ["masks:labels"],
     "jsonl": ["rows.jsonl"],
+    "dataset": ["dataset:set?every=0.04s"],
     "null": ["null"],
 }
 """Outputs of each kind that writes files. A kind that is not here is looked at by what it is given, as all are."""

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import streamseg
+from streamseg.commands.progress import summary
 from streamseg.contracts import Shown
 from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame, StreamInfo
+from streamseg.infer import backends
 from streamseg.segmentation import Segmentation
+from tests.parts.faulty import Faulty
 from tests.parts.patience import PATIENCE_S
 from tests.privacy.scenes import CLASSES, FPS, HEIGHT, WIDTH, Knows, Scene, as_planes, secret
 from tests.privacy.scenes import found as segmentation_of
@@ -64,13 +71,13 @@ class Sees:
 
     classes = CLASSES
 
-    def __init__(self, source: Walk, before: Callable[[Frame], object] = lambda _: None) -> None:
-        self._source, self._before = source, before
+    def __init__(self, source: Walk, before: Callable[[Frame], object] = lambda _: None, *, sure: int = 255) -> None:
+        self._source, self._before, self._sure = source, before, sure
 
     def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
         for frame in frames:
             self._before(frame)
-        return [segmentation_of(frame, self._source.mask(frame.index), 255) for frame in frames]
+        return [segmentation_of(frame, self._source.mask(frame.index), self._sure) for frame in frames]
 
     def close(self) -> None:
         pass
@@ -178,6 +185,52 @@ def test_a_network_that_fails_ends_the_run_with_nothing_seen(is_live: bool) -> N
     assert all(secret(each.image) == secret(each.frame.image) == 0 for each in shown)
 
 
+def colour_finder(path: Path) -> Path:
+    """A network that knows the person by the colour."""
+    weights = np.array([[0, 0, 0], [10, -20, 10]], np.float32).reshape(2, 3, 1, 1)
+    nodes = [helper.make_node("Conv", ["image", "weights", "bias"], ["scores"])]
+    inputs, outputs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, planes, HEIGHT, WIDTH])]
+        for name, planes in (("image", 3), ("scores", 2))
+    )
+    kept = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array([0, -8], np.float32), "bias")]
+    graph = helper.make_graph(nodes, "colours", inputs, outputs, kept)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    options = "classes: [background, person]\noutputs: {logits: scores}\ninput: {std: [255, 255, 255]}\n"
+    path.with_suffix(".yaml").write_text(options)
+    return path
+
+
+def test_while_a_network_falls_back_to_another_backend_everything_is_covered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chip, cpu, over, waits = Faulty({6}), backends.BACKENDS["ort-cpu"], threading.Event(), threading.Event()
+
+    def late(*asked: Any, **more: Any) -> Any:
+        if chip.closed >= 2:  # it has failed for good
+            waits.set()
+            over.wait(PATIENCE_S)
+        return cpu(*asked, **more)
+
+    monkeypatch.setattr(backends, "BACKENDS", {"chip": chip.open, "ort-cpu": late})
+    source, shown, waited = Walk(3000, live=True, cut=0), list[Shown](), list[Shown]()
+    options = {"hide": "person", "hide_with": "black", "view": "source"}
+    with streamseg.open(source, model=colour_finder(tmp_path / "colours.onnx"), **options) as stream:  # type: ignore[arg-type]
+        for each in stream:
+            shown.append(each)
+            waited += [each] if waits.is_set() else []
+            if len(waited) == 40:
+                over.set()
+            if over.is_set() and not black(each):
+                break
+            source.asked.release()
+        covered = stream.metrics().covered_whole
+    assert (chip.opened, chip.closed) == (2, 2)
+    assert max(share(each, source) for each in shown) <= MOST_SHOWN
+    assert all(map(black, waited[15:40])) and not black(shown[-1])
+    assert covered == sum(map(black, shown)) >= 25
+
+
 def test_a_model_without_the_class_is_refused_before_and_while_it_runs() -> None:
     with pytest.raises(InputError, match="what to hide cannot be found"):
         streamseg.open(Scene(), model="otsu", hide="person")
@@ -185,3 +238,11 @@ def test_a_model_without_the_class_is_refused_before_and_while_it_runs() -> None
     with pytest.raises(InputError, match="cannot be found"):
         stream.change(model="otsu")
     assert all(secret(each.image) == 0 for each in stream)
+
+
+def test_the_summary_of_a_run_says_how_many_frames_were_covered_whole() -> None:
+    source = Walk(20, live=False, cut=0)
+    options = {"hide": "person", "hide_with": "black", "view": "source"}
+    stream = streamseg.open(source, model=Sees(source, sure=128), **options)  # type: ignore[arg-type]
+    assert all(map(black, stream))
+    assert "20 frames captured, 20 shown (20 covered whole) in" in summary(stream._pipeline, 1.0)

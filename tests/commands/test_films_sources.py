@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.commands.batch import told_apart
+from streamseg.commands.films import told_apart
 from streamseg.errors import OutputError
 from tests.commands.films import OTSU, film, made
 from tests.parts.program import run_program as command

@@ -1,4 +1,4 @@
-"""A double of ONNX Runtime as built for CUDA: the real one, whose CUDA provider raises as the real provider does."""
+"""A double of ONNX Runtime as built for a GPU or NPU: the real one, whose provider there raises as a real one does."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ NO_DEVICE = (
 LOST = "CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; expr=cudaStreamSynchronize(stream);"
 
 
-class OrtCuda(ModuleType):
-    """A module with the names of `onnxruntime`; `creation` and `runs` are what is raised there, the next time first."""
+class FakeOrt(ModuleType):
+    """A module with the names of `onnxruntime`; `creation` and `runs` are what is raised there, the next time first.
 
-    def __init__(self) -> None:
+    With `plugin` the provider is in a package of its own, which is shown to it; `npus` are what that sees.
+    """
+
+    def __init__(self, provider: str = CUDA, *, plugin: bool = False) -> None:
         super().__init__("onnxruntime")
-        ours = vars(OrtCuda)
+        ours = vars(FakeOrt)
         self.__dict__.update({n: value for n, value in vars(onnxruntime).items() if n not in ours and n[:2] != "__"})
         self.__dict__.update(__version__=onnxruntime.__version__, print=print)
         self.creation: list[Exception] = []
@@ -36,40 +39,85 @@ class OrtCuda(ModuleType):
         """Whether CUDA's are found."""
         self.preloaded = False
         self.sessions = 0
+        self.runs_there = 0
+        self.npus = 1
+        self.wrong = False
+        """Whether what the provider computes is."""
+        self.registered: list[tuple[str, str]] = []
+        self.options: list[_Options] = []
+        self.provider, self._plugin = provider, plugin
         self.InferenceSession = self._session
 
     def get_available_providers(self) -> list[str]:
-        return [CUDA, "CPUExecutionProvider"]
+        there = self.registered or not self._plugin
+        return [*([self.provider] if there else []), "CPUExecutionProvider"]
+
+    def register_execution_provider_library(self, name: str, path: str) -> None:
+        self.registered.append((name, path))
+
+    def get_ep_devices(self) -> list[Any]:
+        types = onnxruntime.OrtHardwareDeviceType
+        seen = [(self.provider, types.NPU)] * (self.npus if self.registered else 0)
+        return [_Device(*each) for each in [("CPUExecutionProvider", types.CPU), *seen]]
+
+    def SessionOptions(self) -> _Options:  # noqa: N802
+        self.options.append(_Options())
+        return self.options[-1]
 
     def preload_dlls(self) -> None:
         self.preloaded = True
         if not self.libraries:
             self.__dict__["print"]("Failed to load libcublasLt.so.13: cannot open shared object file: No such file")
 
-    def _session(self, model: Any, options: Any, providers: Sequence[str], enable_fallback: int = 1) -> Any:
+    def _session(self, model: Any, options: Any, providers: Sequence[str] | None, enable_fallback: int = 1) -> Any:
         self.sessions += 1
-        on_cuda = providers[0] == CUDA
-        if on_cuda and self.creation:
+        on_device = self.provider in (options.devices if providers is None else providers)
+        if on_device and self.creation:
             raise self.creation.pop(0)
         inner = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return _OnCuda(self, inner) if on_cuda and self.libraries and self.preloaded else inner
+        starts = self.libraries and (self.preloaded or self.provider != CUDA)
+        return _OnDevice(self, inner) if on_device and starts else inner
 
 
-class _OnCuda:
+class _Options(onnxruntime.SessionOptions):  # type: ignore[misc]
+    """The real ones, which note the devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.devices: list[str] = []
+
+    def add_provider_for_devices(self, devices: Sequence[Any], options: Mapping[str, str]) -> None:
+        self.devices += [device.ep_name for device in devices]
+
+
+class _Device:
+    """As `get_ep_devices` gives them."""
+
+    def __init__(self, provider: str, kind: Any) -> None:
+        self.ep_name, self.type = provider, kind
+
+    @property
+    def device(self) -> _Device:
+        return self
+
+
+class _OnDevice:
     """A session that computes on a CPU and says otherwise."""
 
-    def __init__(self, module: OrtCuda, inner: Any) -> None:
+    def __init__(self, module: FakeOrt, inner: Any) -> None:
         self._module, self._inner = module, inner
         self.get_inputs, self.get_outputs = inner.get_inputs, inner.get_outputs
 
     def get_providers(self) -> list[str]:
-        return [CUDA, "CPUExecutionProvider"]
+        return [self._module.provider, "CPUExecutionProvider"]
 
     def run(self, names: Sequence[str], feeds: Mapping[str, Any]) -> Any:
+        self._module.runs_there += 1
         error = self._module.runs.pop(0) if self._module.runs else None
         if error is not None:
             raise error
-        return self._inner.run(names, feeds)
+        found = self._inner.run(names, feeds)
+        return [-each for each in found] if self._module.wrong else found
 
 
 def no_device() -> Exception:
