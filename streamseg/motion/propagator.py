@@ -36,7 +36,7 @@ class _Spent(NamedTuple):
 
 _EFFORTS: Mapping[Effort, _Spent] = {
     "quick": _Spent(96 * 72, 1.0, again=False, bent=False, refit=False),
-    "usual": _Spent(128 * 96, 2.3, again=True, bent=True, refit=False),
+    "usual": _Spent(128 * 96, 2.3, again=True, bent=True, refit=True),
     "fine": _Spent(264 * 198, 3.0, again=True, bent=True, refit=True),
 }
 _PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right

@@ -21,8 +21,9 @@ from streamseg.segmentation import Segmentation
 SIZE = 96, 160
 """Height and width of all that the network sees; pictures of other proportions are squeezed into it."""
 FILE = Path(__file__).with_name("refit.onnx")
-_NEEDED = (0.4 * np.arange(256)).round().astype(np.uint8)
+_NEEDED = (0.3 * np.arange(256)).round().astype(np.uint8)
 """By the confidence of a carried label: how far beyond one half the network must be, in 255th, to change it."""
+_FAULTS = 0.6  # how much of the network's fault in the mask's own frame is taken off in the others
 _HALF = 128
 _FINE = 192, 320  # what is larger is sampled first
 _LEAST, _MOST = 0.004, 0.9  # of the picture: less the flow may have lost, and around more nothing is left
@@ -35,6 +36,8 @@ class _Key(NamedTuple):
     labels: Plane
     colours: Plane
     """How likely each is the object's in its frame."""
+    faults: NDArray[np.float32]
+    """(h, w) of `SIZE`: what the network says of its frame too much, in 255th: thin things that it cuts away, say."""
 
     def of(self, found: Segmentation) -> bool:
         return self.frame_index == found.frame_index and self.labels is found.labels
@@ -58,9 +61,9 @@ class Refit:
         `chained` continues from the mask that was fitted to the frame before: better where that is nearer to the key
         than this one, and `carried` knows nothing of a mask on the other side.
 
-        A label is changed where the network is surer of the other one. A mask that is empty, tiny or fills the picture
-        stays as it is, and so do masks of more than one class and those of objects that are told apart; all do where
-        ONNX Runtime or the network's file is missing.
+        A label is changed where the network is surer of the other one, and would not have changed it in the key's own
+        frame. A mask that is empty, tiny or fills the picture stays as it is, and so do masks of more than one class
+        and those of objects that are told apart; all do where ONNX Runtime or the network's file is missing.
         """
         classes, then = key.classes, history.find(key.frame_index)
         if then is None or len(classes) != 2 or classes.background not in (0, 1) or key.instances is not None:
@@ -71,14 +74,23 @@ class Refit:
             self._last = None
             return carried
         if self._key is None or not self._key.of(key):
-            colours = likely_colours(pictures(then), soft(key.labels, thing))
-            self._key, self._last = _Key(key.frame_index, key.labels, colours), None
+            self._key, self._last = self._learnt(pictures(then), key, soft(key.labels, thing)), None
         before = self._moved(history, now, mask) if chained else mask
-        seen = inputs(pictures(now), before, self._key.colours)
-        likely = np.asarray(self._session.run(None, {"seen": seen[None]})[0][0, 0] * 255, np.uint8)
-        labels, confidence = _put(likely, mask, carried, thing)
+        likely = self._asked(pictures(now), before, self._key.colours)
+        if (way := history.way(now, then)) is not None:
+            likely -= _FAULTS * sample(self._key.faults, _places(way))
+        labels, confidence = _put(np.clip(likely, 0, 255).astype(np.uint8), mask, carried, thing)
         self._last = now, soft(labels, thing)
         return dataclasses.replace(carried, labels=labels, confidence=confidence)
+
+    def _learnt(self, picture: NDArray[np.uint8], key: Segmentation, mask: Plane) -> _Key:
+        colours = likely_colours(picture, mask)
+        return _Key(key.frame_index, key.labels, colours, self._asked(picture, mask, colours) - mask)
+
+    def _asked(self, picture: NDArray[np.uint8], mask: Plane, colours: Plane) -> NDArray[np.float32]:
+        """(h, w) of `SIZE`: how likely each pixel is the object's, in 255th."""
+        seen = inputs(picture, mask, colours)[None]
+        return np.asarray(self._session.run(None, {"seen": seen})[0][0, 0] * 255, np.float32)
 
     def _moved(self, history: History, now: Thumbnail, carried: Plane) -> Plane:
         """The mask that was fitted to the frame before, moved on; `carried` where there is none."""

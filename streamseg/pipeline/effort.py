@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # as for the scheduler: `--help` loads no NumPy
     from streamseg.contracts import MaskPropagator
     from streamseg.options import Effort
 
-_COSTS: Mapping[Effort, float] = {"quick": 0.75, "usual": 1.0, "fine": 2.3}  # beside each other, docs/motion.md
+_COSTS: Mapping[Effort, float] = {"quick": 0.65, "usual": 1.0, "fine": 2.7}  # beside each other, docs/motion.md:
+# between those of masks that are fitted and of those that are not
 _RECENT, _FEWEST = 15, 5  # frames
 _SHARE = 0.3  # of the time between two frames, for more than the quickest: the network wants the core as well
 _FULL = 0.9  # of it, for all that is done to a frame where masks are carried
