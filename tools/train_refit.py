@@ -29,7 +29,8 @@ from streamseg.frame import Frame
 from streamseg.motion import Effort
 from streamseg.motion.flow import look_at
 from streamseg.motion.propagator import FlowPropagator
-from streamseg.motion.refit import FILE, SIZE, inputs, likely_colours, pictures, soft
+from streamseg.motion.refit import pictures, soft
+from streamseg.motion.refit_network import FILE, SIZE, inputs, likely_colours
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.training.weight_compression import shrink
 

@@ -14,6 +14,8 @@ from streamseg.motion.flow_history import History
 from streamseg.motion.instances import carry_instances, joined, no_instances
 from streamseg.motion.label_transfer import Reference, disagreement, match
 from streamseg.motion.refit import Refit
+from streamseg.motion.refit_network import Network
+from streamseg.motion.refit_objects import RefitObjects
 from streamseg.motion.tracking import Identities
 from streamseg.options import Effort
 from streamseg.segmentation import Instances, Segmentation
@@ -30,14 +32,14 @@ class _Spent(NamedTuple):
     """Whether motion that was lost is searched once more."""
     bent: bool
     """Whether the masks of objects change their shape in their boxes."""
-    refit: bool
-    """Whether a network fits the mask of one object to the picture."""
+    refit: int
+    """How many masks of objects a network fits to the picture."""
 
 
 _EFFORTS: Mapping[Effort, _Spent] = {
-    "quick": _Spent(96 * 72, 1.0, again=False, bent=False, refit=False),
-    "usual": _Spent(128 * 96, 2.3, again=True, bent=True, refit=True),
-    "fine": _Spent(264 * 198, 3.0, again=True, bent=True, refit=True),
+    "quick": _Spent(96 * 72, 1.0, again=False, bent=False, refit=0),
+    "usual": _Spent(128 * 96, 2.3, again=True, bent=True, refit=2),
+    "fine": _Spent(264 * 198, 3.0, again=True, bent=True, refit=4),
 }
 _PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
 
@@ -54,7 +56,8 @@ class FlowPropagator:
     def __init__(
         self, *, steady: bool = True, effort: Effort = "usual", compare: bool = False, refit: bool = True
     ) -> None:
-        self._refit = Refit() if refit else None
+        network = Network()
+        self._refit = (Refit(network), RefitObjects(network)) if refit else None
         self._searches = {each: Search(spent.area, again=spent.again) for each, spent in _EFFORTS.items()}
         self._history = History(self._searches[effort])
         self._steady = steady
@@ -162,7 +165,14 @@ class FlowPropagator:
         if self._refit is None or not self._spent.refit:
             return carried
         key = next(one for one in found if one.frame_index == carried.frame_index)
-        return self._refit(self._history, now, key, carried, chained=chained)
+        of_all, of_objects = self._refit
+        if key.instances is None or carried.instances is None:
+            return of_all(self._history, now, key, carried, chained=chained)
+        then = self._history.find(key.frame_index)
+        if then is None:
+            return carried
+        fitted = of_objects(then, now, key.instances, carried.instances, self._spent.refit)
+        return dataclasses.replace(carried, instances=fitted)
 
 
 def _onto(history: History, now: Thumbnail, found: Sequence[Segmentation], spent: _Spent) -> Segmentation:

@@ -1,29 +1,24 @@
-"""Fits the carried mask of one object to the new picture: by a small network of our own (tools/train_refit.py)."""
+"""Fits the carried mask of one object to the new picture, which is squeezed into what the network sees."""
 
 from __future__ import annotations
 
 import dataclasses
 from math import ceil
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg import runtimes
 from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Thumbnail, grid, sample
 from streamseg.motion.flow_history import History
+from streamseg.motion.refit_network import FAULTS, SIZE, Network, likely_colours
 from streamseg.motion.voting import Plane
 from streamseg.segmentation import Segmentation
 
-SIZE = 96, 160
-"""Height and width of all that the network sees; pictures of other proportions are squeezed into it."""
-FILE = Path(__file__).with_name("refit.onnx")
 _NEEDED = (0.3 * np.arange(256)).round().astype(np.uint8)
 """By the confidence of a carried label: how far beyond one half the network must be, in 255th, to change it."""
-_FAULTS = 0.6  # how much of the network's fault in the mask's own frame is taken off in the others
 _HALF = 128
 _FINE = 192, 320  # what is larger is sampled first
 _LEAST, _MOST = 0.004, 0.9  # of the picture: less the flow may have lost, and around more nothing is left
@@ -46,9 +41,8 @@ class _Key(NamedTuple):
 class Refit:
     """What fits the carried masks of one stream; belongs to one thread."""
 
-    def __init__(self, file: Path = FILE) -> None:
-        self._file = file
-        self._session: Any = None
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._key: _Key | None = None
         self._last: tuple[Thumbnail, Plane] | None = None
         """The frame that a mask from the key was last fitted to, and that mask."""
@@ -62,35 +56,30 @@ class Refit:
         than this one, and `carried` knows nothing of a mask on the other side.
 
         A label is changed where the network is surer of the other one, and would not have changed it in the key's own
-        frame. A mask that is empty, tiny or fills the picture stays as it is, and so do masks of more than one class
-        and those of objects that are told apart; all do where ONNX Runtime or the network's file is missing.
+        frame. A mask that is empty, tiny or fills the picture stays as it is, and so do masks of more than one class;
+        all do where ONNX Runtime or the network's file is missing.
         """
         classes, then = key.classes, history.find(key.frame_index)
-        if then is None or len(classes) != 2 or classes.background not in (0, 1) or key.instances is not None:
+        if then is None or len(classes) != 2 or classes.background not in (0, 1):
             return carried
         thing = 1 - classes.background
         mask = soft(carried.labels, thing)
-        if not _LEAST < cv2.mean(mask)[0] / 255 < _MOST or self._opened() is None:
+        if not _LEAST < cv2.mean(mask)[0] / 255 < _MOST or not self._network.there:
             self._last = None
             return carried
         if self._key is None or not self._key.of(key):
             self._key, self._last = self._learnt(pictures(then), key, soft(key.labels, thing)), None
         before = self._moved(history, now, mask) if chained else mask
-        likely = self._asked(pictures(now), before, self._key.colours)
+        likely = self._network(pictures(now), before, self._key.colours)
         if (way := history.way(now, then)) is not None:
-            likely -= _FAULTS * sample(self._key.faults, _places(way))
+            likely -= FAULTS * sample(self._key.faults, _places(way))
         labels, confidence = _put(np.clip(likely, 0, 255).astype(np.uint8), mask, carried, thing)
         self._last = now, soft(labels, thing)
         return dataclasses.replace(carried, labels=labels, confidence=confidence)
 
     def _learnt(self, picture: NDArray[np.uint8], key: Segmentation, mask: Plane) -> _Key:
         colours = likely_colours(picture, mask)
-        return _Key(key.frame_index, key.labels, colours, self._asked(picture, mask, colours) - mask)
-
-    def _asked(self, picture: NDArray[np.uint8], mask: Plane, colours: Plane) -> NDArray[np.float32]:
-        """(h, w) of `SIZE`: how likely each pixel is the object's, in 255th."""
-        seen = inputs(picture, mask, colours)[None]
-        return np.asarray(self._session.run(None, {"seen": seen})[0][0, 0] * 255, np.float32)
+        return _Key(key.frame_index, key.labels, colours, self._network(picture, mask, colours) - mask)
 
     def _moved(self, history: History, now: Thumbnail, carried: Plane) -> Plane:
         """The mask that was fitted to the frame before, moved on; `carried` where there is none."""
@@ -98,22 +87,6 @@ class Refit:
             return carried
         step = history.step(now, self._last[0])
         return carried if step is None else sample(self._last[1], _places(step))
-
-    def _opened(self) -> Any:
-        """The network; None where it cannot be had, and then it is not asked for again."""
-        if self._session is None:
-            try:
-                self._session = _session(self._file)
-            except Exception:  # whatever a runtime says of a file that it does not like: masks are carried without it
-                self._session = False
-        return self._session or None
-
-
-def _session(file: Path) -> Any:
-    ort = runtimes.onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return ort.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
 
 
 def _places(step: Flow) -> Flow:
@@ -142,47 +115,6 @@ def _sampled(plane: Plane) -> Plane:
 
 def _shrunk(plane: Plane) -> Plane:
     return np.asarray(cv2.resize(plane, SIZE[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def inputs(picture: NDArray[np.uint8], carried: Plane, colours: Plane) -> NDArray[np.uint8]:
-    """(5, h, w) of `SIZE`: the picture, the carried mask, and how likely each pixel's colour is the object's."""
-    return np.concatenate([picture, carried[None], colours.take(_bins(picture))[None]])
-
-
-def likely_colours(picture: NDArray[np.uint8], mask: Plane) -> Plane:
-    """(4096,) u8: how likely each of 16x16x16 colours is the object's, by histograms of it and of what is around it.
-
-    Around it is the object's box with half of its sides more. Those of 8x8x8 colours count as well: they know colours
-    that are near those that were seen.
-    """
-    top, bottom = _ends(mask.max(axis=1))
-    left, right = _ends(mask.max(axis=0))
-    high, wide = max(8, (bottom - top) // 2), max(8, (right - left) // 2)
-    around = np.s_[max(0, top - high) : bottom + high, max(0, left - wide) : right + wide]
-    bins, share = _bins(picture)[around].ravel(), mask[around].ravel() / 255
-    counts = [_counted(bins, each) for each in (share, 1 - share)]
-    coarse = [count.sum((1, 3, 5), keepdims=True) for count in counts]
-    likely = _part(*counts) + _part(*coarse)
-    return np.asarray(likely * 127.5, np.uint8).ravel()
-
-
-def _counted(bins: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.bincount(bins, weights, 16**3), np.float64).reshape(8, 2, 8, 2, 8, 2)
-
-
-def _part(thing: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (thing + 0.25) / (thing + rest + 0.5)
-
-
-def _bins(picture: NDArray[np.uint8]) -> NDArray[np.intp]:
-    y, blue, red = np.asarray(picture >> 4, np.intp)
-    return np.asarray(y * 256 + blue * 16 + red)
-
-
-def _ends(there: Plane) -> tuple[int, int]:
-    """The first place that is mostly the object's, and the one behind the last."""
-    places = np.flatnonzero(there > 64)
-    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, len(there))
 
 
 def _put(likely: Plane, mask: Plane, carried: Segmentation, thing: int) -> tuple[Plane, Plane]:

@@ -15,7 +15,8 @@ from streamseg.contracts import MaskPropagator
 from streamseg.frame import Frame, Image
 from streamseg.motion import Effort, make_propagator
 from streamseg.motion.flow import look_at
-from streamseg.motion.refit import FILE, SIZE, Refit, likely_colours, pictures, soft
+from streamseg.motion.refit import Refit, pictures, soft
+from streamseg.motion.refit_network import FILE, SIZE, Network, likely_colours
 from streamseg.segmentation import Classes, Instances, Segmentation
 from tests.motion.clips import frame, texture
 
@@ -61,7 +62,7 @@ def iou(index: int, labels: Labels) -> float:
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the network."""
-    monkeypatch.setattr(Refit, "_opened", lambda self: None)
+    monkeypatch.setattr(Network, "there", False)
 
 
 FRAMES = range(1, 6)
@@ -69,7 +70,7 @@ FRAMES = range(1, 6)
 
 def test_what_bends_and_runs_is_fitted_better(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = carried(found(0), FRAMES)
-    monkeypatch.setattr(Refit, "_opened", lambda self: None)
+    monkeypatch.setattr(Network, "there", False)
     plain = carried(found(0), FRAMES)
     scores = [np.mean([iou(i, one.labels) for i, one in zip(FRAMES, way, strict=True)]) for way in (plain, fitted)]
     assert scores[1] > scores[0] + 0.03
@@ -86,7 +87,7 @@ def test_frames_between_two_masks_are_fitted_too(monkeypatch: pytest.MonkeyPatch
         return [iou(index, one.labels) for index, one in enumerate(filled[:-1], 1)]
 
     fitted = scores()
-    monkeypatch.setattr(Refit, "_opened", lambda self: None)
+    monkeypatch.setattr(Network, "there", False)
     assert np.mean(fitted) > np.mean(scores()) + 0.01
 
 
@@ -128,7 +129,7 @@ def test_what_the_network_is_blind_to_in_the_masks_own_frame_stays(monkeypatch: 
         return float((labels & true).sum() / (labels | true).sum())
 
     fitted = last()
-    monkeypatch.setattr(Refit, "_opened", lambda self: None)
+    monkeypatch.setattr(Network, "there", False)
     assert fitted > last() - 0.01
 
 
@@ -159,7 +160,7 @@ def test_a_mask_that_says_nothing_of_one_object_stays_as_it_was_carried(
     key: Segmentation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted = carried(key, range(1, 3))
-    monkeypatch.setattr(Refit, "_opened", lambda self: None)
+    monkeypatch.setattr(Network, "there", False)
     for one, other in zip(fitted, carried(key, range(1, 3)), strict=True):
         np.testing.assert_array_equal(one.labels, other.labels)
 
@@ -188,12 +189,12 @@ def test_the_background_may_be_either_class() -> None:
         assert iou(index, 1 - one.labels) > 0.7
 
 
-def test_objects_that_are_told_apart_stay_as_they_are_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_of_objects_that_are_told_apart_stay_as_they_are_carried(monkeypatch: pytest.MonkeyPatch) -> None:
     box, mask = np.array([[30, 70, 90, 170]], np.float32), np.ones((1, 28, 28), np.float32)
     one = Instances(np.ones(1, np.int32), np.ones(1, np.float32), box, mask, np.full(1, -1, np.int32))
     key = Segmentation(drawn(0)[1], TWO, 0, 0.0, None, one)
     fitted = carried(key, FRAMES)[-1].labels
-    monkeypatch.setattr(Refit, "_opened", lambda self: None)
+    monkeypatch.setattr(Network, "there", False)
     np.testing.assert_array_equal(fitted, carried(key, FRAMES)[-1].labels)
 
 
@@ -239,14 +240,14 @@ def test_without_its_file_or_onnx_runtime_masks_are_carried(
     broken = tmp_path / "refit.onnx"
     broken.write_bytes(FILE.read_bytes()[:1000])
     for file in (tmp_path / "missing.onnx", broken):
-        assert Refit(file)._opened() is None
+        assert not Network(file).there
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     np.testing.assert_array_equal(carried(found(0), FRAMES)[-1].labels, plain)
 
 
 def test_what_is_taken_away_is_no_surer_than_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = carried(found(0, sure=True), range(1, 2))[0]
-    monkeypatch.setattr(Refit, "_opened", lambda self: None)
+    monkeypatch.setattr(Network, "there", False)
     plain = carried(found(0, sure=True), range(1, 2))[0]
     assert fitted.confidence is not None and plain.confidence is not None
     gone, new = (fitted.labels < plain.labels), (fitted.labels > plain.labels)
