@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from streamseg.contracts import MaskPropagator
 from streamseg.motion import Effort, make_propagator
@@ -219,36 +218,6 @@ def test_an_object_that_is_found_again_keeps_its_track_id(file: bool) -> None:
     assert len(seen) == 1
 
 
-def test_between_two_masks_both_count() -> None:
-    both, one, frames = (
-        make_propagator(effort="fine"),
-        make_propagator(effort="fine"),
-        [frame(index) for index in range(9)],
-    )
-    for each in frames:
-        both.observe(each)
-        one.observe(each)
-    filled = list(both.between(frames[1:], segmentation(0), segmentation(8)))
-    before = list(one.between(frames[1:-1], segmentation(0), None))
-    assert [each.frame_index for each in filled] == [0, 0, 0, 0, 8, 8, 8, 8]
-    assert np.array_equal(filled[-1].labels, SCENE.labels(8))
-    wrong = [np.mean([1 - miou(i, side[i - 1].labels) for i in range(1, 8)]) for side in (filled, before)]
-    assert wrong[0] < 0.7 * wrong[1]
-    assert wrong[0] < 0.015
-
-
-def test_more_time_gives_better_masks_between_two() -> None:
-    frames, wrong = [frame(index) for index in range(9)], []
-    efforts: tuple[Effort, ...] = ("quick", "fine")
-    for effort in efforts:
-        propagator = make_propagator(effort=effort)
-        for each in frames:
-            propagator.observe(each)
-        filled = list(propagator.between(frames[1:], segmentation(0), segmentation(8)))
-        wrong.append(np.mean([1 - miou(i, filled[i - 1].labels) for i in range(1, 8)]))
-    assert wrong[1] < 0.8 * wrong[0]
-
-
 def test_effort_may_change_on_the_way_without_losing_it() -> None:
     efforts: tuple[tuple[Effort | None, ...], ...] = (("quick",), ("fine", "quick", "usual", None))
     wrong = []
@@ -275,26 +244,6 @@ def test_with_no_effort_nothing_is_steadied() -> None:
         assert (propagator.carry(found) is found) == (index == 0 or effort is None)
 
 
-def test_before_the_first_mask_the_next_one_is_carried_back() -> None:
-    propagator, frames = carrier(), [frame(index) for index in range(5)]
-    for each in frames:
-        propagator.observe(each)
-    filled = list(propagator.between(frames, None, segmentation(4)))
-    assert len(filled) == 5
-    assert miou(0, filled[0].labels) > miou(0, SCENE.labels(4)) + 0.1
-
-
-def test_a_mask_does_not_cross_a_cut_from_the_other_side() -> None:
-    propagator = carrier()
-    frames = [frame(index) for index in range(3)] + [frame(index, texture(5, 320, 240)) for index in range(3, 6)]
-    for each in frames:
-        propagator.observe(each)
-    after = segmentation(5, np.full((240, 320), 3, np.uint8))
-    filled = list(propagator.between(frames[1:], segmentation(0), after))
-    assert miou(2, filled[1].labels) > 0.9
-    assert (filled[2].labels == 3).all()
-
-
 @pytest.mark.parametrize("steady", [False, True])
 def test_nothing_is_written_into(steady: bool) -> None:
     propagator, frames = carrier(steady), [frame(index) for index in range(6)]
@@ -313,47 +262,3 @@ def test_nothing_is_written_into(steady: bool) -> None:
         propagator.carry(found[max(0, index - 2)])
     list(propagator.between(frames[1:], found[0], found[5]))
     assert all(np.array_equal(one.image, picture) for one, picture in zip(frames, pictures, strict=True))
-
-
-@pytest.mark.parametrize("between", [False, True])
-def test_disagreement_is_where_the_network_changed_its_mind(between: bool) -> None:
-    propagator = make_propagator(steady=False, compare=True)
-
-    def look(index: int, labels: NDArray[np.uint8]) -> float | None:
-        propagator.observe(frame(index))
-        mask = segmentation(index, labels)
-        if not between:
-            return propagator.carry(mask).disagreement
-        before = segmentation(index - 1, SCENE.labels(index - 1)) if index else None
-        return list(propagator.between([frame(index)], before, mask))[-1].disagreement
-
-    assert look(0, SCENE.labels(0)) is None
-    same = look(1, SCENE.labels(1))
-    changed = SCENE.labels(2)
-    changed[20:68, 20:100] = 3 - changed[20:68, 20:100]
-    other = look(2, changed)
-    assert same is not None
-    assert same < 0.002
-    assert other == pytest.approx(48 * 80 / (240 * 320), rel=0.2)
-
-
-def test_nobody_asked_and_a_cut_say_nothing_of_disagreement() -> None:
-    quiet, asked = make_propagator(), make_propagator(compare=True)
-    cut = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
-    for propagator in (quiet, asked):
-        for index, image in enumerate((SCENE.image(0), cut)):
-            propagator.observe(frame(index, image))
-            found = propagator.carry(segmentation(index))
-        assert found.disagreement is None
-
-
-def test_a_mask_is_steadied_the_same_however_often_it_is_carried_while_disagreement_is_asked_for() -> None:
-    propagator = make_propagator(compare=True)
-    for index in range(2):
-        flickering = SCENE.labels(index)
-        flickering[:8, index * 40 : index * 40 + 40] = 2
-        propagator.observe(frame(index))
-        mask = segmentation(index, flickering)
-        first, again = propagator.carry(mask), propagator.carry(mask)
-        assert first is again
-    assert not np.array_equal(first.labels, flickering)

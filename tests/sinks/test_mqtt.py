@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 from streamseg.contracts import Controls
-from streamseg.errors import InputError
 from streamseg.rules.event import ZoneReading
-from streamseg.sinks import check_addresses, open_sink
+from streamseg.sinks import open_sink
 from streamseg.sinks.delivery.sender import DeliverySink
 from tests.parts.certificates import own_certificate
 from tests.parts.events import event, frame_with, later
@@ -291,33 +290,6 @@ def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_i
         plain.write(frame_with([event()]))
         until(lambda: "the connection was lost" in caplog.text or "does not answer" in caplog.text)
         plain.close()
-
-
-def test_without_its_client_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
-    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
-    with pytest.raises(InputError, match=r"needs paho-mqtt \(.*install.*\[mqtt\]"):
-        open_sink("mqtt://host/door", LIVE, Controls())
-    with pytest.raises(InputError, match=r"needs confluent-kafka \(.*install.*\[kafka\]"):
-        open_sink("kafka://host/events", LIVE, Controls())
-
-
-@pytest.mark.parametrize(
-    ("uri", "says"),
-    [
-        ("mqtt://host", "needs a topic"),
-        ("mqtt://host/a/#", "needs a topic"),
-        ("mqtt://host/a/+/b", "needs a topic"),
-        ("mqtt:///door", "not understood"),
-        ("mqtt://me:${NOT_THERE}@host/door", "the environment has no NOT_THERE"),
-        ("mqtt://host/door?discovery=", "discovery="),
-        ("mqtt://host/door?qos=2", "there is no option qos"),
-        ("mqtts://host/door?ca=missing.pem", "no such file"),
-    ],
-)
-def test_what_is_wrong_in_the_name_is_told_before_anything_is_opened(uri: str, says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        check_addresses([uri])
 
 
 def test_a_run_with_a_rule_that_is_killed_tells_each_start_and_end_once(broker: Mosquitto, tmp_path: Path) -> None:
