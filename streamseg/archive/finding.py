@@ -9,12 +9,18 @@ from pathlib import Path, PurePosixPath
 
 from streamseg.archive.store import is_stored, stored_jobs
 from streamseg.archive.task import TABLES, Job
+from streamseg.capture.camera import CAMERA
+from streamseg.capture.kind import scheme_of
 from streamseg.capture.media import FILMS, IMAGES, ending_in, files_of, folder_of, is_many, name_below
+from streamseg.capture.scene import SCENE
 from streamseg.errors import InputError, printable
 from streamseg.files import text_lines
 from streamseg.provenance import is_signed
+from streamseg.redaction import redact
 
 _log = logging.getLogger(__name__)
+_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp")
+_LISTS = (".txt", ".lst", ".csv")
 
 
 def find(words: Sequence[str], out: Path) -> list[Job]:
@@ -75,6 +81,8 @@ def _films(word: str, out: Path) -> Iterator[tuple[Path | Job, Path]]:
     if word.startswith("@"):
         yield from _listed(Path(word[1:]), out)
         return
+    if SCENE.means(word) or CAMERA.means(word) or scheme_of(word).lower() in _LIVE:
+        raise InputError(f"{redact(word)}: is no film, and a batch runs films", "streamseg run, with its name")
     if is_stored(word):
         yield from ((job, Path()) for job in stored_jobs(word))
         return
@@ -82,6 +90,8 @@ def _films(word: str, out: Path) -> Iterator[tuple[Path | Job, Path]]:
         (path,) = files_of(word)
         if path.suffix.lower() in IMAGES:
             raise InputError(f"{word}: is a picture, and a batch runs films", f"streamseg run {word}")
+        if path.suffix.lower() in _LISTS:
+            raise InputError(f"{word}: is no film", f"of a list of films: @{word}")
         yield path, path.parent
         return
     folder, pattern = folder_of(word), word

@@ -51,6 +51,10 @@ def test_an_archive_is_run_once_and_a_broken_film_is_a_row_and_a_line() -> None:
         (("dash", "--out", "out", "--model", "no-such"), "no-such", 2),
         (("dash", "--out", "out", "--rule", "a=nothing.count > 1"), "nothing", 2),
         (("nowhere", "--out", "out"), "no such file", 2),
+        (("films.txt", "--out", "out"), "films.txt: is no film (of a list of films: @films.txt)", 2),
+        (("rtsp://a:b@camera/1", "--out", "out"), "rtsp://***@camera/1: is no film, and a batch runs films", 2),
+        (("0", "--out", "out"), "0: is no film", 2),
+        (("test://", "--out", "out"), "test://: is no film", 2),
         (("dash", "--out", "s3://bucket/out"), "results go to a disk", 2),
         (("dash", "--out", "out", "--model", "otsu", "--pieces", "1", "--start", "2"), "name a part", 2),
         (("dash", "--out", "out", "--write", "{stem}.csv", "--write", "{stem}.csv"), "is named twice", 2),
@@ -62,6 +66,7 @@ def test_what_is_wrong_for_every_film_is_said_once(
     from streamseg.cli import main
 
     film(Path("dash/a.mp4"))
+    Path("films.txt").write_text("dash/a.mp4\n")
     assert main(["batch", *words]) == code
     said = capsys.readouterr().err
     assert says in said and len(said.splitlines()) == 1
