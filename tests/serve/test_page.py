@@ -208,3 +208,15 @@ def test_a_service_that_says_nothing_more_is_told_and_its_pictures_begin_again(t
             lambda: page.evaluate("1") and len([url for url in pictures if "second.jpg" in url]) >= others + 3
         )
         assert len([url for url in pictures if "door.jpg" in url]) <= asked + 1  # none while one is on its way
+
+
+@pytest.mark.slow
+def test_a_picture_that_does_not_come_is_told_until_it_does(tmp_path: Path, page: Any) -> None:
+    with Service(tmp_path, SITE) as service:
+        open_large(service, page)
+        page.keyboard.press("Escape")
+        page.route("**/second.mjpeg*", lambda route: route.fulfill(status=204))
+        page.get_by_role("button", name="watch second").click()
+        page.wait_for_selector("#stage[data-says*='too many watch']")
+        page.unroute("**/second.mjpeg*")
+        page.wait_for_selector("#stage:not([data-says])")

@@ -19,7 +19,12 @@ export function show(stage, name, query) {
     clearTimeout(again);
     image.removeAttribute("src");
   };
-  image.onerror = () => { if (image.getAttribute("src")) again = setTimeout(begin, AGAIN_MS); };
+  image.onerror = () => {
+    if (!image.getAttribute("src")) return;
+    stage.dataset.says = "no picture comes, perhaps because too many watch; it is asked for again";
+    again = setTimeout(begin, AGAIN_MS);
+  };
+  image.onload = () => { delete stage.dataset.says; };
   image.alt = `live picture of ${name}`;
   video.setAttribute("aria-label", `live picture of ${name}`);
   begin();
@@ -30,12 +35,14 @@ export function show(stage, name, query) {
       if (ended) { end(); return; }
       endVideo = end;
       endImage();
+      delete stage.dataset.says;
       [image.hidden, video.hidden] = [true, false];
     });
   }
   return () => {
     ended = true;
-    image.onerror = null;
+    image.onerror = image.onload = null;
+    delete stage.dataset.says;
     endImage();
     endVideo();
     video.hidden = true;
