@@ -21,6 +21,7 @@ MOST_MEGAPIXELS = 1000.0
 VIEW_NAMES = ("overlay", "mask", "side-by-side", "blur", "replace", "matte", "objects", "boxes", "source")
 """Those of `streamseg.render`, which `--help` does not import; packages add more."""
 
+Decoder = Literal["cpu", "cuda", "vaapi"]
 Effort = Literal["quick", "usual", "fine"]
 """How much is spent on carrying and steadying masks."""
 
@@ -126,6 +127,13 @@ class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         Literal["tcp", "udp"],
         Meta(description="how RTSP packets travel", extra={"group": "source", "value": "NAME", "rare": True}),
     ] = "tcp"
+    decode: Annotated[
+        Decoder,
+        Meta(
+            description="what decodes videos and streams: the CPU, or a GPU where it can",
+            extra={"group": "source", "value": "NAME", "rare": True},
+        ),
+    ] = "cpu"
     wait: Annotated[
         bool,
         Meta(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
 
 _BT601 = 5
@@ -30,11 +31,12 @@ def open_input(
     *,
     form: str | None = None,
     io_open: Callable[[str, int, dict[str, str]], object] | None = None,
+    hwaccel: HWAccel | None = None,
 ) -> InputContainer:
     """A file or stream opened for reading; `timeout` in seconds, for opening and for each read.
 
     `form` is FFmpeg's name of the format, where it is not to be guessed; `io_open` gives what the format asks for
-    besides, by URL.
+    besides, by URL. `hwaccel` decodes instead of the CPU.
 
     Raises:
         av.error.FFmpegError, OSError, ValueError: it cannot be opened.
@@ -44,7 +46,7 @@ def open_input(
     # A title in another encoding must not stop a video. PyAV 19 takes any, and has no such argument any more.
     more: dict[str, Any] = {} if _major() >= 19 else {"metadata_errors": "surrogateescape"}
     more["container_options" if _major() < 18 and _finds_streams_late(target, form) else "options"] = options
-    container: InputContainer = av.open(target, "r", form, timeout=timeout, io_open=io_open, **more)
+    container: InputContainer = av.open(target, "r", form, timeout=timeout, io_open=io_open, hwaccel=hwaccel, **more)
     return container
 
 

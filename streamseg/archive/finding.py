@@ -82,7 +82,7 @@ def _films(word: str, out: Path) -> Iterator[tuple[Path | Job, Path]]:
         yield from _listed(Path(word[1:]), out)
         return
     if SCENE.means(word) or CAMERA.means(word) or scheme_of(word).lower() in _LIVE:
-        raise InputError(f"{redact(word)}: is no film, and a batch runs films", "streamseg run, with its name")
+        raise InputError(f"{redact(word)}: is no film, and a batch runs films", f"streamseg run {redact(word)}")
     if is_stored(word):
         yield from ((job, Path()) for job in stored_jobs(word))
         return

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from streamseg.capture.filters import Decoded, Filters
+from streamseg.capture.hardware import Watch, in_three_planes
 from streamseg.errors import InputError, SourceError, StreamsegError
 from streamseg.files import missing
 from streamseg.frame import Pixels
 from streamseg.imagefile import check_size
 from streamseg.imagefile.depth import Span, to_bytes
 from streamseg.imagefile.depth import to_bgr as as_bgr
+from streamseg.options import Decoder
 from streamseg.yuv import Planes, holds_planes, to_bgr
 
 if TYPE_CHECKING:
@@ -55,16 +57,19 @@ def decode_packets(
     stream: VideoStream,
     counters: dict[str, int],
     wanted: Callable[[Packets], Packets] = lambda packets: packets,
+    decoder: Decoder = "cpu",
 ) -> Iterator[Decoded]:
     """Every frame that can be decoded of the `wanted` packets, upright, of both its fields, in plain colours.
 
     Raises:
         av.error.FFmpegError: the connection or the disk failed.
+        SourceError: the GPU's decoder failed.
     """
-    return Filters(stream, counters)(_frames(wanted(_packets(container, stream, counters)), stream, counters))
+    watch = Watch(decoder, stream)
+    return Filters(stream, counters)(_frames(wanted(_packets(container, stream, counters)), stream, counters, watch))
 
 
-def _frames(packets: Packets, stream: VideoStream, counters: dict[str, int]) -> Iterator[av.VideoFrame]:
+def _frames(packets: Packets, stream: VideoStream, counters: dict[str, int], watch: Watch) -> Iterator[av.VideoFrame]:
     """A packet that cannot be decoded is counted under `decode_errors` and passed over.
 
     PyAV's own `decode` ends at the first bad packet, and so would lose the rest of the file.
@@ -76,8 +81,10 @@ def _frames(packets: Packets, stream: VideoStream, counters: dict[str, int]) -> 
             frames = packet.decode() if packet else _held_back(stream)
         except av.error.FFmpegError:  # also sizes above `max_pixels` and features that the decoder lacks
             counters["decode_errors"] += 1
+            watch.decoded(failed=True)
             continue
-        yield from frames
+        watch.decoded(failed=False)
+        yield from map(in_three_planes, frames)
 
 
 def _held_back(stream: VideoStream) -> list[av.VideoFrame]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from streamseg.capture.decode import FORMATS, open_error, pixel_limit
+from streamseg.capture.hardware import accelerator
 from streamseg.capture.httpclient import HttpClient
 from streamseg.capture.httpfile import HttpFile
 from streamseg.capture.packets import Packets
@@ -62,8 +63,11 @@ def _open(there: Address, opener: _Opener, options: SourceOptions) -> InputConta
 
     asked = {**_OPTIONS, **pixel_limit(options.max_megapixels)}
     limits = (2 * OPEN_TIMEOUT_S, options.stall_timeout_s)
+    hwaccel = accelerator(options.decode, there.name)
     try:
-        return open_input(there.bare, {**asked, **_ASKING_HERE}, limits, form="hls", io_open=opener.open)
+        return open_input(
+            there.bare, {**asked, **_ASKING_HERE}, limits, form="hls", io_open=opener.open, hwaccel=hwaccel
+        )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if not opener.encrypted:
             raise opener.failure or open_error(error, there.name) from None
@@ -72,7 +76,7 @@ def _open(there: Address, opener: _Opener, options: SourceOptions) -> InputConta
         user, password = (quote(part.encode(errors="surrogateescape"), safe="") for part in there.login)
         url = url.replace("://", f"://{user}:{password}@", 1)
     try:
-        return open_input(url, {**asked, **_BY_ITSELF}, limits, form="hls")
+        return open_input(url, {**asked, **_BY_ITSELF}, limits, form="hls", hwaccel=hwaccel)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise open_error(error, there.name) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamseg.capture.decode import FORMATS, open_error, pixel_limit
+from streamseg.capture.hardware import accelerator
 from streamseg.capture.packets import Packets
 from streamseg.capture.stream import StreamSource
 from streamseg.options import SourceOptions
@@ -21,7 +22,11 @@ def open_pipe(options: SourceOptions) -> StreamSource:
     import av
 
     try:
-        container = open_input("pipe:0", {**_OPTIONS, **pixel_limit(options.max_megapixels)})
+        container = open_input(
+            "pipe:0",
+            {**_OPTIONS, **pixel_limit(options.max_megapixels)},
+            hwaccel=accelerator(options.decode, "-"),
+        )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise open_error(error, "-") from None
     return StreamSource(Packets(container, "-", options.max_megapixels), "-", options, live=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamseg.capture.decode import open_error, pixel_limit
+from streamseg.capture.hardware import accelerator
 from streamseg.capture.packets import Packets
 from streamseg.capture.rtspproxy import RtspProxy
 from streamseg.capture.stream import OPEN_TIMEOUT_S, StreamSource
@@ -38,7 +39,9 @@ def open_rtsp(address: Address, options: SourceOptions) -> StreamSource:
     asked = {**_OPTIONS, **_TRANSPORT[options.transport], "timeout": str(int(read_s * 1e6))}
     try:
         limited = {**asked, **pixel_limit(options.max_megapixels)}
-        container = open_input(proxy.url, limited, (OPEN_TIMEOUT_S, read_s))
+        container = open_input(
+            proxy.url, limited, (OPEN_TIMEOUT_S, read_s), hwaccel=accelerator(options.decode, address.name)
+        )
         packets = Packets(container, address.name, options.max_megapixels)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         proxy.close()

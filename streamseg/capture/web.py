@@ -7,6 +7,7 @@ import logging
 import re
 
 from streamseg.capture.decode import BARE, FORMATS, open_error, pixel_limit
+from streamseg.capture.hardware import accelerator
 from streamseg.capture.hls import open_playlist
 from streamseg.capture.httpclient import HttpClient
 from streamseg.capture.httpfile import HttpFile
@@ -121,7 +122,7 @@ def _open_stream(
         limited["analyzeduration"] = "1"  # the first picture says all but the time, which is that of its arrival
     try:
         target = Parts(body) if form == "mpjpeg" else body
-        container = open_input(target, limited, (_OPEN_S, None), form=form)
+        container = open_input(target, limited, (_OPEN_S, None), form=form, hwaccel=accelerator(options.decode, name))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise body.failure or open_error(error, name) from None
     body.opened = True

@@ -1,0 +1,91 @@
+"""Decoders of GPUs, through FFmpeg: taken where they are asked for and there; else the CPU decodes, and a line says so.
+
+Frames come down as NV12, or P010 for ten bits, and are given in three planes, as the CPU's decoders give them.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING
+
+from streamseg.errors import SourceError
+from streamseg.options import Decoder
+
+if TYPE_CHECKING:
+    import av
+    from av.codec.hwaccel import HWAccel
+    from av.video.stream import VideoStream
+
+_log = logging.getLogger(__name__)
+_IN_THREE_PLANES = {"nv12": "yuv420p", "p010le": "yuv420p10le", "p016le": "yuv420p16le"}
+_COMMON = "h264"  # what every GPU decodes: whether there is one is found out with it
+_MOST_FAILURES_IN_A_ROW = 16
+_failed: set[Decoder] = set()
+"""Those that gave up while they decoded: they are not tried again by this process."""
+
+
+def accelerator(decoder: Decoder, name: str) -> HWAccel | None:
+    """What PyAV is to open the source `name` with; None where the CPU decodes."""
+    if decoder == "cpu":
+        return None
+    why = "it failed before" if decoder in _failed else _missing(decoder)
+    if why:
+        _log.warning("%s: %s decodes nothing here, %s; the CPU does", name, decoder, why)
+        return None
+    return _accelerator(decoder)
+
+
+def say(decoder: Decoder, stream: VideoStream, name: str) -> None:
+    """Who decodes the stream, where it was opened with an accelerator."""
+    codec = stream.codec_context.name
+    if decoder != "cpu" and decoder not in _failed and not _missing(decoder):
+        if stream.codec_context.is_hwaccel:
+            _log.info("%s: %s is decoded by %s", name, codec, decoder)
+        else:
+            _log.warning("%s: %s does not decode %s; the CPU does", name, decoder, codec)
+
+
+class Watch:
+    """Counts packets in a row of which a GPU's decoder made nothing but errors."""
+
+    def __init__(self, decoder: Decoder, stream: VideoStream) -> None:
+        self._decoder: Decoder = decoder if decoder != "cpu" and stream.codec_context.is_hwaccel else "cpu"
+        self._in_a_row = 0
+
+    def decoded(self, failed: bool) -> None:
+        """Of one packet.
+
+        Raises:
+            SourceError: it gives up; opened again, the CPU decodes.
+        """
+        self._in_a_row = self._in_a_row + 1 if failed and self._decoder != "cpu" else 0
+        if self._in_a_row == _MOST_FAILURES_IN_A_ROW:
+            _failed.add(self._decoder)
+            raise SourceError(f"{self._decoder} decodes no more", "--decode cpu")
+
+
+def in_three_planes(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same values in the layout of the CPU's decoders."""
+    planes = _IN_THREE_PLANES.get(frame.format.name)
+    return frame.reformat(format=planes) if planes else frame
+
+
+@functools.cache
+def _missing(decoder: Decoder) -> str:
+    """Why the GPU cannot be had; empty where it can."""
+    import av
+
+    try:
+        _accelerator(decoder).create(av.Codec(_COMMON, "r"))
+    except NotImplementedError:
+        return "as PyAV was built without it"
+    except (av.error.FFmpegError, OSError):
+        return "as its driver or GPU is not there"
+    return ""
+
+
+def _accelerator(decoder: Decoder) -> HWAccel:
+    from av.codec.hwaccel import HWAccel
+
+    return HWAccel(decoder, allow_software_fallback=True)
