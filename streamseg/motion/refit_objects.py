@@ -47,7 +47,7 @@ class RefitObjects:
         """`carried`, which are those of `key` brought from the frame `then` to `now`, the `most` largest fitted to it.
 
         A pixel is changed where the network is sure of it, and would not have changed it in the window of `then`; boxes
-        follow. What is tiny stays as it is, and so do masks that reach beyond their box.
+        follow. What is tiny stays as it is, and so do boxes without a mask and masks that reach beyond their box.
         """
         if not len(carried) or not self._network.there:
             return carried
@@ -69,7 +69,7 @@ class RefitObjects:
         return next(known for each, known in self._known if each is found)
 
     def _learnt(self, then: Thumbnail, box: Area, mask: NDArray[np.float32]) -> _Key | None:
-        if (seen := _window(then, box)) is None:
+        if mask.min() > 0.5 or (seen := _window(then, box)) is None:  # a box without a shape in it
             return None
         area, picture = seen
         plane = _bytes(_over(mask, box, area))

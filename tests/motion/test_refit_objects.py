@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import cv2
@@ -94,9 +95,9 @@ def test_two_runs_give_the_same_and_what_was_found_stays() -> None:
 
 
 def small(left: int, side: int = 20) -> Mask:
-    mask = np.zeros(SIZE, bool)
-    mask[200 : 200 + side, left : left + side] = True
-    return mask
+    disc = np.zeros(SIZE, np.uint8)
+    cv2.circle(disc, (left + side // 2, 200 + side // 2), side // 2, 1, -1)
+    return disc > 0
 
 
 def same(one: Instances, other: Instances, index: int) -> bool:
@@ -122,10 +123,17 @@ def test_the_largest_are_fitted_and_with_the_least_effort_none(unfitted: pytest.
     assert not asked
 
 
-def test_tiny_objects_and_masks_that_reach_beyond_their_box_stay_as_they_are_carried(
+def boxed() -> Segmentation:
+    """As networks find things that give no masks."""
+    key = found(runner(0))
+    assert key.instances is not None
+    return dataclasses.replace(key, instances=dataclasses.replace(key.instances, masks=np.ones((1, 1, 1), np.float32)))
+
+
+def test_what_is_tiny_or_has_no_mask_of_its_own_in_its_box_stays_as_it_is_carried(
     unfitted: pytest.MonkeyPatch,
 ) -> None:
-    for key in (found(small(10, side=8)), found(runner(0), planes=True, cropped=False)):
+    for key in (found(small(10, side=8)), found(runner(0), planes=True, cropped=False), boxed()):
         plain = carried(key)
         unfitted.undo()
         assert same(carried(key), plain, 0)
