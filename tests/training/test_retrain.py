@@ -29,7 +29,8 @@ from tests.parts.program import run_program  # noqa: E402
 from tests.training.scene import draw_scene, make_plan  # noqa: E402
 
 SHIPPED_TRAINED = (
-    "cracks", "lane", "membrane", "nuclei", "street", "street-deeplab", "street-fcn", "street-segnet", "traffic",
+    "cracks", "defects", "lane", "membrane", "nuclei",
+    "street", "street-deeplab", "street-fcn", "street-segnet", "traffic",
 )  # fmt: skip
 FOUND = Corrected(Path("pictures"), Path("masks"), 40, "abcdef0123")
 

@@ -22,7 +22,8 @@ SHIPPED = Path(__file__).parents[1] / "models"
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 IN_PACKAGES = {
     **dict.fromkeys(
-        ("cracks", "membrane", "street", "street-deeplab", "street-fcn", "street-segnet", "traffic"), "research"
+        ("cracks", "defects", "membrane", "street", "street-deeplab", "street-fcn", "street-segnet", "traffic"),
+        "research",
     ),
     "person-pose": "pose",
 }
