@@ -46,7 +46,9 @@ def open_input(
     # A title in another encoding must not stop a video. PyAV 19 takes any, and has no such argument any more.
     more: dict[str, Any] = {} if _major() >= 19 else {"metadata_errors": "surrogateescape"}
     more["container_options" if _major() < 18 and _finds_streams_late(target, form) else "options"] = options
-    container: InputContainer = av.open(target, "r", form, timeout=timeout, io_open=io_open, hwaccel=hwaccel, **more)
+    if hwaccel is not None:
+        more["hwaccel"] = hwaccel
+    container: InputContainer = av.open(target, "r", form, timeout=timeout, io_open=io_open, **more)
     return container
 
 

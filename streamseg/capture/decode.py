@@ -15,7 +15,6 @@ from streamseg.frame import Pixels
 from streamseg.imagefile import check_size
 from streamseg.imagefile.depth import Span, to_bytes
 from streamseg.imagefile.depth import to_bgr as as_bgr
-from streamseg.options import Decoder
 from streamseg.yuv import Planes, holds_planes, to_bgr
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ def decode_packets(
     container: Demuxer,
     stream: VideoStream,
     counters: dict[str, int],
+    watch: Watch,
     wanted: Callable[[Packets], Packets] = lambda packets: packets,
-    decoder: Decoder = "cpu",
 ) -> Iterator[Decoded]:
     """Every frame that can be decoded of the `wanted` packets, upright, of both its fields, in plain colours.
 
@@ -65,7 +64,6 @@ def decode_packets(
         av.error.FFmpegError: the connection or the disk failed.
         SourceError: the GPU's decoder failed.
     """
-    watch = Watch(decoder, stream)
     return Filters(stream, counters)(_frames(wanted(_packets(container, stream, counters)), stream, counters, watch))
 
 

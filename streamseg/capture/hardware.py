@@ -21,37 +21,36 @@ _log = logging.getLogger(__name__)
 _IN_THREE_PLANES = {"nv12": "yuv420p", "p010le": "yuv420p10le", "p016le": "yuv420p16le"}
 _COMMON = "h264"  # what every GPU decodes: whether there is one is found out with it
 _MOST_FAILURES_IN_A_ROW = 16
-_failed: set[Decoder] = set()
-"""Those that gave up while they decoded: they are not tried again by this process."""
+_failed: set[tuple[Decoder, str]] = set()
+"""Those that gave up while they decoded a source of that name: not tried again there by this process."""
 
 
 def accelerator(decoder: Decoder, name: str) -> HWAccel | None:
     """What PyAV is to open the source `name` with; None where the CPU decodes."""
     if decoder == "cpu":
         return None
-    why = "it failed before" if decoder in _failed else _missing(decoder)
+    why = "it failed before" if (decoder, name) in _failed else _missing(decoder)
     if why:
         _log.warning("%s: %s decodes nothing here, %s; the CPU does", name, decoder, why)
         return None
     return _accelerator(decoder)
 
 
-def say(decoder: Decoder, stream: VideoStream, name: str) -> None:
-    """Who decodes the stream, where it was opened with an accelerator."""
-    codec = stream.codec_context.name
-    if decoder != "cpu" and decoder not in _failed and not _missing(decoder):
+class Watch:
+    """Says who decodes a stream, where that may be a GPU, and gives up a GPU that makes nothing but errors."""
+
+    def __init__(self, decoder: Decoder, stream: VideoStream, name: str) -> None:
+        """`stream` is of the source `name`, opened with what `accelerator` gave for them."""
+        self._name, self._in_a_row = name, 0
+        self._decoder: Decoder = "cpu"
+        if decoder == "cpu" or (decoder, name) in _failed or _missing(decoder):
+            return
+        codec = stream.codec_context.name
         if stream.codec_context.is_hwaccel:
+            self._decoder = decoder
             _log.info("%s: %s is decoded by %s", name, codec, decoder)
         else:
             _log.warning("%s: %s does not decode %s; the CPU does", name, decoder, codec)
-
-
-class Watch:
-    """Counts packets in a row of which a GPU's decoder made nothing but errors."""
-
-    def __init__(self, decoder: Decoder, stream: VideoStream) -> None:
-        self._decoder: Decoder = decoder if decoder != "cpu" and stream.codec_context.is_hwaccel else "cpu"
-        self._in_a_row = 0
 
     def decoded(self, failed: bool) -> None:
         """Of one packet.
@@ -61,8 +60,8 @@ class Watch:
         """
         self._in_a_row = self._in_a_row + 1 if failed and self._decoder != "cpu" else 0
         if self._in_a_row == _MOST_FAILURES_IN_A_ROW:
-            _failed.add(self._decoder)
-            raise SourceError(f"{self._decoder} decodes no more", "--decode cpu")
+            _failed.add((self._decoder, self._name))
+            raise SourceError(f"{self._name}: {self._decoder} decodes no more", "--decode cpu")
 
 
 def in_three_planes(frame: av.VideoFrame) -> av.VideoFrame:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from streamseg.capture.decode import decode_packets, frame_rate, open_error, to_pixels
-from streamseg.capture.hardware import say
+from streamseg.capture.hardware import Watch
 from streamseg.capture.packets import Packets
 from streamseg.capture.timestamps import Timeline
 from streamseg.errors import SourceError, StreamsegError
@@ -56,8 +56,8 @@ class StreamSource:
         self._packets, self._name, self._transport = packets, name, transport
         self._stall_s, self._arrived_s = options.stall_timeout_s, arrived_s
         self._closed = False
-        stream, self._decoder = packets.stream, options.decode
-        say(options.decode, stream, name)
+        stream = packets.stream
+        self._watch = Watch(options.decode, stream, name)
         # Decoding by frames holds one back for every thread, so it is for what nobody waits for.
         stream.thread_type = "SLICE" if live else "AUTO"
         stream.thread_count = available_cores()
@@ -76,7 +76,7 @@ class StreamSource:
         clock = Timeline(self._name, 1 / (self.info.fps or 25.0), _JUMP_S)
         index = 0
         try:
-            for decoded in decode_packets(self._packets, self._packets.stream, self.counters, decoder=self._decoder):
+            for decoded in decode_packets(self._packets, self._packets.stream, self.counters, self._watch):
                 if self._closed:
                     break
                 pixels, now_s = to_pixels(decoded.frame), time.monotonic()

@@ -21,7 +21,7 @@ from streamseg.capture.decode import (
     to_pixels,
     video_stream,
 )
-from streamseg.capture.hardware import accelerator, say
+from streamseg.capture.hardware import Watch, accelerator
 from streamseg.capture.kind import SourceKind, scheme_of
 from streamseg.capture.reconnect import opened_apart
 from streamseg.capture.seek import Seek
@@ -57,7 +57,6 @@ class VideoSource:
             "format_whitelist": FORMATS,
             **pixel_limit(options.max_megapixels),
         }
-        self._decoder = options.decode
         self._accelerator = accelerator(options.decode, Path(uri).name)
         try:
             self._container = self._open()
@@ -79,7 +78,7 @@ class VideoSource:
         self.info = self._describe()
         self._step_s = 1 / (self.info.fps or 25.0)
         self._span = self._measure()
-        say(options.decode, self._stream, self.info.name)
+        self._watch = Watch(options.decode, self._stream, self.info.name)
         if options.fps or options.size:
             _log.warning("%s: a file keeps its own rate and size (--every N takes every n-th frame)", self.info.name)
 
@@ -90,7 +89,7 @@ class VideoSource:
             return
         lead = Seek(self._start, Timeline(self.info.name, self._step_s))
         try:
-            for decoded in decode_packets(self._container, self._stream, self.counters, lead.pass_over, self._decoder):
+            for decoded in decode_packets(self._container, self._stream, self.counters, self._watch, lead.pass_over):
                 if self._closed:
                     return
                 index, time_s = lead.number(decoded.time, decoded.lasts_s)

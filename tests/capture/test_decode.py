@@ -19,6 +19,7 @@ from streamseg.capture.decode import (
     to_pixels,
     video_stream,
 )
+from streamseg.capture.hardware import Watch
 from streamseg.errors import InputError, SourceError
 from streamseg.yuv import Planes
 from tests.parts.clips import annexb, audio_only, clip, numbered, read_number
@@ -28,7 +29,9 @@ def numbers(path: Path, wrapped: Any = None) -> tuple[list[int], dict[str, int]]
     counters = {"decode_errors": 0}
     with av.open(str(path)) as container:
         stream = video_stream(container, path.name, 64)
-        frames = decode_packets(wrapped(container) if wrapped else container, stream, counters)
+        frames = decode_packets(
+            wrapped(container) if wrapped else container, stream, counters, Watch("cpu", stream, "")
+        )
         found = [read_number(np.asarray(each.frame.to_ndarray(format="bgr24"), np.uint8)) for each in frames]
     return found, counters
 

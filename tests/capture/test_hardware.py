@@ -15,7 +15,7 @@ from av.codec.hwaccel import HWAccel
 
 from streamseg.capture import hardware, open_source
 from streamseg.capture.decode import decode_packets
-from streamseg.capture.hardware import accelerator, in_three_planes
+from streamseg.capture.hardware import Watch, accelerator, in_three_planes
 from streamseg.errors import SourceError
 from streamseg.options import SourceOptions
 from tests.parts.clips import clip
@@ -96,9 +96,11 @@ def test_a_gpu_that_fails_as_it_decodes_is_given_up_and_the_cpu_decodes_what_is_
 ) -> None:
     monkeypatch.setattr(hardware, "_missing", lambda decoder: "")
     stream, counters = Failing(good=3), {"decode_errors": 0}
-    with pytest.raises(SourceError, match=r"cuda decodes no more \(--decode cpu\)"):
-        list(decode_packets(stream, stream, counters, decoder="cuda"))  # type: ignore[arg-type]
+    with pytest.raises(SourceError, match=r"door: cuda decodes no more \(--decode cpu\)"):
+        list(decode_packets(stream, stream, counters, Watch("cuda", stream, "door")))  # type: ignore[arg-type]
     assert counters["decode_errors"] == 16
+    caplog.clear()
     assert accelerator("cuda", "door") is None
     assert caplog.messages == ["door: cuda decodes nothing here, it failed before; the CPU does"]
     assert accelerator("vaapi", "door") is not None
+    assert accelerator("cuda", "yard") is not None
