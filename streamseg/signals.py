@@ -37,6 +37,8 @@ class Signals:
     def __enter__(self) -> Signals:
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup, and it was meant
         heard = [number for number in _HEARD if not (ignored and number == signal.SIGHUP)]
+        self._unraisable = sys.unraisablehook
+        sys.unraisablehook = self._dropped
         self._before = {number: signal.signal(number, self._caught) for number in heard}
         self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._ask)
         return self
@@ -45,6 +47,7 @@ class Signals:
         self.heard()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._unraisable
 
     @contextlib.contextmanager
     def calling(self, stop: Callable[[], object]) -> Iterator[None]:
@@ -73,6 +76,11 @@ class Signals:
             self._ask(number, stack)
         elif time.monotonic() - self._first_s > _ONE_REQUEST_S:
             os._exit(128 + number)
+
+    def _dropped(self, what: sys.UnraisableHookArgs) -> None:
+        """Of an interruption in a destructor or a callback Python would print a traceback; it comes again."""
+        if not isinstance(what.exc_value, KeyboardInterrupt):
+            self._unraisable(what)
 
     def _ask(self, number: int, stack: FrameType | None) -> None:
         if self._stop is not None:

@@ -23,7 +23,7 @@ from streamseg.frame import StreamInfo
 from streamseg.infer import load_segmenter
 from streamseg.metrics import Metrics
 from streamseg.model import ModelLike, load, name_of
-from streamseg.options import Effort
+from streamseg.options import Decoder, Effort
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import Target
 from streamseg.render import find_view
@@ -74,6 +74,7 @@ def open(
     fps: float | None = None,
     pixel_format: str | None = None,
     transport: Literal["tcp", "udp"] = "tcp",
+    decode: Decoder = "cpu",
     wait: bool = True,
     stall_timeout: float = 5.0,
     max_megapixels: float = 64.0,
@@ -117,6 +118,7 @@ def open(
         fps: frames a second to ask of a camera.
         pixel_format: four letters to ask of a camera, such as MJPG.
         transport: of RTSP packets.
+        decode: what decodes videos and streams: `cpu`, or a GPU where it can, `cuda` or `vaapi`.
         wait: waits for a live source that is away at the start.
         stall_timeout: seconds of silence before a live source is reconnected.
         max_megapixels: of pictures and videos, up to 1000; larger ones are refused before they are decoded.
@@ -140,6 +142,7 @@ def open(
             "every": every, "start": start, "end": end, "size": size, "fps": fps, "pixel_format": pixel_format,
             "transport": transport, "wait": wait, "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
             "hide": hide, "hide_all_but": hide_all_but, "hide_with": hide_with, "workers": workers, "threads": threads,
+            "decode": decode,
         }
     )  # fmt: skip
     switch, controls, said = ModelSwitch(), Controls(), Said()
@@ -181,10 +184,7 @@ class Stream:
         return self._pipeline.source.info
 
     def run(self) -> Metrics:
-        """Shows every frame and gives the final reading.
-
-        Raises what iterating raises.
-        """
+        """Shows every frame and gives the final reading; raises what iterating raises."""
         for _ in self:
             pass
         return self.metrics()

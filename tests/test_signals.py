@@ -113,15 +113,25 @@ def test_an_interruption_that_python_swallowed_still_counts() -> None:
             pass
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interruption_that_falls_into_a_destructor_comes_again() -> None:
+def test_an_interruption_that_falls_into_a_destructor_comes_again_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Dying:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGTERM)
 
+    class Wrong:
+        def __del__(self) -> None:
+            raise ValueError("told as ever")
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     with Signals(), pytest.raises(KeyboardInterrupt):
+        Wrong()
         Dying()
         threading.Event().wait(PATIENCE_S)
+    said = capfd.readouterr().err
+    assert "told as ever" in said and "KeyboardInterrupt" not in said
+    assert sys.unraisablehook is sys.__unraisablehook__
 
 
 def test_an_interruption_waits_for_a_line_of_the_log_to_be_written() -> None:

@@ -9,10 +9,12 @@ busy the ratios say more than the seconds, and with a load above its cores neith
 batch              as many workers as there are cores
 batch, one worker  which has all cores
 batch, one core    one worker that has one
+on Ray             by `--ray local`, whose start is in it; needs `ray`
+on Ray, one worker
 loop               `streamseg run FILM OUT` for each film, as a shell would
 ray.data           a film a row, and a function that opens film and model; Ray's start is in it; needs `ray[data]`. Its
                    workers are told to be as urgent as the others': Ray's own stand behind whatever else runs
-one: run, batch    a single film, as long as all of them, by either
+one: run, batch    a single film, as long as all of them, by either; and by `--ray local`
 """
 
 from __future__ import annotations
@@ -87,15 +89,18 @@ def measured(asked: argparse.Namespace) -> dict[str, list[float]]:
         "batch": lambda: program(*batch),
         "batch, one worker": lambda: program(*batch, "--workers", "1"),
         "batch, one core": lambda: run(["taskset", "-c", str(min(os.sched_getaffinity(0))), *PROGRAM, *batch]),
+        "on Ray": lambda: program(*batch, "--ray", "local"),
+        "on Ray, one worker": lambda: program(*batch, "--ray", "local", "--workers", "1"),
         "loop": lambda: shell_loop(films, model),
         "ray.data": lambda: run(
             ["env", "RAY_worker_niceness=0", sys.executable, "-c", _NAIVE, asked.model, *map(os.path.abspath, films)]
         ),
         "one: run": lambda: program("run", "one/long.mp4", "out/long.csv", *model),
         "one: batch": lambda: program("batch", "one", "--out", "out", "--write", out, *model),
+        "one: on Ray": lambda: program("batch", "one", "--out", "out", "--write", out, *model, "--ray", "local"),
     }
     if asked.without_ray:
-        del ways["ray.data"]
+        ways = {name: way for name, way in ways.items() if "ray" not in name.lower()}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(asked.rounds):
         for name, way in ways.items():

@@ -19,7 +19,7 @@ def held_mb():
 
 def work():
     pictures = [bytearray(b"x" * 100_000) for _ in range(1000)]
-    kept.append(bytearray(100_000))  # behind them, so that nothing is given back by itself
+    kept.extend(pictures[49::50])  # among them and behind them, so that nothing is given back by itself
     pictures.clear()
 
 
