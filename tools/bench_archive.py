@@ -10,7 +10,7 @@ batch              as many workers as there are cores
 batch, one worker  which has all cores
 batch, one core    one worker that has one
 on Ray             by `--ray local`, whose start is in it; needs `ray`
-on Ray, one worker
+on Ray, one core
 loop               `streamseg run FILM OUT` for each film, as a shell would
 ray.data           a film a row, and a function that opens film and model; Ray's start is in it; needs `ray[data]`. Its
                    workers are told to be as urgent as the others': Ray's own stand behind whatever else runs
@@ -85,12 +85,13 @@ def measured(asked: argparse.Namespace) -> dict[str, list[float]]:
     films = sorted(map(str, Path("films").glob("*.mp4")))
     out, model = "{stem}.csv", ("--model", asked.model, "--quiet")
     batch = ("batch", "films", "--out", "out", "--write", out, *model)
+    one_core = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
     ways: dict[str, Callable[[], None]] = {
         "batch": lambda: program(*batch),
         "batch, one worker": lambda: program(*batch, "--workers", "1"),
-        "batch, one core": lambda: run(["taskset", "-c", str(min(os.sched_getaffinity(0))), *PROGRAM, *batch]),
+        "batch, one core": lambda: run([*one_core, *PROGRAM, *batch]),
         "on Ray": lambda: program(*batch, "--ray", "local"),
-        "on Ray, one worker": lambda: program(*batch, "--ray", "local", "--workers", "1"),
+        "on Ray, one core": lambda: run([*one_core, *PROGRAM, *batch, "--ray", "local", "--workers", "1"]),
         "loop": lambda: shell_loop(films, model),
         "ray.data": lambda: run(
             ["env", "RAY_worker_niceness=0", sys.executable, "-c", _NAIVE, asked.model, *map(os.path.abspath, films)]
