@@ -135,6 +135,19 @@ def test_a_small_picture_of_planes_is_that_of_the_image_without_its_conversion(t
         assert np.abs(own.astype(int) - converted).mean() < 2
 
 
+@pytest.mark.parametrize("size", [(720, 1280), (721, 1283), (500, 504), (478, 850)])
+def test_a_small_picture_has_what_is_at_each_place(size: tuple[int, int]) -> None:
+    across = np.linspace(0, 255, size[1]).astype(np.uint8)
+    down = np.linspace(0, 255, size[0]).astype(np.uint8)
+    for plane in np.tile(across, (size[0], 1)), np.tile(down[:, None], (1, size[1])):
+        frame = Frame(np.ascontiguousarray(np.dstack([plane] * 3)), 0, 0.0, 0.0)
+        for rows, columns in (240, 426), (126, 168), (160, 282), (240, 320):
+            expected = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)
+            small, *_ = frame.small(rows, columns)
+            limited = expected.astype(np.float32) * 219 / 255 + 16
+            assert np.abs(small - limited).max() < 3
+
+
 def test_a_frame_for_an_encoder_has_the_same_bytes_and_no_tie_to_another(tmp_path: Path) -> None:
     (frame, *_) = frames(video(tmp_path / "a.mkv", (240, 320), matrix=BT709))
     assert frame.planes is not None

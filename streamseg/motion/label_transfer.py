@@ -112,7 +112,7 @@ def _moved(now: Thumbnail, side: Reference, values: Plane, window: Plane | None,
 def _soft(side: Reference, shape: tuple[int, ...]) -> Plane:
     """How likely class 1 is, 0..254."""
     assert side.confidence is not None
-    likely = np.where(side.labels, side.confidence, 255 - side.confidence)
+    likely = cv2.bitwise_xor(side.confidence, side.labels - np.uint8(1))  # 255 less it where the label is 0
     return _sampled(np.minimum(likely, np.uint8(254)), shape)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamseg.frame import Frame
-from streamseg.motion.flow import Search, Thumbnail, look_at
+from streamseg.motion.flow import Flow, Search, Thumbnail, look_at
 from streamseg.motion.flow_history import History
 from streamseg.motion.instances import carry_instances, joined, no_instances
 from streamseg.motion.label_transfer import Reference, disagreement, match
@@ -59,6 +59,7 @@ class FlowPropagator:
         network = Network()
         self._refit = (Refit(network), RefitObjects(network)) if refit else None
         self._searches = {each: Search(spent.area, again=spent.again) for each, spent in _EFFORTS.items()}
+        self._glance = Search(_EFFORTS["quick"].area, coarse=True)
         self._history = History(self._searches[effort])
         self._steady = steady
         self.effort = effort
@@ -140,13 +141,19 @@ class FlowPropagator:
         if not _comparable(found, before):
             return found
         now, then = (self._history.find(each.frame_index) for each in (found, before))
-        way = self._history.way(now, then) if now and then and then.index < now.index else None
+        way = self._way_to_last(now, then) if now and then and then.index < now.index else None
         if now is None or then is None or way is None:
             return found
         own = Reference(now, None, found.labels, found.confidence)
         last = Reference(then, way, before.labels, before.confidence, _PAST_WORTH)
         labels, confidence = match(now, [own, last], self._spent.reach)
         return dataclasses.replace(found, labels=labels, confidence=None if found.confidence is None else confidence)
+
+    def _way_to_last(self, now: Thumbnail, then: Thumbnail) -> Flow | None:
+        """Where every frame has a mask of its own and it is to be quick, the way need not be the best."""
+        if self._effort == "quick" and self._history.before(now) is then:
+            return self._glance(now, then)
+        return self._history.way(now, then)
 
     def between(
         self, frames: Sequence[Frame], before: Segmentation | None, after: Segmentation | None
