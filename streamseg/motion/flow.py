@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Frame
+from streamseg.motion.blocks import matched
 
 T = TypeVar("T", np.uint8, np.float32)
 Grey = NDArray[np.uint8]
@@ -62,12 +63,13 @@ class Search:
     """Dense inverse search (Kroeger et al., 2016), down to single pixels of pictures of `area` pixels.
 
     Where that lost something that moves fast, `again` searches once more from another start: a step from nothing, in
-    case the motion is another than before, and a way of several steps over all of them at once. `coarse` stops at
+    case the motion is another than before, and a way of several steps over all of them at once. `blocks` of the picture
+    of which a step still leaves much over are looked for all around, and begin a third search. `coarse` stops at
     every second pixel, which takes a third of the time: near enough for a vote, not for a border.
     """
 
-    def __init__(self, area: int, *, again: bool = False, coarse: bool = False) -> None:
-        self._area, self._again = area, again
+    def __init__(self, area: int, *, again: bool = False, blocks: bool = False, coarse: bool = False) -> None:
+        self._area, self._again, self._blocks = area, again, blocks
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._search.setFinestScale(int(coarse))
         self._search.setPatchSize(_PATCH)
@@ -93,7 +95,9 @@ class Search:
         flow = self._found(here, there, nothing if like is None else like)
         if flow is None or not _explains(flow, here, there):
             return None
-        return flow if like is None else self._mended(here, there, flow, nothing)
+        if like is not None:
+            flow = self._mended(here, there, flow, nothing)
+        return self._matched(here, there, flow) if self._blocks else flow
 
     def mended(self, now: Thumbnail, then: Thumbnail, way: Flow) -> Flow:
         """`way`, which was followed step by step, searched once more all at once where steps lost what moves."""
@@ -103,6 +107,16 @@ class Search:
         """`flow`; where it lost something, that of a search from `start` for each pixel which that explains better."""
         if not self._again or cv2.minMaxLoc(rest := _rest(flow, here, there))[1] < _LOST:
             return flow
+        return self._closer(here, there, flow, rest, start)
+
+    def _matched(self, here: Grey, there: Grey, flow: Flow) -> Flow:
+        """The same from where blocks are found of which `flow` leaves much over."""
+        rest = _rest(flow, here, there)
+        start = matched(here, there, flow, rest)
+        return flow if start is None else self._closer(here, there, flow, rest, start)
+
+    def _closer(self, here: Grey, there: Grey, flow: Flow, rest: NDArray[np.float32], start: Flow) -> Flow:
+        """Of `flow`, which leaves `rest` over, and of what is found from `start`, what explains each pixel better."""
         other = self._found(here, there, start)
         if other is None:
             return flow

@@ -16,6 +16,7 @@ from streamseg.motion.label_transfer import Reference, disagreement, match
 from streamseg.motion.refit import Refit
 from streamseg.motion.refit_network import Network
 from streamseg.motion.refit_objects import RefitObjects
+from streamseg.motion.there_and_back import doubted
 from streamseg.motion.tracking import Identities
 from streamseg.options import Effort
 from streamseg.segmentation import Instances, Segmentation
@@ -30,6 +31,10 @@ class _Spent(NamedTuple):
     """Pixels around where the motion leads that vote."""
     again: bool
     """Whether motion that was lost is searched once more."""
+    blocks: bool
+    """Whether blocks are looked for where it is still lost."""
+    back: bool
+    """Whether the way back is asked what is doubtful."""
     bent: bool
     """Whether the masks of objects change their shape in their boxes."""
     refit: int
@@ -37,9 +42,9 @@ class _Spent(NamedTuple):
 
 
 _EFFORTS: Mapping[Effort, _Spent] = {
-    "quick": _Spent(96 * 72, 1.0, again=False, bent=False, refit=0),
-    "usual": _Spent(128 * 96, 2.3, again=True, bent=True, refit=2),
-    "fine": _Spent(264 * 198, 3.0, again=True, bent=True, refit=4),
+    "quick": _Spent(96 * 72, 1.0, again=False, blocks=False, back=False, bent=False, refit=0),
+    "usual": _Spent(128 * 96, 2.3, again=True, blocks=False, back=False, bent=True, refit=2),
+    "fine": _Spent(264 * 198, 3.0, again=True, blocks=True, back=True, bent=True, refit=4),
 }
 _PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
 
@@ -58,8 +63,11 @@ class FlowPropagator:
     ) -> None:
         network = Network()
         self._refit = (Refit(network), RefitObjects(network)) if refit else None
-        self._searches = {each: Search(spent.area, again=spent.again) for each, spent in _EFFORTS.items()}
+        self._searches = {
+            each: Search(spent.area, again=spent.again, blocks=spent.blocks) for each, spent in _EFFORTS.items()
+        }
         self._glance = Search(_EFFORTS["quick"].area, coarse=True)
+        self._back = Search(_EFFORTS["quick"].area)
         self._history = History(self._searches[effort])
         self._steady = steady
         self.effort = effort
@@ -96,7 +104,17 @@ class FlowPropagator:
             segmentation = self._steadied(segmentation)
         if segmentation.frame_index == self._history.newest.index:
             return segmentation
-        return self._brought(self._history.newest, [segmentation], chained=True)
+        carried = self._brought(self._history.newest, [segmentation], chained=True)
+        return self._doubted(segmentation, carried) if self._spent.back else carried
+
+    def _doubted(self, found: Segmentation, carried: Segmentation) -> Segmentation:
+        """`carried`, of which that is sure which the way back says as well."""
+        now, then = self._history.newest, self._history.find(found.frame_index)
+        way = self._history.way(now, then) if then else None
+        if then is None or way is None or carried.confidence is None:
+            return carried
+        confidence = doubted(self._back, now, then, way, found.labels, carried.confidence)
+        return dataclasses.replace(carried, confidence=confidence)
 
     def _with_names(self, found: Segmentation) -> Segmentation:
         """The same, each object with the track id of the one that it continues."""

@@ -70,6 +70,24 @@ def test_what_moves_fast_is_followed_the_better_the_longer_it_moves() -> None:
     assert followed < 1 < np.mean([error(search(now, then)) for now, then in pairs])
 
 
+@pytest.mark.parametrize("ground", [2, 4, 5])
+def test_a_small_thing_that_jumped_is_found_as_blocks(ground: int) -> None:
+    thing, pictures = texture(3, 20, 20), []
+    for x in (60, 86):
+        picture = texture(ground, 320, 240) // 2
+        picture[96:116, x : x + 20] = thing
+        pictures.append(picture)
+    now, then = (look_at(frame(index, pictures[index])) for index in (1, 0))
+
+    def error(search: Search) -> float:
+        way, (rows, columns) = search(now, then), search.shape(now)
+        assert way is not None
+        middle = way[rows * 101 // 240 : rows * 111 // 240, columns * 91 // 320 : columns * 101 // 320]
+        return float(np.abs(middle - [-26 * columns / 320, 0]).mean())
+
+    assert error(Search(160 * 120, again=True, blocks=True)) < 0.5 < 5 < error(Search(160 * 120, again=True))
+
+
 def test_what_steps_lost_is_found_over_all_of_them_at_once() -> None:
     thing, pictures = texture(3, 96, 96), []
     for x in (40, 44):
