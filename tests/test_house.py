@@ -85,8 +85,9 @@ MAY_IMPORT = {
     "bench": BASE | {"capture", "infer", "render", "tuning", "pipeline"},
     "capture": BASE,
     "infer": BASE | {"infer.model", "infer.backends", "motion.flow"},
-    "motion.flow": {"frame"},
-    "motion": BASE | {"motion.flow"},
+    "motion.blocks": set(),
+    "motion.flow": {"frame", "motion.blocks"},
+    "motion": BASE | {"motion.blocks", "motion.flow"},
     "privacy": BASE,
     "render": BASE,
     "sinks": BASE,
@@ -134,8 +135,8 @@ def place(parts: tuple[str, ...]) -> str:
     """The room of a module; models, backends, flow, the scheduler and events are rooms of their own inside theirs."""
     inner = ".".join(parts[:2])
     own = {
-        "infer.model", "infer.backends", "motion.flow", "pipeline.scheduler", "pipeline.effort", "pipeline.trial",
-        "rules.event", "rules.shapes",
+        "infer.model", "infer.backends", "motion.blocks", "motion.flow", "pipeline.scheduler",
+        "pipeline.effort", "pipeline.trial", "rules.event", "rules.shapes",
     }  # fmt: skip
     return inner if inner in own else parts[0]
 
