@@ -50,11 +50,15 @@ docs: $(VENV)/.dev ## the documentation as a site, in site/; warnings are errors
 
 bench: $(VENV)/.demo ## the figures of docs/speed.md, side by side with their floors
 	@$(INSTALL) --editable '.[openvino]' || echo "OpenVINO: not to be had here"
-	$(BIN)/streamseg bench $(addprefix --inference ,$(wildcard $(VENV)/peers/bin/python))
+	$(BIN)/streamseg bench $(addprefix --inference ,$(wildcard $(VENV)/peers/bin/python)) \
+		$(addprefix --ultralytics ,$(wildcard $(VENV)/ultralytics/bin/python))
 
 peers: ## other programs, large ones, for `make bench` to compare with
 	$(PYTHON) -m venv $(VENV)/peers
 	$(VENV)/peers/bin/pip install --quiet inference==1.8.3
+	$(PYTHON) -m venv $(VENV)/ultralytics
+	$(VENV)/ultralytics/bin/pip install --quiet 'torch==2.13.0+cpu' || true
+	$(VENV)/ultralytics/bin/pip install --quiet ultralytics==8.4.190 onnx onnxruntime
 
 # Those that export look for onnxscript and onnxslim, and would install them by themselves.
 ZOO := torch==2.14.1 torchvision==0.29.1 ultralytics==8.4.190 transformers==5.24.0 'rfdetr[onnx]==1.11.2' \

@@ -24,6 +24,7 @@ from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.spec import spec_classes
 from streamseg.infer.tuning_store import Choice, remembered
 from streamseg.machine import available_cores
+from streamseg.masks import sampled
 from streamseg.tuning.tune import beside, best, check_variants, chosen, race, some_images
 
 LEAST_AGREEMENT = 0.98
@@ -67,6 +68,8 @@ class Wanted:
     """Of each turn."""
     inference: Path | None = None
     """An interpreter that has Roboflow's `inference`."""
+    ultralytics: Path | None = None
+    """An interpreter that has `ultralytics`."""
 
 
 def compare(wanted: Wanted) -> tuple[Task, list[Row]]:
@@ -127,7 +130,8 @@ def _makers(task: Task, wanted: Wanted, folder: Path) -> dict[str, Callable[[], 
     makers: dict[str, Callable[[], Loop]] = {
         "naive loop": lambda: streamseg_loops.naive(task),
         "OpenCV DNN": lambda: peers.opencv_dnn(task),
-        "Roboflow InferencePipeline": lambda: _elsewhere(task, wanted, folder),
+        "Roboflow InferencePipeline": lambda: _elsewhere(task, "inference", wanted.inference, folder),
+        "Ultralytics predict": lambda: _elsewhere(task, "ultralytics", wanted.ultralytics, folder),
         "streamseg's steps in turn": lambda: streamseg_loops.serial(task),
         "network by hand": lambda: streamseg_loops.by_hand(task),
         "the pipeline's step": lambda: streamseg_loops.stepped(task),
@@ -159,10 +163,10 @@ def _choice(task: Task) -> Choice:
     return chosen(best(race(task.file, variants, "file", images, task.threads, _TUNING_S), "file"), task.file)
 
 
-def _elsewhere(task: Task, wanted: Wanted, folder: Path) -> Loop:
-    if wanted.inference is None:
-        raise ImportError("no interpreter named that has it: --inference PYTHON")
-    return Elsewhere(task, wanted.inference, folder)
+def _elsewhere(task: Task, package: str, python: Path | None, folder: Path) -> Loop:
+    if python is None:
+        raise ImportError(f"no interpreter named that has it: --{package} PYTHON")
+    return Elsewhere(task, package, python, folder)
 
 
 def _opened(name: str, make: Callable[[], Loop], expected: Sequence[Labels]) -> tuple[Row, Loop | None]:
@@ -204,9 +208,9 @@ def _told(error: Exception) -> str:
 
 
 def _agreement(labels: Sequence[Labels], expected: Sequence[Labels]) -> float:
-    """Mean share of equal pixels; 0 where a frame is missing or of another size."""
+    """Mean share of equal pixels, labels of another size brought to the expected one; 0 where a frame is missing."""
     pairs = list(zip(labels, expected, strict=False))
-    alike = [float(np.mean(a == b)) if a.shape == b.shape else 0.0 for a, b in pairs]
+    alike = [float(np.mean(sampled(a, (b.shape[0], b.shape[1])) == b)) for a, b in pairs]
     return statistics.fmean(alike) if len(alike) == len(expected) else 0.0
 
 
@@ -215,6 +219,8 @@ def ratios(rows: Sequence[Row]) -> Iterator[tuple[str, str, list[float]]]:
     timed = {row.name: row.rates for row in rows if row.turns}
     pairs = [
         ("streamseg", "naive loop"),
+        ("streamseg", "Roboflow InferencePipeline"),
+        ("streamseg", "Ultralytics predict"),
         ("streamseg", "network alone"),
         ("streamseg, masks carried", "network alone"),
         ("load(model)(frame)", "the pipeline's step"),

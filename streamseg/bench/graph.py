@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamseg import runtimes
 from streamseg.errors import InputError
 from streamseg.infer.model.constant_folding import fold_constants
+from streamseg.segmentation import Classes
 
 if TYPE_CHECKING:
     import onnx
@@ -70,6 +71,52 @@ def take_apart(file: Path, labels: str, target: Path) -> Bare:
     except Exception as error:  # the extractor names no classes
         raise InputError(f"{file}: cannot be taken apart: {' '.join(str(error).split())[:200]}") from None
     return Bare(target, decision, rgb, mean, std)
+
+
+def for_ultralytics(bare: Bare, size: tuple[int, int], classes: Classes, target: Path) -> None:
+    """Writes `bare`, for one picture of (height, width) `size`, to `target` as Ultralytics exports networks.
+
+    (1, 3, height, width) f32 RGB of 0..1 in, (1, h, w) labels out, and what its predictor asks the file for.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(bare.file)
+    graph = model.graph
+    entry, scores = graph.input[0].name, graph.output[0].name
+    order = slice(None) if bare.rgb else slice(None, None, -1)
+    mean, scale = (plane[order].reshape(1, 3, 1, 1) for plane in (bare.mean / 255, 255 / bare.std))
+    values: dict[str, NDArray[Any]] = {
+        "/mean": mean.astype(np.float32),
+        "/scale": scale.astype(np.float32),
+        "/order": np.arange(3)[order],
+    }
+    before = [
+        helper.make_node("Sub", ["images", "/mean"], ["/shifted"]),
+        helper.make_node("Mul", ["/shifted", "/scale"], ["/scaled"]),
+        helper.make_node("Gather", ["/scaled", "/order"], [entry], axis=1),
+    ]
+    decide = [helper.make_node("ArgMax", [scores], ["labels"], axis=1, keepdims=0)]
+    if bare.decision == "threshold":
+        values |= {"/half": np.array(0.5, np.float32), "/first": np.array([0])}
+        decide = [
+            helper.make_node("Greater", [scores, "/half"], ["/above"]),
+            helper.make_node("Cast", ["/above"], ["/classes"], to=onnx.TensorProto.INT64),
+            helper.make_node("Squeeze", ["/classes"], ["/plane"]),
+            helper.make_node("Unsqueeze", ["/plane", "/first"], ["labels"]),
+        ]
+    graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in values.items()
+    )
+    nodes = [*before, *graph.node, *decide]
+    del graph.node[:], graph.input[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.input.append(helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1, 3, *size]))
+    graph.output.append(helper.make_tensor_value_info("labels", onnx.TensorProto.INT64, None))
+    about = {"task": "semantic", "stride": 32, "batch": 1, "channels": 3, "imgsz": list(size)}
+    about["names"] = dict(enumerate(classes.names))
+    helper.set_model_props(model, {name: str(value) for name, value in about.items()})
+    onnx.save(model, target)
 
 
 def _first_layers_input(graph: onnx.GraphProto, entry: str) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from streamseg import runtimes
 from streamseg.bench.loop import Inside, Labels, Task, decoded
-from streamseg.bench.roboflow import colour_table, draw
+from streamseg.bench.peer_program import colour_table, draw
 from streamseg.errors import BackendError
 from streamseg.infer.postprocess import argmax_planes
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.bench import roboflow
+from streamseg.bench import peer_program
+from streamseg.bench.graph import for_ultralytics
 from streamseg.bench.loop import Labels, Task, Turn
 from streamseg.errors import BackendError
 
@@ -18,20 +19,22 @@ _PATIENCE_S = 10.0
 
 
 class Elsewhere:
-    """Roboflow's InferencePipeline; its process sleeps while the others have their turns."""
+    """A peer of `peer_program`; its process sleeps while the others have their turns."""
 
-    def __init__(self, task: Task, python: Path, folder: Path) -> None:
-        """Starts it, which takes its time; `folder` is for what is handed over.
+    def __init__(self, task: Task, package: str, python: Path, folder: Path) -> None:
+        """Starts it, which takes its time; `package` is what `python` has, `folder` is for what is handed over.
 
         Raises:
             BackendError: it does not start; with the last line of what it said.
         """
-        self.name = "Roboflow InferencePipeline"
+        self.name = package
         self._folder = folder
-        self._said = folder / "roboflow.txt"
-        colours = folder / "colours.npy"
+        self._said = folder / f"{package}.txt"
+        colours, model = folder / "colours.npy", task.fixed
         np.save(colours, task.classes.colours)
-        words = [python, roboflow.__file__, task.clip, task.fixed, task.threads, colours]
+        if package == "ultralytics":
+            for_ultralytics(task.bare, task.size, task.classes, model := folder / "ultralytics.onnx")
+        words = [python, peer_program.__file__, package, task.clip, model, task.threads, colours]
         try:
             with self._said.open("w") as said:
                 self._child = subprocess.Popen(
@@ -45,14 +48,14 @@ class Elsewhere:
             raise BackendError(f"{python}: {error.strerror}") from None
         try:
             self.exact = True
-            self.runs_on = f"inference {self._answer()['version']}, {task.threads} threads"
+            self.runs_on = f"{package} {self._answer()['version']}, {task.threads} threads"
         except BackendError:
             self.close()
             raise
 
     def labels(self, count: int) -> list[Labels]:
         """See `Loop`."""
-        file = self._folder / "roboflow.npy"
+        file = self._folder / f"{self.name}.npy"
         self._ask(f"labels {count} {file}")
         return list(np.load(file))
 

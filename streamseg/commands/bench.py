@@ -25,6 +25,9 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--inference", type=Path, metavar="PYTHON", help="an interpreter that has Roboflow's inference, to compare with"
     )
+    command.add_argument(
+        "--ultralytics", type=Path, metavar="PYTHON", help="an interpreter that has Ultralytics, to compare with"
+    )
     add_json(command)
     command.add_argument("--plot", type=Path, metavar="FILE.png", help="also as a picture; needs matplotlib")
     add_overwrite(command)
@@ -39,7 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.plot:
         refuse_existing(arguments.plot, overwrite=arguments.overwrite)
-    wanted = Wanted(arguments.model, arguments.clip, arguments.rounds, arguments.seconds, arguments.inference)
+    wanted = Wanted(
+        arguments.model,
+        arguments.clip,
+        arguments.rounds,
+        arguments.seconds,
+        arguments.inference,
+        arguments.ultralytics,
+    )
     if sys.stderr.isatty():
         print(f"every loop takes {arguments.rounds} turns: minutes, best on a quiet machine", file=sys.stderr)
     with _without_warnings():  # each of many runs would give its own

@@ -8,11 +8,12 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from streamseg.bench.graph import Bare, fix_size, take_apart
+from streamseg.bench.graph import Bare, fix_size, for_ultralytics, take_apart
 from streamseg.convert.surgery import LABELS, OutputPlan, graft
 from streamseg.errors import InputError
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
+from streamseg.segmentation import Classes
 from tests.parts import toy_models
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -55,6 +56,23 @@ def test_the_part_in_the_middle_done_by_hand_gives_what_the_whole_gives(kind: st
     picture = np.random.default_rng(0).integers(0, 256, (1, 24, 32, 3), dtype=np.uint8)
     whole = run(file, picture)
     assert (by_hand(bare, picture).reshape(whole.shape) == whole).mean() > 0.99
+
+
+@pytest.mark.parametrize("kind", ["logits", "probability"])
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+def test_ultralytics_gets_a_network_that_gives_the_same_labels(kind: str, colour: str, tmp_path: Path) -> None:
+    file = imported(tmp_path, kind, colour=colour, mean=MEAN, std=STD)
+    bare = take_apart(file, LABELS, tmp_path / "bare.onnx")
+    classes = Classes(("floor", "thing"), np.zeros((2, 3), np.uint8))
+    for_ultralytics(bare, (24, 32), classes, tmp_path / "theirs.onnx")
+    picture = np.random.default_rng(0).integers(0, 256, (1, 24, 32, 3), dtype=np.uint8)
+    labels = run(tmp_path / "theirs.onnx", picture[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255)
+    whole = run(file, picture)
+    assert labels.shape == (1, *whole.shape[-2:])
+    assert (labels.reshape(whole.shape) == whole).mean() > 0.99
+    about = ort.InferenceSession(str(tmp_path / "theirs.onnx")).get_modelmeta().custom_metadata_map
+    assert (about["task"], about["imgsz"]) == ("semantic", "[24, 32]")
+    assert about["names"] == "{0: 'floor', 1: 'thing'}"
 
 
 def test_a_graph_that_does_not_decide_or_has_no_layer_is_refused(tmp_path: Path) -> None:

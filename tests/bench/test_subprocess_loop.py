@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import streamseg
-from streamseg.bench.compare import Wanted, prepare
+from streamseg.bench.compare import Wanted, _agreement, prepare
 from streamseg.bench.loop import Task
 from streamseg.bench.streamseg_loops import serial
 from streamseg.bench.subprocess_loop import Elsewhere
@@ -15,7 +15,7 @@ from streamseg.convert.importer import Hints, import_model
 from streamseg.errors import BackendError
 from tests.parts import toy_models
 
-STAND_IN = '''
+INFERENCE = '''
 """The part of Roboflow's package that is used, for where it is not installed."""
 import types
 import cv2
@@ -44,6 +44,33 @@ class InferencePipeline:
 '''
 
 
+ULTRALYTICS = '''
+"""The part of Ultralytics that is used, for where it is not installed."""
+import types
+import cv2
+import numpy as np
+import onnxruntime
+
+class YOLO:
+    def __init__(self, model, task):
+        self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        about = self.session.get_modelmeta().custom_metadata_map
+        assert task == about["task"] and eval(about["names"])[0]
+        self.height, self.width = eval(about["imgsz"])
+
+    def predict(self, clip, stream, verbose, device):
+        capture = cv2.VideoCapture(clip)
+        while True:
+            taken, image = capture.read()
+            if not taken:
+                return
+            small = cv2.resize(image, (self.width, self.height))[..., ::-1].astype(np.float32) / 255
+            labels = self.session.run(None, {"images": small.transpose(2, 0, 1)[None]})[0][0].astype(np.uint8)
+            large = cv2.resize(labels, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            yield types.SimpleNamespace(semantic_mask=types.SimpleNamespace(data=large), plot=lambda: None)
+'''
+
+
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
     video = tmp_path / "scene.mp4"
@@ -52,20 +79,21 @@ def task(tmp_path: Path) -> Task:
     return prepare(Wanted(str(made.file), video), tmp_path)
 
 
+@pytest.mark.parametrize(("package", "code"), [("inference", INFERENCE), ("ultralytics", ULTRALYTICS)])
 def test_a_loop_in_another_interpreter_gives_labels_and_times(
-    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, code: str, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "inference.py").write_text(STAND_IN)
-    about = tmp_path / "inference-1.2.3.dist-info"
+    (tmp_path / f"{package}.py").write_text(code)
+    about = tmp_path / f"{package}-1.2.3.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: inference\nVersion: 1.2.3\n")
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2.3\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    peer = Elsewhere(task, Path(sys.executable), tmp_path)
+    peer = Elsewhere(task, package, Path(sys.executable), tmp_path)
     try:
-        assert peer.runs_on == f"inference 1.2.3, {task.threads} threads"
+        assert peer.runs_on == f"{package} 1.2.3, {task.threads} threads"
         labels = peer.labels(5)
         expected = serial(task).labels(5)
-        assert np.mean(np.stack(labels) == np.stack(expected)) > 0.95
+        assert _agreement(labels, expected) > 0.95
         turn = peer.turn(0.05)
         assert turn.frames > 0 and turn.wall_s > 0 and turn.cpu_s > 0
         assert peer.turn(0.05).frames > 0
@@ -73,9 +101,12 @@ def test_a_loop_in_another_interpreter_gives_labels_and_times(
         peer.close()
 
 
-def test_a_peer_that_does_not_start_is_one_line(task: Task, tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match="No module named 'inference'") as caught:
-        Elsewhere(task, Path(sys.executable), tmp_path)
+@pytest.mark.parametrize("package", ["inference", "ultralytics"])
+def test_a_peer_that_does_not_start_is_one_line(package: str, task: Task, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    with pytest.raises(BackendError, match="No module named") as caught:
+        Elsewhere(task, package, bare / "bin" / "python", tmp_path)
     assert "\n" not in str(caught.value)
     with pytest.raises(BackendError, match="No such file"):
-        Elsewhere(task, tmp_path / "no-python", tmp_path)
+        Elsewhere(task, package, tmp_path / "no-python", tmp_path)

@@ -44,7 +44,7 @@ IN_USE = {
     "quantise": "--overwrite --for",
     "build": "--for --precision --out",
     "tune": "--for --pictures --with --least --seconds --json",
-    "bench": "--clip --rounds --seconds --inference --json --plot --overwrite",
+    "bench": "--clip --rounds --seconds --inference --ultralytics --json --plot --overwrite",
     "eval": "--only --parts --video --tiles --groups --fold --ids --json --sheet --overwrite",
     "compare": "--backends --pictures --layers --least --json",
     "completion": "",
