@@ -38,7 +38,10 @@ PLACES = {
 """Flags for what streamseg takes without one."""
 FLAGS = {
     **dict.fromkeys(("--weights", "--network", "-m"), "--model NAME"),
-    **dict.fromkeys(("--device", "--gpu", "--cpu", "--provider"), "--backend NAME; `streamseg doctor` lists them"),
+    **dict.fromkeys(("--device", "--cpu", "--provider"), "--backend NAME; `streamseg doctor` lists them"),
+    **dict.fromkeys(
+        ("--gpu", "--gpu-id", "--device-id"), "CUDA_VISIBLE_DEVICES=1 before the command takes the second GPU"
+    ),
     **{f"--{view}": f"--view {view}" for view in ("overlay", "mask", "side-by-side", "blur", "replace", "objects")},
     "--alpha": "--opacity",
     "--resolution": "--size WIDTHxHEIGHT",

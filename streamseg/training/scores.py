@@ -51,19 +51,27 @@ class Judged:
     """(256,): id -> the set's own class."""
     names: Sequence[str]
     """Of the set's own classes."""
+    right: NDArray[np.bool_] | None = None
+    """(C, 256): whether a label that was found is right where the set's own class is; None: where that is its fold."""
 
     def score(self, network: nn.Module, plan: Plan) -> Scores:
         """As `score`."""
-        return score(network, self.pairs, plan, self.fold, len(self.names))
+        return score(network, self.pairs, plan, self.fold, len(self.names), self.right)
 
 
 def score(
-    network: nn.Module, pairs: Pairs, plan: Plan, fold: Labels | None = None, n_classes: int | None = None
+    network: nn.Module,
+    pairs: Pairs,
+    plan: Plan,
+    fold: Labels | None = None,
+    n_classes: int | None = None,
+    right: NDArray[np.bool_] | None = None,
 ) -> Scores:
     """Runs `network`, which is in inference mode, over whole pictures at the size at which it will run;
     compares at the pictures' own.
 
-    `fold`, (256,), takes labels to the `n_classes` that are told apart.
+    `fold`, (256,), takes labels to the `n_classes` that are told apart; `right`, (n_classes, 256), says which labels
+    are right in each of them.
     """
     n = n_classes or len(plan.classes)
     confusion = np.zeros((n, n), np.int64)
@@ -72,7 +80,12 @@ def score(
         with torch.inference_mode():
             logits = network(as_input(as_run(image, plan)[None], plan))[0]
         found = find_labels(logits, labels.shape)
-        confusion += count_pairs(labels, found, n) if fold is None else count_pairs(fold[labels], fold[found], n)
+        if fold is not None:
+            labels = fold[labels]
+            known = labels < n
+            good = known & right[np.where(known, labels, 0), found] if right is not None else False
+            found = np.where(good, labels, fold[found])
+        confusion += count_pairs(labels, found, n)
     return Scores(confusion)
 
 

@@ -115,18 +115,23 @@ class Sets:
             self.groups.append(members)
         return len(self._names) + self.groups.index(members)
 
-    def _folded(self, key: Key, also: Also) -> tuple[Labels, list[str]]:
-        """Id -> number among the meanings that a set has, (256,); and how those are called."""
+    def _folded(self, key: Key, also: Also) -> tuple[Labels, list[str], NDArray[np.bool_]]:
+        """Id -> number among the meanings that a set has, (256,); how those are called; and what is right in each.
+
+        A class may be part of several meanings: found where none of them is, it counts as the first.
+        """
         names: list[str] = []
         table = np.full(256, VOID, np.uint8)
+        right = np.zeros((256, 256), bool)
         for found in sorted(set(key.table.tolist()) - {VOID}):
             members = (found,) if found < len(self._names) else self.groups[found - len(self._names)]
-            table[[found, *members]] = len(names)
+            table[[found, *(member for member in members if table[member] == VOID)]] = len(names)
+            right[len(names), list(members)] = True
             names.append(" or ".join(self._names[member] for member in members))
         for name, number in zip(self._names, table, strict=False):
             if number == VOID:
                 raise InputError(f"{also.pictures}: nothing in its masks means {name}", "leave out its hold_out")
-        return table, names
+        return table, names, right[: len(names)]
 
     def _number(self, name: str, where: str) -> int:
         if name not in self._names:

@@ -70,6 +70,15 @@ class Says(nn.Module):
         return [self._logits]
 
 
+def test_a_class_of_several_meanings_is_right_in_each_of_them(root: Path) -> None:
+    means = {"7": ["class 0", "class 2"], "9": ["class 1", "class 2"]}
+    task = Semantic(make_plan(root, data={"also": [{**COARSE, "means": means, "hold_out": ["3*"]}]}))
+    truth = draw_scene(3)[1]
+    for said, expected in ((np.full_like(truth, 2), 1.0), (np.where(truth == 0, 0, 1), 1.0), (truth * 0, None)):
+        found = task.score(Says(said), "coarse/pictures")["accuracy"]
+        assert found == (expected or pytest.approx((truth[2:] == 0).mean()))
+
+
 def test_a_set_with_meanings_of_its_own_is_scored_by_them(root: Path) -> None:
     task = Semantic(make_plan(root, data={"also": [{**COARSE, "hold_out": ["3*"]}]}))
     assert task.checks == ["coarse/pictures"]
