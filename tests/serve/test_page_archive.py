@@ -59,7 +59,12 @@ def test_a_clip_and_a_recording_are_found_and_played(tmp_path: Path, page: Any) 
         page.locator("#recording-filter").get_by_role("button", name="Clear").click()
         service.until(lambda: "newest first" in count.inner_text())
         page.wait_for_selector("#recording-list button:has-text('play')")
-        page.locator("#recording-list button:has-text('play')").last.click()
+        oldest = page.locator("#recording-list button:has-text('play')").last
+        oldest.evaluate("button => { button.stayed = true }")
+        many = page.locator("#recording-list li").count()
+        service.until(lambda: page.locator("#recording-list li").count() > many)
+        assert oldest.evaluate("button => button.stayed")  # a finger may be on it
+        oldest.click()
         service.until(lambda: page.evaluate(PLAYS))
         assert page.locator("#player-download").get_attribute("href").startswith("/streams/door/recordings/door-20")
         page.keyboard.press("Escape")

@@ -20,6 +20,12 @@ streams:
     zones:
       constructor: [[0, 0], [0.1, 0], [0.1, 0.1]]  # nobody uses it
 """
+ANOTHER_SIZE = """() => {
+    const picture = document.getElementById("large-picture");
+    Object.defineProperty(picture, "naturalWidth", { value: 640, configurable: true });
+    picture.dispatchEvent(new Event("load"));
+    delete picture.naturalWidth;
+}"""
 
 
 def at(page: Any, x: float, y: float) -> tuple[float, float]:
@@ -95,7 +101,10 @@ def test_a_zone_and_a_line_are_drawn_tried_saved_and_count(tmp_path: Path, page:
         page.get_by_role("button", name="Zones").click()
         service.until(lambda: "line gate" in page.locator("#shape-list").inner_text())
         assert "zone belt" in page.locator("#shape-list").inner_text()
-        page.get_by_role("button", name="zone belt").click()
+        page.get_by_role("button", name="zone belt").hover()
+        page.mouse.down()
+        page.evaluate(ANOTHER_SIZE)  # what is drawn over it is drawn again
+        page.mouse.up()
         page.fill("#shape-name", "1 <b>")
         page.get_by_role("button", name="Save").click()
         service.until(lambda: "1 <b>" in page.locator("#shape-said").inner_text())

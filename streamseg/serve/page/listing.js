@@ -29,7 +29,11 @@ export function listing(kind, entry, met = () => {}) {
     met(rows);
     const list = $(`${kind}-list`);
     const focused = document.activeElement?.dataset?.id;
-    list.replaceChildren(...rows.map((row) => make("li", {}, entry(row))));
+    const before = new Map([...list.children].map((item) => [item.told, item]));
+    const now = rows.map((row) => JSON.stringify(row)).map((told, at) => before.get(told) ?? make("li", { told }, entry(rows[at])));
+    // What is still right is not moved: a click whose button goes between its two halves is lost.
+    for (const item of before.values()) if (!now.includes(item)) item.remove();
+    now.forEach((item, at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });
     if (focused) [...list.querySelectorAll("button")].find((each) => each.dataset.id === focused)?.focus();
   }
   filter.addEventListener("input", refresh);

@@ -71,12 +71,22 @@ function changed() {
   $("delete").disabled = !chosen;
   $("shape-name").disabled = !chosen;
   if (document.activeElement !== $("shape-name")) $("shape-name").value = chosen?.name ?? "";
-  $("shape-list").replaceChildren(...list.map((shape) => {
-    const button = make("button", { type: "button", textContent: `${KINDS[shape.kind]} ${shape.name}` });
+  const rows = $("shape-list");
+  // Rows that are still right stay: a click whose button was made anew between its two halves would be lost.
+  if (rows.children.length !== list.length || list.some((shape, at) => rows.children[at].shape !== shape)) {
+    rows.replaceChildren(...list.map(row));
+  }
+  list.forEach((shape, at) => {
+    const button = rows.children[at].firstElementChild;
+    button.textContent = `${KINDS[shape.kind]} ${shape.name}`;
     button.setAttribute("aria-pressed", String(shape === chosen));
-    button.addEventListener("click", () => shapes.pick(shape));
-    return make("li", {}, button);
-  }));
+  });
+}
+
+function row(shape) {
+  const button = make("button", { type: "button" });
+  button.addEventListener("click", () => shapes.pick(shape));
+  return make("li", { shape }, button);
 }
 
 function add(kind) {
