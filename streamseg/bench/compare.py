@@ -24,7 +24,6 @@ from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.spec import spec_classes
 from streamseg.infer.tuning_store import Choice, remembered
 from streamseg.machine import available_cores
-from streamseg.masks import sampled
 from streamseg.tuning.tune import beside, best, check_variants, chosen, race, some_images
 
 LEAST_AGREEMENT = 0.98
@@ -208,9 +207,9 @@ def _told(error: Exception) -> str:
 
 
 def _agreement(labels: Sequence[Labels], expected: Sequence[Labels]) -> float:
-    """Mean share of equal pixels, labels of another size brought to the expected one; 0 where a frame is missing."""
+    """Mean share of equal pixels; 0 where a frame is missing or of another size."""
     pairs = list(zip(labels, expected, strict=False))
-    alike = [float(np.mean(sampled(a, (b.shape[0], b.shape[1])) == b)) for a, b in pairs]
+    alike = [float(np.mean(a == b)) if a.shape == b.shape else 0.0 for a, b in pairs]
     return statistics.fmean(alike) if len(alike) == len(expected) else 0.0
 
 

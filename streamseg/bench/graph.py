@@ -73,10 +73,11 @@ def take_apart(file: Path, labels: str, target: Path) -> Bare:
     return Bare(target, decision, rgb, mean, std)
 
 
-def for_ultralytics(bare: Bare, size: tuple[int, int], classes: Classes, target: Path) -> None:
+def for_ultralytics(bare: Bare, size: tuple[int, int], classes: Classes, target: Path) -> tuple[int, int]:
     """Writes `bare`, for one picture of (height, width) `size`, to `target` as Ultralytics exports networks.
 
     (1, 3, height, width) f32 RGB of 0..1 in, (1, h, w) labels out, and what its predictor asks the file for.
+    Gives h and w.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -117,6 +118,8 @@ def for_ultralytics(bare: Bare, size: tuple[int, int], classes: Classes, target:
     about["names"] = dict(enumerate(classes.names))
     helper.set_model_props(model, {name: str(value) for name, value in about.items()})
     onnx.save(model, target)
+    height, width = onnx.shape_inference.infer_shapes(model).graph.output[0].type.tensor_type.shape.dim[1:]
+    return int(height.dim_value), int(width.dim_value)
 
 
 def _first_layers_input(graph: onnx.GraphProto, entry: str) -> str | None:

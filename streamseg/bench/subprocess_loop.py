@@ -14,6 +14,7 @@ from streamseg.bench import peer_program
 from streamseg.bench.graph import for_ultralytics
 from streamseg.bench.loop import Labels, Task, Turn
 from streamseg.errors import BackendError
+from streamseg.masks import sampled
 
 _PATIENCE_S = 10.0
 
@@ -32,8 +33,9 @@ class Elsewhere:
         self._said = folder / f"{package}.txt"
         colours, model = folder / "colours.npy", task.fixed
         np.save(colours, task.classes.colours)
+        self._size: tuple[int, int] | None = None  # of the network's labels, where they come as large as the frame
         if package == "ultralytics":
-            for_ultralytics(task.bare, task.size, task.classes, model := folder / "ultralytics.onnx")
+            self._size = for_ultralytics(task.bare, task.size, task.classes, model := folder / "ultralytics.onnx")
         words = [python, peer_program.__file__, package, task.clip, model, task.threads, colours]
         try:
             with self._said.open("w") as said:
@@ -57,7 +59,7 @@ class Elsewhere:
         """See `Loop`."""
         file = self._folder / f"{self.name}.npy"
         self._ask(f"labels {count} {file}")
-        return list(np.load(file))
+        return [sampled(each, self._size or each.shape) for each in np.load(file)]
 
     def turn(self, seconds: float) -> Turn:
         """See `Loop`."""

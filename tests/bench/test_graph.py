@@ -64,11 +64,11 @@ def test_ultralytics_gets_a_network_that_gives_the_same_labels(kind: str, colour
     file = imported(tmp_path, kind, colour=colour, mean=MEAN, std=STD)
     bare = take_apart(file, LABELS, tmp_path / "bare.onnx")
     classes = Classes(("floor", "thing"), np.zeros((2, 3), np.uint8))
-    for_ultralytics(bare, (24, 32), classes, tmp_path / "theirs.onnx")
+    size = for_ultralytics(bare, (24, 32), classes, tmp_path / "theirs.onnx")
     picture = np.random.default_rng(0).integers(0, 256, (1, 24, 32, 3), dtype=np.uint8)
     labels = run(tmp_path / "theirs.onnx", picture[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255)
     whole = run(file, picture)
-    assert labels.shape == (1, *whole.shape[-2:])
+    assert labels.shape == (1, *whole.shape[-2:]) == (1, *size)
     assert (labels.reshape(whole.shape) == whole).mean() > 0.99
     about = ort.InferenceSession(str(tmp_path / "theirs.onnx")).get_modelmeta().custom_metadata_map
     assert (about["task"], about["imgsz"]) == ("semantic", "[24, 32]")

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import streamseg
-from streamseg.bench.compare import Wanted, _agreement, prepare
+from streamseg.bench.compare import Wanted, prepare
 from streamseg.bench.loop import Task
 from streamseg.bench.streamseg_loops import serial
 from streamseg.bench.subprocess_loop import Elsewhere
@@ -93,7 +93,7 @@ def test_a_loop_in_another_interpreter_gives_labels_and_times(
         assert peer.runs_on == f"{package} 1.2.3, {task.threads} threads"
         labels = peer.labels(5)
         expected = serial(task).labels(5)
-        assert _agreement(labels, expected) > 0.95
+        assert np.mean(np.stack(labels) == np.stack(expected)) > 0.95
         turn = peer.turn(0.05)
         assert turn.frames > 0 and turn.wall_s > 0 and turn.cpu_s > 0
         assert peer.turn(0.05).frames > 0
@@ -103,10 +103,8 @@ def test_a_loop_in_another_interpreter_gives_labels_and_times(
 
 @pytest.mark.parametrize("package", ["inference", "ultralytics"])
 def test_a_peer_that_does_not_start_is_one_line(package: str, task: Task, tmp_path: Path) -> None:
-    bare = tmp_path / "bare"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
-    with pytest.raises(BackendError, match="No module named") as caught:
-        Elsewhere(task, package, bare / "bin" / "python", tmp_path)
+    with pytest.raises(BackendError, match=f"No module named '{package}'") as caught:
+        Elsewhere(task, package, Path(sys.executable), tmp_path)
     assert "\n" not in str(caught.value)
     with pytest.raises(BackendError, match="No such file"):
         Elsewhere(task, package, tmp_path / "no-python", tmp_path)
