@@ -53,7 +53,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Heartbeat(Protocol):
-    """A source that tells when something last arrived, whether or not a frame came of it."""
+    """A source that tells when something last arrived, be it without a frame. It may be closed while it reads."""
 
     @property
     def heard_s(self) -> float:

@@ -94,13 +94,11 @@ class ReconnectingSource:
     def _connect(self) -> _Connection:
         connection = _Connection(self._open)
         try:
-            opened = connection.opened.wait(_OPEN_TIMEOUT_S)
+            if not connection.opened.wait(_OPEN_TIMEOUT_S):
+                raise SourceError("the source does not answer", "is it switched on and in this network?", away=True)
         except BaseException:
             connection.abandon()
             raise
-        if not opened:
-            connection.abandon()
-            raise SourceError("the source does not answer", "is it switched on and in this network?", away=True)
         if connection.source is None:
             raise connection.error or SourceError("the source cannot be opened")
         return connection
@@ -225,9 +223,11 @@ class _Connection:
         threading.Thread(target=context.run, args=(self._read, open_source), name="streamseg-read", daemon=True).start()
 
     def abandon(self) -> None:
-        """Takes no more frames; the thread closes its source as soon as it notices."""
+        """Takes no more frames; the thread closes its source as soon as it notices, which it may have to be told."""
         self.frames.drain()
         self.opened.set()
+        if isinstance(self.source, Heartbeat):
+            self.source.close()
 
     def patience_s(self, stall_s: float, since_s: float) -> float:
         """How long to wait on for a frame: things may arrive of which none comes, but not for ever."""
@@ -258,13 +258,14 @@ class _Connection:
         try:
             self.source = open_source()
             self.opened.set()
+            if self.frames.ended:  # abandoned while it opened
+                return
             for frame in self.source:
                 if not self.frames.put(frame):
                     break
-        except StreamsegError as error:
-            self.error = error
         except Exception as error:
-            self.error = SourceError(f"{type(error).__name__}: {error}")
+            ours = isinstance(error, StreamsegError)
+            self.error = error if ours else SourceError(f"{type(error).__name__}: {error}")
         finally:
             if self.source is not None:
                 self.source.close()

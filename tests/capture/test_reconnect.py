@@ -107,6 +107,54 @@ def test_a_source_that_answers_without_a_new_frame_ends_all_the_same_when_it_was
     blocked.free.set()
 
 
+class Waiting(Unchanged):
+    """Waits for a frame until it is closed."""
+
+    def close(self) -> None:
+        self.free.set()
+        super().close()
+
+
+class Unread(CountingSource):
+    """Knows whether anybody asked it for a frame."""
+
+    read = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.read = True
+        return super().__iter__()
+
+
+def test_a_source_that_gives_no_more_frames_is_ended_with_the_run() -> None:
+    waiting = Waiting(3)
+    take(ReconnectingSource(Script(waiting).open, OPTIONS), 3)
+    assert waiting.closed.wait(PATIENCE_S)
+
+
+def test_a_source_that_opens_when_nobody_waits_for_it_any_more_is_not_read() -> None:
+    opening, may_open = threading.Event(), threading.Event()
+    late = Unread(0)
+
+    def slowly() -> Source:
+        if not opened:
+            opened.append(first := live(1))
+            return first
+        opening.set()
+        may_open.wait(PATIENCE_S)
+        return late
+
+    opened: list[Source] = []
+    source = ReconnectingSource(slowly, OPTIONS, jitter=lambda: 0.0)
+    reader = threading.Thread(target=lambda: list(source))
+    reader.start()
+    assert opening.wait(PATIENCE_S)
+    source.close()
+    reader.join(PATIENCE_S)
+    may_open.set()
+    assert late.closed.wait(PATIENCE_S)
+    assert not late.read
+
+
 def test_the_first_opening_fails_aloud() -> None:
     with pytest.raises(SourceError, match="refused"):
         Script(SourceError("refused")).revive()

@@ -16,6 +16,7 @@ from streamseg.options import SourceOptions
 from tests.parts import bombs, clips
 from tests.parts.http_answers import Handler, picture, say, unmeasured, whole
 from tests.parts.http_server import Answer, http_server
+from tests.parts.patience import until
 from tests.parts.sources import opened, take
 
 QUICK = SourceOptions(stall_timeout_s=1.0, fps=25.0)
@@ -77,14 +78,15 @@ def test_the_same_picture_is_no_new_frame_and_no_silence(tag: str) -> None:
 
     with (
         http_server(each_time(answer), keep_alive=True) as (url, _),
-        opened(url, SourceOptions(stall_timeout_s=0.3, fps=50.0)) as source,
+        opened(url, SourceOptions(stall_timeout_s=1.0, fps=50.0)) as source,
     ):
-        threading.Timer(1.5, source.close).start()
+        threading.Timer(2.5, source.close).start()
         assert numbers(list(source)) == [5]
         assert not source.counters.get("stalls")
         assert not source.counters.get("reconnects")
     assert len(told) > 5
     assert set(told[1:]) == {tag or None}
+    until(lambda: "streamseg-read" not in {thread.name for thread in threading.enumerate()}, "the last request")
 
 
 KINDS = {".png": "image/png", ".webp": "image/webp", ".bmp": "image/bmp", ".tiff": "image/tiff"}
