@@ -56,6 +56,21 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+def test_every_picture_is_shown_somewhere() -> None:
+    pages = "".join(page.read_text() for page in PAGES)
+    assert [each.name for each in (ROOT / "docs" / "pictures").iterdir() if f"pictures/{each.name}" not in pages] == []
+
+
+def test_the_picture_of_speeds_shows_the_figures_of_its_table() -> None:
+    rates = runpy.run_path(str(ROOT / "tools" / "speed_picture.py"))["rates"]
+    page, drawn = (ROOT / "docs" / "speed.md").read_text(), (ROOT / "docs" / "pictures" / "speed.svg").read_text()
+    shown = re.findall(r">([^<>]+)</text>", drawn)
+    for column in (1, 3):
+        for rate in rates(page, column):
+            assert shown.count(rate.loop) > 0
+            assert str(rate.median) in [each.removesuffix(" →") for each in shown]
+
+
 @pytest.mark.parametrize("command", RUNS)
 def test_runs_in_the_documents_are_understood(command: str) -> None:
     arguments = vars(parser().parse_args(shlex.split(command)[1:]))
