@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         return _print_architectures()
     if arguments.plan is None:
-        raise InputError("which plan?", "streamseg train PLAN.yaml; see docs/training.md")
+        missing = ("which pictures?", "--from MODEL FOLDER") if arguments.model else ("which plan?", "PLAN.yaml")
+        raise InputError(missing[0], f"streamseg train {missing[1]}; see docs/training.md")
     if arguments.model:
         return _train_further(arguments)
     if arguments.epochs is not None:

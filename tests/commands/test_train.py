@@ -66,6 +66,14 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.Ca
 
 
 @trained
+def test_what_is_left_out_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 2
+    assert "which plan? (streamseg train PLAN.yaml" in capsys.readouterr().err
+    assert main(["train", "--from", "cracks"]) == 2
+    assert "which pictures? (streamseg train --from MODEL FOLDER" in capsys.readouterr().err
+
+
+@trained
 def test_the_data_folder_may_be_given_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_scene(tmp_path, 3)
     assert main(["train", str(write_plan(tmp_path)), "--data", str(tmp_path / "empty"), "--out", str(tmp_path)]) == 2
