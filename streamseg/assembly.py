@@ -132,6 +132,7 @@ def load_model(
         options.model,
         options.settings,
         backend=options.backend,
+        gpu=options.capture.gpu,
         trust_engine=trust_engine,
         stopped=lambda: controls.quit,
         prompts=controls.prompts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import importlib.metadata
@@ -59,6 +60,28 @@ def _libcuda() -> list[str]:
     usual = (f"/usr/lib/{machine}-linux-gnu", "/usr/lib64", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64")
     folders = [*filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")), *usual]
     return [f"{folder}/libcuda.so.1" for folder in folders]
+
+
+def nvidia_gpus() -> tuple[str, ...]:
+    """The names of NVIDIA's GPUs in CUDA's order, those alone that `CUDA_VISIBLE_DEVICES` shows; starts CUDA.
+
+    The driver itself is asked: networks and decoders reach it through any of several packages.
+    """
+    if not nvidia_driver():
+        return ()
+    count, device, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(256)
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+            return ()
+        names = []
+        for number in range(count.value):
+            driver.cuDeviceGet(ctypes.byref(device), number)
+            driver.cuDeviceGetName(name, len(name), device)
+            names.append(name.value.decode(errors="replace"))
+    except (OSError, AttributeError):  # it does not load, or is no driver
+        return ()
+    return tuple(names)
 
 
 def machine_key() -> dict[str, str]:

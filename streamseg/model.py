@@ -104,6 +104,7 @@ def load(
     *,
     settings: Mapping[str, object] | None = None,
     backend: str | None = None,
+    gpu: int | None = None,
     threads: int | None = None,
     trust_engine: bool = False,
 ) -> Model:
@@ -114,6 +115,7 @@ def load(
             which belongs to the result and is closed with it.
         settings: of a classical method, such as `{"value": 128}`.
         backend: this one instead of the best that is here.
+        gpu: the NVIDIA GPU that runs it, by its number in `streamseg doctor`; else the first.
         threads: for each call; by default one a core.
         trust_engine: admits the path of a TensorRT engine, which can run any code.
 
@@ -122,10 +124,12 @@ def load(
         BackendError: it cannot run on this machine.
     """
     if isinstance(model, str | os.PathLike):
-        return Model(load_segmenter(os.fspath(model), settings, backend=backend, trust_engine=trust_engine), threads)
-    if settings or backend:
+        name = os.fspath(model)
+        recipe = load_segmenter(name, settings, backend=backend, gpu=gpu, trust_engine=trust_engine)
+        return Model(recipe, threads)
+    if settings or backend or gpu is not None:
         raise InputError(
-            "settings and backend are for a model that is named", "streamseg.load takes them with its name"
+            "settings, backend and gpu are for a model that is named", "streamseg.load takes them with its name"
         )
     return model if isinstance(model, Model) else Model(own_recipe(model), threads)
 

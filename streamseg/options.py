@@ -134,6 +134,13 @@ class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             extra={"group": "source", "value": "NAME", "rare": True},
         ),
     ] = "cpu"
+    gpu: Annotated[
+        Annotated[int, Meta(ge=0, le=63)] | None,
+        Meta(
+            description="which NVIDIA GPU runs the network, and decodes: its number in `streamseg doctor`",
+            extra={"group": "speed", "value": "N", "default": "the first; a service takes them in turn", "rare": True},
+        ),
+    ] = None
     wait: Annotated[
         bool,
         Meta(

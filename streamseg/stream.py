@@ -9,7 +9,6 @@ import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -75,6 +74,7 @@ def open(
     pixel_format: str | None = None,
     transport: Literal["tcp", "udp"] = "tcp",
     decode: Decoder = "cpu",
+    gpu: int | None = None,
     wait: bool = True,
     stall_timeout: float = 5.0,
     max_megapixels: float = 64.0,
@@ -119,6 +119,7 @@ def open(
         pixel_format: four letters to ask of a camera, such as MJPG.
         transport: of RTSP packets.
         decode: what decodes videos and streams: `cpu`, or a GPU where it can, `cuda` or `vaapi`.
+        gpu: the NVIDIA GPU that runs the network, and decodes, by its number in `streamseg doctor`; else the first.
         wait: waits for a live source that is away at the start.
         stall_timeout: seconds of silence before a live source is reconnected.
         max_megapixels: of pictures and videos, up to 1000; larger ones are refused before they are decoded.
@@ -142,7 +143,7 @@ def open(
             "every": every, "start": start, "end": end, "size": size, "fps": fps, "pixel_format": pixel_format,
             "transport": transport, "wait": wait, "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
             "hide": hide, "hide_all_but": hide_all_but, "hide_with": hide_with, "workers": workers, "threads": threads,
-            "decode": decode,
+            "decode": decode, "gpu": gpu,
         }
     )  # fmt: skip
     switch, controls, said = ModelSwitch(), Controls(), Said()
@@ -258,9 +259,7 @@ class Stream:
     def __enter__(self) -> Stream:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -29,6 +29,19 @@ def test_a_driver_is_found_by_whatever_of_it_can_be_seen(
     assert machine.nvidia_driver() == shows
 
 
+def test_a_driver_that_does_not_load_shows_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "nvidia_driver", lambda: "")
+    assert machine.nvidia_gpus() == ()
+    monkeypatch.setattr(machine, "nvidia_driver", lambda: "/dev/nvidiactl")
+    for raised in (OSError("libcuda.so.1: cannot open shared object file"), AttributeError("undefined symbol: cuInit")):
+
+        def fails(name: str, raised: Exception = raised) -> None:
+            raise raised
+
+        monkeypatch.setattr("ctypes.CDLL", fails)
+        assert machine.nvidia_gpus() == ()
+
+
 def test_a_drivers_library_is_found_where_the_loader_is_told_to_look(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -25,25 +25,25 @@ _failed: set[tuple[Decoder, str]] = set()
 """Those that gave up while they decoded a source of that name: not tried again there by this process."""
 
 
-def accelerator(decoder: Decoder, name: str) -> HWAccel | None:
-    """What PyAV is to open the source `name` with; None where the CPU decodes."""
+def accelerator(decoder: Decoder, name: str, gpu: int | None = None) -> HWAccel | None:
+    """What PyAV is to open the source `name` with, for CUDA on that GPU; None where the CPU decodes."""
     if decoder == "cpu":
         return None
-    why = "it failed before" if (decoder, name) in _failed else _missing(decoder)
+    why = "it failed before" if (decoder, name) in _failed else _missing(decoder, gpu)
     if why:
         _log.warning("%s: %s decodes nothing here, %s; the CPU does", name, decoder, why)
         return None
-    return _accelerator(decoder)
+    return _accelerator(decoder, gpu)
 
 
 class Watch:
     """Says who decodes a stream, where that may be a GPU, and gives up a GPU that makes nothing but errors."""
 
-    def __init__(self, decoder: Decoder, stream: VideoStream, name: str) -> None:
+    def __init__(self, decoder: Decoder, stream: VideoStream, name: str, gpu: int | None = None) -> None:
         """`stream` is of the source `name`, opened with what `accelerator` gave for them."""
         self._name, self._in_a_row = name, 0
         self._decoder: Decoder = "cpu"
-        if decoder == "cpu" or (decoder, name) in _failed or _missing(decoder):
+        if decoder == "cpu" or (decoder, name) in _failed or _missing(decoder, gpu):
             return
         codec = stream.codec_context.name
         if stream.codec_context.is_hwaccel:
@@ -71,12 +71,12 @@ def in_three_planes(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 @functools.cache
-def _missing(decoder: Decoder) -> str:
+def _missing(decoder: Decoder, gpu: int | None = None) -> str:
     """Why the GPU cannot be had; empty where it can."""
     import av
 
     try:
-        _accelerator(decoder).create(av.Codec(_COMMON, "r"))
+        _accelerator(decoder, gpu).create(av.Codec(_COMMON, "r"))
     except NotImplementedError:
         return "as PyAV was built without it"
     except (av.error.FFmpegError, OSError):
@@ -84,7 +84,9 @@ def _missing(decoder: Decoder) -> str:
     return ""
 
 
-def _accelerator(decoder: Decoder) -> HWAccel:
+def _accelerator(decoder: Decoder, gpu: int | None = None) -> HWAccel:
+    """FFmpeg counts GPUs as CUDA does; another decoder's devices have names."""
     from av.codec.hwaccel import HWAccel
 
-    return HWAccel(decoder, allow_software_fallback=True)
+    device = str(gpu) if decoder == "cuda" and gpu is not None else None
+    return HWAccel(decoder, device, allow_software_fallback=True)

@@ -63,7 +63,7 @@ def _open(there: Address, opener: _Opener, options: SourceOptions) -> InputConta
 
     asked = {**_OPTIONS, **pixel_limit(options.max_megapixels)}
     limits = (2 * OPEN_TIMEOUT_S, options.stall_timeout_s)
-    hwaccel = accelerator(options.decode, there.name)
+    hwaccel = accelerator(options.decode, there.name, options.gpu)
     try:
         return open_input(
             there.bare, {**asked, **_ASKING_HERE}, limits, form="hls", io_open=opener.open, hwaccel=hwaccel

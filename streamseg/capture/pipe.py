@@ -25,7 +25,7 @@ def open_pipe(options: SourceOptions) -> StreamSource:
         container = open_input(
             "pipe:0",
             {**_OPTIONS, **pixel_limit(options.max_megapixels)},
-            hwaccel=accelerator(options.decode, "-"),
+            hwaccel=accelerator(options.decode, "-", options.gpu),
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise open_error(error, "-") from None

@@ -40,7 +40,7 @@ def open_rtsp(address: Address, options: SourceOptions) -> StreamSource:
     try:
         limited = {**asked, **pixel_limit(options.max_megapixels)}
         container = open_input(
-            proxy.url, limited, (OPEN_TIMEOUT_S, read_s), hwaccel=accelerator(options.decode, address.name)
+            proxy.url, limited, (OPEN_TIMEOUT_S, read_s), hwaccel=accelerator(options.decode, address.name, options.gpu)
         )
         packets = Packets(container, address.name, options.max_megapixels)
     except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -57,7 +57,7 @@ class StreamSource:
         self._stall_s, self._arrived_s = options.stall_timeout_s, arrived_s
         self._closed = False
         stream = packets.stream
-        self._watch = Watch(options.decode, stream, name)
+        self._watch = Watch(options.decode, stream, name, options.gpu)
         # Decoding by frames holds one back for every thread, so it is for what nobody waits for.
         stream.thread_type = "SLICE" if live else "AUTO"
         stream.thread_count = available_cores()

@@ -57,7 +57,7 @@ class VideoSource:
             "format_whitelist": FORMATS,
             **pixel_limit(options.max_megapixels),
         }
-        self._accelerator = accelerator(options.decode, Path(uri).name)
+        self._accelerator = accelerator(options.decode, Path(uri).name, options.gpu)
         try:
             self._container = self._open()
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -78,7 +78,7 @@ class VideoSource:
         self.info = self._describe()
         self._step_s = 1 / (self.info.fps or 25.0)
         self._span = self._measure()
-        self._watch = Watch(options.decode, self._stream, self.info.name)
+        self._watch = Watch(options.decode, self._stream, self.info.name, options.gpu)
         if options.fps or options.size:
             _log.warning("%s: a file keeps its own rate and size (--every N takes every n-th frame)", self.info.name)
 

@@ -122,7 +122,9 @@ def _open_stream(
         limited["analyzeduration"] = "1"  # the first picture says all but the time, which is that of its arrival
     try:
         target = Parts(body) if form == "mpjpeg" else body
-        container = open_input(target, limited, (_OPEN_S, None), form=form, hwaccel=accelerator(options.decode, name))
+        container = open_input(
+            target, limited, (_OPEN_S, None), form=form, hwaccel=accelerator(options.decode, name, options.gpu)
+        )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise body.failure or open_error(error, name) from None
     body.opened = True

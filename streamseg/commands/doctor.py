@@ -17,7 +17,7 @@ from streamseg.cgroup import cpu_quota
 from streamseg.commands.flags import add_json
 from streamseg.config import DEFAULT_MODEL
 from streamseg.errors import StreamsegError, printable
-from streamseg.machine import available_cores, nvidia_driver, version_of
+from streamseg.machine import available_cores, nvidia_driver, nvidia_gpus, version_of
 
 _SMALL_MODEL = "person-wide"
 _LEAST_AGREEMENT = 0.99
@@ -97,7 +97,11 @@ def examine() -> Iterator[Finding]:
     for names in _PACKAGES:
         yield _package(names)
     yield _careful(_codecs)._replace(needed=True)
-    for look in (_cameras, _display, _gpu, _tensorrt, _providers, _tuned):
+    for look in (_cameras, _display, _gpu):
+        yield _careful(look)
+    for number, name in enumerate(nvidia_gpus()):
+        yield Finding(f"NVIDIA GPU {number}", True, name)
+    for look in (_tensorrt, _providers, _tuned):
         yield _careful(look)
     yield from _added()
     yield from _chain()

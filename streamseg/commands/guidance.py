@@ -39,9 +39,7 @@ PLACES = {
 FLAGS = {
     **dict.fromkeys(("--weights", "--network", "-m"), "--model NAME"),
     **dict.fromkeys(("--device", "--cpu", "--provider"), "--backend NAME; `streamseg doctor` lists them"),
-    **dict.fromkeys(
-        ("--gpu", "--gpu-id", "--device-id"), "CUDA_VISIBLE_DEVICES=1 before the command takes the second GPU"
-    ),
+    **dict.fromkeys(("--gpu-id", "--device-id"), "--gpu N; `streamseg doctor` lists them"),
     **{f"--{view}": f"--view {view}" for view in ("overlay", "mask", "side-by-side", "blur", "replace", "objects")},
     "--alpha": "--opacity",
     "--resolution": "--size WIDTHxHEIGHT",

@@ -24,6 +24,7 @@ from streamseg.infer.model.catalogue import (
     network_names,
 )
 from streamseg.infer.own import own_segmenter
+from streamseg.machine import nvidia_gpus
 from streamseg.prompts import Prompts
 from streamseg.said import Said
 from streamseg.segmentation import Classes
@@ -56,6 +57,7 @@ def load_segmenter(
     settings: Mapping[str, object] | None = None,
     *,
     backend: str | None = None,
+    gpu: int | None = None,
     trust_engine: bool = False,
     stopped: Callable[[], bool] = lambda: False,
     said: Said | None = None,
@@ -64,29 +66,40 @@ def load_segmenter(
     """Finds and checks a model: a network's name, a classical method's name, or the path of an .onnx file.
 
     `settings` are a classical method's own; `backend` is a name out of `backends.BACKENDS`, taken instead of the best.
+    `gpu` is the number of an NVIDIA GPU, by default the first.
     `trust_engine` admits the path of a TensorRT engine, which can run any code. Whatever takes long asks `stopped`.
     Recipes that share `said` say what their backends miss only once. A model that is asked reads `prompts`.
 
     Raises:
-        InputError: there is no such model, it is wrong in itself, or the settings are not its own.
+        InputError: there is no such model or GPU, it is wrong in itself, or the settings are not its own.
     """
     from streamseg.infer import classical, pose
 
+    if gpu is not None:
+        _check_gpu(gpu)
+    gpu = gpu or 0
     settings = settings or {}
     file = find_model(name_or_path)
     if file is None and name_or_path in classical.METHODS:
-        return classical.load(name_or_path, settings, prompts, backend)
+        return classical.load(name_or_path, settings, prompts, backend, gpu)
     if settings:
         raise InputError(f"'{name_or_path}' takes no settings", "only classical methods do")
     if file is None and name_or_path == pose.NAME:
-        return pose.load(backend)
+        return pose.load(backend, gpu)
     if trust_engine and Path(name_or_path).suffix.lower() in _ENGINES:
-        return _engine(Path(name_or_path), backend)
+        return _engine(Path(name_or_path), backend, gpu)
     if file is None and not Path(name_or_path).suffix:
         added = find_added(name_or_path)
         if added is not None and not isinstance(added, str | os.PathLike):
             return _of_package(name_or_path, added)
-    return _network(file or _onnx_path(name_or_path), backend, stopped, said)
+    return _network(file or _onnx_path(name_or_path), backend, gpu, stopped, said)
+
+
+def _check_gpu(number: int) -> None:
+    there = len(nvidia_gpus())
+    if number >= there:
+        shown = f"CUDA shows {there}, counted from 0" if there else "there is none here"
+        raise InputError(f"no NVIDIA GPU {number}: {shown}", "`streamseg doctor` lists them")
 
 
 def list_models() -> list[Listed]:
@@ -102,7 +115,9 @@ def list_models() -> list[Listed]:
     return [*ours, *(model for model in list_added() if model.name not in taken)]
 
 
-def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said: Said | None) -> SegmenterFactory:
+def _network(
+    file: Path, backend: str | None, gpu: int, stopped: Callable[[], bool], said: Said | None
+) -> SegmenterFactory:
     from streamseg.infer.backends import REFERENCE, check_wanted, is_remote, openers, paying_workers
     from streamseg.infer.failover import FailoverNetwork
     from streamseg.infer.memory import refuse_states, with_states
@@ -131,12 +146,12 @@ def _network(file: Path, backend: str | None, stopped: Callable[[], bool], said:
 
     def make(choice: Choice | None, threads: int) -> Segmenter:
         if servers:
-            local = FailoverNetwork(spec, openers(file, threads, None, stopped), reference, said=said)
+            local = FailoverNetwork(spec, openers(file, threads, None, stopped, gpu), reference, said=said, gpu=gpu)
             return RemoteNetwork(spec, servers, local, said)
         if choice is None:
-            return FailoverNetwork(spec, openers(file, threads, backend, stopped), reference, said=said)
-        chain = tuned_openers(file, threads, choice, stopped)
-        return FailoverNetwork(spec, chain, reference, compared=choice.backend, said=said)
+            return FailoverNetwork(spec, openers(file, threads, backend, stopped, gpu), reference, said=said, gpu=gpu)
+        chain = tuned_openers(file, threads, choice, stopped, gpu)
+        return FailoverNetwork(spec, chain, reference, compared=choice.backend, said=said, gpu=gpu)
 
     return SegmenterFactory(
         name=spec.name,
@@ -162,7 +177,7 @@ def _sides(spec: ModelSpec, shape: tuple[int | None, ...] | None) -> tuple[int, 
     return tuple(side or 0 for side in sides)
 
 
-def _engine(file: Path, backend: str | None) -> SegmenterFactory:
+def _engine(file: Path, backend: str | None, gpu: int) -> SegmenterFactory:
     """A recipe of an engine that the user vouches for; only the YAML beside it can say what it is."""
     from streamseg.infer.backends import check_wanted, paying_workers
     from streamseg.infer.backends.tensorrt.load import open_foreign
@@ -176,7 +191,7 @@ def _engine(file: Path, backend: str | None) -> SegmenterFactory:
     return SegmenterFactory(
         name=spec.name,
         classes=spec_classes(spec),
-        make=lambda threads: Network(spec, open_foreign(file, spec, backend)),
+        make=lambda threads: Network(spec, open_foreign(file, spec, backend, gpu)),
         parallel=True,
         workers=paying_workers(backend or "tensorrt"),
         instances=spec.task == "instance",

@@ -26,23 +26,28 @@ _HOLD = 0.1  # of a run: how long one waits for the rest of a group that gains
 
 
 def share_networks(load: Callable[..., SegmenterFactory]) -> Callable[..., SegmenterFactory]:
-    """`load`, a function like `load_segmenter`, with one network for all who ask for the same model and backend.
+    """`load`, a function like `load_segmenter`, with one network for all who ask for the same model, backend and GPU.
 
     Classical methods are left alone: they cost nothing to make, and some remember their stream. A network is made when
     its first stream begins and closed with its last.
     """
-    shared: WeakValueDictionary[tuple[str, str | None], DynamicBatcher] = WeakValueDictionary()
+    shared: WeakValueDictionary[tuple[str, str | None, int | None], DynamicBatcher] = WeakValueDictionary()
     lock = threading.Lock()
 
     def find(
-        model: str, settings: Mapping[str, object] | None = None, *, backend: str | None = None, **more: object
+        model: str,
+        settings: Mapping[str, object] | None = None,
+        *,
+        backend: str | None = None,
+        gpu: int | None = None,
+        **more: object,
     ) -> SegmenterFactory:
-        recipe = load(model, settings, backend=backend, **more)
+        recipe = load(model, settings, backend=backend, gpu=gpu, **more)
         if recipe.most is None:
             return recipe
         with lock:
-            network = shared.get((model, backend)) or DynamicBatcher(recipe)
-            shared[model, backend] = network
+            network = shared.get((model, backend, gpu)) or DynamicBatcher(recipe)
+            shared[model, backend, gpu] = network
         return replace(recipe, make=network.join, shared=True, tuned={})
 
     return find

@@ -36,10 +36,12 @@ class FailoverNetwork:
         reference: Callable[[], Backend],
         compared: str = REFERENCE,
         said: Said | None = None,
+        gpu: int = 0,
     ) -> None:
         """`openers` are tried in their order; what `reference` opens says which labels are right.
 
-        The one named `compared` has been held against it before. `said` is the run's own.
+        The one named `compared` has been held against it before. `said` is the run's own. `gpu` is which
+        NVIDIA GPU the openers use.
 
         Raises:
             InputError: spec and graph differ.
@@ -50,6 +52,7 @@ class FailoverNetwork:
         self._reference = reference
         self._compared = {REFERENCE, compared}
         self._said = said or Said()
+        self._gpu = gpu
         self._failed = False
         self._calls = 0
         self.scale = 1.0
@@ -73,7 +76,7 @@ class FailoverNetwork:
                 self._open()
             self._network.scale = self.scale
             try:
-                with stepping_down(self._name):
+                with stepping_down(self._name, self._gpu):
                     found = self._network(frames)
             except BackendError as error:
                 # Without what led to it: that would keep alive what is closed next, on a GPU perhaps.
@@ -102,7 +105,7 @@ class FailoverNetwork:
             del self._left[next(iter(self._left))]
 
     def _try(self, name: str, opener: Callable[[], Backend]) -> Network:
-        with stepping_down(name):
+        with stepping_down(name, self._gpu):
             network = Network(self._spec, opener(), self._said)
             alike = 1.0 if name in self._compared else self._agreement(network)
             if alike < LEAST_AGREEMENT:
@@ -128,7 +131,7 @@ class FailoverNetwork:
         other streams that share the network have others.
         """
         before, left = self._name, dict(self._left)
-        if LOST and before in ON_NVIDIA:  # nothing that shares its GPU opens any more
+        if self._gpu in LOST and before in ON_NVIDIA:  # nothing that shares its GPU opens any more
             left = {name: opener for name, opener in left.items() if name not in ON_NVIDIA}
         elif self._failed:
             del left[before]

@@ -88,11 +88,11 @@ def remember(file: Path, choices: Mapping[Goal, Choice]) -> Path:
 
 
 def tuned_openers(
-    file: Path, threads: int, choice: Choice, stopped: Stopped = lambda: False
+    file: Path, threads: int, choice: Choice, stopped: Stopped = lambda: False, gpu: int = 0
 ) -> dict[str, Callable[[], Backend]]:
     """What was chosen first, and what there is for `file` else."""
-    chosen = openers(Path(choice.file or file), threads, choice.backend, stopped)
-    others = openers(file, threads, None, stopped)
+    chosen = openers(Path(choice.file or file), threads, choice.backend, stopped, gpu)
+    others = openers(file, threads, None, stopped, gpu)
     return chosen | {name: opener for name, opener in others.items() if name not in chosen}
 
 

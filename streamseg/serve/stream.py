@@ -72,10 +72,11 @@ class Stream:
         load: Callable[..., SegmenterFactory],
         said: Said,
         variables: Mapping[str, str] = os.environ,
+        gpu: int | None = None,
     ) -> None:
-        """`variables` are what `${NAME}` in `options` stands for."""
+        """`variables` are what `${NAME}` in `options` stands for; `gpu` is the one that it was dealt."""
         self.name, self.options, self.latest = name, options, Latest()
-        self.variables = variables
+        self.variables, self.gpu = variables, gpu
         self.source = shown(options.source_text)
         self._load, self._said, self._meter = load, said, Meter()
         self.clips = Clips()
@@ -182,10 +183,9 @@ class Stream:
         self._controls = Controls(clips=self.clips)
         self._controls.quit = self._stopped.is_set()
         self._state, self._switch = "opening", ModelSwitch()
-        alone = msgspec.structs.replace(self.options.capture, wait=False)  # the stream waits by itself
         try:
             self._pipeline = assemble(
-                msgspec.structs.replace(self.options, capture=alone),
+                self._placed(self.options),
                 self._controls,
                 load=self._load_to_be_changed,
                 more_sinks=[self.latest],
@@ -204,6 +204,11 @@ class Stream:
             give_back()
         return None
 
+    def _placed(self, options: RunOptions) -> RunOptions:
+        """On its GPU, and with a source that does not wait: the stream does, by itself."""
+        capture = msgspec.structs.replace(options.capture, wait=False, gpu=self.gpu)
+        return msgspec.structs.replace(options, capture=capture)
+
     def _load_to_be_changed(self, *asked: Any, **more: Any) -> SegmenterFactory:
         recipe = self._load(*asked, **more)
         self._parallel, self.asked = recipe.parallel, recipe.asked
@@ -216,7 +221,7 @@ class Stream:
             if options is not self.options or pipeline is not self._pipeline:
                 return  # changed, or begun again, meanwhile
             try:
-                recipe = load_model(options, pipeline.controls, self._load, said=self._said)
+                recipe = load_model(self._placed(options), pipeline.controls, self._load, said=self._said)
                 newest = self.latest.shown
                 if newest is None or recipe.parallel != self._parallel:
                     raise InputError("it follows the picture's motion otherwise")

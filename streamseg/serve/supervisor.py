@@ -7,14 +7,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from streamseg.config import RunOptions
 from streamseg.errors import StreamsegError
 from streamseg.infer import load_segmenter
+from streamseg.infer.backends.faults import LOST, ON_NVIDIA
 from streamseg.infer.batching import share_networks
+from streamseg.machine import nvidia_gpus
 from streamseg.net.urls import filling_from, names_in
 from streamseg.prompts import Prompt
 from streamseg.said import Said
@@ -138,7 +141,9 @@ class Streams:
     def _again(self, name: str) -> str:
         old = self._running[name]
         end([old])
-        self._put({**self._running, name: Stream(name, old.options, self._recipes, self._said, old.variables)})
+        gpu = deal(old.options, (each for each in self.now() if each is not old))
+        stream = Stream(name, old.options, self._recipes, self._said, old.variables, gpu)
+        self._put({**self._running, name: stream})
         return _counted(started=1)
 
     def _checked(self, raw: bytes) -> dict[str, RunOptions]:
@@ -154,7 +159,10 @@ class Streams:
         kept = same | changed
         gone = [stream for name, stream in old.items() if name not in kept]
         end(gone)
-        self._put({name: old[name] if name in kept else self._new(name, options) for name, options in wanted.items()})
+        streams = {name: old[name] for name in kept}
+        for name in [name for name in wanted if name not in kept]:
+            streams[name] = self._new(name, wanted[name], streams.values())
+        self._put({name: streams[name] for name in wanted})
         self._file.note(raw)
         started = len(wanted) - len(kept)
         return _counted(unchanged=len(same), changed=len(changed), started=started, stopped=len(gone))
@@ -175,13 +183,27 @@ class Streams:
             self._ended = True
         end(self.now())
 
-    def _new(self, name: str, options: RunOptions) -> Stream:
-        return Stream(name, options, self._recipes, self._said, self._used(options))
+    def _new(self, name: str, options: RunOptions, beside: Iterable[Stream]) -> Stream:
+        return Stream(name, options, self._recipes, self._said, self._used(options), deal(options, beside))
 
     def _used(self, options: RunOptions) -> dict[str, str]:
         """Of the variables those that a stream may use."""
         names = names_in([options.source_text, *options.outputs, options.model, options.backend or ""])
         return {name: self._variables[name] for name in names if name in self._variables}
+
+
+def deal(options: RunOptions, beside: Iterable[Stream]) -> int | None:
+    """The GPU for a stream of `options`: the one they name, else the one that the fewest streams `beside` it have.
+
+    None where it has no use for one of NVIDIA's, or none is here.
+    """
+    if options.capture.gpu is not None:
+        return options.capture.gpu
+    if options.backend not in (None, *ON_NVIDIA) and options.capture.decode != "cuda":
+        return None
+    held = Counter(stream.gpu for stream in beside if not stream.gone)
+    there = (number for number in range(len(nvidia_gpus())) if number not in LOST)
+    return min(there, key=lambda number: (held[number], number), default=None)
 
 
 def _counted(**counts: int) -> str:

@@ -52,11 +52,27 @@ def test_what_a_gpu_does_not_decode_the_cpu_does(
     film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     plain = pictures(film, "cpu")
-    monkeypatch.setattr(hardware, "_missing", lambda decoder: "")
+    monkeypatch.setattr(hardware, "_missing", lambda *_: "")
     # one that FFmpeg knows and this decoder does not: as a GPU is for a codec that it has not
-    monkeypatch.setattr(hardware, "_accelerator", lambda decoder: HWAccel("qsv", allow_software_fallback=True))
+    monkeypatch.setattr(hardware, "_accelerator", lambda *_: HWAccel("qsv", allow_software_fallback=True))
     assert np.array_equal(pictures(film, "cuda"), plain)
     assert caplog.messages == ["a.mp4: cuda does not decode h264; the CPU does"]
+
+
+@pytest.mark.parametrize(("decode", "gpu", "device"), [("cuda", 1, "1"), ("cuda", None, None), ("vaapi", 1, None)])
+def test_cuda_decodes_on_the_gpu_that_was_asked_for(
+    film: Path, monkeypatch: pytest.MonkeyPatch, decode: Any, gpu: int | None, device: str | None
+) -> None:
+    opened: list[tuple[str, str | None]] = []
+
+    def noting(kind: str, device: str | None = None, **more: Any) -> HWAccel:
+        opened.append((kind, device))
+        return HWAccel("qsv", **more)
+
+    monkeypatch.setattr(hardware, "_missing", lambda *_: "")
+    monkeypatch.setattr("av.codec.hwaccel.HWAccel", noting)
+    assert len(list(open_source(str(film), SourceOptions(decode=decode, gpu=gpu)))) == 5
+    assert set(opened) == {(decode, device)}
 
 
 @pytest.mark.parametrize(("down", "planes"), [("nv12", "yuv420p"), ("p010le", "yuv420p10le")])
@@ -94,7 +110,7 @@ class Failing:
 def test_a_gpu_that_fails_as_it_decodes_is_given_up_and_the_cpu_decodes_what_is_opened_next(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hardware, "_missing", lambda decoder: "")
+    monkeypatch.setattr(hardware, "_missing", lambda *_: "")
     stream, counters = Failing(good=3), {"decode_errors": 0}
     with pytest.raises(SourceError, match=r"door: cuda decodes no more \(--decode cpu\)"):
         list(decode_packets(stream, stream, counters, Watch("cuda", stream, "door")))  # type: ignore[arg-type]

@@ -72,6 +72,15 @@ def test_what_a_healthy_machine_lacks_is_optional_and_the_last_line_says_so(
     assert lines[-1].startswith("Ready to run")
 
 
+def test_every_gpu_that_cuda_shows_has_its_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "NVIDIA GPU 0" not in rows(capsys)
+    monkeypatch.setattr("streamseg.commands.doctor.nvidia_gpus", lambda: ("NVIDIA L4", "NVIDIA A2"))
+    found = rows(capsys)
+    assert [found[f"NVIDIA GPU {number}"]["says"] for number in range(2)] == ["NVIDIA L4", "NVIDIA A2"]
+
+
 def test_a_package_that_every_run_needs_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

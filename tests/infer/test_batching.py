@@ -95,7 +95,7 @@ def test_the_same_model_is_made_once_and_closed_with_its_last_stream() -> None:
     made: list[Marker] = []
 
     def load(
-        name: str, settings: Mapping[str, object] | None = None, *, backend: str | None = None
+        name: str, settings: Mapping[str, object] | None = None, *, backend: str | None, gpu: int | None
     ) -> SegmenterFactory:
         def make(threads: int) -> Segmenter:
             made.append(Marker())

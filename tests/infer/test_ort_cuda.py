@@ -39,6 +39,12 @@ def test_cudas_libraries_are_loaded_out_of_pips_packages(ort: fake.FakeOrt, mode
     assert ort.preloaded
 
 
+def test_it_runs_on_the_gpu_that_was_asked_for(ort: fake.FakeOrt, model: Path) -> None:
+    for gpu, options in ((0, {}), (1, {"device_id": "1"})):
+        open_backend(model, 1, "ort-cuda", gpu=gpu).close()
+        assert ort.asked[-1] == options
+
+
 def test_libraries_that_are_missing_are_named_and_nothing_is_printed(
     ort: fake.FakeOrt, model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -39,7 +40,7 @@ def test_a_run_does_as_remembered_without_being_asked(model: Path, monkeypatch: 
     opened: list[tuple[int, bool]] = []
     plain = ort.OrtBackend.__init__
 
-    def noting(self: ort.OrtBackend, file: Path, threads: int, *more: str, spinning: bool = False) -> None:
+    def noting(self: ort.OrtBackend, file: Path, threads: int, *more: Any, spinning: bool = False) -> None:
         opened.append((threads, spinning))
         plain(self, file, threads, *more, spinning=spinning)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,8 @@ class FakeGpu:
     processors: int = 24
     room_bytes: int = 1 << 30
     lost: bool = False
+    lost_alone: int | None = None
+    """Where there are several and it is `lost`: only the one of this number."""
     count: int = 1
     init_error: str = ""
     broken: list[str] = field(default_factory=list)
@@ -78,6 +81,8 @@ class FakeGpu:
     spun: int = 0
     """Waits that did."""
     uploaded_bytes: int = 0
+    uploads: Counter[int] = field(default_factory=Counter)
+    """Copies to each device."""
     downloaded_bytes: int = 0
     refused: list[bytes] = field(default_factory=list)
     """Images of kernels that hold none for this GPU."""
@@ -101,9 +106,28 @@ class FakeGpu:
         self.answer()
         return self.stack[-1]
 
+    @property
+    def number(self) -> int:
+        """The device whose context is current."""
+        return self.stack[-1].number
+
+    def device_of(self, address: int) -> int:
+        """The device whose memory that is; where it is nobody's, the current one, which finds that out later."""
+        found = (
+            each.context.number
+            for start, each in list(self.memory.items())
+            if start <= address < start + each.data.size
+        )
+        return next(found, self.number)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the device whose context is current is lost."""
+        return self.lost and self.lost_alone in (None, self.number)
+
     def answer(self) -> None:
         """A GPU that failed answers nothing any more."""
-        if self.lost:
+        if self.failed:
             raise LaunchError("cuCtxSynchronize failed: unspecified launch failure")
 
     def refuse(self, image: bytes) -> None:
@@ -142,8 +166,8 @@ class FakeGpu:
 
 
 class FakeContext:
-    def __init__(self, gpu: FakeGpu) -> None:
-        self.gpu, self.thread, self.retained = gpu, threading.get_ident(), True
+    def __init__(self, gpu: FakeGpu, number: int) -> None:
+        self.gpu, self.number, self.thread, self.retained = gpu, number, threading.get_ident(), True
 
     def push(self) -> None:
         self.gpu.stack.append(self)
@@ -229,6 +253,7 @@ class FakeStream(Thing):
         gpu.streams[self.handle] = self
 
     def put(self, work: Callable[[], None], *pages: Pages) -> None:
+        must(self.gpu.number == self.context.number, "a stream takes work while the context of its own GPU is current")
         self.waiting.append(work)
         self.copied += pages
         self.gpu.in_flight()

@@ -34,9 +34,9 @@ _IMAGES = (b"\x50\xed\x55\xba", b"\x7fELF")  # fatbin, cubin
 class _Device:
     def __init__(self, driver: FakeDriver, number: int) -> None:
         must(driver.ready, "init comes first")
-        if number:
+        if number >= driver.gpu.count:
             raise LogicError("cuDeviceGet failed: invalid device ordinal")
-        self._gpu = driver.gpu
+        self._gpu, self._number = driver.gpu, number
 
     def name(self) -> str:
         return self._gpu.name
@@ -48,7 +48,7 @@ class _Device:
         return {"multiprocessors": self._gpu.processors}[attribute]
 
     def retain_primary_context(self) -> FakeContext:
-        return FakeContext(self._gpu)
+        return FakeContext(self._gpu, self._number)
 
 
 class _Module(Thing):
@@ -99,6 +99,8 @@ class FakeDriver(ModuleType):
     def memcpy_htod_async(self, dest: int, src: np.ndarray[Any, Any], stream: FakeStream) -> None:
         self.gpu.enter()
         pages = page_locked(src)
+        must(self.gpu.device_of(dest) == self.gpu.number, "a copy goes to memory of the GPU that is current")
+        self.gpu.uploads[self.gpu.number] += 1
         self.gpu.uploaded_bytes += src.nbytes
         before = src.tobytes()
 
@@ -112,6 +114,7 @@ class FakeDriver(ModuleType):
     def memcpy_dtoh_async(self, dest: np.ndarray[Any, Any], src: int, stream: FakeStream) -> None:
         self.gpu.enter()
         pages = page_locked(dest)
+        must(self.gpu.device_of(src) == self.gpu.number, "a copy comes from memory of the GPU that is current")
         self.gpu.downloaded_bytes += dest.nbytes
         plain = dest.reshape(-1).view(np.uint8)
         plain.fill(EARLY)

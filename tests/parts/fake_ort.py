@@ -39,6 +39,8 @@ class FakeOrt(ModuleType):
         """Whether CUDA's are found."""
         self.preloaded = False
         self.sessions = 0
+        self.asked: list[dict[str, str] | None] = []
+        """The options of the provider for each session; None where it was not asked."""
         self.runs_there = 0
         self.npus = 1
         self.wrong = False
@@ -69,9 +71,12 @@ class FakeOrt(ModuleType):
         if not self.libraries:
             self.__dict__["print"]("Failed to load libcublasLt.so.13: cannot open shared object file: No such file")
 
-    def _session(self, model: Any, options: Any, providers: Sequence[str] | None, enable_fallback: int = 1) -> Any:
+    def _session(self, model: Any, options: Any, providers: Sequence[Any] | None, enable_fallback: int = 1) -> Any:
         self.sessions += 1
-        on_device = self.provider in (options.devices if providers is None else providers)
+        asked = options.devices if providers is None else providers
+        named = dict[str, Any](each if isinstance(each, tuple) else (each, {}) for each in asked)
+        self.asked.append(named.get(self.provider))
+        on_device = self.asked[-1] is not None
         if on_device and self.creation:
             raise self.creation.pop(0)
         inner = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -86,6 +86,7 @@ class InMemory:
 class Engine(InMemory):
     def __init__(self, world: World, plan: bytes) -> None:
         super().__init__(world, len(plan))
+        self.number = world.gpu.number
         header, _, model = plan.removeprefix(MAGIC).partition(b"\n")
         self.shapes: dict[str, list[list[int]]] = json.loads(header)["shapes"]
         self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -116,6 +117,7 @@ class Engine(InMemory):
 
     def create_execution_context(self, runtime_config: RuntimeConfig | None = None) -> ExecutionContext | None:
         self.world.current("an execution context")
+        must(self.world.gpu.number == self.number, "an execution context is made on the GPU of its engine")
         self.world.graphs = runtime_config is not None and runtime_config.cuda_graph_strategy is not None
         if self.world.fails("context") or not self.world.gpu.has_room(CONTEXT_BYTES):
             self.world.say("[defaultAllocator] out of memory")
@@ -152,6 +154,7 @@ class ExecutionContext(InMemory):
 
     def _enter(self) -> World:
         self.engine.world.current("an execution context")
+        must(self.engine.world.gpu.number == self.engine.number, "an execution context is used on its own GPU")
         return self.engine.world
 
     def set_input_shape(self, name: str, shape: Sequence[int]) -> bool:
@@ -176,6 +179,7 @@ class ExecutionContext(InMemory):
         self._enter()
         if name not in self.engine.tensors:
             return False
+        must(self.engine.world.gpu.device_of(memory) == self.engine.number, "a tensor lies on the GPU of its engine")
         self.addresses[name] = memory
         return True
 
@@ -184,7 +188,7 @@ class ExecutionContext(InMemory):
         must(stream_handle in world.gpu.streams, "a pass goes into a stream of one's own that is alive")
         unset = set(engine.tensors) - set(self.addresses)
         shapeless = set(engine.names(TensorIOMode.INPUT)) - set(self.shapes)
-        if world.gpu.lost or world.fails("execute") or unset or shapeless:
+        if world.gpu.failed or world.fails("execute") or unset or shapeless:
             world.say(f"enqueueV3: {unset or shapeless or 'an internal error'}")
             return False
         shapes, addresses = dict(self.shapes), dict(self.addresses)
@@ -224,7 +228,7 @@ class Runtime:
             return None
         header = serialized_engine.removeprefix(MAGIC).partition(b"\n")[0]
         card = json.loads(header) if serialized_engine.startswith(MAGIC) else {"version": ""}
-        if world.fails("deserialise") or world.gpu.lost or card["version"] != world.version:
+        if world.fails("deserialise") or world.gpu.failed or card["version"] != world.version:
             world.say("Serialization assertion failed: magic tag or version differs")
             return None
         if world.chips and (world.chip() not in card["chips"] or world.chip() not in CHIPS):

@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from streamseg import infer
 from streamseg.infer import backends
 from streamseg.infer.backends import faults
 from streamseg.infer.backends.tensorrt import bindings, library
 from streamseg.infer.backends.tensorrt.library import load_library
+from streamseg.serve import supervisor
 from tests.parts import host_kernels
 from tests.parts.fake_builder import World
 from tests.parts.fake_cuda import FakeGpu
@@ -42,7 +44,14 @@ class Machine:
         patch.setenv("STREAMSEG_ENGINES", str(engines))
         for user in (backends, library):
             patch.setattr(user, "nvidia_driver", lambda: "/proc/driver/nvidia/version")
+        self.show(1)
         self.install()
+
+    def show(self, count: int) -> None:
+        """So many GPUs of one kind."""
+        self.gpu.count = count
+        for user in (infer, supervisor):
+            self._patch.setattr(user, "nvidia_gpus", lambda: ("Test GPU",) * count)
 
     def _double(self) -> FakeGpu:
         gpu = FakeGpu()

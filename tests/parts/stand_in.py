@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -80,8 +81,9 @@ class _State(ctypes.Structure):
         *((name, ctypes.c_long) for name in (
             "fatal", "fatal_pop", "count", "init_code", "major", "minor", "processors", "room", "held", "pages",
             "streams", "events", "modules", "retained", "uploaded", "downloaded", "slept", "spun", "meet",
-            "most_in_flight",
+            "most_in_flight", "fatal_alone",
         )),
+        ("uploads", ctypes.c_long * 4),
         ("name", ctypes.c_char * 64),
     ]  # fmt: skip
 
@@ -172,6 +174,25 @@ class StandInGpu:
         return range(self._driver.library.stand_in_depth())
 
     @property
+    def number(self) -> int:
+        """The device whose context is current."""
+        return int(self._driver.library.stand_in_current())
+
+    @property
+    def uploads(self) -> Counter[int]:
+        """Copies to each device."""
+        return Counter(dict(enumerate(self._state.uploads)))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the device whose context is current is lost."""
+        return self.lost and self._state.fatal_alone in (0, 1 + self.number)
+
+    def device_of(self, address: int) -> int:
+        """The device whose memory that is; the current one's where it is nobody's."""
+        return int(self._driver.library.stand_in_device_of(ctypes.c_void_p(address)))
+
+    @property
     def capability(self) -> tuple[int, int]:
         return int(self._state.major), int(self._state.minor)
 
@@ -213,6 +234,7 @@ _TOLD: dict[str, Callable[[StandInGpu, Any], dict[str, object]]] = {
     "name": lambda gpu, name: {"name": name.encode()},
     "capability": lambda gpu, pair: {"major": pair[0], "minor": pair[1]},
     "lost": lambda gpu, lost: {"fatal": _LAUNCH_FAILED * bool(lost)},
+    "lost_alone": lambda gpu, number: {"fatal_alone": 0 if number is None else 1 + number},
     "init_error": lambda gpu, text: {"init_code": _NO_DEVICE},
     "room_bytes": lambda gpu, size: {"room": size - sum(gpu.kept.values())},
     "meet": lambda gpu, barrier: {"meet": barrier.parties if barrier else 0},

@@ -4,7 +4,8 @@
 // It keeps the rules that matter to a program: a stack of contexts for each thread; nothing in a stream happens before
 // somebody waits for it, until then the target reads 0xCD; memory has an end; a kernel may write where memory was
 // allocated and nowhere else; and an error that a real context would not survive is the answer to everything from then
-// on, but for pushing and popping. `stand_in` below is what a test may look at and change.
+// on, but for pushing and popping. There may be several devices, each with one context: what belongs to one is taken
+// only while its context is current, which is stricter than CUDA. `stand_in` below is what a test may look at and change.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,11 +17,11 @@
 #include <time.h>
 
 enum {
-    DONE = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NO_IMAGE = 209,
+    DONE = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NO_IMAGE = 209, INVALID_HANDLE = 400,
     NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, UNKNOWN = 999,
 };
 enum { MAJOR = 75, MINOR = 76 };  // attributes of a device
-enum { EARLY = 0xCD, FREED = 0xDD, DEEPEST = 64, BLOCKING = 1, INFO_SIZE = 4, ERROR_SIZE = 6 };
+enum { EARLY = 0xCD, FREED = 0xDD, DEEPEST = 64, MOST_DEVICES = 4, BLOCKING = 1, INFO_SIZE = 4, ERROR_SIZE = 6 };
 
 typedef struct {
     long fatal;       // what a lost GPU answers; 0 while it is well
@@ -31,6 +32,8 @@ typedef struct {
     long uploaded, downloaded;                        // bytes
     long slept, spun;                                 // waits
     long meet, most_in_flight;
+    long fatal_alone;                                 // 1 + the only device that is lost; 0: all are
+    long uploads[MOST_DEVICES];                       // copies to each device
     char name[64];
 } State;
 
@@ -41,14 +44,21 @@ static pthread_cond_t all_met = PTHREAD_COND_INITIALIZER;
 static long meeting, busy_streams, meetings;
 static __thread void *stack[DEEPEST];
 static __thread int depth;
-static char the_context;
+static char contexts[MOST_DEVICES];
 static void *kernels;
 static const char *refused;  // an image of kernels that holds none for this GPU
 static size_t refused_size;
 
+static int current(void) { return (char *)stack[depth - 1] - contexts; }
+static long lost(int device) {
+    return !stand_in.fatal_alone || stand_in.fatal_alone == 1 + device ? stand_in.fatal : DONE;
+}
+
 #define IN_CONTEXT                           \
     if (!depth) return INVALID_CONTEXT;      \
-    if (stand_in.fatal) return stand_in.fatal
+    if (lost(current())) return lost(current())
+#define OWN(thing) \
+    if ((thing)->device != current()) return INVALID_HANDLE
 
 static void count(long *what, long by) {
     pthread_mutex_lock(&mutex);
@@ -59,6 +69,7 @@ static void count(long *what, long by) {
 // What a test calls.
 
 int stand_in_depth(void) { return depth; }
+int stand_in_current(void) { return current(); }
 void stand_in_refuse(const char *image, size_t size) { refused = image, refused_size = size; }
 
 // The device and its one context.
@@ -75,7 +86,7 @@ int cuDeviceGetCount(int *number) {
     return DONE;
 }
 
-int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal < stand_in.count ? DONE : INVALID_DEVICE; }
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal >= 0 && ordinal < stand_in.count ? DONE : INVALID_DEVICE; }
 int cuDeviceGetName(char *name, int size, int device) { snprintf(name, size, "%s", stand_in.name); return DONE; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
     *value = attribute == MAJOR ? stand_in.major : attribute == MINOR ? stand_in.minor : stand_in.processors;
@@ -92,13 +103,13 @@ int cuDeviceComputeCapability(int *major, int *minor, int device) {
 
 int cuDevicePrimaryCtxRetain(void **context, int device) {
     count(&stand_in.retained, 1);
-    *context = &the_context;
+    *context = &contexts[device];
     return DONE;
 }
 
 int cuDevicePrimaryCtxRelease_v2(int device) { count(&stand_in.retained, -1); return DONE; }
 int cuCtxDetach(void *context) { return INVALID_CONTEXT; }  // of a primary one
-int cuCtxGetDevice(int *device) { *device = 0; return depth ? DONE : INVALID_CONTEXT; }
+int cuCtxGetDevice(int *device) { *device = depth ? current() : 0; return depth ? DONE : INVALID_CONTEXT; }
 
 int cuCtxPushCurrent_v2(void *context) {
     if (depth == DEEPEST) return INVALID_VALUE;
@@ -119,6 +130,7 @@ typedef struct Block {
     struct Block *next;
     uint8_t *start;
     size_t size;
+    int device;
 } Block;
 
 static Block *memory, *locked;
@@ -135,7 +147,7 @@ static int allocate(Block **list, void **address, size_t size, size_t alignment)
     if (posix_memalign(address, alignment, size)) return OUT_OF_MEMORY;
     memset(*address, EARLY, size);
     pthread_mutex_lock(&mutex);
-    *block = (Block){*list, *address, size};
+    *block = (Block){*list, *address, size, current()};
     *list = block;
     pthread_mutex_unlock(&mutex);
     return DONE;
@@ -162,6 +174,14 @@ int stand_in_living(uintptr_t address, size_t size) {  // page-locked memory may
     return living;
 }
 
+int stand_in_device_of(uintptr_t address) {  // whose memory that is; the current one's where it is nobody's
+    pthread_mutex_lock(&mutex);
+    Block **found = find(&memory, (void *)address, 0);
+    int device = found ? (*found)->device : current();
+    pthread_mutex_unlock(&mutex);
+    return device;
+}
+
 int cuMemAlloc_v2(uintptr_t *address, size_t size) {
     IN_CONTEXT;
     if (!size) return INVALID_VALUE;
@@ -172,6 +192,7 @@ int cuMemAlloc_v2(uintptr_t *address, size_t size) {
 
 int cuMemFree_v2(uintptr_t address) {
     IN_CONTEXT;
+    if (stand_in_device_of(address) != current()) return INVALID_VALUE;
     long size = let_go(&memory, (void *)address);
     if (size < 0) return INVALID_VALUE;
     count(&stand_in.held, -size);
@@ -219,6 +240,7 @@ typedef struct Work {
 typedef struct Stream {
     Work *first, **last;
     struct Stream *next;
+    int device;
 } Stream;
 
 static Stream *streams;
@@ -251,14 +273,16 @@ static void meet(void) {  // so many threads have work in their streams at once 
     pthread_mutex_unlock(&mutex);
 }
 
-static void work_off(Work *work) {
+static void work_off(Work *work, int device) {
     if (work->callback) {
         work->callback();
     } else if (work->kernel) {
         uintptr_t from, to;  // every task begins with these two
         memcpy(&from, work->source, sizeof from);
         memcpy(&to, (char *)work->source + sizeof from, sizeof to);
-        if (!stand_in_living(from, 1) || !stand_in_living(to, 1)) stand_in.fatal = ILLEGAL_ADDRESS;
+        int here = stand_in_living(from, 1) && stand_in_living(to, 1);
+        here = here && stand_in_device_of(from) == device && stand_in_device_of(to) == device;
+        if (!here) stand_in.fatal = ILLEGAL_ADDRESS;
         else work->kernel(work->source, work->threads[0], work->threads[1], work->threads[2]);
         free((void *)work->source);
     } else {
@@ -275,18 +299,19 @@ static int finish(Stream *stream) {
     stream->first = NULL;
     stream->last = &stream->first;
     pthread_mutex_unlock(&mutex);
-    while (work && !stand_in.fatal) {
+    while (work && !lost(stream->device)) {
         Work *next = work->next;
-        work_off(work);
+        work_off(work, stream->device);
         work = next;
     }
-    return stand_in.fatal;
+    return lost(stream->device);
 }
 
 int cuStreamCreate(Stream **stream, unsigned flags) {
     IN_CONTEXT;
     *stream = calloc(1, sizeof **stream);
     (*stream)->last = &(*stream)->first;
+    (*stream)->device = current();
     count(&stand_in.streams, 1);
     pthread_mutex_lock(&mutex);
     (*stream)->next = streams;
@@ -297,6 +322,7 @@ int cuStreamCreate(Stream **stream, unsigned flags) {
 
 int cuStreamDestroy_v2(Stream *stream) {
     IN_CONTEXT;
+    OWN(stream);
     count(&stand_in.streams, -1);
     pthread_mutex_lock(&mutex);
     Stream **place = &streams;
@@ -309,27 +335,32 @@ int cuStreamDestroy_v2(Stream *stream) {
 
 int cuStreamSynchronize(Stream *stream) {
     IN_CONTEXT;
+    OWN(stream);
     count(&stand_in.spun, 1);
     return finish(stream);
 }
 
 int cuCtxSynchronize(void) {
     IN_CONTEXT;
-    for (Stream *stream = streams; stream; stream = stream->next) finish(stream);
-    return stand_in.fatal;
+    for (Stream *stream = streams; stream; stream = stream->next)
+        if (stream->device == current()) finish(stream);
+    return lost(current());
 }
 
 int cuMemcpyHtoDAsync_v2(uintptr_t target, const void *source, size_t size, Stream *stream) {
     IN_CONTEXT;
-    if (!stand_in_living(target, size)) return INVALID_VALUE;
+    OWN(stream);
+    if (!stand_in_living(target, size) || stand_in_device_of(target) != current()) return INVALID_VALUE;
     count(&stand_in.uploaded, size);
+    count(&stand_in.uploads[current()], 1);
     put(stream, (Work){.target = (void *)target, .source = source, .size = size});
     return DONE;
 }
 
 int cuMemcpyDtoHAsync_v2(void *target, uintptr_t source, size_t size, Stream *stream) {
     IN_CONTEXT;
-    if (!stand_in_living(source, size)) return INVALID_VALUE;
+    OWN(stream);
+    if (!stand_in_living(source, size) || stand_in_device_of(source) != current()) return INVALID_VALUE;
     count(&stand_in.downloaded, size);
     memset(target, EARLY, size);
     put(stream, (Work){.target = target, .source = (void *)source, .size = size});
@@ -342,12 +373,14 @@ typedef struct {
     Stream *stream;
     unsigned flags;
     double ms;
+    int device;
 } Event;
 
 int cuEventCreate(Event **event, unsigned flags) {
     IN_CONTEXT;
     *event = calloc(1, sizeof **event);
     (*event)->flags = flags;
+    (*event)->device = current();
     count(&stand_in.events, 1);
     return DONE;
 }
@@ -361,6 +394,8 @@ int cuEventDestroy_v2(Event *event) {
 
 int cuEventRecord(Event *event, Stream *stream) {
     IN_CONTEXT;
+    OWN(stream);
+    OWN(event);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     event->stream = stream;
@@ -381,6 +416,7 @@ int cuEventElapsedTime_v2(float *ms, Event *start, Event *end) { *ms = end->ms -
 typedef struct {
     Kernel run;
     unsigned (*task_bytes)(void);
+    int device;
 } Function;
 
 int cuModuleLoadDataEx(void **module, const void *image, unsigned number, int *options, void **values) {
@@ -404,6 +440,7 @@ int cuModuleGetFunction(Function **function, void *module, const char *name) {
     char bytes[64];
     snprintf(bytes, sizeof bytes, "%s_bytes", name);
     *function = calloc(1, sizeof **function);
+    (*function)->device = current();
     (*function)->run = (Kernel)dlsym(module, name);
     (*function)->task_bytes = (unsigned (*)(void))dlsym(module, bytes);
     return (*function)->run ? DONE : NOT_FOUND;
@@ -414,6 +451,8 @@ int cuFuncSetBlockShape(Function *function, int x, int y, int z) { IN_CONTEXT; r
 int cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                    unsigned shared, Stream *stream, void **arguments, void **extra) {
     IN_CONTEXT;
+    OWN(stream);
+    OWN(function);
     size_t size = *(size_t *)extra[3];
     int possible = gx && gy && gz && gy <= 65535 && gz <= 65535 && bx && by && bz && bz <= 64 && bx * by * bz <= 1024;
     if (!possible || size != function->task_bytes()) return INVALID_VALUE;
@@ -443,6 +482,7 @@ int cuGetErrorString(int error, const char **words) {
         case 100: *words = "no CUDA-capable device is detected"; break;
         case INVALID_DEVICE: *words = "invalid device ordinal"; break;
         case INVALID_CONTEXT: *words = "invalid device context"; break;
+        case INVALID_HANDLE: *words = "invalid resource handle"; break;
         case NO_IMAGE: *words = "no kernel image is available for execution on the device"; break;
         case NOT_FOUND: *words = "named symbol not found"; break;
         case ILLEGAL_ADDRESS: *words = "an illegal memory access was encountered"; break;

@@ -29,20 +29,20 @@ Opener = Callable[[Path, int, Stopped], Backend]
 """Takes the file and the number of threads; raises BackendError where it cannot run here."""
 
 
-def _tensorrt(kind: Kind) -> Opener:
+def _tensorrt(kind: Kind, gpu: int = 0) -> Opener:
     def opened(file: Path, threads: int, stopped: Stopped) -> Backend:
         from streamseg.infer.backends.tensorrt.load import open_tensorrt
 
-        return open_tensorrt(kind, file, stopped)
+        return open_tensorrt(kind, file, stopped, gpu)
 
     return opened
 
 
-def _ort(provider: str = "CPU", *, spinning: bool = False) -> Opener:
+def _ort(provider: str = "CPU", gpu: int = 0, *, spinning: bool = False) -> Opener:
     def opened(file: Path, threads: int, stopped: Stopped) -> Backend:
         from streamseg.infer.backends.ort import OrtBackend
 
-        return OrtBackend(file, threads, f"{provider}ExecutionProvider", spinning=spinning)
+        return OrtBackend(file, threads, f"{provider}ExecutionProvider", gpu, spinning=spinning)
 
     return opened
 
@@ -77,6 +77,12 @@ ON_REQUEST: dict[str, Opener] = {
 }
 """Taken only where named, or where `streamseg tune` found them quicker and right."""
 
+_ON_ANOTHER_GPU: dict[str, Callable[[int], Opener]] = {
+    "tensorrt": functools.partial(_tensorrt, "tensorrt"),
+    "tensorrt-rtx": functools.partial(_tensorrt, "tensorrt-rtx"),
+    "ort-cuda": functools.partial(_ort, "CUDA"),
+}
+"""Makes an opener for the NVIDIA GPU of that number, where it is not the first."""
 
 _ON_A_DEVICE = 2  # workers
 _AT_SERVERS = 4  # workers: while one waits for its answer, others prepare and draw
@@ -85,9 +91,11 @@ REFERENCE = "ort-cpu"
 
 
 def openers(
-    file: Path, threads: int, wanted: str | None = None, stopped: Stopped = lambda: False
+    file: Path, threads: int, wanted: str | None = None, stopped: Stopped = lambda: False, gpu: int = 0
 ) -> dict[str, Callable[[], Backend]]:
     """What opens `file`, by name, in the order in which they are tried; with `wanted`, that one alone.
+
+    `gpu` is the number of an NVIDIA GPU, as CUDA counts them.
 
     Raises:
         InputError: `wanted` is no backend.
@@ -98,17 +106,17 @@ def openers(
 
         return {place.name: functools.partial(KserveBackend, file, place) for place in read_places(wanted)}
     names = BACKENDS if wanted is None else (wanted,)
-    return {name: functools.partial(_open, name, file, threads, stopped) for name in names}
+    return {name: functools.partial(_open, name, file, threads, stopped, gpu) for name in names}
 
 
-def _open(name: str, file: Path, threads: int, stopped: Stopped) -> Backend:
-    check_cuda(name)
-    with stepping_down(name):
+def _open(name: str, file: Path, threads: int, stopped: Stopped, gpu: int) -> Backend:
+    check_cuda(name, gpu)
+    with stepping_down(name, gpu):
         known = BACKENDS | ON_REQUEST
-        backend: Backend = (known.get(name) or entrypoints.load("backends", name, ("backend", known)))(
-            file, threads, stopped
-        )
-        return backend
+        if gpu and name in _ON_ANOTHER_GPU:
+            return _ON_ANOTHER_GPU[name](gpu)(file, threads, stopped)
+        opener: Opener = known.get(name) or entrypoints.load("backends", name, ("backend", known))
+        return opener(file, threads, stopped)
 
 
 def paying_workers(wanted: str | None) -> int | None:
@@ -138,6 +146,7 @@ def open_backend(
     wanted: str | None = None,
     stopped: Stopped = lambda: False,
     said: Said | None = None,
+    gpu: int = 0,
 ) -> Backend:
     """The first of `BACKENDS` that runs `file`, each refusal said; with `wanted`, that one or none.
 
@@ -148,7 +157,7 @@ def open_backend(
         BackendError: none of them runs it.
         KeyboardInterrupt: `stopped` ended it.
     """
-    return first_that_opens(str(file), openers(file, threads, wanted, stopped), said or Said())[1]
+    return first_that_opens(str(file), openers(file, threads, wanted, stopped, gpu), said or Said())[1]
 
 
 def first_that_opens(what: str, attempts: Mapping[str, Callable[[], T]], said: Said) -> tuple[str, T]:

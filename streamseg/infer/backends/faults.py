@@ -11,7 +11,7 @@ from streamseg.errors import BackendError, StreamsegError
 _log = logging.getLogger(__name__)
 
 ON_NVIDIA = ("tensorrt", "tensorrt-rtx", "ort-cuda")
-"""Backends whose libraries share one CUDA context: what ends it ends them all."""
+"""Backends whose libraries share one CUDA context on each GPU: what ends it ends them all."""
 
 ON_DEVICES = (
     *ON_NVIDIA, "openvino-gpu", "openvino-npu", "ort-coreml", "ort-directml", "ort-migraphx", "ort-qnn",
@@ -20,6 +20,11 @@ ON_DEVICES = (
 
 # As CUDA words them (214, 220, 700 to 719, 999). Behind each of these it gives nothing but the same error, for as long
 # as the process lives; pycuda, TensorRT and ONNX Runtime all quote it.
+#
+# Of one GPU, or of all that the process uses? CUDA's manual says of most of them that "any further CUDA work will
+# return the same error" until the process ends; others saw it stay with the context, of which each GPU has its own.
+# Which is right need not be known here: networks on the GPU that failed leave it at once, those on others stay. Should
+# they get the error too, they do so with their next frame, and leave their GPU in the same way.
 _FATAL = (
     "uncorrectable ECC error",
     "uncorrectable NVLink error",
@@ -34,12 +39,12 @@ _FATAL = (
     "unspecified launch failure",
     ": unknown error",
 )
-LOST: list[str] = []  # one at most
-"""Why CUDA answers nothing more in this process; empty while it does."""
+LOST: dict[int, str] = {}
+"""Why a GPU answers nothing more in this process, by its number; empty while all do."""
 
 
 @contextlib.contextmanager
-def stepping_down(backend: str) -> Iterator[None]:
+def stepping_down(backend: str, gpu: int = 0) -> Iterator[None]:
     """Within it, whatever a backend on a GPU or NPU raises is one of our own errors.
 
     Drivers and libraries raise what they like. Whatever it is, the next backend can still run the model.
@@ -48,7 +53,7 @@ def stepping_down(backend: str) -> Iterator[None]:
         yield
     except StreamsegError as error:
         if backend in ON_NVIDIA:
-            _note(error.message)
+            _note(gpu, error.message)
         raise
     except Exception as error:
         if backend not in ON_DEVICES:
@@ -56,14 +61,14 @@ def stepping_down(backend: str) -> Iterator[None]:
         _log.debug("%s", backend, exc_info=True)
         line = " ".join(str(error).split())
         if backend in ON_NVIDIA:
-            _note(line)
+            _note(gpu, line)
         raise BackendError(f"a defect: {type(error).__name__}: {line[:200]}", "--debug shows where") from None
 
 
-def check_cuda(backend: str) -> None:
-    """Raises BackendError where `backend` needs CUDA, and CUDA is done for in this process."""
-    if backend in ON_NVIDIA and LOST:
-        raise BackendError(f"the GPU failed for this process: {LOST[0]}", "it is tried again after a new start")
+def check_cuda(backend: str, gpu: int = 0) -> None:
+    """Raises BackendError where `backend` needs a GPU of NVIDIA's, and this one is done for in this process."""
+    if backend in ON_NVIDIA and gpu in LOST:
+        raise BackendError(f"the GPU failed for this process: {LOST[gpu]}", "it is tried again after a new start")
 
 
 def is_fatal(line: str) -> bool:
@@ -71,6 +76,6 @@ def is_fatal(line: str) -> bool:
     return any(words in line for words in _FATAL)
 
 
-def _note(line: str) -> None:
-    if not LOST and is_fatal(line):
-        LOST.append(line)
+def _note(gpu: int, line: str) -> None:
+    if is_fatal(line):
+        LOST.setdefault(gpu, line)

@@ -48,8 +48,10 @@ _DTYPES = {"float": "float32", "double": "float64"}
 class OrtBackend:
     """A session of ONNX Runtime; no custom operators."""
 
-    def __init__(self, file: Path, threads: int, provider: str = _CPU, *, spinning: bool = False) -> None:
+    def __init__(self, file: Path, threads: int, provider: str = _CPU, gpu: int = 0, *, spinning: bool = False) -> None:
         """Loads `file` with `threads` threads for one run; `spinning` threads wait for work without sleeping.
+
+        `gpu` is CUDA's number of the GPU that its provider takes.
 
         Raises:
             InputError: the model is broken or asks for what is refused.
@@ -65,7 +67,7 @@ class OrtBackend:
         path = inspect_onnx(file).path
         options = _options(ort, threads, spinning)
         options.enable_mem_pattern = provider != "DmlExecutionProvider"  # which refuses it
-        chain: list[str] | None = [provider] if provider == _CPU else [provider, _CPU]
+        chain = _chain(provider, gpu)
         self._on_device = provider != _CPU
         try:
             if devices:
@@ -111,6 +113,12 @@ def _onnxruntime() -> Any:
         return runtimes.onnxruntime()
     except ImportError as error:
         raise BackendError(f"onnxruntime does not load: {error}", installing.package("onnxruntime")) from None
+
+
+def _chain(provider: str, gpu: int) -> list[Any] | None:
+    """The providers, best first; each a name, or with its options."""
+    first = (provider, {"device_id": str(gpu)}) if gpu else provider
+    return [provider] if provider == _CPU else [first, _CPU]
 
 
 def _options(ort: Any, threads: int, spinning: bool) -> Any:

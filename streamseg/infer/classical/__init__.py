@@ -47,9 +47,10 @@ METHODS: dict[str, Method] = {
 
 
 def load(
-    name: str, settings: Mapping[str, object], prompts: Prompts | None = None, backend: str | None = None
+    name: str, settings: Mapping[str, object], prompts: Prompts | None = None, backend: str | None = None, gpu: int = 0
 ) -> SegmenterFactory:
-    """The recipe of the method `name`; one that is asked reads `prompts`, and has its encoder run by `backend`.
+    """The recipe of the method `name`; one that is asked reads `prompts`, and has its encoder run by `backend` on
+    `gpu`.
 
     Raises:
         InputError: a setting is unknown or out of range, or names a file that is not right; the message tells which.
@@ -71,7 +72,8 @@ def load(
         if not method.asked:
             return method.make(checked)
         # The decoder is asked for any number of points, which the reference takes as it is.
-        openers = (functools.partial(open_backend, threads=threads, wanted=each) for each in (backend, REFERENCE))
+        opened = functools.partial(open_backend, threads=threads, gpu=gpu)
+        openers = (functools.partial(opened, wanted=each) for each in (backend, REFERENCE))
         return method.make(checked, read, *openers)
 
     return SegmenterFactory(name, method.classes(checked), make, method.parallel, asked=method.asked)

@@ -31,7 +31,7 @@ def list_itself() -> Iterator[Listed]:
         yield Listed(NAME, "network", ("background", "person"), size, LICENCE, SCORE, SUMMARY)
 
 
-def load(backend: str | None = None) -> SegmenterFactory:
+def load(backend: str | None = None, gpu: int = 0) -> SegmenterFactory:
     """The recipe of `person-pose`; its networks are small, and run on the processor where no `backend` is named.
 
     Raises:
@@ -45,10 +45,10 @@ def load(backend: str | None = None) -> SegmenterFactory:
     found = files()
     if not found:
         raise unknown_model(NAME)
-    close_up = load_segmenter(CLOSE_UP, backend=backend or REFERENCE)
+    close_up = load_segmenter(CLOSE_UP, backend=backend or REFERENCE, gpu=gpu or None)
 
     def make(threads: int) -> Segmenter:
-        detector, landmarks = (open_backend(file, threads, backend or REFERENCE) for file in found)
+        detector, landmarks = (open_backend(file, threads, backend or REFERENCE, gpu=gpu) for file in found)
         return People(detector, landmarks, close_up.make(threads))
 
     return SegmenterFactory(NAME, close_up.classes, make, parallel=False, licence=LICENCE)

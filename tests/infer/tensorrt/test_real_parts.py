@@ -16,7 +16,10 @@ from tests.parts.stand_in import PACKAGE, PACKAGES, ROOT, environment
 from tests.parts.toy_models import segmenter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-ON_THE_DOUBLES = ["test_backend.py", "test_faults.py", "test_lost_gpu.py", "test_images.py", "test_stepping_down.py"]
+ON_THE_DOUBLES = [
+    "test_backend.py", "test_faults.py", "test_lost_gpu.py", "test_images.py", "test_several_gpus.py",
+    "test_stepping_down.py",
+]  # fmt: skip
 DRIVER_IS_HERE = """
 from streamseg.infer import backends
 from streamseg.infer.backends.tensorrt import library
@@ -83,6 +86,34 @@ threads = [threading.Thread(target=use) for _ in range(3)]
 """
     done = python(code, environment(tmp_path, package))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_gpus_are_those_that_cuda_shows_and_each_has_a_context_of_its_own(tmp_path: Path, package: str) -> None:
+    code = """
+import ctypes
+from streamseg.errors import BackendError
+from streamseg.infer.backends.tensorrt.driver import open_cuda
+from streamseg.machine import nvidia_gpus
+class Start(ctypes.Structure):
+    _fields_ = [("fatal", ctypes.c_long), ("fatal_pop", ctypes.c_long), ("count", ctypes.c_long)]
+driver = ctypes.CDLL("libcuda.so.1")
+print(*nvidia_gpus(), sep=", ")
+Start.in_dll(driver, "stand_in").count = 3
+print(*nvidia_gpus(), sep=", ")
+for number in (0, 2, 0, 3):
+    try:
+        cuda = open_cuda(number)
+        with cuda.current():
+            print(cuda.gpu.number, driver.stand_in_current())
+    except BackendError as error:
+        print(error.message)
+"""
+    done = python(code, environment(tmp_path, package))
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.splitlines()
+    assert lines == ["Test GPU", "Test GPU, Test GPU, Test GPU", "0 0", "2 2", "0 0"]
+    assert last == "the GPU failed: cuDeviceGet failed: invalid device ordinal"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -23,15 +23,15 @@ _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: the stream does not wait for what o
 _ASLEEP = 1 | 2  # CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING
 _END, _BUFFER, _BUFFER_SIZE = range(3)  # CU_LAUNCH_PARAM_…
 _NAME_BYTES = 256
-_contexts: dict[Any, Any] = {}
-"""The primary context by the module that retained it: one for the whole process."""
+_contexts: dict[tuple[Any, int], Any] = {}
+"""The primary context by the module that retained it and the number of the GPU: one each for the whole process."""
 
 
-def open_bindings() -> BindingsRuntime:
-    """The first GPU that CUDA shows.
+def open_bindings(number: int = 0) -> BindingsRuntime:
+    """The GPU of that number among those that CUDA shows.
 
     Raises:
-        BackendError: cuda-bindings does not load, no driver, or no GPU; the hint says how to get it.
+        BackendError: cuda-bindings does not load, no driver, or no such GPU; the hint says how to get it.
     """
     try:
         module = importlib.import_module("cuda.bindings.driver")
@@ -47,7 +47,7 @@ def open_bindings() -> BindingsRuntime:
     driver("cuInit", 0)
     if not driver("cuDeviceGetCount"):
         raise BackendError("there is no NVIDIA GPU", "CUDA_VISIBLE_DEVICES hides it, or " + DRIVER_HINT)
-    return BindingsRuntime(module)
+    return BindingsRuntime(module, number)
 
 
 class _Driver:
@@ -120,22 +120,22 @@ class _Module:
 class BindingsRuntime:
     """CUDA through cuda-bindings; what goes wrong is a BackendError at once."""
 
-    def __init__(self, module: Any) -> None:
-        """`module` is `cuda.bindings.driver`, initialised.
+    def __init__(self, module: Any, number: int = 0) -> None:
+        """The GPU of that number; `module` is `cuda.bindings.driver`, initialised.
 
         Raises:
             BackendError: the GPU does not answer.
         """
         driver = self._driver = _Driver(module)
-        device = driver("cuDeviceGet", 0)
+        device = driver("cuDeviceGet", number)
         kinds = module.CUdevice_attribute
         major, minor, processors = (
             int(driver("cuDeviceGetAttribute", getattr(kinds, f"CU_DEVICE_ATTRIBUTE_{name}"), device))
             for name in ("COMPUTE_CAPABILITY_MAJOR", "COMPUTE_CAPABILITY_MINOR", "MULTIPROCESSOR_COUNT")
         )
         name = driver("cuDeviceGetName", _NAME_BYTES, device).partition(b"\0")[0].decode()
-        self.gpu = Gpu(name, f"sm{major}{minor}", processors)
-        self._context = _primary_context(driver, module, device)
+        self.gpu = Gpu(name, f"sm{major}{minor}", processors, number)
+        self._context = _primary_context(driver, module, number, device)
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
@@ -217,13 +217,13 @@ def _last_line(text: str | None) -> str:
     return lines[-1].strip()[:200] if lines else ""
 
 
-def _primary_context(driver: _Driver, module: Any, device: Any) -> Any:
+def _primary_context(driver: _Driver, module: Any, number: int, device: Any) -> Any:
     """Retained once and given back when the process ends, as others use it too."""
-    if (kept := _contexts.get(module)) is not None:
+    if (kept := _contexts.get((module, number))) is not None:
         return kept
     made = driver("cuDevicePrimaryCtxRetain", device)
     atexit.register(driver._quietly, "cuDevicePrimaryCtxRelease", device)
-    return _contexts.setdefault(module, made)  # in one step: of two threads at once both get the same
+    return _contexts.setdefault((module, number), made)  # in one step: of two threads at once both get the same
 
 
 def _line(error: BaseException) -> str:

@@ -26,13 +26,15 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """What an engine is built for."""
+    """What an engine is built for, and which of those that there are."""
 
     name: str
     architecture: str
     """As `--for` has it: "sm86"."""
     processors: int
     """Streaming multiprocessors: cards of one name may differ in them."""
+    number: int = 0
+    """As CUDA counts; an engine runs on any other of the same kind."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.architecture}, {self.processors} multiprocessors)"

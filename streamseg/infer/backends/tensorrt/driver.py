@@ -24,20 +24,21 @@ _NEWER_HINT = (
     "install a newer driver, or pycuda compiled with an older CUDA toolkit: "
     f"{installing.pip()} install --no-cache-dir pycuda"
 )
-_contexts: dict[Any, Any] = {}
-"""The primary context of each driver, of which a process has one: pycuda frees what belongs to it through no other."""
+_contexts: dict[tuple[Any, int], Any] = {}
+"""The primary context of each driver and GPU, one each for the process: pycuda frees what belongs to it through no
+other."""
 
 
-def open_cuda() -> CudaRuntime:
-    """The first GPU that CUDA shows; `CUDA_VISIBLE_DEVICES` says which that is.
+def open_cuda(number: int = 0) -> CudaRuntime:
+    """The GPU of that number among those that CUDA shows; `CUDA_VISIBLE_DEVICES` says which those are.
 
     Raises:
-        BackendError: neither pycuda nor cuda-bindings, no driver, or no GPU; the hint says how to get it.
+        BackendError: neither pycuda nor cuda-bindings, no driver, or no such GPU; the hint says how to get it.
     """
     if importlib.util.find_spec("pycuda"):
-        return PycudaRuntime(_import_pycuda())
+        return PycudaRuntime(_import_pycuda(), number)
     if _has_bindings():
-        return open_bindings()
+        return open_bindings(number)
     raise BackendError("neither cuda-bindings nor pycuda is installed", installing.package("cuda-bindings"))
 
 
@@ -73,13 +74,13 @@ def _import_pycuda() -> Any:
     return driver
 
 
-def _primary_context(driver: Any, device: Any) -> Any:
+def _primary_context(driver: Any, number: int, device: Any) -> Any:
     """Retained once and given back when the process ends: a context that Python forgets, pycuda gives back wrongly."""
-    if (kept := _contexts.get(driver)) is not None:
+    if (kept := _contexts.get((driver, number))) is not None:
         return kept
     made = device.retain_primary_context()
     atexit.register(_give_back, driver, made)
-    return _contexts.setdefault(driver, made)  # in one step: of two threads at once both get the same
+    return _contexts.setdefault((driver, number), made)  # in one step: of two threads at once both get the same
 
 
 def _give_back(driver: Any, context: Any) -> None:
@@ -108,19 +109,19 @@ class _PycudaStream:
 class PycudaRuntime:
     """CUDA through pycuda."""
 
-    def __init__(self, driver: Any) -> None:
-        """`driver` is the module `pycuda.driver`, initialised.
+    def __init__(self, driver: Any, number: int = 0) -> None:
+        """The GPU of that number; `driver` is the module `pycuda.driver`, initialised.
 
         Raises:
             BackendError: the GPU does not answer.
         """
         self._driver = driver
         with self._told():
-            device = driver.Device(0)
+            device = driver.Device(number)
             major, minor = device.compute_capability()
             processors = int(device.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT))
-            self.gpu = Gpu(str(device.name()), f"sm{major}{minor}", processors)
-            self._context = _primary_context(driver, device)
+            self.gpu = Gpu(str(device.name()), f"sm{major}{minor}", processors, number)
+            self._context = _primary_context(driver, number, device)
         self._memory: dict[Address, Any] = {}
 
     @contextlib.contextmanager
@@ -196,7 +197,7 @@ class PycudaRuntime:
         try:
             self._driver.Context.pop()
         except self._driver.Error:
-            _contexts.pop(self._driver, None)
+            _contexts.pop((self._driver, self.gpu.number), None)
             for forget in (self._context.detach, self._driver.Stream):  # the second only looks at what is current
                 with contextlib.suppress(self._driver.Error):
                     forget()

@@ -1,4 +1,5 @@
-"""Engines in GPU memory: one for all workers that run the same plan, as TensorRT advises; each has its own context."""
+"""Engines in GPU memory: one for all workers that run the same plan on one GPU, as TensorRT advises; each has its own
+context."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 # A plan that is refused for one of these is none the worse for it.
 _OF_THE_MACHINE = re.compile(r"memory|Cuda Runtime|cudaError|CUDA init|driver", re.IGNORECASE)
 _lock = threading.Lock()  # TensorRT leaves it to its callers that no two threads ask one engine at once
-_loaded: dict[tuple[Library, str], _Loaded] = {}
+_Key = tuple[Library, int, str]
+"""The library, the number of the GPU, and the plan's checksum."""
+_loaded: dict[_Key, _Loaded] = {}
 
 
 class _Loaded:
@@ -33,7 +36,7 @@ class _Loaded:
 class SharedEngine:
     """One worker's hold on an engine, which goes with the last of them."""
 
-    def __init__(self, key: tuple[Library, str]) -> None:
+    def __init__(self, key: _Key) -> None:
         """For what is loaded; the lock is held."""
         self._key = key
         self._held = True
@@ -61,7 +64,7 @@ def load_engine(library: Library, cuda: CudaRuntime, plan: bytes) -> SharedEngin
     Raises:
         BackendError: the library does not start, the GPU has no room for the engine, or answers nothing more.
     """
-    key = library, hashlib.sha256(plan).hexdigest()
+    key = library, cuda.gpu.number, hashlib.sha256(plan).hexdigest()
     with _lock, cuda.current():
         if key in _loaded:
             return SharedEngine(key)

@@ -28,15 +28,15 @@ _BETWEEN_LINES_S = 2.0
 _KINDS: tuple[Kind, ...] = ("tensorrt", "tensorrt-rtx")
 
 
-def open_tensorrt(kind: Kind, file: Path, stopped: Stopped) -> Backend:
-    """The model in `file` on this machine's GPU; its engine is built where none is kept, unless `stopped` says so.
+def open_tensorrt(kind: Kind, file: Path, stopped: Stopped, gpu: int = 0) -> Backend:
+    """The model in `file` on the GPU of that number; its engine is built where none is kept, unless `stopped` says so.
 
     Raises:
         InputError: the model is broken.
         BackendError: something is missing here, or TensorRT does not take the model.
         KeyboardInterrupt: `stopped` ended the build.
     """
-    library, cuda = _need(kind)
+    library, cuda = _need(kind, gpu)
     made = _kept_or_built(library, cuda, file, stopped)
     engine = load_engine(library, cuda, made.plan)
     if engine is None and not made.why:
@@ -48,7 +48,7 @@ def open_tensorrt(kind: Kind, file: Path, stopped: Stopped) -> Backend:
     return _around(library, cuda, engine, load_spec(file))
 
 
-def open_foreign(file: Path, spec: ModelSpec, wanted: str | None) -> Backend:
+def open_foreign(file: Path, spec: ModelSpec, wanted: str | None, gpu: int = 0) -> Backend:
     """An engine file as it was built elsewhere, by the first library that takes it; `wanted` names one.
 
     Raises:
@@ -62,8 +62,8 @@ def open_foreign(file: Path, spec: ModelSpec, wanted: str | None) -> Backend:
     refusals: list[str] = []
     for kind in _KINDS if wanted is None else [kind for kind in _KINDS if kind == wanted]:
         try:
-            with stepping_down(kind):
-                library, cuda = _need(kind)
+            with stepping_down(kind, gpu):
+                library, cuda = _need(kind, gpu)
                 if (engine := load_engine(library, cuda, plan)) is not None:
                     return _around(library, cuda, engine, spec)
                 refusals.append(f"{kind} {library.version} does not take it{library.because()}")
@@ -72,11 +72,11 @@ def open_foreign(file: Path, spec: ModelSpec, wanted: str | None) -> Backend:
     raise BackendError(f"{file}: {'; '.join(refusals) or f'{wanted} runs no engines'}", "name the .onnx file")
 
 
-def _need(kind: Kind) -> tuple[Library, CudaRuntime]:
+def _need(kind: Kind, gpu: int) -> tuple[Library, CudaRuntime]:
     """The library and the GPU; the cheapest to find out first, and nothing is loaded in vain."""
     if not is_installed(kind):
         raise BackendError(f"{kind} is not installed", installing.extra(EXTRAS[kind]))
-    cuda = open_cuda()
+    cuda = open_cuda(gpu)
     with cuda.current():
         cuda.check()  # before a build that takes minutes finds it out
     return load_library(kind), cuda
