@@ -57,6 +57,8 @@ class World:
         """Called before an engine is loaded."""
         self.on_step: Callable[[], object] = lambda: None
         """Called after each step of a build."""
+        self.passes = 0
+        """How often any execution context was asked for one, recorded ones included."""
         self.graphs = False
         """Whether the last execution context was asked for CUDA graphs."""
 

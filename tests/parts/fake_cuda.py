@@ -113,11 +113,8 @@ class FakeGpu:
 
     def device_of(self, address: int) -> int:
         """The device whose memory that is; where it is nobody's, the current one, which finds that out later."""
-        found = (
-            each.context.number
-            for start, each in list(self.memory.items())
-            if start <= address < start + each.data.size
-        )
+        blocks = list(self.memory.items())
+        found = (each.context.number for start, each in blocks if start <= address < start + each.data.size)
         return next(found, self.number)
 
     @property
@@ -129,6 +126,13 @@ class FakeGpu:
         """A GPU that failed answers nothing any more."""
         if self.failed:
             raise LaunchError("cuCtxSynchronize failed: unspecified launch failure")
+
+    def records(self, handle: int) -> bool:
+        """pycuda has no stream that does."""
+        return False
+
+    def spoil(self) -> None:
+        """What no graph can hold: of which there is none."""
 
     def refuse(self, image: bytes) -> None:
         self.refused.append(image)
@@ -292,14 +296,3 @@ class FakeEvent(Thing):
         if self._stream is not None:
             self._stream.finish()
         return self
-
-
-def page_locked(array: np.ndarray[Any, Any]) -> Pages:
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    must(isinstance(base, Pages), "copies run by themselves only from and to page-locked memory")
-    must(not base.gone, "page-locked memory is not used after it was freed")
-    must(array.flags.c_contiguous, "a copy is of contiguous memory")
-    pages: Pages = base
-    return pages

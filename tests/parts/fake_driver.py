@@ -24,7 +24,6 @@ from tests.parts.fake_cuda import (
     Pages,
     Thing,
     must,
-    page_locked,
 )
 
 _LIMITS = ((1 << 31) - 1, 65535, 65535, 1024, 1024, 64)  # of a grid and a block, by x, y, z
@@ -141,3 +140,14 @@ class FakeDriver(ModuleType):
         if not self.gpu.stack:
             raise LogicError("context::pop failed: cannot pop non-current context")
         self.gpu.stack.pop()
+
+
+def page_locked(array: np.ndarray[Any, Any]) -> Pages:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    must(isinstance(base, Pages), "copies run by themselves only from and to page-locked memory")
+    must(not base.gone, "page-locked memory is not used after it was freed")
+    must(array.flags.c_contiguous, "a copy is of contiguous memory")
+    pages: Pages = base
+    return pages

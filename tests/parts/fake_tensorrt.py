@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import functools
 import json
+import weakref
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -148,6 +149,7 @@ class ExecutionContext(InMemory):
         self.engine = engine
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
+        self.ran = False
         for name in engine.names(TensorIOMode.INPUT):
             if min(shape := engine.get_tensor_shape(name).as_tuple()) >= 0:
                 self.shapes[name] = shape
@@ -191,10 +193,23 @@ class ExecutionContext(InMemory):
         if world.gpu.failed or world.fails("execute") or unset or shapeless:
             world.say(f"enqueueV3: {unset or shapeless or 'an internal error'}")
             return False
+        if world.gpu.records(stream_handle):
+            must(self.ran, "a pass is recorded only behind a plain one, which sets up what no graph may hold")
+            if world.fails("record"):
+                world.say("enqueueV3: this engine cannot be captured")
+                return False
+            if world.fails("allocate"):
+                world.gpu.spoil()
         shapes, addresses = dict(self.shapes), dict(self.addresses)
         results = engine.shapes_for(shapes)
+        self.ran, world.passes = True, world.passes + 1
+        alive = weakref.ref(self)  # a graph does not keep what it uses
 
         def work() -> None:
+            context = alive()
+            must(context is not None, "an execution context stays until its passes are over")
+            assert context is not None
+            engine = context.engine
             feeds = {
                 name: _read(world.gpu, addresses[name], shape, engine.numpy(name)) for name, shape in shapes.items()
             }

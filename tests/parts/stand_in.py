@@ -81,7 +81,7 @@ class _State(ctypes.Structure):
         *((name, ctypes.c_long) for name in (
             "fatal", "fatal_pop", "count", "init_code", "major", "minor", "processors", "room", "held", "pages",
             "streams", "events", "modules", "retained", "uploaded", "downloaded", "slept", "spun", "meet",
-            "most_in_flight", "fatal_alone",
+            "most_in_flight", "graphs", "recorded", "replayed", "fatal_alone",
         )),
         ("uploads", ctypes.c_long * 4),
         ("name", ctypes.c_char * 64),
@@ -122,7 +122,9 @@ class _Stream:
 
     def put(self, work: Callable[[], None]) -> None:
         held = [work]
-        callback = ctypes.CFUNCTYPE(None)(lambda: held.pop()())  # which keeps nothing alive once it was called
+        again = self._library.stand_in_recording(ctypes.c_void_p(self._handle))
+        # Which keeps nothing alive once it was called, but in a graph, where it is called again.
+        callback = ctypes.CFUNCTYPE(None)(work if again else lambda: held.pop()())
         self._kept.append(callback)
         self._library.stand_in_put(ctypes.c_void_p(self._handle), callback)
 
@@ -192,6 +194,14 @@ class StandInGpu:
         """The device whose memory that is; the current one's where it is nobody's."""
         return int(self._driver.library.stand_in_device_of(ctypes.c_void_p(address)))
 
+    def records(self, handle: int) -> bool:
+        """Whether what is put into that stream goes into a graph."""
+        return bool(self._driver.library.stand_in_recording(ctypes.c_void_p(handle)))
+
+    def spoil(self) -> None:
+        """What no graph can hold: memory allocated in the thread that records."""
+        self._driver.library.cuMemAlloc_v2(ctypes.byref(ctypes.c_void_p()), ctypes.c_size_t(1))
+
     @property
     def capability(self) -> tuple[int, int]:
         return int(self._state.major), int(self._state.minor)
@@ -221,7 +231,12 @@ class StandInGpu:
         """What was not given back."""
         state = self._state
         counts = {"bytes of GPU memory": state.held, "page-locked": state.pages, "streams": state.streams}
-        counts |= {"events": state.events, "modules": state.modules, "on this thread's stack": len(self.stack)}
+        counts |= {
+            "graphs": state.graphs,
+            "events": state.events,
+            "modules": state.modules,
+            "on this thread's stack": len(self.stack),
+        }
         counts |= {"bytes of engines": sum(self.kept.values())}
         return [f"{count} {what}" for what, count in counts.items() if count]
 
@@ -229,6 +244,7 @@ class StandInGpu:
 _NAMES = {
     "processors": "processors", "count": "count", "uploaded_bytes": "uploaded", "downloaded_bytes": "downloaded",
     "most_in_flight": "most_in_flight", "slept": "slept", "spun": "spun", "fatal_pop": "fatal_pop",
+    "recorded": "recorded", "replayed": "replayed",
 }  # fmt: skip
 _TOLD: dict[str, Callable[[StandInGpu, Any], dict[str, object]]] = {
     "name": lambda gpu, name: {"name": name.encode()},

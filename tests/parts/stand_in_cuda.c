@@ -18,6 +18,7 @@
 
 enum {
     DONE = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NO_IMAGE = 209, INVALID_HANDLE = 400,
+    ILLEGAL_STATE = 401, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901,
     NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, UNKNOWN = 999,
 };
 enum { MAJOR = 75, MINOR = 76 };  // attributes of a device
@@ -32,6 +33,7 @@ typedef struct {
     long uploaded, downloaded;                        // bytes
     long slept, spun;                                 // waits
     long meet, most_in_flight;
+    long graphs, recorded, replayed;                  // not given back; made; launched
     long fatal_alone;                                 // 1 + the only device that is lost; 0: all are
     long uploads[MOST_DEVICES];                       // copies to each device
     char name[64];
@@ -57,6 +59,11 @@ static long lost(int device) {
 #define IN_CONTEXT                           \
     if (!depth) return INVALID_CONTEXT;      \
     if (lost(current())) return lost(current())
+#define UNRECORDED                          \
+    if (recording) {                        \
+        recording->invalid = 1;             \
+        return CAPTURE_UNSUPPORTED;         \
+    }
 #define OWN(thing) \
     if ((thing)->device != current()) return INVALID_HANDLE
 
@@ -65,6 +72,34 @@ static void count(long *what, long by) {
     *what += by;
     pthread_mutex_unlock(&mutex);
 }
+
+// Streams: what is put into one waits in a list, or while it records goes into a graph.
+
+typedef void (*Callback)(void);
+typedef void (*Kernel)(const void *task, int columns, int rows, int planes);
+typedef struct Work {
+    struct Work *next;
+    Callback callback;
+    Kernel kernel;
+    int threads[3];
+    void *target;
+    const void *source;  // of a copy, or a kernel's task
+    size_t size;
+} Work;
+typedef struct {
+    Work *first, **last;
+    int device;
+} Graph;
+typedef struct Stream {
+    Work *first, **last;
+    struct Stream *next;
+    int device;
+    Graph *graph;  // while it records
+    int invalid;   // what it records is, because its thread called what no graph can hold
+} Stream;
+
+static Stream *streams;
+static __thread Stream *recording;
 
 // What a test calls.
 
@@ -184,6 +219,7 @@ int stand_in_device_of(uintptr_t address) {  // whose memory that is; the curren
 
 int cuMemAlloc_v2(uintptr_t *address, size_t size) {
     IN_CONTEXT;
+    UNRECORDED
     if (!size) return INVALID_VALUE;
     if (stand_in.held + (long)size > stand_in.room) return OUT_OF_MEMORY;
     count(&stand_in.held, size);
@@ -201,6 +237,7 @@ int cuMemFree_v2(uintptr_t address) {
 
 int cuMemHostAlloc(void **address, size_t size, unsigned flags) {
     IN_CONTEXT;
+    UNRECORDED
     count(&stand_in.pages, 1);
     return allocate(&locked, address, size, 4096);
 }
@@ -224,31 +261,20 @@ int cuMemGetInfo_v2(size_t *left, size_t *all) {
     return DONE;
 }
 
-// Streams: what is put into one waits in a list.
-
-typedef void (*Callback)(void);
-typedef void (*Kernel)(const void *task, int columns, int rows, int planes);
-typedef struct Work {
-    struct Work *next;
-    Callback callback;
-    Kernel kernel;
-    int threads[3];
-    void *target;
-    const void *source;  // of a copy, or a kernel's task
-    size_t size;
-} Work;
-typedef struct Stream {
-    Work *first, **last;
-    struct Stream *next;
-    int device;
-} Stream;
-
-static Stream *streams;
+static Work *kept_of(const Work *work) {
+    Work *kept = malloc(sizeof *kept);
+    *kept = *work;
+    kept->next = NULL;
+    return kept;
+}
 
 static void put(Stream *stream, Work work) {
-    Work *kept = malloc(sizeof *kept);
-    *kept = work;
-    kept->next = NULL;
+    Work *kept = kept_of(&work);
+    if (stream->graph) {
+        *stream->graph->last = kept;
+        stream->graph->last = &kept->next;
+        return;
+    }
     pthread_mutex_lock(&mutex);
     if (!stream->first && ++busy_streams > stand_in.most_in_flight) stand_in.most_in_flight = busy_streams;
     *stream->last = kept;
@@ -256,6 +282,7 @@ static void put(Stream *stream, Work work) {
     pthread_mutex_unlock(&mutex);
 }
 
+int stand_in_recording(const Stream *stream) { return stream->graph != NULL; }
 void stand_in_put(Stream *stream, Callback callback) { put(stream, (Work){.callback = callback}); }
 
 static void meet(void) {  // so many threads have work in their streams at once before any goes on
@@ -335,6 +362,7 @@ int cuStreamDestroy_v2(Stream *stream) {
 
 int cuStreamSynchronize(Stream *stream) {
     IN_CONTEXT;
+    UNRECORDED
     OWN(stream);
     count(&stand_in.spun, 1);
     return finish(stream);
@@ -342,6 +370,7 @@ int cuStreamSynchronize(Stream *stream) {
 
 int cuCtxSynchronize(void) {
     IN_CONTEXT;
+    UNRECORDED
     for (Stream *stream = streams; stream; stream = stream->next)
         if (stream->device == current()) finish(stream);
     return lost(current());
@@ -405,6 +434,7 @@ int cuEventRecord(Event *event, Stream *stream) {
 
 int cuEventSynchronize(Event *event) {
     IN_CONTEXT;
+    UNRECORDED
     count(event->flags & BLOCKING ? &stand_in.slept : &stand_in.spun, 1);
     return event->stream ? finish(event->stream) : DONE;
 }
@@ -457,7 +487,88 @@ int cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, un
     int possible = gx && gy && gz && gy <= 65535 && gz <= 65535 && bx && by && bz && bz <= 64 && bx * by * bz <= 1024;
     if (!possible || size != function->task_bytes()) return INVALID_VALUE;
     void *task = memcpy(malloc(size), extra[1], size);
-    put(stream, (Work){.kernel = function->run, .threads = {gx * bx, gy * by, gz}, .source = task});
+    put(stream, (Work){.kernel = function->run, .threads = {gx * bx, gy * by, gz}, .source = task, .size = size});
+    return DONE;
+}
+
+// Graphs: what a thread put into a stream while that recorded, to be put into one again and again.
+
+int cuStreamBeginCapture_v2(Stream *stream, int mode) {
+    IN_CONTEXT;
+    OWN(stream);
+    if (stream->graph || recording) return ILLEGAL_STATE;
+    stream->graph = calloc(1, sizeof *stream->graph);
+    stream->graph->last = &stream->graph->first;
+    stream->graph->device = current();
+    stream->invalid = 0;
+    recording = stream;
+    return DONE;
+}
+
+static void forget(Graph *graph) {
+    for (Work *work = graph->first, *next; work; work = next) {
+        next = work->next;
+        if (work->kernel) free((void *)work->source);
+        free(work);
+    }
+    free(graph);
+}
+
+int cuStreamEndCapture(Stream *stream, Graph **graph) {
+    if (!stream->graph || recording != stream) return ILLEGAL_STATE;
+    *graph = stream->graph;
+    stream->graph = NULL;
+    recording = NULL;
+    if (stream->invalid) {
+        forget(*graph);
+        *graph = NULL;
+        return CAPTURE_INVALIDATED;
+    }
+    return lost(stream->device);
+}
+
+static Work *copied(const Work *work) {
+    Work *copy = kept_of(work);
+    if (work->kernel) copy->source = memcpy(malloc(work->size), work->source, work->size);
+    return copy;
+}
+
+int cuGraphInstantiateWithFlags(Graph **made, const Graph *graph, uint64_t flags) {
+    IN_CONTEXT;
+    UNRECORDED
+    OWN(graph);
+    *made = calloc(1, sizeof **made);
+    (*made)->last = &(*made)->first;
+    (*made)->device = graph->device;
+    for (const Work *work = graph->first; work; work = work->next) {
+        *(*made)->last = copied(work);
+        (*made)->last = &(*(*made)->last)->next;
+    }
+    count(&stand_in.graphs, 1);
+    count(&stand_in.recorded, 1);
+    return DONE;
+}
+
+int cuGraphLaunch(const Graph *graph, Stream *stream) {
+    IN_CONTEXT;
+    OWN(graph);
+    OWN(stream);
+    for (const Work *work = graph->first; work; work = work->next) {
+        Work *copy = copied(work);
+        put(stream, *copy);
+        free(copy);
+    }
+    count(&stand_in.replayed, 1);
+    return DONE;
+}
+
+int cuGraphDestroy(Graph *graph) { if (graph) forget(graph); return DONE; }
+
+int cuGraphExecDestroy(Graph *graph) {
+    IN_CONTEXT;
+    OWN(graph);
+    count(&stand_in.graphs, -1);
+    forget(graph);
     return DONE;
 }
 
@@ -483,6 +594,8 @@ int cuGetErrorString(int error, const char **words) {
         case INVALID_DEVICE: *words = "invalid device ordinal"; break;
         case INVALID_CONTEXT: *words = "invalid device context"; break;
         case INVALID_HANDLE: *words = "invalid resource handle"; break;
+        case CAPTURE_UNSUPPORTED: *words = "operation not permitted when stream is capturing"; break;
+        case CAPTURE_INVALIDATED: *words = "operation failed due to a previous error during capture"; break;
         case NO_IMAGE: *words = "no kernel image is available for execution on the device"; break;
         case NOT_FOUND: *words = "named symbol not found"; break;
         case ILLEGAL_ADDRESS: *words = "an illegal memory access was encountered"; break;

@@ -9,7 +9,7 @@ import importlib
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from streamseg import installing
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.cuda import DRIVER_HINT, FAILED_HINT, Address, Bytes, Gpu, Stream
+from streamseg.infer.backends.tensorrt.cuda import DRIVER_HINT, FAILED_HINT, Address, Bytes, Gpu, Graph, Stream
 
 _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: the stream does not wait for what others put into the default stream
 _ASLEEP = 1 | 2  # CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING
@@ -101,6 +101,19 @@ class _Stream:
         self._driver("cuEventSynchronize", self._done)
 
 
+class _Graph:
+    """What a stream was given while it recorded."""
+
+    def __init__(self, driver: _Driver, recorded: Any) -> None:
+        self._driver = driver
+        self._raw = driver("cuGraphInstantiate", recorded, 0)
+        driver.let_go_with(self, "cuGraphExecDestroy", self._raw)
+
+    def launch(self, stream: Any) -> None:
+        """Behind everything in `stream`."""
+        self._driver("cuGraphLaunch", self._raw, stream.raw)
+
+
 class _Module:
     """Kernels, and those of them that were asked for."""
 
@@ -127,6 +140,7 @@ class BindingsRuntime:
             BackendError: the GPU does not answer.
         """
         driver = self._driver = _Driver(module)
+        self._module = module
         device = driver("cuDeviceGet", number)
         kinds = module.CUdevice_attribute
         major, minor, processors = (
@@ -179,6 +193,22 @@ class BindingsRuntime:
     def download(self, target: Bytes, address: Address, stream: Any) -> None:
         """Begins to copy."""
         self._driver("cuMemcpyDtoHAsync", target.ctypes.data, address, target.nbytes, stream.raw)
+
+    def record(self, work: Callable[[], None], stream: Any) -> Graph:
+        """Other threads may go on allocating meanwhile: only this one must not."""
+        mode = self._module.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        self._driver("cuStreamBeginCapture", stream.raw, mode)
+        try:
+            work()
+        except BaseException:
+            with contextlib.suppress(BackendError):  # what is half recorded goes
+                self._driver("cuGraphDestroy", self._driver("cuStreamEndCapture", stream.raw))
+            raise
+        recorded = self._driver("cuStreamEndCapture", stream.raw)
+        try:
+            return _Graph(self._driver, recorded)
+        finally:
+            self._driver("cuGraphDestroy", recorded)
 
     def compile(self, source: str) -> bytes:
         """By the nvcc that is on the path; nothing is kept."""

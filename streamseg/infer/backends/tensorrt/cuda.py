@@ -9,6 +9,7 @@ be another each time, and made, used and let go inside `current()`. What goes el
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -51,6 +52,13 @@ class Stream(Protocol):
         """Sleeps until everything in it is done; only then are downloads there."""
 
 
+class Graph(Protocol):
+    """Work for the GPU that was recorded, with all its addresses; let go when it is forgotten, in its context."""
+
+    def launch(self, stream: Stream) -> None:
+        """Begins it again, behind everything in `stream`."""
+
+
 class CudaRuntime(Protocol):
     """One GPU. All but `gpu` and `current` need the context to be current in the thread that calls.
 
@@ -87,6 +95,9 @@ class CudaRuntime(Protocol):
 
     def download(self, target: Bytes, address: Address, stream: Stream) -> None:
         """Begins to copy; `target` is page-locked and is not looked at until `stream` is done."""
+
+    def record(self, work: Callable[[], None], stream: Stream) -> Graph:
+        """What `work` puts into `stream`, which is not begun; BackendError where that cannot be recorded."""
 
     def compile(self, source: str) -> bytes:
         """CUDA C++ for this GPU; takes nvcc."""

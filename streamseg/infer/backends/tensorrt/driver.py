@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,16 @@ import numpy as np
 from streamseg import installing
 from streamseg.errors import BackendError
 from streamseg.infer.backends.tensorrt.bindings import open_bindings
-from streamseg.infer.backends.tensorrt.cuda import DRIVER_HINT, FAILED_HINT, Address, Bytes, CudaRuntime, Gpu, Stream
+from streamseg.infer.backends.tensorrt.cuda import (
+    DRIVER_HINT,
+    FAILED_HINT,
+    Address,
+    Bytes,
+    CudaRuntime,
+    Gpu,
+    Graph,
+    Stream,
+)
 
 _NON_BLOCKING = 1  # the stream does not wait for what others put into the default stream
 _PYCUDA_HINT = f"{installing.package('pycuda')}; it is compiled then, by g++ and with the CUDA toolkit"
@@ -170,6 +179,10 @@ class PycudaRuntime:
     def download(self, target: Bytes, address: Address, stream: Any) -> None:
         """Begins to copy."""
         self._driver.memcpy_dtoh_async(target, address, stream.raw)
+
+    def record(self, work: Callable[[], None], stream: Any) -> Graph:
+        """Never."""
+        raise BackendError("pycuda has no stream capture", installing.package("cuda-bindings"))
 
     def compile(self, source: str) -> bytes:
         """Kept by pycuda in the user's cache folder."""

@@ -8,6 +8,7 @@ wait there and grow old.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime
+from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Graph
 from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.memory import Buffers
@@ -25,6 +26,7 @@ from streamseg.infer.model.tensors import TensorInfo
 if TYPE_CHECKING:
     import tensorrt as trt
 
+_log = logging.getLogger(__name__)
 _DTYPES = {
     "FLOAT": "float32", "HALF": "float16", "INT64": "int64", "INT32": "int32", "INT8": "int8", "UINT8": "uint8",
     "BOOL": "bool",
@@ -64,6 +66,9 @@ class ExecutionSlot:
         self._limits: dict[str, tuple[Shape, Shape]] = {}
         self._arranged: Mapping[str, Shape] = {}
         self._context: Any = None
+        self._cuda = cuda
+        self._graph: Graph | None = None
+        self._recordable = self._ran = False
         self.stream = cuda.make_stream()
         try:
             self._context = self._prepare()
@@ -85,6 +90,7 @@ class ExecutionSlot:
                 else:
                     self.outputs[name] = port
             library.listen()
+            self._recordable = _is_fixed(engine) and not _records_itself(library)
             return _make_context(library, engine)
 
     @property
@@ -117,10 +123,30 @@ class ExecutionSlot:
     def enqueue(self) -> None:
         """Begins a pass over what is in the inputs; behind everything in the stream, before what comes next.
 
+        Where sizes are fixed it is recorded after the first and replayed from then on: sizes and addresses stay the
+        same, as `arrange` is called with other ones only where there are others.
+
         Raises:
             BackendError: it did not begin.
         """
+        if self._recordable and self._ran:
+            self._record()
+        if self._graph is not None:
+            self._graph.launch(self.stream)
+        else:
+            self._begin()
+            self._ran = True
+
+    def _begin(self) -> None:
         self._must(self._context.execute_async_v3(self.stream.handle), "the pass did not begin")
+
+    def _record(self) -> None:
+        """Once, behind the first pass, in which TensorRT sets up what no graph may hold; some engines refuse."""
+        self._recordable = False
+        try:
+            self._graph = self._cuda.record(self._begin, self.stream)
+        except BackendError as error:
+            _log.debug("%s: no CUDA graph, %s", self.name, error.message)
 
     @contextlib.contextmanager
     def settled(self) -> Iterator[None]:
@@ -134,6 +160,7 @@ class ExecutionSlot:
 
     def close(self) -> None:
         """Frees everything: the context before its engine, both before the memory that they point to."""
+        self._graph = None
         self._context = None
         try:
             self._engine.release()
@@ -151,14 +178,23 @@ class ExecutionSlot:
             raise BackendError(f"{self.name}: {otherwise}{self._library.because()}")
 
 
-def _make_context(library: Library, engine: trt.ICudaEngine) -> trt.IExecutionContext | None:
-    """TensorRT-RTX records a CUDA graph by itself where it is asked to; it pays where shapes never change."""
-    graphs = getattr(library.module, "CudaGraphStrategy", None)
+def _is_fixed(engine: trt.ICudaEngine) -> bool:
+    """Whether all sizes are those of the engine: what runs it once can be recorded, and replayed."""
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-    if graphs is None or any(min(engine.get_tensor_shape(name), default=0) < 0 for name in names):
+    return all(min(engine.get_tensor_shape(name), default=0) >= 0 for name in names)
+
+
+def _records_itself(library: Library) -> bool:
+    """TensorRT-RTX does, where it is asked to."""
+    return hasattr(library.module, "CudaGraphStrategy")
+
+
+def _make_context(library: Library, engine: trt.ICudaEngine) -> trt.IExecutionContext | None:
+    if not (_records_itself(library) and _is_fixed(engine)):
         return engine.create_execution_context()
     config: Any = engine.create_runtime_config()
-    config.cuda_graph_strategy = graphs.WHOLE_GRAPH_CAPTURE
+    module: Any = library.module
+    config.cuda_graph_strategy = module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
     return engine.create_execution_context(config)
 
 
