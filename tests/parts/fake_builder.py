@@ -59,6 +59,8 @@ class World:
         """Called after each step of a build."""
         self.passes = 0
         """How often any execution context was asked for one, recorded ones included."""
+        self.compiled = 0
+        """How often TensorRT-RTX compiled something that was not in its cache."""
         self.graphs = False
         """Whether the last execution context was asked for CUDA graphs."""
 

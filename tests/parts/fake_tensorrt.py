@@ -31,6 +31,7 @@ from tests.parts.fake_builder import (
     World,
 )
 from tests.parts.fake_cuda import FakeGpu, must
+from tests.parts.fake_rtx import CudaGraphStrategy, RuntimeCache, RuntimeConfig
 
 _TYPES = {1: "FLOAT", 2: "UINT8", 3: "INT8", 6: "INT32", 7: "INT64", 9: "BOOL", 10: "HALF"}
 _NUMPY = {
@@ -39,7 +40,6 @@ _NUMPY = {
 
 DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL", "UINT8", "INT64"])
 TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
-CudaGraphStrategy = enum.Enum("CudaGraphStrategy", ["DISABLED", "WHOLE_GRAPH_CAPTURE"])
 
 
 CONTEXT_BYTES = 1 << 20
@@ -61,12 +61,6 @@ class Dims:
     def as_tuple(self) -> tuple[int, ...]:
         """For the double itself."""
         return tuple(self._sides)
-
-
-class RuntimeConfig:
-    """TensorRT-RTX alone has what is set here."""
-
-    cuda_graph_strategy: Any = None
 
 
 class InMemory:
@@ -114,7 +108,7 @@ class Engine(InMemory):
         return [Dims(shape) for shape in self.shapes[name]]
 
     def create_runtime_config(self) -> RuntimeConfig:
-        return RuntimeConfig()
+        return RuntimeConfig(self.world)
 
     def create_execution_context(self, runtime_config: RuntimeConfig | None = None) -> ExecutionContext | None:
         self.world.current("an execution context")
@@ -123,7 +117,7 @@ class Engine(InMemory):
         if self.world.fails("context") or not self.world.gpu.has_room(CONTEXT_BYTES):
             self.world.say("[defaultAllocator] out of memory")
             return None
-        return ExecutionContext(self)
+        return ExecutionContext(self, runtime_config.cache if runtime_config else None)
 
     def names(self, mode: TensorIOMode) -> list[str]:
         return [name for name in self.tensors if self.get_tensor_mode(name) == mode]
@@ -144,9 +138,10 @@ class Engine(InMemory):
 
 
 class ExecutionContext(InMemory):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, cache: RuntimeCache | None = None) -> None:
         super().__init__(engine.world, CONTEXT_BYTES)
         self.engine = engine
+        self._cache = weakref.ref(cache) if cache else None
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
         self.ran = False
@@ -203,6 +198,7 @@ class ExecutionContext(InMemory):
         shapes, addresses = dict(self.shapes), dict(self.addresses)
         results = engine.shapes_for(shapes)
         self.ran, world.passes = True, world.passes + 1
+        self._compile(shapes)
         alive = weakref.ref(self)  # a graph does not keep what it uses
 
         def work() -> None:
@@ -220,6 +216,14 @@ class ExecutionContext(InMemory):
 
         world.gpu.streams[stream_handle].put(work)
         return True
+
+    def _compile(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """What runs these sizes, unless it is there."""
+        if self._cache is not None:
+            cache = self._cache()
+            must(cache is not None, "a runtime cache outlives the execution contexts that it was given to")
+            assert cache is not None
+            cache.compile({f"{name} {shape}" for name, shape in shapes.items()})
 
 
 def _read(gpu: FakeGpu, address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -281,5 +285,7 @@ def make_rtx(gpu: FakeGpu, version: str = "1.7.1") -> ModuleType:
     module = make_tensorrt(gpu, version)
     module.__name__ = "tensorrt_rtx"
     module.world.chips = CHIPS
-    module.__dict__.update(ComputeCapability=ComputeCapability, CudaGraphStrategy=CudaGraphStrategy)
+    module.__dict__.update(
+        ComputeCapability=ComputeCapability, CudaGraphStrategy=CudaGraphStrategy, IRuntimeCache=RuntimeCache
+    )
     return module

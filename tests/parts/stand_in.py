@@ -176,6 +176,11 @@ class StandInGpu:
         return range(self._driver.library.stand_in_depth())
 
     @property
+    def name(self) -> str:
+        """Of every device."""
+        return bytes(self._state.name).decode()
+
+    @property
     def number(self) -> int:
         """The device whose context is current."""
         return int(self._driver.library.stand_in_current())

@@ -108,6 +108,15 @@ def test_kernels_stand_before_and_behind_the_graph(machine: Machine, fixed: Path
     assert machine.gpu.leaks() == []
 
 
+def test_a_gpu_that_is_lost_in_a_replay_is_one_line(machine: Machine, fixed: Path, tmp_path: Path) -> None:
+    backend = open_backend(fixed, 1, "tensorrt")
+    walk(backend, on_cpu(fixed, tmp_path), 3)
+    machine.gpu.lost = True
+    with pytest.raises(BackendError, match="the GPU failed: .*unspecified launch failure"):
+        backend.run(picture(SHAPE))
+    backend.close()
+
+
 def test_workers_record_side_by_side(machine: Machine, fixed: Path, tmp_path: Path) -> None:
     plain, raised = on_cpu(fixed, tmp_path), list[BaseException]()
 

@@ -29,10 +29,10 @@ def test_the_stream_goes_on(
 ) -> None:
     chain = {name: backends.BACKENDS[name] for name in ("tensorrt", "ort-cpu")}
     monkeypatch.setattr(backends, "BACKENDS", chain)
-    model = toy_models.segmenter(tmp_path / "toy.onnx", kind="labels", dtype="uint8", layout="NHWC")
-    (tmp_path / "toy.yaml").write_text(
-        "classes: [a, b, c, d, e]\noutputs: {labels: scores}\ninput: {layout: NHWC, dtype: uint8, colour: bgr}\n"
-    )
+    free = (None, None)  # where sizes are fixed a graph is replayed, and no pass is asked for
+    model = toy_models.segmenter(tmp_path / "toy.onnx", size=free, kind="labels", dtype="uint8", layout="NHWC")
+    taken = "{layout: NHWC, dtype: uint8, colour: bgr, side: 64, stride: 8}"
+    (tmp_path / "toy.yaml").write_text(f"classes: [a, b, c, d, e]\noutputs: {{labels: scores}}\ninput: {taken}\n")
     options = make_options({"source": "test://?frames=40", "outputs": ("null",), "model": str(model), "workers": 1})
     pipeline = assemble(options)
     with caplog.at_level(logging.WARNING, "streamseg"):

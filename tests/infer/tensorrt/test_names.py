@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from streamseg.infer.backends.tensorrt.library import is_installed, load_library
-from tests.parts import fake_builder, fake_cuda, fake_tensorrt
+from tests.parts import fake_builder, fake_cuda, fake_rtx, fake_tensorrt
 from tests.parts.gpu_machine import Machine
 
-OURS = ("world", "names", "run", "shapes_for", "numpy", "as_tuple")
+OURS = ("world", "names", "run", "shapes_for", "numpy", "as_tuple", "cache", "compile", "kernels")
 DOUBLES = {
     "Builder": fake_builder.Builder,
     "IBuilderConfig": fake_builder.Config,
@@ -25,7 +25,8 @@ DOUBLES = {
     "IExecutionContext": fake_tensorrt.ExecutionContext,
     "INetworkDefinition": fake_builder.Network,
     "IOptimizationProfile": fake_builder.Profile,
-    "IRuntimeConfig": fake_tensorrt.RuntimeConfig,
+    "IRuntimeCache": fake_rtx.RuntimeCache,
+    "IRuntimeConfig": fake_rtx.RuntimeConfig,
     "OnnxParser": fake_builder.OnnxParser,
     "ParserError": fake_builder.ParserError,
     "Runtime": fake_tensorrt.Runtime,
@@ -61,7 +62,18 @@ print(hasattr(ctypes.CDLL(None), "createInferBuilder_INTERNAL"))
     assert done.stdout == "False\n"
 
 
-@pytest.mark.parametrize("kind", ["ICudaEngine", "IExecutionContext", "Runtime", "Builder", "IOptimizationProfile"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ICudaEngine",
+        "IExecutionContext",
+        "Runtime",
+        "Builder",
+        "IOptimizationProfile",
+        "IRuntimeCache",
+        "IRuntimeConfig",
+    ],
+)
 def test_the_doubles_arguments_are_called_as_they_really_are(kind: str) -> None:
     if not is_installed("tensorrt-rtx"):
         pytest.skip("TensorRT-RTX is not installed: pip install '.[build]'")

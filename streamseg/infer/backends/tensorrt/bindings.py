@@ -195,7 +195,7 @@ class BindingsRuntime:
         self._driver("cuMemcpyDtoHAsync", target.ctypes.data, address, target.nbytes, stream.raw)
 
     def record(self, work: Callable[[], None], stream: Any) -> Graph:
-        """Other threads may go on allocating meanwhile: only this one must not."""
+        """Other threads may allocate meanwhile: only this one must not."""
         mode = self._module.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
         self._driver("cuStreamBeginCapture", stream.raw, mode)
         try:

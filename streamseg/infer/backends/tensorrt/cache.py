@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import stat
@@ -166,7 +167,8 @@ def _make_room(newest: Path, most_bytes: int) -> None:
     plans = sorted(newest.parent.glob("*.plan"), key=lambda plan: plan.stat().st_mtime, reverse=True)
     total = 0
     for plan in plans:
-        total += plan.stat().st_size
+        compiled = list(plan.parent.glob(f"{glob.escape(plan.stem)}.*.compiled"))
+        total += sum(file.stat().st_size for file in (plan, *compiled))
         if total > most_bytes and plan != newest:
-            for suffix in (".plan", ".json", ".lock"):
-                plan.with_suffix(suffix).unlink(missing_ok=True)
+            for file in (plan, plan.with_suffix(".json"), plan.with_suffix(".lock"), *compiled):
+                file.unlink(missing_ok=True)

@@ -8,11 +8,13 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamseg.errors import BackendError
 from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
 from streamseg.infer.backends.tensorrt.library import Library
+from streamseg.infer.backends.tensorrt.runtime_cache import RuntimeCache
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -26,10 +28,11 @@ _loaded: dict[_Key, _Loaded] = {}
 
 
 class _Loaded:
-    """An engine, and how many workers hold it."""
+    """An engine, what was compiled for it, and how many workers hold it."""
 
-    def __init__(self, engine: trt.ICudaEngine) -> None:
+    def __init__(self, engine: trt.ICudaEngine, compiled: RuntimeCache | None) -> None:
         self.engine = engine
+        self.compiled = compiled
         self.holders = 0
 
 
@@ -48,6 +51,17 @@ class SharedEngine:
         with _lock:
             yield _loaded[self._key].engine
 
+    @property
+    def compiled(self) -> RuntimeCache | None:
+        """What was compiled for it; None where the library keeps nothing."""
+        return _loaded[self._key].compiled
+
+    def keep_compiled(self) -> None:
+        """Writes down what was compiled since."""
+        with _lock:
+            if self._held and (compiled := self.compiled) is not None:
+                compiled.keep()
+
     def release(self) -> None:
         """Behind the worker's execution context, with the GPU's context current; may be called twice."""
         with _lock:
@@ -58,8 +72,10 @@ class SharedEngine:
                     del _loaded[self._key]
 
 
-def load_engine(library: Library, cuda: CudaRuntime, plan: bytes) -> SharedEngine | None:
+def load_engine(library: Library, cuda: CudaRuntime, plan: bytes, kept_at: Path | None = None) -> SharedEngine | None:
     """The engine in `plan`, or None where the library does not take it; `library.reason()` has more.
+
+    `kept_at` is the plan's file, beside which stays what the library compiles for it; None: nowhere.
 
     Raises:
         BackendError: the library does not start, the GPU has no room for the engine, or answers nothing more.
@@ -71,7 +87,11 @@ def load_engine(library: Library, cuda: CudaRuntime, plan: bytes) -> SharedEngin
         runtime = library.make(lambda: library.module.Runtime(library.logger))
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is not None:
-            _loaded[key] = _Loaded(engine)
+            compiled = None
+            if library.kind == "tensorrt-rtx" and kept_at is not None:
+                where = {"library": f"{library.kind} {library.version}", "gpu": str(cuda.gpu), "plan": key[2]}
+                compiled = RuntimeCache(engine, kept_at, where)
+            _loaded[key] = _Loaded(engine, compiled)
             return SharedEngine(key)
         cuda.check()  # a GPU that failed takes no plan at all
     if _OF_THE_MACHINE.search(library.reason()):

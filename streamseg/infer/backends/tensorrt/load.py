@@ -38,11 +38,11 @@ def open_tensorrt(kind: Kind, file: Path, stopped: Stopped, gpu: int = 0) -> Bac
     """
     library, cuda = _need(kind, gpu)
     made = _kept_or_built(library, cuda, file, stopped)
-    engine = load_engine(library, cuda, made.plan)
+    engine = load_engine(library, cuda, made.plan, made.path)
     if engine is None and not made.why:
         _log.warning("%s: the kept engine does not load%s; it is built again", file.stem, library.because())
         made = _kept_or_built(library, cuda, file, stopped, made.plan)
-        engine = load_engine(library, cuda, made.plan)
+        engine = load_engine(library, cuda, made.plan, made.path)
     if engine is None:
         raise BackendError(f"{kind} {library.version} does not load what it built{library.because()}")
     return _around(library, cuda, engine, load_spec(file))

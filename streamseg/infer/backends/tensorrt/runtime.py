@@ -21,6 +21,7 @@ from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Graph
 from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.memory import Buffers
+from streamseg.infer.backends.tensorrt.runtime_cache import RuntimeCache
 from streamseg.infer.model.tensors import TensorInfo
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class ExecutionSlot:
                 else:
                     self.outputs[name] = port
             library.listen()
-            self._recordable = _is_fixed(engine) and not _records_itself(library)
-            return _make_context(library, engine)
+            self._recordable = _is_fixed(engine) and library.kind == "tensorrt"
+            return _make_context(library, engine, self._engine.compiled)
 
     @property
     def most_at_once(self) -> int:
@@ -135,6 +136,8 @@ class ExecutionSlot:
             self._graph.launch(self.stream)
         else:
             self._begin()
+            if not self._ran:
+                self._engine.keep_compiled()  # a process may be ended without being asked
             self._ran = True
 
     def _begin(self) -> None:
@@ -163,6 +166,7 @@ class ExecutionSlot:
         self._graph = None
         self._context = None
         try:
+            self._engine.keep_compiled()
             self._engine.release()
             self.buffers.free()
         finally:
@@ -184,17 +188,18 @@ def _is_fixed(engine: trt.ICudaEngine) -> bool:
     return all(min(engine.get_tensor_shape(name), default=0) >= 0 for name in names)
 
 
-def _records_itself(library: Library) -> bool:
-    """TensorRT-RTX does, where it is asked to."""
-    return hasattr(library.module, "CudaGraphStrategy")
-
-
-def _make_context(library: Library, engine: trt.ICudaEngine) -> trt.IExecutionContext | None:
-    if not (_records_itself(library) and _is_fixed(engine)):
+def _make_context(
+    library: Library, engine: trt.ICudaEngine, compiled: RuntimeCache | None
+) -> trt.IExecutionContext | None:
+    """TensorRT-RTX records a CUDA graph by itself where it is asked to; it pays where shapes never change."""
+    if library.kind == "tensorrt":
         return engine.create_execution_context()
     config: Any = engine.create_runtime_config()
-    module: Any = library.module
-    config.cuda_graph_strategy = module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    if _is_fixed(engine):
+        module: Any = library.module
+        config.cuda_graph_strategy = module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    if compiled is not None:
+        compiled.use(config)
     return engine.create_execution_context(config)
 
 
