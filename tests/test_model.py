@@ -137,6 +137,16 @@ def test_a_name_that_no_model_has_is_refused_with_one_that_is_near() -> None:
     assert "person" in caught.value.hint
 
 
+def test_a_gpu_is_for_a_model_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamseg.infer.nvidia_gpus", lambda: ("NVIDIA L4",))
+    with streamseg.load("otsu", gpu=0) as model:
+        assert model.name == "otsu"
+    with pytest.raises(InputError, match="no NVIDIA GPU 1: CUDA shows 1, counted from 0"):
+        streamseg.load("otsu", gpu=1)
+    with pytest.raises(InputError, match="settings, backend and gpu are for a model that is named"):
+        streamseg.load(model, gpu=0)
+
+
 def test_a_closed_model_says_so() -> None:
     model = load("otsu")
     model.close()

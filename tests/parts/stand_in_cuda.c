@@ -524,6 +524,7 @@ int cuStreamEndCapture(Stream *stream, Graph **graph) {
         *graph = NULL;
         return CAPTURE_INVALIDATED;
     }
+    count(&stand_in.graphs, 1);
     return lost(stream->device);
 }
 
@@ -562,7 +563,12 @@ int cuGraphLaunch(const Graph *graph, Stream *stream) {
     return DONE;
 }
 
-int cuGraphDestroy(Graph *graph) { if (graph) forget(graph); return DONE; }
+int cuGraphDestroy(Graph *graph) {
+    if (!graph) return INVALID_VALUE;
+    count(&stand_in.graphs, -1);
+    forget(graph);
+    return DONE;
+}
 
 int cuGraphExecDestroy(Graph *graph) {
     IN_CONTEXT;

@@ -41,7 +41,8 @@ class MappedGpu:
     """What the double of TensorRT asks of a GPU, of a real one whose memory is mapped."""
 
     capability = (0, 0)
-    lost, meet = False, None
+    number = 0
+    lost, failed, meet = False, False, None
 
     def __init__(self) -> None:
         self.kept: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
@@ -52,6 +53,12 @@ class MappedGpu:
 
     def has_room(self, size: int) -> bool:
         return True
+
+    def device_of(self, address: int) -> int:
+        return self.number
+
+    def records(self, handle: int) -> bool:
+        return False
 
     def view(self, address: int, size: int) -> Any:
         start = max(each for each in self.mapped if each <= address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from streamseg.infer import backends, load_segmenter
 from streamseg.infer.backends import faults
 from streamseg.serve.supervisor import Streams, deal
 from tests.infer.test_network import frame
+from tests.parts.fake_tensorrt import CONTEXT_BYTES
 from tests.parts.gpu_machine import Machine
 from tests.parts.patience import until
 
@@ -70,6 +72,9 @@ def test_a_gpu_that_is_lost_takes_only_the_networks_on_it(
     (line,) = caplog.messages
     assert line.startswith("tensorrt failed: ") and line.endswith("; running on the CPU (ort-cpu) instead")
     assert set(faults.LOST) == {1}
+    machine.world.faults["execute"] = 1
+    assert segments_as(one, alone)
+    assert caplog.messages[-1].endswith("; reopened"), "the other GPU is no reason to leave this one"
     before = machine.world.engines
     again, elsewhere = (load_segmenter(str(toy), gpu=number).make(1) for number in range(2))
     assert machine.world.engines == before, "the first still has its engine, and the second is not asked"
@@ -110,16 +115,18 @@ def test_the_streams_of_a_service_are_dealt_over_the_gpus(machine: Machine, toy:
     machine.show(2)
     (tmp_path / "site.yaml").write_text(site(toy))
     streams = Streams(tmp_path / "site.yaml")
-    streams.load()
-    assert [stream.gpu for stream in streams.now()] == [0, 1, 0, 1]
-    until(lambda: all(stream.latest.shown for stream in streams.now()))
-    assert machine.world.engines == 2, "two streams share each network"
-    assert set(+machine.gpu.uploads) == {0, 1}
-    streams.restart("a")
-    (tmp_path / "site.yaml").write_text(site(toy, c=", gpu: 1", e=", backend: ort-cpu", f=""))
-    streams.load()
-    assert [stream.gpu for stream in streams.now()] == [0, 1, 1, 1, None, 0]
-    streams.end()
+    with contextlib.ExitStack() as stack:
+        stack.callback(streams.end)
+        streams.load()
+        assert [stream.gpu for stream in streams.now()] == [0, 1, 0, 1]
+        until(lambda: all(stream.latest.shown for stream in streams.now()))
+        contexts = [size for size in machine.gpu.kept.values() if size == CONTEXT_BYTES]
+        assert len(contexts) == 2, "two streams share each network"
+        assert set(+machine.gpu.uploads) == {0, 1}
+        streams.restart("a")
+        (tmp_path / "site.yaml").write_text(site(toy, c=", gpu: 1", e=", backend: ort-cpu", f=""))
+        streams.load()
+        assert [stream.gpu for stream in streams.now()] == [0, 1, 1, 1, None, 0]
     until(lambda: not machine.gpu.leaks())
 
 
