@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import time
 
 import numpy as np
 import pytest
@@ -58,6 +60,7 @@ def test_a_tensor_that_is_not_what_it_says_is_refused(word: str, shape: tuple[in
 
 
 BINARY = b'{"outputs":[{"name":"y","datatype":"UINT8","shape":[2,2],"parameters":{"binary_data_size":4}}]}'
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n"
 LISTED = b'{"outputs":[{"name":"y","datatype":"INT32","shape":[2,2],"data":[1,2,3,4]}]}'
 
 
@@ -106,6 +109,30 @@ def test_an_answer_that_is_none_is_refused(body: bytes, length: int | None) -> N
 def test_a_busy_server_is_told_from_a_wrong_one(status: int, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         answer(b'{"error": "Exceeds maximum queue size"}', status=status)
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", CHUNKED],
+    ids=["head", "body", "chunk"],
+)
+def test_an_answer_that_comes_byte_by_byte_is_late(begins: bytes) -> None:
+    sent: list[bytes] = []
+
+    def do(handler: http.server.BaseHTTPRequestHandler) -> None:
+        with contextlib.suppress(OSError):
+            handler.wfile.write(begins)
+            for _ in range(200):
+                time.sleep(0.05)
+                handler.wfile.write(b"x")
+            sent.append(begins)
+
+    with http_server(do) as (url, _):
+        (place,) = read_places(f"kserve:{url.rstrip('/')}/toy")
+        transport = HttpTransport(place)
+        with contextlib.closing(transport), pytest.raises(wire.LateError):
+            transport.describe(0.5)
+        assert sent == []
 
 
 def test_files_go_each_behind_its_length() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
+import io
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -104,9 +107,9 @@ class HttpTransport:
             if payload:
                 headers = {**headers, "Content-Length": str(sum(map(len, payload)))}
             connection.request(method, path, iter(payload) if payload else None, headers)
-            _allow(connection, end_s)
+            connection.response_class = functools.partial(_Response, end_s)  # type: ignore[assignment]
             with connection.getresponse() as response:
-                body = _body(connection, response, end_s)
+                body = _body(response)
                 length = response.getheader(_LENGTH)
         except TimeoutError:
             self.close()
@@ -138,30 +141,49 @@ class HttpTransport:
         return self._connection
 
 
-def _allow(connection: http.client.HTTPConnection, end_s: float) -> None:
-    """Lets the next wait last until `end_s`: a server that sends a byte now and then must not hold a frame for ever."""
-    left_s = end_s - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError
-    if connection.sock is not None:  # it is gone where the answer is the connection's last
-        connection.sock.settimeout(left_s)
+class _Response(http.client.HTTPResponse):
+    """An answer, head and body, that is there at `end_s` or raises TimeoutError."""
+
+    def __init__(self, end_s: float, sock: socket.socket, **more: Any) -> None:
+        super().__init__(sock, **more)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Until(end_s, sock))
 
 
-def _body(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, end_s: float) -> memoryview:
+class _Until(io.RawIOBase):
+    """What comes from a socket: one that sends a byte now and then must not hold a frame for ever."""
+
+    def __init__(self, end_s: float, sock: socket.socket) -> None:
+        self._end_s, self._socket, self._file = end_s, sock, sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left_s)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _body(response: http.client.HTTPResponse) -> memoryview:
     if response.length is not None:
         if response.length > wire.MOST_BYTES:
             raise InputError(f"its answer has {response.length} bytes")
         body = memoryview(bytearray(response.length))
         filled = 0
         while filled < len(body):
-            _allow(connection, end_s)
             if not (count := response.readinto(body[filled : filled + _CHUNK])):
                 raise http.client.IncompleteRead(b"", len(body) - filled)
             filled += count
         return body
     pieces = bytearray()
     while True:  # in chunks, or until the connection ends
-        _allow(connection, end_s)
         if not (piece := response.read(_CHUNK)):
             return memoryview(pieces)
         pieces += piece
