@@ -17,6 +17,7 @@ from streamseg.errors import InputError, OutputError
 _log = logging.getLogger(__name__)
 _HINT = "--overwrite replaces it"
 _numbers = itertools.count()
+_MOST_BYTES = 200  # of 255, with room for what stands around it
 
 
 def missing(name: object, hint: str = "") -> InputError:
@@ -165,7 +166,8 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True) -> Path:
             return name_new(part, path)
         os.replace(part, path)  # noqa: PTH105 - the same call, without building a third path for every frame
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise OutputError(f"{path}: {error.strerror}") from None
     return path
 
@@ -201,5 +203,6 @@ def _link(part: Path, path: Path) -> None:
 
 
 def _part_of(path: Path) -> Path:
-    """A name beside `path` that nobody else writes under."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.part")
+    """A name beside `path` that nobody else writes under, and that fits wherever `path` does."""
+    begins = path.name.encode(errors="surrogateescape")[:_MOST_BYTES].decode(errors="ignore")
+    return path.with_name(f".{begins}.{os.getpid()}-{next(_numbers)}.part")

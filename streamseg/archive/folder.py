@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import itertools
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -31,6 +32,7 @@ from streamseg.errors import InputError, OutputError
 from streamseg.files import make_folder, write_whole
 
 _numbers = itertools.count()
+_MOST_BYTES = 240  # of 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class ResultFolder:
                 folder.rmdir()
 
     def _pieces(self, stem: str) -> Path:
-        return self._own / "pieces" / f"{stem}.masks"
+        return self._own / "pieces" / f"{_short(stem)}.masks"
 
     def keep_row(self, row: Row) -> None:
         """Writes what is known of a film.
@@ -123,7 +125,7 @@ class ResultFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        path = self._own / "rows" / f"{row.results}.json"
+        path = self._own / "rows" / f"{_short(row.results)}.json"
         make_folder(path.parent)
         write_whole(path, msgspec.json.encode(row))
 
@@ -154,3 +156,9 @@ class ResultFolder:
                 "the same options continue it; others want another folder",
             )
         write_whole(file, msgspec.json.encode(now))
+
+
+def _short(stem: str) -> str:
+    """`stem`, whose last part is a checksum where it leaves no room for an ending."""
+    path, last = PurePosixPath(stem), PurePosixPath(stem).name.encode()
+    return stem if len(last) <= _MOST_BYTES else str(path.with_name(hashlib.sha256(last).hexdigest()))

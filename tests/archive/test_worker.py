@@ -54,6 +54,16 @@ def test_a_broken_film_is_a_row_and_the_next_is_run(tmp_path: Path) -> None:
     assert not ResultFolder(tmp_path / "out").rows()["broken"].done
 
 
+@pytest.mark.parametrize("name", ["x" * 243, "ж" * 121], ids=["ASCII", "two bytes each"])
+def test_a_film_whose_results_would_have_too_long_a_name_is_a_row(tmp_path: Path, name: str) -> None:
+    (tmp_path / "dash").mkdir()
+    worker, source = Worker(task(tmp_path / "out")), film(tmp_path / "short.mp4").rename(tmp_path / f"dash/{name}.mp4")
+    fits, row = ran(worker, job(source)), ran(worker, job(source, f"{name}12345"))
+    assert fits.done and "File name too long" in row.error
+    assert ResultFolder(tmp_path / "out").rows() == {row.results: row, fits.results: fits}
+    assert tree(tmp_path / "out") == [f"{name}.jsonl"]
+
+
 def test_nothing_is_kept_of_a_film_that_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def give_up(share: float) -> None:
         raise KeyboardInterrupt
