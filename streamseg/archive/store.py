@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,8 @@ from streamseg.installing import extra
 from streamseg.redaction import redact
 
 _MAGIC = frozenset("*?[")
+_PACKAGE = re.compile(r"(?:install|requires) (?:the )?(?!to )\W?(\w[\w-]+)", re.IGNORECASE)
+"""In what a store's library says of one that is missing: `Install s3fs to access S3`."""
 _CHANGES = ("ETag", "etag", "md5", "content_md5", "mtime", "LastModified", "last_modified", "updated", "created")
 """What one store or another says of when a file changed, or of what is in it."""
 
@@ -32,8 +35,11 @@ def stored_jobs(word: str) -> list[Job]:
     """
     with _explained(word):
         store, path = _opened(word)
-        if _MAGIC & {*path}:
-            folder = PurePosixPath(path[: min(path.index(each) for each in _MAGIC & {*path})] + "x").parent
+        magic = _MAGIC & {*path}
+        if _plain(path) != path:  # an address that was signed: one film
+            folder, found = PurePosixPath(_plain(path)).parent, {path: store.info(path)}
+        elif magic:
+            folder = PurePosixPath(path[: min(path.index(each) for each in magic)] + "x").parent
             found = store.glob(path, detail=True)
         elif store.isdir(path):
             folder, found = PurePosixPath(path), store.find(path, detail=True)
@@ -42,7 +48,7 @@ def stored_jobs(word: str) -> list[Job]:
         jobs = [
             _job(store.unstrip_protocol(name), _below(name, folder), known)
             for name, known in sorted(found.items())
-            if known.get("type") != "directory" and PurePosixPath(name).suffix.lower() in FILMS
+            if known.get("type") != "directory" and PurePosixPath(_plain(name)).suffix.lower() in FILMS
         ]
     jobs = [job for job in jobs if not any(part.startswith(".") for part in PurePosixPath(job.stem).parts)]
     if not jobs:
@@ -63,7 +69,7 @@ def at_hand(file: str, place: Callable[[], AbstractContextManager[Path]]) -> Ite
     with place() as folder:
         with _explained(file, SourceError):
             store, path = _opened(file)
-            copy = folder / PurePosixPath(path).name
+            copy = folder / PurePosixPath(_plain(path)).name
             store.get_file(path, str(copy))
         yield str(copy)
 
@@ -85,7 +91,12 @@ def _job(file: str, stem: str, known: dict[str, Any]) -> Job:
 
 
 def _below(name: str, folder: PurePosixPath) -> str:
-    return PurePosixPath(name).relative_to(folder).with_suffix("").as_posix()
+    return PurePosixPath(_plain(name)).relative_to(folder).with_suffix("").as_posix()
+
+
+def _plain(path: str) -> str:
+    """`path` without what is asked of a web server behind it, such as a signature."""
+    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
 
 
 @contextlib.contextmanager
@@ -96,8 +107,9 @@ def _explained(word: str, kind: type[InputError | SourceError] = InputError) -> 
     except InputError:
         raise
     except ImportError as error:
-        package = str(error).split()[1:2]
-        raise InputError(f"{redact(word)}: {error}", f"pip install {' '.join(package) or 'fsspec'}") from None
+        package = _PACKAGE.search(str(error))
+        hint = f"pip install {package[1]}" if package else ""
+        raise InputError(f"{redact(word)}: {error}", hint) from None
     except Exception as error:
         reason = "not there" if isinstance(error, FileNotFoundError) else str(error).splitlines()[:1]
         said = reason if isinstance(reason, str) else "".join(reason) or type(error).__name__

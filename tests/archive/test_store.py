@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Iterator
@@ -83,12 +84,43 @@ def test_what_is_no_store_or_away_is_said_in_words(word: str, says: str) -> None
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_gone_meanwhile_is_a_source_that_is_not_there(server: str) -> None:
-    from contextlib import nullcontext
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("Install s3fs to access S3", "pip install s3fs"),
+        ("Please install gcsfs to access Google Storage", "pip install gcsfs"),
+        ('SFTPFileSystem requires "paramiko" to be installed', "pip install paramiko"),
+        ("Please install lakefs-spec to access LakeFSFileSystem", "pip install lakefs-spec"),
+        ("Install the requests package to use the github FS", "pip install requests"),
+        ("LibArchive requires to be installed", ""),
+    ],
+)
+def test_the_package_that_a_store_lacks_is_named(said: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(word: str) -> None:
+        raise ImportError(said)
 
-    with pytest.raises(SourceError), at_hand(f"{server}/dash/gone.mp4", lambda: nullcontext(Path())):
+    monkeypatch.setattr("fsspec.core.url_to_fs", lacks)
+    with pytest.raises(InputError, match=said) as caught:
+        find(["gs://bucket/a.mp4"], OUT)
+    assert caught.value.hint == hint
+
+
+def test_what_is_gone_meanwhile_is_a_source_that_is_not_there(server: str) -> None:
+    with pytest.raises(SourceError), at_hand(f"{server}/dash/gone.mp4", lambda: contextlib.nullcontext(Path())):
         pass
     assert not is_stored("C:/films/a.mp4") and is_stored("s3://a/b")
+
+
+def test_an_address_that_was_signed_is_one_film(server: str, tmp_path: Path) -> None:
+    signed = f"{server}/dash/2.mp4?X-Amz-Signature={'0123456789' * 30}&X-Amz-Expires=60"
+    (job,) = find([signed], OUT)
+    assert job.stem == "2" and "0123456789" not in job.name
+    (later,) = find([signed.replace("=60", "=90")], OUT)
+    assert (later.stem, later.version) == (job.stem, job.version)
+    with at_hand(job.file, lambda: contextlib.nullcontext(tmp_path)) as copy:
+        assert Path(copy).read_bytes() == (tmp_path / "there/dash/2.mp4").read_bytes()
+    Path("list.txt").write_text(f"{signed}\n{server}/dash/10.mp4?token=1\n")
+    assert stems("@list.txt") == ["10", "2"]
 
 
 @pytest.mark.slow
