@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from streamseg.archive.folder import ResultFolder
 from streamseg.archive.row import Row
@@ -18,8 +19,27 @@ Run = Callable[[Sequence[Job]], Iterable[Row | Looked | Progress | Lost]]
 
 
 def unfinished(jobs: Iterable[Job], rows: dict[str, Row]) -> list[Job]:
-    """Those of which `rows` do not say that they are done, or of which the file has changed since."""
-    return [job for job in jobs if (row := rows.get(job.stem)) is None or not row.done or row.version != job.version]
+    """Those of which `rows` do not say that they are done, or of which the file has changed since.
+
+    Raises:
+        InputError: what is done is of another film that is called the same.
+    """
+    todo = []
+    for job in jobs:
+        row = rows.get(job.stem)
+        if row is not None and row.done and row.version == job.version:
+            continue
+        if row is not None and row.done and not _same_place(row.file, job.name):
+            raise InputError(
+                f"{job.name} would be called {job.stem}, as {row.file} is already", "name another folder for it"
+            )
+        todo.append(job)
+    return todo
+
+
+def _same_place(name: str, other: str) -> bool:
+    """Whether both name one place, a file on a disk or an address."""
+    return name.partition("?")[0] == other.partition("?")[0] or Path(name).resolve() == Path(other).resolve()
 
 
 def run_all(

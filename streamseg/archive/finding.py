@@ -44,7 +44,7 @@ def find(words: Sequence[str], out: Path) -> list[Job]:
             if (other := called.setdefault(job.stem, job)) is not job:
                 raise InputError(
                     f"{other.name} and {job.name} would both be called {job.stem}",
-                    "name the folder above both, or take them in two commands",
+                    "name the folder above both, or take them in two commands, each with a folder of its own",
                 )
             jobs[key] = job
     if tables := [name for name in TABLES if name in called]:
@@ -78,6 +78,8 @@ def _outside(paths: Iterable[Path], folder: Path) -> list[Path]:
 
 def _films(word: str, out: Path) -> Iterator[tuple[Path | Job, Path]]:
     """Each film and the folder below which its name is taken; of one in a store that is known already."""
+    if not word:
+        raise InputError("the name of a film is empty", "'.' is this folder")
     if word.startswith("@"):
         yield from _listed(Path(word[1:]), out)
         return

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
 from streamseg.archive.driver import run_all, unfinished
 from streamseg.archive.folder import ResultFolder
 from streamseg.archive.row import Row
 from streamseg.archive.task import Job, Looked, Lost, Piece, Progress
+from streamseg.errors import InputError
 
 A, B = Job("a.mp4", "a", 1, "1"), Job("b.mp4", "b", 1, "1")
 
@@ -21,6 +24,19 @@ def test_what_is_done_is_left_out_and_what_failed_or_changed_is_not() -> None:
     assert unfinished([A, B], {}) == [A, B]
     assert unfinished([A, B], {"a": row(A)}) == [B]
     assert unfinished([A, B], {"a": row(A, error="broken"), "b": row(B, version="2")}) == [A, B]
+
+
+def test_results_of_another_film_that_is_called_the_same_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = Job("tuesday/a.mp4", "a", 1, "2")
+    with pytest.raises(InputError, match="tuesday/a.mp4 would be called a, as a.mp4 is already"):
+        unfinished([B, other], {"a": row(A)})
+    assert unfinished([other], {"a": row(A, error="broken")}) == [other]
+    assert unfinished([Job("moved/a.mp4", "a", 1, "1")], {"a": row(A)}) == []
+    changed = [Job(name, "a", 1, "2") for name in ("a.mp4", "./a.mp4", str(tmp_path / "a.mp4"))]
+    assert [unfinished([each], {"a": row(A)}) for each in changed] == [[each] for each in changed]
+    signed = Job("https://host/a.mp4?signature=2", "a", 1, "2")
+    assert unfinished([signed], {"a": row(Job("https://host/a.mp4?signature=1", "a", 1, "1"))}) == [signed]
 
 
 def test_a_film_whose_worker_died_is_tried_again_and_has_failed_in_the_end(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def test_pictures_and_nothing_at_all_are_refused(dash: Path) -> None:
     for word in ("empty", "no.mp4", "no*.mp4"):
         with pytest.raises(InputError, match="no films are there|no such file|no file matches"):
             stems(word)
+    with pytest.raises(InputError, match="the name of a film is empty"):  # as of a variable that is not set
+        stems("")
 
 
 def test_results_are_not_taken_for_films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
