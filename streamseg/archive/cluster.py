@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,8 +15,15 @@ from typing import Any
 from streamseg.archive.row import Row
 from streamseg.archive.task import Job, Looked, Lost, Progress, Task
 from streamseg.errors import InputError, SourceError
+from streamseg.net.connection import trouble
+from streamseg.net.urls import read_address
 
+_ANSWER_S = 10.0
 _LOOK_UP_S = 0.5  # how often it is asked whether to stop
+_STARTS = 3  # of workers, one after the other, none of which lives
+_BEGIN = "`ray start --head` begins a cluster"
+_TOKEN = "one begun with a token wants RAY_AUTH_MODE=token here, one without RAY_AUTH_MODE=disabled"
+_INSTALLED = f"streamseg has to be installed on each of them; and {_TOKEN}"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -34,6 +43,7 @@ def connect(address: str) -> list[int]:
         from streamseg.installing import extra
 
         raise InputError("--ray needs ray", extra("ray")) from None
+    _knock(address)
     if address == "local":
         os.environ.setdefault("RAY_worker_niceness", "0")  # by itself Ray lets whatever else runs go first
     heard = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -41,11 +51,22 @@ def connect(address: str) -> list[int]:
         ray.init(address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         line = " ".join(str(error).split()).partition(". ")[0]
-        raise SourceError(f"--ray {address}: {line}", "`ray start --head` begins a cluster") from None
+        raise SourceError(f"--ray {address}: {line}", _BEGIN if address == "auto" else _TOKEN) from None
     finally:
         for number, handler in heard.items():  # Ray takes them for itself
             signal.signal(number, handler)
     return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+
+
+def _knock(address: str) -> None:
+    """Raises SourceError where nobody listens at HOST:PORT: Ray would try for minutes."""
+    if not re.search(r":\d+$", address):
+        return
+    place = read_address(address if "://" in address else f"ray://{address}")
+    try:
+        socket.create_connection(place.place, _ANSWER_S).close()
+    except OSError as error:
+        raise SourceError(f"--ray {address}: {trouble(error, place).what}", _BEGIN) from None
 
 
 def disconnect() -> None:
@@ -64,10 +85,11 @@ def run_on_ray(
 
     Raises:
         InputError: a machine of the cluster does not see the folder of results.
+        SourceError: workers die again and again before they have a film.
     """
     import ray
 
-    waiting, asked, work_folder = deque(jobs), dict[Any, _Slot](), str(Path.cwd())
+    waiting, asked, work_folder, stillborn = deque(jobs), dict[Any, _Slot](), str(Path.cwd()), 0
     actors = ray.remote(num_cpus=task.cores, max_restarts=0)(_Actor)
 
     def hire() -> None:
@@ -80,7 +102,9 @@ def run_on_ray(
         while asked and not stopped():
             for ref in ray.wait(list(asked), timeout=_LOOK_UP_S)[0]:
                 slot = asked.pop(ref)
+                starting = slot.job is None
                 said = _answer(ref, slot)
+                stillborn = _stillborn(stillborn, slot.dead if starting else "")
                 if said is not None:
                     yield said
                 if slot.dead and waiting:
@@ -103,7 +127,8 @@ class _Slot:
 
     actor: Any
     job: Job | None = None
-    dead: bool = False
+    dead: str = ""
+    """Why it died, in a line."""
 
 
 class _Actor:
@@ -139,8 +164,8 @@ def _answer(ref: Any, slot: _Slot) -> Row | Looked | Lost | None:
     except ray.exceptions.RayTaskError as error:
         assert job is not None
         return Lost(job, " ".join(str(error.cause).split()))
-    except ray.exceptions.RayError:
-        slot.dead = True
+    except ray.exceptions.RayError as error:
+        slot.dead = str(error).strip().rpartition("\n")[2].strip() or type(error).__name__
         return None if job is None else Lost(job, "its machine or process died")
     if isinstance(said, str):
         if said:
@@ -149,3 +174,16 @@ def _answer(ref: Any, slot: _Slot) -> Row | Looked | Lost | None:
     slot.job = None
     assert job is not None
     return Lost(job, "its process was asked to end") if said is None else said
+
+
+def _stillborn(before: int, reason: str) -> int:
+    """How many workers, one after the other, died before they had a film: `before`, and the last one for a `reason`.
+
+    Raises:
+        SourceError: too many.
+    """
+    if not reason:
+        return 0
+    if before + 1 == _STARTS:
+        raise SourceError(f"no worker starts on a machine of the cluster: {reason}", _INSTALLED)
+    return before + 1

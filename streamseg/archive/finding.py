@@ -31,6 +31,8 @@ def find(words: Sequence[str], out: Path) -> list[Job]:
     Raises:
         InputError: nothing is found, or two would be called the same.
     """
+    if "" in words:
+        raise InputError("the name of a film is empty", "'.' is this folder")
     jobs: dict[object, Job] = {}
     called: dict[str, Job] = {}
     for word in words:
@@ -78,8 +80,6 @@ def _outside(paths: Iterable[Path], folder: Path) -> list[Path]:
 
 def _films(word: str, out: Path) -> Iterator[tuple[Path | Job, Path]]:
     """Each film and the folder below which its name is taken; of one in a store that is known already."""
-    if not word:
-        raise InputError("the name of a film is empty", "'.' is this folder")
     if word.startswith("@"):
         yield from _listed(Path(word[1:]), out)
         return

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from streamseg.archive.cluster import connect, run_on_ray
 from streamseg.cli import main
-from tests.archive.archives import film, tree
+from streamseg.errors import SourceError
+from tests.archive.archives import film, job, task, tree
 from tests.parts.patience import until
 from tests.parts.program import PROGRAM, environment
 from tests.parts.program import run_program as command
@@ -81,3 +84,36 @@ def test_where_ray_is_not_installed_a_line_says_so(
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*WORDS, "--out", "out", "--ray"]) == 2
     assert "--ray needs ray" in capsys.readouterr().err
+
+
+def test_where_nobody_listens_at_the_address_of_a_cluster_a_line_says_so() -> None:
+    pytest.importorskip("ray", reason="ray is not installed", exc_type=ImportError)
+    with pytest.raises(SourceError, match="--ray 127.0.0.1:1: connection refused"):
+        connect("127.0.0.1:1")
+
+
+def test_where_no_worker_lives_to_its_first_film_a_line_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    exceptions: Any = pytest.importorskip("ray.exceptions", reason="ray is not installed", exc_type=ImportError)
+    started: list[int] = []
+
+    class Stillborn:
+        """An actor on a machine that lacks streamseg."""
+
+        class missing:  # noqa: N801 - a method of the actor
+            @staticmethod
+            def remote() -> int:
+                started.append(len(started))
+                return started[-1]
+
+    def failing(ref: int) -> None:
+        raise exceptions.RayActorError(error_msg="The actor failed to import:\n\nImportError: no streamseg here")
+
+    actors = SimpleNamespace(remote=lambda *asked: Stillborn)
+    monkeypatch.setattr("ray.remote", lambda **asked: lambda kind: actors)
+    monkeypatch.setattr("ray.wait", lambda refs, timeout: (refs[:1], refs[1:]))
+    monkeypatch.setattr("ray.get", failing)
+    monkeypatch.setattr("ray.kill", lambda actor: None)
+    jobs, over = [job(Path(f"{number}.mp4")) for number in range(9)], iter([False] * 20)
+    with pytest.raises(SourceError, match="no worker starts on a machine of the cluster: ImportError: no streamseg"):
+        list(run_on_ray(jobs, task(Path("out")), 2, lambda: next(over, True)))
+    assert len(started) == 4
