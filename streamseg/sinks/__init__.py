@@ -68,7 +68,7 @@ SINKS: dict[str, OutputKind] = {
     "dataset": DATASET,
     "null": NULL,
 }
-"""Every kind of output; the first that a name asks for is taken."""
+"""Every kind of output; the one whose word stands in front of a name, else the first that it asks for, is taken."""
 
 
 def sink_kind(uri: str) -> OutputKind:
@@ -78,6 +78,8 @@ def sink_kind(uri: str) -> OutputKind:
         InputError: none of them.
     """
     word, colon, _ = uri.partition(":")
+    if colon and word in SINKS and SINKS[word].means(uri):
+        return SINKS[word]  # masks:a.mp4 is a folder, not a video
     part = entrypoints.parts("outputs").get(word) if colon and word not in SINKS else None
     for kind in SINKS.values():
         if part is None and kind.means(uri):
