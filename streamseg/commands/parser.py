@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import typing
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from streamseg.commands import COMMANDS, guidance, helptext
 from streamseg.errors import printable
 from streamseg.redaction import redact, shown
 
+_NO_NUMBER = re.compile(r"invalid \w+ value: (?=')")  # argparse names the function that reads it
 _WITHOUT_A_COMMAND = ("-h", "--help", "--version")
 
 
@@ -24,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
             flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
             for said in (word, repr(word)[1:-1]):
                 message = message.replace(said, f"{flag}{equals}{shown(value)}") if "://" in said else message
-        told = printable(redact(message))
+        told = printable(redact(_NO_NUMBER.sub("expected a number in plain digits, not ", message)))
         self.exit(2, f"streamseg: {told}\n" if told.endswith(")") else f"streamseg: {told} (see {self.prog} --help)\n")
 
 

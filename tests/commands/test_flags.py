@@ -45,3 +45,14 @@ def test_a_wrong_number_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == (
         "streamseg: argument --least: 7: expected a number from 0 to 1 (see streamseg tune --help)\n"
     )
+
+
+@pytest.mark.parametrize("words", [("plan", "--fps"), ("plan", "--cameras"), ("tune", "person", "--least")])
+def test_what_is_no_number_is_said_without_the_names_of_functions(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "x"]) == 2
+    said = (
+        f"streamseg: argument {words[-1]}: expected a number in plain digits, not 'x' (see streamseg {words[0]} --help)"
+    )
+    assert capsys.readouterr().err == f"{said}\n"
