@@ -28,15 +28,16 @@ BELT = (480, 320)
 STEP = 6
 """Pixels that it moves from frame to frame."""
 SECONDS = 12
+SHOTS = {"monday": 137, "tuesday": 30, "evening/wednesday": 87}
+"""Where they begin in the clip whose first frames look at a street from above: by frame, two seconds each."""
 
 
 def main() -> int:
     (FOLDER / "dash" / "evening").mkdir(parents=True, exist_ok=True)
     if street := packaged_clip("bikes.mp4"):
         frames = list(decoded(street))
-        third = len(frames) // 3
-        for number, name in enumerate(("monday", "tuesday", "evening/wednesday")):
-            write(FOLDER / "dash" / f"{name}.mp4", frames[number * third : (number + 1) * third])
+        for name, begin in SHOTS.items():
+            write(FOLDER / "dash" / f"{name}.mp4", frames[begin : begin + 2 * FPS])
     if face := packaged_clip("carphone_pristine.mp4"):
         write(FOLDER / "call.mp4", decoded(face))
     write(FOLDER / "belt.mp4", belt())
