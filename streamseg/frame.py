@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError, printable
+from streamseg.gpu import GpuPlanes
 from streamseg.yuv import Plane, Planes
 
 Image: TypeAlias = NDArray[np.uint8]
@@ -62,6 +63,11 @@ class Frame:
     def planes(self) -> Planes | None:
         """The planes of a video, where the source had such."""
         return self.pixels if isinstance(self.pixels, Planes) else None
+
+    @property
+    def on_gpu(self) -> GpuPlanes | None:
+        """The same where it was decoded, on a GPU."""
+        return self.pixels.on_gpu if isinstance(self.pixels, Planes) else None
 
     @property
     def height(self) -> int:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.gpu import brought_down, is_on_gpu, planes_of
 from streamseg.pyav import to_bgr_from
 
 if TYPE_CHECKING:
@@ -31,18 +32,22 @@ _ROUNDED_DOWN = {1: (0.95, 1.4, 0.95), 2: (0.45, 0.9, 0.45)}
 class Planes:
     """One picture of even sides, read-only but for its maker; made of a decoded frame without a copy.
 
-    `image` is converted when it is first asked for, and kept. Two threads that ask at the same moment both convert, to
-    the same result, so no lock is needed.
+    `image` is converted when it is first asked for, and kept; so is what has to come down from a GPU for it. Two
+    threads that ask at the same moment both do it, to the same result, so no lock is needed.
     """
 
-    __slots__ = ("_buffer", "_frame", "_image", "colours", "u", "v", "y")
+    __slots__ = ("_buffer", "_down", "_frame", "_image", "_three", "colours", "on_gpu", "shape")
 
     def __init__(self, frame: av.VideoFrame, buffer: Plane | None = None) -> None:
         """Of a frame that `holds_planes`; writable where it is around a `buffer`, see `wrap`."""
         self.colours = _colours(frame)
-        self.y, self.u, self.v = (_view(plane, writable=buffer is not None) for plane in frame.planes)
-        """(H, W), and twice (H / 2, W / 2) u8; rows may lie further apart than they are long."""
+        self.shape = frame.height, frame.width, 3
+        """Height, width, 3: that of `image`."""
+        self.on_gpu = planes_of(frame, self.colours) if is_on_gpu(frame) else None
+        """Where the picture is, if that is a GPU."""
         self._frame, self._buffer = frame, buffer
+        self._down: av.VideoFrame | None = None
+        self._three: tuple[Plane, Plane, Plane] | None = None
         self._image: NDArray[np.uint8] | None = None
 
     @classmethod
@@ -51,15 +56,25 @@ class Planes:
         return cls(wrap(buffer, colours), buffer)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width, 3: that of `image`."""
-        return (*self.y.shape, 3)
+    def y(self) -> Plane:
+        """(H, W) u8; rows may lie further apart than they are long."""
+        return self._planes()[0]
+
+    @property
+    def u(self) -> Plane:
+        """(H / 2, W / 2) u8, blue."""
+        return self._planes()[1]
+
+    @property
+    def v(self) -> Plane:
+        """(H / 2, W / 2) u8, red."""
+        return self._planes()[2]
 
     @property
     def image(self) -> NDArray[np.uint8]:
         """(H, W, 3) u8 BGR, read-only."""
         if self._image is None:
-            image = to_bgr(self._frame)
+            image = to_bgr(self._here())
             image.setflags(write=False)
             self._image = image
         return self._image
@@ -67,7 +82,20 @@ class Planes:
     def wrapped(self) -> av.VideoFrame:
         """A frame of the caller's own, around the same bytes where that is safe, else around a copy."""
         buffer = self._buffer
-        return wrap(np.asarray(self._frame.to_ndarray() if buffer is None else buffer, np.uint8), self.colours)
+        return wrap(np.asarray(self._here().to_ndarray() if buffer is None else buffer, np.uint8), self.colours)
+
+    def _planes(self) -> tuple[Plane, Plane, Plane]:
+        if self._three is None:
+            y, u, v = (_view(plane, writable=self._buffer is not None) for plane in self._here().planes)
+            self._three = y, u, v
+        return self._three
+
+    def _here(self) -> av.VideoFrame:
+        if self.on_gpu is None:
+            return self._frame
+        if self._down is None:
+            self._down = brought_down(self._frame)
+        return self._down
 
 
 def wrap(buffer: Plane, colours: tuple[int, int]) -> av.VideoFrame:
@@ -86,6 +114,8 @@ def wrap(buffer: Plane, colours: tuple[int, int]) -> av.VideoFrame:
 def holds_planes(frame: av.VideoFrame) -> bool:
     """Whether a decoded frame can be taken as `Planes`: 4:2:0 in eight bits, of sides that `wrap` knows."""
     even = frame.width % 2 == frame.height % 4 == 0
+    if is_on_gpu(frame):
+        return even and frame.sw_format is not None and frame.sw_format.name == "nv12"
     plain = frame.format.name in ("yuv420p", "yuvj420p")
     return even and plain and frame.planes[0].line_size > 0  # below 0 the rows lie bottom up
 

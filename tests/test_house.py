@@ -13,7 +13,7 @@ HOUSE = Path(__file__).parents[1] / "streamseg"
 FACTS = runpy.run_path(str(HOUSE.parent / "tools" / "house.py"))
 BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
-    "masks", "machine", "yuv", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
+    "masks", "machine", "yuv", "gpu", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
     "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
     "hostsettings", "said", "rules.event", "rules.shapes", "regions", "measure", "prompts", "labelmap",
 }  # fmt: skip
@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "metrics": set(),
     "handoff": set(),
     "pyav": set(),
-    "yuv": {"pyav"},
-    "frame": {"errors", "yuv"},
+    "gpu": {"errors"},
+    "yuv": {"gpu", "pyav"},
+    "frame": {"errors", "gpu", "yuv"},
     "segmentation": {"errors", "frame", "masks"},
     "bufferpool": {"frame"},
     "masks": {"segmentation"},

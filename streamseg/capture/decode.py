@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from streamseg.capture.filters import Decoded, Filters
-from streamseg.capture.hardware import Watch, in_three_planes
+from streamseg.capture.hardware import Watch, usable
 from streamseg.errors import InputError, SourceError, StreamsegError
 from streamseg.files import missing
 from streamseg.frame import Pixels
@@ -82,7 +82,7 @@ def _frames(packets: Packets, stream: VideoStream, counters: dict[str, int], wat
             watch.decoded(failed=True)
             continue
         watch.decoded(failed=False)
-        yield from map(in_three_planes, frames)
+        yield from map(usable, frames)
 
 
 def _held_back(stream: VideoStream) -> list[av.VideoFrame]:

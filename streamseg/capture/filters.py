@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+from streamseg.capture.hardware import in_three_planes
 from streamseg.capture.hdr import table_file, tone_mapping
 from streamseg.capture.orientation import Chain, orientation, turns
 from streamseg.frame import SQUARE
@@ -81,7 +82,7 @@ class Filters:
         self._aspect = 1 / aspect if turns(turn) else aspect
 
     def _filtered(self, decoded: Decoded) -> Iterator[Decoded]:
-        frame = decoded.frame
+        frame = in_three_planes(decoded.frame)
         look = frame.format.name, frame.width, frame.height, int(frame.colorspace), int(frame.color_range)
         if (self._chain, *look) != self._made_for:
             yield from self._rest()

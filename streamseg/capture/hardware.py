@@ -1,6 +1,7 @@
 """Decoders of GPUs, through FFmpeg: taken where they are asked for and there; else the CPU decodes, and a line says so.
 
-Frames come down as NV12, or P010 for ten bits, and are given in three planes, as the CPU's decoders give them.
+Frames stay on an NVIDIA GPU as NV12 until they are asked for on the CPU. Others come down, as NV12 or P010 for ten
+bits, and are given in three planes, as the CPU's decoders give them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from streamseg.errors import SourceError
+from streamseg.gpu import is_on_gpu
 from streamseg.options import Decoder
+from streamseg.yuv import holds_planes
 
 if TYPE_CHECKING:
     import av
@@ -21,6 +24,7 @@ _log = logging.getLogger(__name__)
 _IN_THREE_PLANES = {"nv12": "yuv420p", "p010le": "yuv420p10le", "p016le": "yuv420p16le"}
 _COMMON = "h264"  # what every GPU decodes: whether there is one is found out with it
 _MOST_FAILURES_IN_A_ROW = 16
+_COMES_DOWN = "; frames come down at once, as PyAV is older than 18 or CUDA was started here by something else before"
 _failed: set[tuple[Decoder, str]] = set()
 """Those that gave up while they decoded a source of that name: not tried again there by this process."""
 
@@ -48,7 +52,8 @@ class Watch:
         codec = stream.codec_context.name
         if stream.codec_context.is_hwaccel:
             self._decoder = decoder
-            _log.info("%s: %s is decoded by %s", name, codec, decoder)
+            comes_down = decoder == "cuda" and _kept_there(gpu) is None
+            _log.info("%s: %s is decoded by %s%s", name, codec, decoder, _COMES_DOWN if comes_down else "")
         else:
             _log.warning("%s: %s does not decode %s; the CPU does", name, decoder, codec)
 
@@ -64,8 +69,16 @@ class Watch:
             raise SourceError(f"{self._name}: {self._decoder} decodes no more", "--decode cpu")
 
 
+def usable(frame: av.VideoFrame) -> av.VideoFrame:
+    """A decoded frame as it is where it `holds_planes`, also on a GPU; else in the layout of the CPU's decoders."""
+    return frame if is_on_gpu(frame) and holds_planes(frame) else in_three_planes(frame)
+
+
 def in_three_planes(frame: av.VideoFrame) -> av.VideoFrame:
     """The same values in the layout of the CPU's decoders."""
+    if is_on_gpu(frame) and frame.sw_format is not None:
+        name = frame.sw_format.name
+        return frame.reformat(format=_IN_THREE_PLANES.get(name, name))
     planes = _IN_THREE_PLANES.get(frame.format.name)
     return frame.reformat(format=planes) if planes else frame
 
@@ -84,9 +97,39 @@ def _missing(decoder: Decoder, gpu: int | None = None) -> str:
     return ""
 
 
+@functools.cache
+def _kept_there(gpu: int | None) -> HWAccel | None:
+    """Keeps CUDA's context for FFmpeg as long as the process lives; None where frames have to come down.
+
+    It has to be the one that all use, or nobody else could read what is decoded. FFmpeg takes that only where it was
+    the first, or where the first has had it wait asleep.
+    """
+    import av
+
+    if not hasattr(av.VideoFrame, "sw_format"):  # since PyAV 18; frames could be left on the GPU since 17
+        return None
+    try:
+        return _staying(gpu).create(av.Codec(_COMMON, "r"))
+    except (av.error.FFmpegError, OSError, NotImplementedError):
+        return None
+
+
 def _accelerator(decoder: Decoder, gpu: int | None = None) -> HWAccel:
     """FFmpeg counts GPUs as CUDA does; another decoder's devices have names."""
     from av.codec.hwaccel import HWAccel
 
-    device = str(gpu) if decoder == "cuda" and gpu is not None else None
-    return HWAccel(decoder, device, allow_software_fallback=True)
+    if decoder != "cuda":
+        return HWAccel(decoder, allow_software_fallback=True)
+    if _kept_there(gpu) is not None:
+        return _staying(gpu)
+    return HWAccel(decoder, _device(gpu), allow_software_fallback=True)
+
+
+def _staying(gpu: int | None) -> HWAccel:
+    from av.codec.hwaccel import HWAccel
+
+    return HWAccel("cuda", _device(gpu), allow_software_fallback=True, is_hw_owned=True)
+
+
+def _device(gpu: int | None) -> str | None:
+    return None if gpu is None else str(gpu)

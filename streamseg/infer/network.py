@@ -108,8 +108,10 @@ class Network:
         self, frames: Sequence[Frame], size: tuple[int, int], batch: int
     ) -> tuple[Mapping[str, Tensor], list[Fit]]:
         """Outputs by role, checked: shapes that the graph left open are known only now."""
-        if self._images:
-            by_role, fits = self._images.segment([frame.image for frame in frames], size, batch, self._preprocess.cell)
+        on_gpu = all(frame.on_gpu for frame in frames)
+        if self._images and (on_gpu or self._images.gains):
+            pictures = [frame.on_gpu or frame.image for frame in frames]
+            by_role, fits = self._images.segment(pictures, size, batch, self._preprocess.cell)
         else:
             images, fits = self._preprocess([frame.pixels for frame in frames], size, batch)
             outputs = self._backend.run({self._input: images})

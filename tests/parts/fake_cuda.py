@@ -87,6 +87,7 @@ class FakeGpu:
     refused: list[bytes] = field(default_factory=list)
     """Images of kernels that hold none for this GPU."""
     kernels: dict[str, Callable[..., None]] = field(default_factory=dict)
+    default: DefaultStream = field(default_factory=lambda: DefaultStream())
     _next: int = 0x7000_0000
     _local: threading.local = field(default_factory=threading.local)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -247,6 +248,18 @@ class Pages(Thing):
             self.data.fill(FREED)
 
 
+class DefaultStream:
+    """What others than streamseg put their work into; nobody waits for it but who asks."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def finish(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for work in waiting:
+            work()
+
+
 class FakeStream(Thing):
     def __init__(self, gpu: FakeGpu, flags: int = 0) -> None:
         super().__init__(gpu, "stream")
@@ -261,6 +274,10 @@ class FakeStream(Thing):
         self.waiting.append(work)
         self.copied += pages
         self.gpu.in_flight()
+
+    def wait_for_event(self, event: FakeEvent) -> None:
+        self.gpu.enter()
+        self.put(event.before())
 
     def synchronize(self) -> FakeStream:
         self.gpu.enter()
@@ -282,12 +299,18 @@ class FakeEvent(Thing):
     def __init__(self, gpu: FakeGpu, flags: int = 0) -> None:
         super().__init__(gpu, "event")
         self._sleeps = bool(flags & 1)
-        self._stream: FakeStream | None = None
+        self._stream: FakeStream | DefaultStream | None = None
 
-    def record(self, stream: FakeStream) -> FakeEvent:
+    def record(self, stream: FakeStream | None = None) -> FakeEvent:
         self.gpu.enter()
-        self._stream = stream
+        self._stream = stream or self.gpu.default
         return self
+
+    def before(self) -> Callable[[], None]:
+        """Finishes what was in the stream when it was recorded."""
+        must(self._stream is not None, "an event is waited for once it was recorded")
+        assert self._stream is not None
+        return self._stream.finish
 
     def synchronize(self) -> FakeEvent:
         self.gpu.enter()

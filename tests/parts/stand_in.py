@@ -1,5 +1,5 @@
 """The real pycuda or cuda-bindings on a driver that stands in for NVIDIA's: C compiled here, and the attributes of the
-double of a GPU.
+double of a GPU. FFmpeg's own code for CUDA runs on it as well, and decodes by a library that stands in for NVDEC.
 
 Only for a process of its own: whatever asks for libcuda.so.1 afterwards gets this one.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -42,19 +43,36 @@ def part(name: str) -> Path | None:
 
 
 def compile_driver(target: Path, users: list[Path]) -> Path:
-    """libcuda.so.1 in the folder `target`; what `users` want of it and it has not answers "not supported"."""
-    wanted: set[str] = set()
+    """libcuda.so.1 in the folder `target`; what `users` or FFmpeg want of it and it has not answers "not supported"."""
+    wanted = _named_in_ffmpeg("libavutil", "cu[A-Z]")
     for user in users:
         listed = subprocess.run(
             ["nm", "--dynamic", "--undefined-only", str(user)], capture_output=True, text=True, check=True
         )
         wanted |= set(re.findall(r" U (cu[A-Z]\w+)$", listed.stdout, re.MULTILINE))
-    rest = target / "rest.c"
+    return _compile(target / "libcuda.so.1", SOURCE, wanted, "-ldl", "-lpthread")
+
+
+def compile_decoder(driver: Path) -> Path:
+    """libnvcuvid.so.1 beside `driver`."""
+    wanted = _named_in_ffmpeg("libavcodec", "cuvid[A-Z]")
+    return _compile(driver.with_name("libnvcuvid.so.1"), SOURCE.with_name("stand_in_cuvid.c"), wanted, str(driver))
+
+
+def _compile(library: Path, source: Path, wanted: set[str], *more: str) -> Path:
+    rest = library.with_name(f"{source.stem}_rest.c")
     rest.write_text("".join(f"__attribute__((weak)) int {name}(void) {{ return 801; }}\n" for name in sorted(wanted)))
-    library = target / "libcuda.so.1"
-    command = ["gcc", "-O1", "-w", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", str(library)]
-    subprocess.run([*command, str(SOURCE), str(rest), "-ldl", "-lpthread"], check=True)
+    command = ["gcc", "-O1", "-w", "-shared", "-fPIC", f"-Wl,-soname,{library.name}", "-o", str(library)]
+    subprocess.run([*command, str(source), str(rest), *more], check=True)
     return library
+
+
+def _named_in_ffmpeg(library: str, pattern: str) -> set[str]:
+    """Functions that FFmpeg looks up by name while it runs, as PyAV's packages hold it."""
+    found: set[str] = set()
+    for file in Path(av.__file__).parents[1].glob(f"av.libs/{library}-*.so*"):
+        found |= {name.decode() for name in re.findall(rf"\0({pattern}\w+)(?=\0)".encode(), file.read_bytes())}
+    return found
 
 
 def environment(folder: Path, *names: str, driver: bool = True) -> dict[str, str]:
@@ -81,7 +99,7 @@ class _State(ctypes.Structure):
         *((name, ctypes.c_long) for name in (
             "fatal", "fatal_pop", "count", "init_code", "major", "minor", "processors", "room", "held", "pages",
             "streams", "events", "modules", "retained", "uploaded", "downloaded", "slept", "spun", "meet",
-            "most_in_flight", "graphs", "recorded", "replayed", "fatal_alone",
+            "most_in_flight", "graphs", "recorded", "replayed", "waits_asleep", "fatal_alone",
         )),
         ("uploads", ctypes.c_long * 4),
         ("name", ctypes.c_char * 64),
@@ -95,7 +113,9 @@ class Driver:
         real = part(package)
         assert real, "python tools/gpu_parts.py"
         folder = Path(tempfile.mkdtemp())
-        self.library = ctypes.CDLL(str(compile_driver(folder, [*real.glob("pycuda/_driver*.so")])))
+        file = compile_driver(folder, [*real.glob("pycuda/_driver*.so")])
+        self.library = ctypes.CDLL(str(file))
+        self.decoder = ctypes.CDLL(str(compile_decoder(file)))
         os.environ["STAND_IN_KERNELS"] = str(kernels)
         self.state = _State.in_dll(self.library, "stand_in")
         self._fresh = bytes(self.state)
@@ -107,9 +127,9 @@ class Driver:
 
     def reset(self) -> None:
         """As when it was loaded, but for the context, which is retained once."""
-        retained = self.state.retained
+        retained, asleep = self.state.retained, self.state.waits_asleep
         ctypes.memmove(ctypes.byref(self.state), self._fresh, len(self._fresh))
-        self.state.retained = retained
+        self.state.retained, self.state.waits_asleep = retained, asleep
 
 
 class _Stream:

@@ -22,7 +22,7 @@ enum {
     NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, UNKNOWN = 999,
 };
 enum { MAJOR = 75, MINOR = 76 };  // attributes of a device
-enum { EARLY = 0xCD, FREED = 0xDD, DEEPEST = 64, MOST_DEVICES = 4, BLOCKING = 1, INFO_SIZE = 4, ERROR_SIZE = 6 };
+enum { EARLY = 0xCD, FREED = 0xDD, DEEPEST = 64, MOST_DEVICES = 4, BLOCKING = 1, INFO_SIZE = 4, ERROR_SIZE = 6, ASLEEP = 4 };
 
 typedef struct {
     long fatal;       // what a lost GPU answers; 0 while it is well
@@ -34,6 +34,7 @@ typedef struct {
     long slept, spun;                                 // waits
     long meet, most_in_flight;
     long graphs, recorded, replayed;                  // not given back; made; launched
+    long waits_asleep;                                // flags of the primary context
     long fatal_alone;                                 // 1 + the only device that is lost; 0: all are
     long uploads[MOST_DEVICES];                       // copies to each device
     char name[64];
@@ -46,12 +47,12 @@ static pthread_cond_t all_met = PTHREAD_COND_INITIALIZER;
 static long meeting, busy_streams, meetings;
 static __thread void *stack[DEEPEST];
 static __thread int depth;
-static char contexts[MOST_DEVICES];
+static char contexts[2 * MOST_DEVICES];  // the primary ones, then one more of each device
 static void *kernels;
 static const char *refused;  // an image of kernels that holds none for this GPU
 static size_t refused_size;
 
-static int current(void) { return (char *)stack[depth - 1] - contexts; }
+static int current(void) { return ((char *)stack[depth - 1] - contexts) % MOST_DEVICES; }
 static long lost(int device) {
     return !stand_in.fatal_alone || stand_in.fatal_alone == 1 + device ? stand_in.fatal : DONE;
 }
@@ -64,6 +65,7 @@ static long lost(int device) {
         recording->invalid = 1;             \
         return CAPTURE_UNSUPPORTED;         \
     }
+#define OR_DEFAULT(stream) stream = stream ? stream : &by_default[current()]
 #define OWN(thing) \
     if ((thing)->device != current()) return INVALID_HANDLE
 
@@ -84,7 +86,8 @@ typedef struct Work {
     int threads[3];
     void *target;
     const void *source;  // of a copy, or a kernel's task
-    size_t size;
+    size_t size, rows, to_pitch, from_pitch;
+    struct Stream *awaited;
 } Work;
 typedef struct {
     Work *first, **last;
@@ -100,6 +103,15 @@ typedef struct Stream {
 
 static Stream *streams;
 static __thread Stream *recording;
+static Stream by_default[MOST_DEVICES];  // which NULL stands for
+static int finish(Stream *stream);
+
+__attribute__((constructor)) static void begin(void) {
+    for (int i = 0; i < MOST_DEVICES; i++) {
+        by_default[i] = (Stream){.last = &by_default[i].first, .next = streams, .device = i};
+        streams = &by_default[i];
+    }
+}
 
 // What a test calls.
 
@@ -143,6 +155,15 @@ int cuDevicePrimaryCtxRetain(void **context, int device) {
 }
 
 int cuDevicePrimaryCtxRelease_v2(int device) { count(&stand_in.retained, -1); return DONE; }
+int cuDevicePrimaryCtxRelease(int device) { return cuDevicePrimaryCtxRelease_v2(device); }
+int cuDevicePrimaryCtxSetFlags_v2(int device, unsigned flags) { stand_in.waits_asleep = flags == ASLEEP; return DONE; }
+int cuDevicePrimaryCtxSetFlags(int device, unsigned flags) { return cuDevicePrimaryCtxSetFlags_v2(device, flags); }
+int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
+    *flags = stand_in.waits_asleep ? ASLEEP : 0;
+    *active = stand_in.retained > 0;
+    return DONE;
+}
+
 int cuCtxDetach(void *context) { return INVALID_CONTEXT; }  // of a primary one
 int cuCtxGetDevice(int *device) { *device = depth ? current() : 0; return depth ? DONE : INVALID_CONTEXT; }
 
@@ -151,6 +172,13 @@ int cuCtxPushCurrent_v2(void *context) {
     stack[depth++] = context;
     return DONE;
 }
+
+int cuCtxCreate_v2(void **context, unsigned flags, int device) {
+    return cuCtxPushCurrent_v2(*context = &contexts[MOST_DEVICES + device]);
+}
+
+
+int cuCtxDestroy_v2(void *context) { return DONE; }
 
 int cuCtxPopCurrent_v2(void **context) {
     if (!depth) return INVALID_CONTEXT;
@@ -312,8 +340,11 @@ static void work_off(Work *work, int device) {
         if (!here) stand_in.fatal = ILLEGAL_ADDRESS;
         else work->kernel(work->source, work->threads[0], work->threads[1], work->threads[2]);
         free((void *)work->source);
+    } else if (work->awaited) {
+        finish(work->awaited);
     } else {
-        memcpy(work->target, work->source, work->size);
+        for (size_t row = 0; row < work->rows; row++)
+            memcpy((char *)work->target + row * work->to_pitch, (char *)work->source + row * work->from_pitch, work->size);
     }
     free(work);
 }
@@ -363,6 +394,7 @@ int cuStreamDestroy_v2(Stream *stream) {
 int cuStreamSynchronize(Stream *stream) {
     IN_CONTEXT;
     UNRECORDED
+    OR_DEFAULT(stream);
     OWN(stream);
     count(&stand_in.spun, 1);
     return finish(stream);
@@ -382,7 +414,7 @@ int cuMemcpyHtoDAsync_v2(uintptr_t target, const void *source, size_t size, Stre
     if (!stand_in_living(target, size) || stand_in_device_of(target) != current()) return INVALID_VALUE;
     count(&stand_in.uploaded, size);
     count(&stand_in.uploads[current()], 1);
-    put(stream, (Work){.target = (void *)target, .source = source, .size = size});
+    put(stream, (Work){.target = (void *)target, .source = source, .size = size, .rows = 1});
     return DONE;
 }
 
@@ -392,7 +424,36 @@ int cuMemcpyDtoHAsync_v2(void *target, uintptr_t source, size_t size, Stream *st
     if (!stand_in_living(source, size) || stand_in_device_of(source) != current()) return INVALID_VALUE;
     count(&stand_in.downloaded, size);
     memset(target, EARLY, size);
-    put(stream, (Work){.target = target, .source = (void *)source, .size = size});
+    put(stream, (Work){.target = target, .source = (void *)source, .size = size, .rows = 1});
+    return DONE;
+}
+
+typedef struct {
+    size_t x, y;
+    unsigned kind;
+    void *host;
+    uintptr_t device;
+    void *array;
+    size_t pitch;
+} Place;
+
+int cuMemcpy2DAsync_v2(const struct { Place from, to; size_t width, height; } *copy, Stream *stream) {
+    IN_CONTEXT;
+    enum { HOST = 1, DEVICE = 2 };
+    OR_DEFAULT(stream);
+    OWN(stream);
+    size_t bytes = copy->width * copy->height;
+    char *ends[2];
+    for (int i = 0; i < 2; i++) {
+        const Place *end = i ? &copy->to : &copy->from;
+        ends[i] = (end->kind == DEVICE ? (char *)end->device : end->host) + end->y * end->pitch + end->x;
+        if (end->kind == DEVICE && !stand_in_living((uintptr_t)ends[i], end->pitch * (copy->height - 1) + copy->width))
+            return INVALID_VALUE;
+    }
+    if (copy->from.kind == HOST) count(&stand_in.uploaded, bytes);
+    if (copy->to.kind == HOST) count(&stand_in.downloaded, bytes);
+    put(stream, (Work){.target = ends[1], .source = ends[0], .size = copy->width, .rows = copy->height,
+                       .to_pitch = copy->to.pitch, .from_pitch = copy->from.pitch});
     return DONE;
 }
 
@@ -423,12 +484,20 @@ int cuEventDestroy_v2(Event *event) {
 
 int cuEventRecord(Event *event, Stream *stream) {
     IN_CONTEXT;
+    OR_DEFAULT(stream);
     OWN(stream);
     OWN(event);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     event->stream = stream;
     event->ms = now.tv_sec * 1e3 + now.tv_nsec / 1e6;
+    return DONE;
+}
+
+int cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
+    IN_CONTEXT;
+    OWN(stream);
+    put(stream, (Work){.awaited = event->stream});
     return DONE;
 }
 
@@ -591,6 +660,8 @@ int cuGetProcAddress_v2(const char *name, void **function, int version, uint64_t
     if (status) *status = *function ? 0 : 1;
     return *function ? DONE : NOT_FOUND;
 }
+
+int cuGetErrorName(int error, const char **words) { *words = "CUDA_ERROR"; return DONE; }
 
 int cuGetErrorString(int error, const char **words) {
     switch (error) {

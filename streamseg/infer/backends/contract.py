@@ -10,6 +10,7 @@ from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 if TYPE_CHECKING:
     from streamseg.frame import Image
+    from streamseg.gpu import GpuPlanes
     from streamseg.infer.model.geometry import Fit
 
 Stopped = Callable[[], bool]
@@ -46,11 +47,15 @@ class Backend(Protocol):
 class ImageBackend(Backend, Protocol):
     """A backend that fits pictures and picks labels where it computes, so that only bytes travel there and back."""
 
-    def segment(
-        self, images: Sequence[Image], size: tuple[int, int], batch: int, cell: int = 1
-    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
-        """Outputs by role for `images`, (H, W, 3) u8 BGR, at (height, width) `size`; `labels` instead of `logits`.
+    @property
+    def gains(self) -> bool:
+        """Whether that pays for pictures that are not on its GPU yet."""
 
-        `cell` is that of `make_fit`.
-        Where there are fewer images than `batch`, the rest of every output means nothing.
+    def segment(
+        self, pictures: Sequence[Image | GpuPlanes], size: tuple[int, int], batch: int, cell: int = 1
+    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
+        """Outputs by role for `pictures`, at (height, width) `size`; `labels` instead of `logits`.
+
+        They are (H, W, 3) u8 BGR, or frames that were decoded on its GPU. `cell` is that of `make_fit`.
+        Where there are fewer pictures than `batch`, the rest of every output means nothing.
         """

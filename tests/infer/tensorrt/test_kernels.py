@@ -9,15 +9,26 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-from streamseg.infer.backends.tensorrt.kernels import COMPILED, FIT, PICK, SOURCE, fit_task, pick_task
+from streamseg.gpu import GpuPlanes
+from streamseg.infer.backends.tensorrt.kernels import (
+    COMPILED,
+    FIT,
+    PICK,
+    SOURCE,
+    fit_planes_task,
+    fit_task,
+    pick_task,
+)
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.postprocess import argmax_planes
 from streamseg.infer.preprocess import Preprocessor
+from streamseg.yuv import Planes, from_yuv
 from tests.parts import host_kernels
 
 TOOL = runpy.run_path(str(Path(__file__).parents[3] / "tools" / "make_kernels.py"))
@@ -85,6 +96,54 @@ def test_a_part_of_a_wider_picture_is_read_row_by_row() -> None:
     spec = InputSpec(layout="NHWC", dtype="uint8", colour="bgr")
     part = wide[3:40, 11:70]
     np.testing.assert_array_equal(by_kernel(part, spec, (20, 30)), by_kernel(np.array(part), spec, (20, 30)))
+
+
+def planes_by_kernel(frame: av.VideoFrame, spec: InputSpec, size: tuple[int, int]) -> np.ndarray[Any, Any]:
+    """Of the same values as a GPU's decoder lays them out: brightness, then blue and red by turns."""
+    packed = np.ascontiguousarray(frame.reformat(format="nv12").to_ndarray())
+    height, width = frame.height, frame.width
+    start, colours = packed.ctypes.data, Planes(frame).colours
+    planes = GpuPlanes((height, width, 3), colours, start, width, start + height * width, width, packed)
+    out = np.full((spec.channels, *size) if spec.layout == "NCHW" else (*size, spec.channels), 99, spec.dtype)
+    task = fit_planes_task(planes, make_fit(spec.fit, (height, width), size), spec)
+    task["out"] = out.ctypes.data
+    host_kernels.run("fit", task, (size[1], size[0], 1))
+    return out
+
+
+@pytest.mark.parametrize("size", [(64, 96), (31, 45), (48, 64), (300, 500)])
+@pytest.mark.parametrize("fit", ["stretch", "letterbox", "crop"])
+@pytest.mark.parametrize("colour", ["rgb", "bgr", "grey"])
+@pytest.mark.parametrize("colours", [(1, 1), (1, 2), (6, 1), (9, 1)])
+def test_a_decoded_frame_is_fitted_as_on_the_cpu(
+    size: tuple[int, int], fit: Any, colour: Any, colours: tuple[int, int]
+) -> None:
+    spec = InputSpec(layout="NHWC", dtype="uint8", colour=colour, fit=fit)
+    for height, width in [(48, 64), (120, 98), (360, 642)]:
+        frame = av.VideoFrame.from_ndarray(image(height, width), format="bgr24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=colours[0], dst_color_range=colours[1])
+        frame.colorspace, frame.color_range = colours
+        (expected,), _ = Preprocessor(spec)([Planes(frame)], size, 1)
+        away = np.abs(planes_by_kernel(frame, spec, size).astype(int) - expected.astype(int))
+        assert away.max() <= 4  # a step of brightness, and one of blue or red, which weigh up to 2.1
+        assert np.mean(away > 1) < 0.12
+        assert away.mean() < 0.4
+
+
+@pytest.mark.parametrize("colours", [(1, 1), (1, 2), (6, 1), (9, 1)])
+def test_every_colour_of_a_decoded_frame_is_the_one_of_the_cpu(colours: tuple[int, int]) -> None:
+    """Of planes without any slope, so that nothing is interpolated."""
+    spec = InputSpec(layout="NHWC", dtype="uint8", colour="bgr")
+    for y, u, v in np.random.default_rng(0).integers(0, 256, (300, 3), dtype=np.uint8):
+        planes = np.full((12, 8), y, np.uint8)
+        planes[8:10], planes[10:] = u, v
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.colorspace, frame.color_range = colours
+        (expected,), _ = Preprocessor(spec)([Planes(frame)], (8, 8), 1)
+        found = planes_by_kernel(frame, spec, (8, 8))
+        exact = np.clip(from_yuv(colours) @ (y, u, v, 1), 0, 255)
+        assert np.abs(found - exact).max() <= 0.51
+        assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1  # OpenCV counts in ten bits
 
 
 def picked(scores: Any, axis: int, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -17,7 +17,7 @@ from tests.parts.toy_models import segmenter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ON_THE_DOUBLES = [
-    "test_backend.py", "test_faults.py", "test_graphs.py", "test_images.py", "test_lost_gpu.py",
+    "test_backend.py", "test_faults.py", "test_graphs.py", "test_images.py", "test_lost_gpu.py", "test_on_gpu.py",
     "test_runtime_cache.py", "test_several_gpus.py", "test_stepping_down.py",
 ]  # fmt: skip
 DRIVER_IS_HERE = """
@@ -47,6 +47,12 @@ def model(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_what_holds_on_the_double_of_pycuda_holds_on_what_is_real(tmp_path: Path, package: str) -> None:
     told = assert_passes(environment(tmp_path, package) | {PACKAGE: package}, tmp_path, *ON_THE_DOUBLES)
+    assert f"on the real {package}" in told
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_ffmpeg_decodes_on_a_gpu_stays_there(tmp_path: Path, package: str) -> None:
+    told = assert_passes(environment(tmp_path, package) | {PACKAGE: package}, tmp_path, "over_stand_in.py")
     assert f"on the real {package}" in told
 
 

@@ -21,6 +21,7 @@ from streamseg.infer.backends.tensorrt.cuda import DRIVER_HINT, FAILED_HINT, Add
 
 _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: the stream does not wait for what others put into the default stream
 _ASLEEP = 1 | 2  # CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING
+_WAITS_ASLEEP = 4  # CU_CTX_SCHED_BLOCKING_SYNC
 _END, _BUFFER, _BUFFER_SIZE = range(3)  # CU_LAUNCH_PARAM_…
 _NAME_BYTES = 256
 _contexts: dict[tuple[Any, int], Any] = {}
@@ -94,6 +95,11 @@ class _Stream:
     def handle(self) -> int:
         """CUDA's own."""
         return int(self.raw)
+
+    def follow_default(self) -> None:
+        """By an event there."""
+        self._driver("cuEventRecord", self._done, 0)
+        self._driver("cuStreamWaitEvent", self.raw, self._done, 0)
 
     def synchronize(self) -> None:
         """Other Python threads run meanwhile."""
@@ -251,6 +257,8 @@ def _primary_context(driver: _Driver, module: Any, number: int, device: Any) -> 
     """Retained once and given back when the process ends, as others use it too."""
     if (kept := _contexts.get((module, number))) is not None:
         return kept
+    with contextlib.suppress(BackendError):  # FFmpeg leaves frames in no context that was begun otherwise
+        driver("cuDevicePrimaryCtxSetFlags", device, _WAITS_ASLEEP)
     made = driver("cuDevicePrimaryCtxRetain", device)
     atexit.register(driver._quietly, "cuDevicePrimaryCtxRelease", device)
     return _contexts.setdefault((module, number), made)  # in one step: of two threads at once both get the same

@@ -48,6 +48,9 @@ class Stream(Protocol):
     def handle(self) -> int:
         """CUDA's own, as TensorRT wants it."""
 
+    def follow_default(self) -> None:
+        """What is put in from here on begins when all is done that others have put into CUDA's default stream."""
+
     def synchronize(self) -> object:
         """Sleeps until everything in it is done; only then are downloads there."""
 

@@ -109,6 +109,11 @@ class _PycudaStream:
         """CUDA's own."""
         return int(self.raw.handle)
 
+    def follow_default(self) -> None:
+        """By an event there."""
+        self._done.record()
+        self.raw.wait_for_event(self._done)
+
     def synchronize(self) -> None:
         """Other Python threads run meanwhile."""
         self._done.record(self.raw)

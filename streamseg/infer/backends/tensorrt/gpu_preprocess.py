@@ -1,6 +1,7 @@
-"""Networks that do not take and give bytes themselves: streamseg's kernels do what their graphs leave out.
+"""Pictures of any size into a network on the GPU, and labels out of it, by streamseg's own kernels.
 
-Up goes a picture of bytes, normalised on the GPU; down comes a label a pixel, never the scores of all classes.
+Up goes a picture of bytes, or nothing where it was decoded there; down comes a label a pixel, never the scores of all
+classes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import cv2
 import numpy as np
 
 from streamseg.frame import Image
+from streamseg.gpu import GpuPlanes
 from streamseg.infer.backends.tensorrt.backend import TensorRtBackend
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
+from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime
 from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.kernels import Kernels
 from streamseg.infer.backends.tensorrt.library import Library
@@ -23,9 +25,9 @@ from streamseg.infer.model.tensors import Tensor, TensorInfo
 from streamseg.infer.model.validate import channel_axis
 
 
-def gains(spec: ModelSpec) -> bool:
-    """Whether the kernels save a network's bytes: not where its graph normalises and picks already."""
-    return spec.task == "semantic" and (spec.input.dtype != "uint8" or "logits" in spec.outputs)
+def fits(spec: ModelSpec) -> bool:
+    """Whether the kernels know all that goes into a network: a picture, and nothing beside it."""
+    return not spec.states and not spec.values
 
 
 class TensorRtImageBackend(TensorRtBackend):
@@ -42,20 +44,22 @@ class TensorRtImageBackend(TensorRtBackend):
         super().__init__(library, cuda, engine)
         self._spec = spec
         self._kernels = kernels
+        self.gains = spec.task == "semantic" and (spec.input.dtype != "uint8" or "logits" in spec.outputs)
+        """Not where the graph normalises and picks already."""
 
     def segment(
-        self, images: Sequence[Image], size: tuple[int, int], batch: int, cell: int = 1
+        self, pictures: Sequence[Image | GpuPlanes], size: tuple[int, int], batch: int, cell: int = 1
     ) -> tuple[Mapping[str, Tensor], list[Fit]]:
         """Outputs by role; labels come at the network's own resolution, whatever that of its scores.
 
         Raises:
             BackendError: the pass failed.
         """
-        fits = [make_fit(self._spec.input.fit, image.shape[:2], size, cell) for image in images]
+        fits = [make_fit(self._spec.input.fit, picture.shape[:2], size, cell) for picture in pictures]
         with self._cuda.current(), self._slot.settled():
             most = self._slot.most_at_once
             parts = [
-                self._part(images[i : i + most], fits[i : i + most], min(most, batch - i))
+                self._part(pictures[i : i + most], fits[i : i + most], min(most, batch - i))
                 for i in range(0, batch, most)
             ]
         return {role: np.concatenate([part[role] for part in parts]) for role in parts[0]}, fits
@@ -64,18 +68,23 @@ class TensorRtImageBackend(TensorRtBackend):
         super()._let_go()
         self._kernels.close()
 
-    def _part(self, images: Sequence[Image], fits: Sequence[Fit], batch: int) -> dict[str, Tensor]:
+    def _part(self, pictures: Sequence[Image | GpuPlanes], fits: Sequence[Fit], batch: int) -> dict[str, Tensor]:
         slot, wanted = self._slot, self._spec.input
         ((name, port),) = slot.inputs.items()
         rows, columns = fits[0].size
         planes = batch, wanted.channels, rows, columns
         slot.arrange({name: planes if wanted.layout == "NCHW" else (batch, rows, columns, wanted.channels)})
-        for place, (image, fit) in enumerate(zip(images, fits, strict=True)):
-            self._upload(image, fit, port, place)
+        for place, (picture, fit) in enumerate(zip(pictures, fits, strict=True)):
+            out = port.address + place * (port.size_bytes // port.shape[0])
+            if isinstance(picture, GpuPlanes):
+                slot.stream.follow_default()  # in which FFmpeg decodes
+                self._kernels.fit_planes(picture, fit, wanted, out, slot.stream)
+            else:
+                self._upload(picture, fit, out, place)
         slot.enqueue()
         return self._outputs(fits[0].size)
 
-    def _upload(self, image: Image, fit: Fit, port: IOTensor, place: int) -> None:
+    def _upload(self, image: Image, fit: Fit, out: Address, place: int) -> None:
         """What the network sees of `image`; brought to size before where that is fewer bytes, as it mostly is."""
         slot, seen = self._slot, fit.source.of(image)
         sizes = seen.shape[:2], (fit.target.height, fit.target.width)
@@ -89,7 +98,6 @@ class TensorRtImageBackend(TensorRtBackend):
             cv2.resize(seen, (width, height), dst=fitted, interpolation=cv2.INTER_LINEAR)
         address = slot.buffers.on_gpu(f"/picture {place}", size_bytes)
         self._cuda.upload(address, locked, slot.stream)
-        out = port.address + place * (port.size_bytes // port.shape[0])
         self._kernels.fit(address, (height, width), fit, self._spec.input, out, slot.stream)
 
     def _outputs(self, size: tuple[int, int]) -> dict[str, Tensor]:

@@ -43,11 +43,24 @@ THREAD Between between(int place, float scale, int length) {
 
 THREAD float mix(float a, float b, float share) { return share == 0 ? a : a + (b - a) * share; }
 
+// One number of a picture whose numbers lie `step` bytes apart, `pitch` from row to row.
+THREAD int sample(const byte *plane, int pitch, int step, const Between &u, const Between &v) {
+    const byte *above = plane + (long long)v.first * pitch;
+    const byte *below = plane + (long long)v.second * pitch;
+    float high = mix(above[u.first * step], above[u.second * step], u.share);
+    float low = mix(below[u.first * step], below[u.second * step], u.share);
+    return (int)(mix(high, low, v.share) + 0.5f);
+}
+
+THREAD int to_byte(float number) { return number < 0 ? 0 : number > 255 ? 255 : (int)(number + 0.5f); }
+
 // fit: one picture into its place in the network's input: resized, padded, channels ordered, normalised.
 struct Fit {
-    const byte *picture;  // rows of blue-green-red pixels
+    const byte *picture;  // rows of blue-green-red pixels, or of a video's brightness
     void *out;            // this picture's part of the input
+    const byte *colour;   // of a video (NV12): rows of blue and red by turns, at half its size; else null
     int pitch;            // bytes from row to row of the picture
+    int colour_pitch;
     int seen_width, seen_height;
     int left, top, width, height;  // where it lies in the input; the rest is padding
     int columns, rows;             // of the input
@@ -57,14 +70,12 @@ struct Fit {
     int kind;                      // of the input's numbers
     int pad;                       // value of padding before it is normalised
     float mean[3], std[3];         // by channel of the input
+    float from_yuv[12];            // rows of blue, green and red, from brightness, blue, red and one
 };
 
-THREAD int sample(const Fit &f, const Between &u, const Between &v, int channel) {
-    const byte *above = f.picture + (long long)v.first * f.pitch + channel;
-    const byte *below = f.picture + (long long)v.second * f.pitch + channel;
-    float high = mix(above[u.first * 3], above[u.second * 3], u.share);
-    float low = mix(below[u.first * 3], below[u.second * 3], u.share);
-    return (int)(mix(high, low, v.share) + 0.5f);
+THREAD int blue_green_or_red(const Fit &f, int c, float y, float blue, float red) {
+    const float *row = f.from_yuv + 4 * c;
+    return to_byte(row[0] * y + row[1] * blue + row[2] * red + row[3]);
 }
 
 THREAD void fit_thread(const Fit &f, int x, int y, int) {
@@ -73,7 +84,16 @@ THREAD void fit_thread(const Fit &f, int x, int y, int) {
     if (x >= f.left && x < f.left + f.width && y >= f.top && y < f.top + f.height) {
         Between u = between(x - f.left, (float)f.seen_width / f.width, f.seen_width);
         Between v = between(y - f.top, (float)f.seen_height / f.height, f.seen_height);
-        for (int c = 0; c < 3; c++) blue_green_red[c] = sample(f, u, v, c);
+        if (f.colour) {
+            int wide = f.seen_width / 2, high = f.seen_height / 2;
+            Between p = between(x - f.left, (float)wide / f.width, wide);
+            Between q = between(y - f.top, (float)high / f.height, high);
+            int bright = sample(f.picture, f.pitch, 1, u, v);
+            int blue = sample(f.colour, f.colour_pitch, 2, p, q), red = sample(f.colour + 1, f.colour_pitch, 2, p, q);
+            for (int c = 0; c < 3; c++) blue_green_red[c] = blue_green_or_red(f, c, bright, blue, red);
+        } else {
+            for (int c = 0; c < 3; c++) blue_green_red[c] = sample(f.picture + c, f.pitch, 3, u, v);
+        }
     }
     int grey = (blue_green_red[0] * 3735 + blue_green_red[1] * 19235 + blue_green_red[2] * 9798 + 16384) >> 15;
     for (int c = 0; c < f.channels; c++) {

@@ -9,23 +9,25 @@ from typing import Any
 import numpy as np
 
 from streamseg.errors import BackendError
+from streamseg.gpu import GpuPlanes
 from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Stream
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
 from streamseg.infer.model.geometry import Fit
 from streamseg.infer.model.spec import InputSpec
+from streamseg.yuv import from_yuv
 
 _log = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("kernels.cu")
 COMPILED = SOURCE.with_suffix(".ptx")
 _KINDS = {"uint8": 0, "float16": 1, "float32": 2}
-_SIDES = ("pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
+_SIDES = ("pitch", "colour_pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
 _NUMBERS = ("columns", "rows", "width", "height", "classes", "kind", "plane", "by_class", "by_row", "by_column")
 FIT = np.dtype(
     [
-        ("picture", "u8"), ("out", "u8"),
+        ("picture", "u8"), ("out", "u8"), ("colour", "u8"),
         *((name, "i4") for name in (*_SIDES, "channels", "rgb", "planar", "kind", "pad")),
-        ("mean", "f4", 3), ("std", "f4", 3),
+        ("mean", "f4", 3), ("std", "f4", 3), ("from_yuv", "f4", 12),
     ],
     align=True,
 )  # fmt: skip
@@ -69,6 +71,12 @@ class Kernels:
         task["picture"], task["out"] = image, out
         self._cuda.launch(self._module, "fit", (fit.size[1], fit.size[0], 1), task[()], stream)
 
+    def fit_planes(self, planes: GpuPlanes, fit: Fit, spec: InputSpec, out: Address, stream: Stream) -> None:
+        """The same of a decoded frame, of which the network sees `fit.source`."""
+        task = fit_planes_task(planes, fit, spec)
+        task["out"] = out
+        self._cuda.launch(self._module, "fit", (fit.size[1], fit.size[0], 1), task[()], stream)
+
     def pick(self, scores: IOTensor, axis: int, labels: Address, size: tuple[int, int], stream: Stream) -> None:
         """Begins to write labels (N, height, width) u8 of `size`; the classes of `scores` lie along `axis`, 1 or 3."""
         task = pick_task(scores.shape, axis, str(scores.info.dtype), size)
@@ -100,6 +108,17 @@ def fit_task(seen: tuple[int, int], fit: Fit, spec: InputSpec) -> Any:
     }
     for name, value in values.items():
         task[name] = value
+    return task
+
+
+def fit_planes_task(planes: GpuPlanes, fit: Fit, spec: InputSpec) -> Any:
+    """A FIT of a decoded frame, with its addresses; only where it goes is left out."""
+    seen = fit.source
+    task = fit_task((seen.height, seen.width), fit, spec)
+    task["picture"] = planes.y + seen.y * planes.y_pitch + seen.x
+    task["colour"] = planes.uv + seen.y // 2 * planes.uv_pitch + seen.x // 2 * 2
+    task["pitch"], task["colour_pitch"] = planes.y_pitch, planes.uv_pitch
+    task["from_yuv"] = from_yuv(planes.colours).reshape(-1)
     return task
 
 

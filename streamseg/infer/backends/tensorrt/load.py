@@ -17,7 +17,7 @@ from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
 from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.infer.backends.tensorrt.engine import Engine, get_engine
 from streamseg.infer.backends.tensorrt.engines import SharedEngine, load_engine
-from streamseg.infer.backends.tensorrt.gpu_preprocess import TensorRtImageBackend, gains
+from streamseg.infer.backends.tensorrt.gpu_preprocess import TensorRtImageBackend, fits
 from streamseg.infer.backends.tensorrt.kernels import Kernels
 from streamseg.infer.backends.tensorrt.library import EXTRAS, Kind, Library, is_installed, load_library
 from streamseg.infer.model.catalogue import load_spec
@@ -106,10 +106,10 @@ def _kept_or_built(
 
 
 def _around(library: Library, cuda: CudaRuntime, engine: SharedEngine, spec: ModelSpec) -> Backend:
-    """The engine as a backend, between kernels where they save it bytes."""
+    """The engine as a backend, between kernels where they can be had."""
     kernels = None
     try:
-        kernels = _kernels(cuda) if gains(spec) else None
+        kernels = _kernels(cuda) if fits(spec) else None
         if kernels is None:
             return TensorRtBackend(library, cuda, engine)
         return TensorRtImageBackend(library, cuda, engine, spec, kernels)
