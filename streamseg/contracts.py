@@ -166,6 +166,8 @@ class View(NamedTuple):
     """Widths of the frame side by side."""
     on_planes: Callable[[Planes, Planes, Segmentation, float], None] | None = None
     """The same for a frame that came as planes: fills the first from the second."""
+    on_gpu: Callable[[Planes, Segmentation, float], Planes | None] | None = None
+    """The same for one that is on a GPU with its labels: new planes there; None where they are not."""
 
 
 ViewLike: TypeAlias = str | Draw | View
@@ -281,10 +283,8 @@ class Controls:
     views: tuple[str, ...] = field(default=("overlay",))
     """What `next view` walks through."""
     prompts: Prompts = field(default_factory=lambda: deque(maxlen=64))
-    """What was pointed at and no model has looked at yet, the newest of it.
-
-    Append a `Click`, a `Box`, a `Mask` or `Clear()`, from any thread.
-    """
+    """What was pointed at and no model has looked at yet, the newest of it: append a `Click`, a `Box`, a `Mask` or
+    `Clear()`, from any thread."""
     rules: tuple[str, ...] = ()
     """Names of the run's rules, for outputs that tell of them before the first event."""
     clips: Clips = field(default_factory=Clips)

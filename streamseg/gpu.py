@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from streamseg.errors import SourceError
 
 if TYPE_CHECKING:
     import av
+    from av.video.frame import CudaContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +30,51 @@ class GpuPlanes:
     uv: int
     """Address of blue and red by turns, (H / 2, W / 2, 2) u8."""
     uv_pitch: int
-    owner: object
-    """Keeps the memory."""
+    planes: Sequence[object]
+    """Both as others take them, by DLPack; they keep the memory."""
+
+
+class Tint(NamedTuple):
+    """How an overlay looks."""
+
+    table: NDArray[np.uint8]
+    """(256, 3) u8: brightness, blue and red of each class."""
+    drawn: NDArray[np.uint8]
+    """(256,) u8: 255 for classes that are drawn, else 0."""
+    flat: int | None
+    """The one class that is drawn, where there are two; its border is as smooth as the confidence says."""
+    opacity: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GpuLabels:
+    """Labels that are still on the GPU that found them, (rows, columns) u8 over a whole frame, and what draws them."""
+
+    size: tuple[int, int]
+    """Rows, columns."""
+    pitch: int
+    """Bytes from row to row."""
+    labels: int
+    """Their address."""
+    confidence: int
+    """Of how sure each is, laid out like them; 0 where nothing is known."""
+    owners: Sequence[object]
+    """Keep the memory."""
+    overlay: Callable[[GpuPlanes, GpuLabels, Tint], av.VideoFrame]
+    """Gives a frame on the GPU: the picture with the classes' colours over it. Called by one thread at a time.
+
+    Raises BackendError where the GPU fails.
+    """
+    came_down: tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None = None
+    """Labels and confidence, (h, w) u8, as the CPU has them."""
+
+    def mean(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> bool:
+        """Whether these are what came down, and not what was made of it since."""
+        return self.came_down is not None and self.came_down[0] is labels and self.came_down[1] is confidence
 
 
 def is_on_gpu(frame: av.VideoFrame) -> bool:
-    """Whether a decoded frame is still on an NVIDIA GPU."""
+    """Whether a frame is on an NVIDIA GPU."""
     return frame.format.name == "cuda"
 
 
@@ -37,7 +82,16 @@ def planes_of(frame: av.VideoFrame, colours: tuple[int, int]) -> GpuPlanes:
     """Those of a frame that is there, as NV12."""
     y, uv = frame.planes
     shape = frame.height, frame.width, 3
-    return GpuPlanes(shape, colours, y.buffer_ptr, y.line_size, uv.buffer_ptr, uv.line_size, frame)
+    return GpuPlanes(shape, colours, y.buffer_ptr, y.line_size, uv.buffer_ptr, uv.line_size, frame.planes)
+
+
+def frame_of(planes: Sequence[object], colours: tuple[int, int]) -> av.VideoFrame:
+    """A frame of the caller's own around brightness, and blue and red, that are there; for an encoder."""
+    import av
+
+    frame = av.VideoFrame.from_dlpack(tuple(planes), format="nv12", primary_ctx=True, cuda_context=_context())
+    frame.colorspace, frame.color_range = colours
+    return frame
 
 
 def brought_down(frame: av.VideoFrame) -> av.VideoFrame:
@@ -52,3 +106,11 @@ def brought_down(frame: av.VideoFrame) -> av.VideoFrame:
         return frame.reformat(format="yuv420p")
     except (av.error.FFmpegError, OSError):
         raise SourceError("a frame that was decoded on the GPU cannot be read from there", "--decode cpu") from None
+
+
+@functools.cache
+def _context() -> CudaContext:
+    """One for all frames: FFmpeg keeps what it knows of each size in it."""
+    from av.video.frame import CudaContext
+
+    return CudaContext(primary_ctx=True)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.gpu import brought_down, is_on_gpu, planes_of
+from streamseg.gpu import brought_down, frame_of, is_on_gpu, planes_of
 from streamseg.pyav import to_bgr_from
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ class Planes:
         """A frame of the caller's own, around the same bytes where that is safe, else around a copy."""
         buffer = self._buffer
         return wrap(np.asarray(self._here().to_ndarray() if buffer is None else buffer, np.uint8), self.colours)
+
+    def there(self) -> av.VideoFrame | None:
+        """A frame of the caller's own around the same picture on the GPU; None where it is not on one."""
+        return frame_of(self.on_gpu.planes, self.colours) if self.on_gpu else None
 
     def _planes(self) -> tuple[Plane, Plane, Plane]:
         if self._three is None:

@@ -13,8 +13,8 @@ HOUSE = Path(__file__).parents[1] / "streamseg"
 FACTS = runpy.run_path(str(HOUSE.parent / "tools" / "house.py"))
 BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
-    "masks", "machine", "yuv", "gpu", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders", "runtimes",
-    "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
+    "masks", "machine", "yuv", "gpu", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders",
+    "runtimes", "dlpack", "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
     "hostsettings", "said", "rules.event", "rules.shapes", "regions", "measure", "prompts", "labelmap",
 }  # fmt: skip
 MAY_IMPORT = {
@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "handoff": set(),
     "pyav": set(),
     "gpu": {"errors"},
+    "dlpack": set(),
     "yuv": {"gpu", "pyav"},
     "frame": {"errors", "gpu", "yuv"},
-    "segmentation": {"errors", "frame", "masks"},
+    "segmentation": {"errors", "frame", "gpu", "masks"},
     "bufferpool": {"frame"},
     "masks": {"segmentation"},
     "maskfile": {"errors", "imagefile"},

@@ -65,7 +65,9 @@ def compiled(compilers: Path) -> str:
 
     if library.nvrtcCompileProgram(program, len(options), words):
         raise SystemExit(text("ProgramLog"))
-    return re.sub(r"^\.version .*$", f".version {VERSION}", text("PTX"), count=1, flags=re.MULTILINE)
+    # A hint on how much of what is loaded is used, which that version of PTX does not know yet.
+    plain = re.sub(r"^\s*\.pragma \"used_bytes_mask \d+\";\n", "", text("PTX"), flags=re.MULTILINE)
+    return re.sub(r"^\.version .*$", f".version {VERSION}", plain, count=1, flags=re.MULTILINE)
 
 
 def assembled(ptx: Path, architecture: int, compilers: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import msgspec
@@ -11,6 +12,7 @@ import numpy as np
 
 from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame
+from streamseg.gpu import GpuLabels
 from streamseg.infer.backends.contract import Backend, ImageBackend
 from streamseg.infer.memory import RememberingBackend, with_states
 from streamseg.infer.model.geometry import Fit, input_size, sized
@@ -80,8 +82,9 @@ class Network:
         for size, run in self._runs(frames):
             if self._memory and self._cuts(run[0]):
                 self._forget()
-            outputs, fits = self._run(run, size, self._batch or len(run))
-            found += self._reader.read(run, fits, outputs)
+            outputs, fits, kept = self._run(run, size, self._batch or len(run))
+            read = self._reader.read(run, fits, outputs)
+            found += (_kept_too(each, labels) for each, labels in zip(read, kept, strict=True))
         return found
 
     def close(self) -> None:
@@ -106,12 +109,12 @@ class Network:
 
     def _run(
         self, frames: Sequence[Frame], size: tuple[int, int], batch: int
-    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
+    ) -> tuple[Mapping[str, Tensor], list[Fit], Sequence[GpuLabels | None]]:
         """Outputs by role, checked: shapes that the graph left open are known only now."""
-        on_gpu = all(frame.on_gpu for frame in frames)
-        if self._images and (on_gpu or self._images.gains):
+        kept: Sequence[GpuLabels | None] = [None] * len(frames)
+        if self._images and (self._images.gains or all(frame.on_gpu for frame in frames)):
             pictures = [frame.on_gpu or frame.image for frame in frames]
-            by_role, fits = self._images.segment(pictures, size, batch, self._preprocess.cell)
+            by_role, fits, kept = self._images.segment(pictures, size, batch, self._preprocess.cell)
         else:
             images, fits = self._preprocess([frame.pixels for frame in frames], size, batch)
             outputs = self._backend.run({self._input: images})
@@ -121,7 +124,7 @@ class Network:
             nothing = not output.size and self._spec.task == "semantic"  # there may be no object
             if self._reader.count(output) != batch or nothing:
                 raise InputError(f"{self._spec.name}: {batch} pictures in, {role} of shape {output.shape} out")
-        return by_role, fits
+        return by_role, fits, kept
 
     def _warm_up(self) -> Segmentation:
         """The first run is slow and shows what the graph did not declare: shapes, whether it runs at all, and how.
@@ -132,13 +135,19 @@ class Network:
         height, width = self._spec.input.height, self._spec.input.width
         side = self._spec.input.side
         ((size, frames),) = self._runs([_blots(height or width or side, width or height or side)])
-        outputs, fits = self._run(frames, size, self._batch or 1)
+        outputs, fits, _ = self._run(frames, size, self._batch or 1)
         for role, output in outputs.items():
             if output.dtype.kind == "f" and np.isnan(output).any():
                 said = f"{self._spec.name}: on {self._backend.name} {np.isnan(output).mean():.0%} of its {role} are NaN"
                 raise BackendError(said, "a value overflowed: another precision or backend may have room for it")
         self._preprocess.cell = self._reader.cell(size, outputs)
         return next(self._reader.read(frames, fits, outputs))
+
+
+def _kept_too(found: Segmentation, labels: GpuLabels | None) -> Segmentation:
+    if labels is None:
+        return found
+    return replace(found, on_gpu=replace(labels, came_down=(found.labels, found.confidence)))
 
 
 def _blots(height: int, width: int) -> Frame:

@@ -17,7 +17,7 @@ from streamseg.render.background import Blur, Replace, matte
 from streamseg.render.hud import Hud, Legend
 from streamseg.render.objects import Objects
 from streamseg.render.overlay import ColoursOnly, Overlay, SideBySide, source
-from streamseg.render.tint import tint
+from streamseg.render.tint import tint, tint_on_gpu
 from streamseg.render.zones import Zones
 from streamseg.rules.event import NOTHING_FOUND, Findings
 from streamseg.rules.shapes import Line, Polygon
@@ -25,7 +25,7 @@ from streamseg.segmentation import Segmentation
 from streamseg.yuv import Planes, to_bgr
 
 VIEWS: dict[str, Callable[[RenderOptions], View]] = {
-    "overlay": lambda options: View(Overlay(), on_planes=tint),
+    "overlay": lambda options: View(Overlay(), on_planes=tint, on_gpu=tint_on_gpu),
     "mask": lambda options: View(ColoursOnly()),
     "side-by-side": lambda options: View(SideBySide(), columns=2),
     "blur": lambda options: View(Blur()),
@@ -119,6 +119,10 @@ class _Drawing:
 
     def _fill(self, view: View, frame: Frame, segmentation: Segmentation) -> Pixels:
         opacity, height, width = self._controls.opacity, frame.height, frame.width
+        if frame.planes is not None and view.on_gpu is not None:
+            there = view.on_gpu(frame.planes, segmentation, opacity)
+            if there is not None:
+                return there
         if frame.planes is not None and view.on_planes is not None:
             buffer = self._pool.take(height * 3 // 2 + 1, width)[:-1]  # vector code may read a little past the end
             drawn = Planes.blank(buffer, frame.planes.colours)

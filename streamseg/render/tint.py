@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.errors import BackendError
+from streamseg.gpu import Tint
 from streamseg.render.alpha import enlarge, foreground
 from streamseg.render.overlay import grown
-from streamseg.render.palette import colour_table
-from streamseg.segmentation import Segmentation
+from streamseg.render.palette import colour_table, drawn_table
+from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Plane, Planes, to_yuv
+
+_log = logging.getLogger(__name__)
 
 
 def tint(image: Planes, planes: Planes, segmentation: Segmentation, opacity: float) -> None:
@@ -20,15 +26,38 @@ def tint(image: Planes, planes: Planes, segmentation: Segmentation, opacity: flo
     to half the picture's height and width, a quarter of the work.
     """
     classes, alpha = segmentation.classes, foreground(segmentation)
-    table = np.asarray(cv2.transform(colour_table(classes), to_yuv(planes.colours)), np.uint8)
-    if len(classes) == 2 and classes.background is not None:
-        _blend_flat(image, planes, table[1 - classes.background, 0], opacity)
+    table = _table(classes, planes.colours)
+    if (flat := _flat(classes)) is not None:
+        _blend_flat(image, planes, table[flat, 0], opacity)
     else:
         coloured = cv2.applyColorMap(grown(segmentation.labels, alpha), table)
         _blend(image, planes, np.asarray(coloured, np.uint8), opacity)
     if alpha is not None:
         _, undrawn = cv2.threshold(enlarge(alpha, *planes.u.shape), 127, 255, cv2.THRESH_BINARY_INV)
         _restore(image, planes, np.asarray(undrawn, np.uint8))
+
+
+def tint_on_gpu(planes: Planes, segmentation: Segmentation, opacity: float) -> Planes | None:
+    """The same where the frame and its labels are; None where they are not both there, or the GPU fails at it."""
+    there, labels, classes = planes.on_gpu, segmentation.on_gpu, segmentation.classes
+    if there is None or labels is None:
+        return None
+    look = Tint(_table(classes, planes.colours)[:, 0], drawn_table(classes), _flat(classes), opacity)
+    try:
+        return Planes(labels.overlay(there, labels, look))
+    except BackendError as error:
+        _log.debug("drawn on the CPU: %s", error)
+        return None
+
+
+def _table(classes: Classes, colours: tuple[int, int]) -> NDArray[np.uint8]:
+    """(256, 1, 3) u8: each class's brightness, blue and red."""
+    return np.asarray(cv2.transform(colour_table(classes), to_yuv(colours)), np.uint8)
+
+
+def _flat(classes: Classes) -> int | None:
+    """The class that is drawn where there is but one."""
+    return 1 - classes.background if len(classes) == 2 and classes.background is not None else None
 
 
 def _blend_flat(image: Planes, planes: Planes, colour: NDArray[np.uint8], opacity: float) -> None:

@@ -7,6 +7,7 @@ import os
 from streamseg.contracts import Shown, Sink
 from streamseg.frame import StreamInfo
 from streamseg.net.urls import read_address
+from streamseg.sinks import nvenc
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.paced import Paced
 from streamseg.sinks.retry import Retrying
@@ -68,7 +69,7 @@ class PublishSink:
 def _encoder(first: Shown, name: str) -> Encoder:
     import av
 
-    return Encoder(av.open(os.devnull, "w", format="h264"), first, name)
+    return Encoder(av.open(os.devnull, "w", format="h264"), first, name, on_gpu=nvenc.encodes(first.pixels, name))
 
 
 PUBLISH = OutputKind(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from streamseg.errors import OutputError
 from streamseg.files import Folder
 from streamseg.frame import Pixels, as_image
 from streamseg.machine import available_cores
+from streamseg.sinks import nvenc
 from streamseg.sinks.crash_safe_file import FORMATS, VideoFile, check_room, reason
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names
@@ -132,7 +133,7 @@ class Recording(VideoFile):
     def __init__(self, path: Path, first: Shown, *, replace: bool = False) -> None:
         super().__init__(path, replace=replace)
         self.form, self.start_s = form(first), 0.0
-        self._encoder = Encoder(self.container, first, str(path))
+        self._encoder = Encoder(self.container, first, str(path), on_gpu=nvenc.encodes(first.pixels, str(path)))
         self._begun = False
 
     def write(self, pixels: Pixels, time_s: float) -> None:
@@ -151,18 +152,26 @@ class Recording(VideoFile):
 class Encoder:
     """H.264 for a stream of `container`: pictures like the `first`, each at its own time, a key frame every second.
 
-    `options` are libx264's.
+    `options` are libx264's. `on_gpu`: that of an NVIDIA GPU, which takes pictures from there. The first of them opens
+    it, so nothing is known of its packets before.
     """
 
     def __init__(
-        self, container: OutputContainer, first: Shown, name: str, options: Mapping[str, str] = _RECORDED
+        self,
+        container: OutputContainer,
+        first: Shown,
+        name: str,
+        options: Mapping[str, str] = _RECORDED,
+        *,
+        on_gpu: bool = False,
     ) -> None:
         size, aspect = first.pixels.shape[:2], first.frame.pixel_aspect
         self._colours = first.pixels.colours if isinstance(first.pixels, Planes) else BT601
         height, width = (side + side % 2 for side in size)
         if (height, width) != size:
             _log.info("%s: %dx%d is padded to even sides, which H.264 wants", name, *size[::-1])
-        self._size, self._aspect, self._options = (height, width), aspect, dict(options)
+        self._size, self._aspect, self._on_gpu = (height, width), aspect, on_gpu
+        self._options = nvenc.OPTIONS if on_gpu else dict(options)
         self.stream = self.stream_in(container)
         self._ticks = self._key_ticks = -_KEY_EVERY
         self._padding = (height - size[0], width - size[1])
@@ -172,7 +181,7 @@ class Encoder:
 
         Not made after the template of `stream`: PyAV 16 and older open an encoder with other options for that.
         """
-        stream = _start(container, self._size, self._colours, self._options)
+        stream = _start(container, self._size, self._colours, self._options, on_gpu=self._on_gpu)
         stream.codec_context.sample_aspect_ratio = self._aspect
         return stream
 
@@ -198,7 +207,7 @@ class Encoder:
     def _encodable(self, pixels: Pixels) -> av.VideoFrame:
         """A frame for the encoder, in this file's colours; planes that have them are taken as they are."""
         if isinstance(pixels, Planes) and pixels.colours == self._colours:
-            return pixels.wrapped()
+            return (pixels.there() if self._on_gpu else None) or pixels.wrapped()
         image = as_image(pixels)
         if any(self._padding):
             bottom, right = self._padding
@@ -207,10 +216,16 @@ class Encoder:
 
 
 def _start(
-    container: OutputContainer, size: tuple[int, int], colours: tuple[int, int], options: dict[str, str]
+    container: OutputContainer,
+    size: tuple[int, int],
+    colours: tuple[int, int],
+    options: dict[str, str],
+    *,
+    on_gpu: bool,
 ) -> VideoStream:
-    stream = container.add_stream("libx264", rate=30, options=options)
-    stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+    codec, pix_fmt = (nvenc.CODEC, "cuda") if on_gpu else ("libx264", "yuv420p")
+    stream = cast("VideoStream", container.add_stream(codec, rate=30, options=options))
+    stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
     context = stream.codec_context
     context.time_base, context.gop_size = CLOCK, 250
     context.thread_count = available_cores()  # left to itself it takes the machine's, whatever a container may use

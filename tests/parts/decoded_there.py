@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import av
 import numpy as np
 
+from streamseg.dlpack import GpuPlane
 from streamseg.frame import Frame
 from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.yuv import Planes
@@ -16,53 +18,62 @@ ROWS = 256
 """Rows lie so many bytes apart, or a multiple of it."""
 
 
-class DecodedThere:
-    """What is looked at of a `VideoFrame` that is on a GPU; in memory of `gpu`, until it is closed.
+class There:
+    """What is looked at of a `VideoFrame` that is on a GPU."""
+
+    def __init__(self, gpu: Any, planes: Sequence[GpuPlane], colours: tuple[int, int]) -> None:
+        self._gpu, self._kept = gpu, planes
+        self.height, self.width = planes[0].size
+        self.format, self.sw_format = SimpleNamespace(name="cuda"), SimpleNamespace(name="nv12")
+        self.colorspace, self.color_range = colours
+        self.planes = tuple(SimpleNamespace(buffer_ptr=each.address, line_size=each.pitch) for each in planes)
+
+    def reformat(self, format: str) -> av.VideoFrame:
+        """Comes down."""
+        self._gpu.downloaded_bytes += self.width * self.height * 3 // 2
+        frame = av.VideoFrame.from_ndarray(np.concatenate([self._rows(each) for each in self._kept]), format="nv12")
+        frame.colorspace, frame.color_range = self.colorspace, self.color_range
+        return frame.reformat(format=format)
+
+    def _rows(self, plane: GpuPlane) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        (rows, columns), pitch = plane.size, plane.pitch
+        flat = np.array(self._gpu.view(plane.address, (rows - 1) * pitch + columns))
+        return np.stack([flat[i * pitch :][:columns] for i in range(rows)])
+
+
+class DecodedThere(There):
+    """The same as a decoder leaves it, in memory of `gpu` until it is closed.
 
     Where `later`, what is in it is put there by work that waits in the default stream, as a decoder's does.
     """
 
     def __init__(self, gpu: Any, frame: av.VideoFrame, *, later: bool = False) -> None:
-        self._gpu, self._cuda = gpu, open_cuda()
-        self.width, self.height = frame.width, frame.height
-        self.format, self.sw_format = SimpleNamespace(name="cuda"), SimpleNamespace(name="nv12")
-        self.colorspace, self.color_range = frame.colorspace, frame.color_range
-        self._pitch = -(-frame.width // ROWS) * ROWS
+        self._cuda = open_cuda()
+        height, width, pitch = frame.height, frame.width, -(-frame.width // ROWS) * ROWS
         below = 8  # rows between the planes, as of a picture whose last blocks are not shown
-        self._size = self._pitch * (frame.height * 3 // 2 + below)
+        rows = np.zeros((height * 3 // 2 + below, pitch), np.uint8)
         with self._cuda.current():
-            self._address = self._cuda.allocate(self._size)
-        rows = np.zeros((frame.height * 3 // 2 + below, self._pitch), np.uint8)
+            self._address = self._cuda.allocate(rows.size)
+        uv = self._address + pitch * (height + below)
+        sizes = (self._address, (height, width)), (uv, (height // 2, width))
+        planes = [GpuPlane(address, size, pitch, None) for address, size in sizes]
+        super().__init__(gpu, planes, (int(frame.colorspace), int(frame.color_range)))
         packed = frame.reformat(format="nv12").to_ndarray()
-        rows[: frame.height, : frame.width] = packed[: frame.height]
-        rows[frame.height + below :, : frame.width] = packed[frame.height :]
-        if later:
-            gpu.default.waiting.append(lambda: self._put(rows))
-        else:
-            self._put(rows)
-        starts = self._address, self._address + self._pitch * (frame.height + below)
-        self.planes = tuple(SimpleNamespace(buffer_ptr=start, line_size=self._pitch) for start in starts)
+        rows[:height, :width] = packed[:height]
+        rows[height + below :, :width] = packed[height:]
 
-    def reformat(self, format: str) -> av.VideoFrame:
-        """Comes down."""
-        self._gpu.downloaded_bytes += self.width * self.height * 3 // 2
-        starts = [plane.buffer_ptr for plane in self.planes]
-        parts = [self._rows(starts[0], self.height), self._rows(starts[1], self.height // 2)]
-        frame = av.VideoFrame.from_ndarray(np.concatenate(parts), format="nv12")
-        frame.colorspace, frame.color_range = self.colorspace, self.color_range
-        return frame.reformat(format=format)
+        def put() -> None:
+            gpu.view(self._address, rows.size)[:] = rows.reshape(-1)
+
+        if later:
+            gpu.default.waiting.append(put)
+        else:
+            put()
 
     def close(self) -> None:
         """Gives its memory back."""
         with self._cuda.current():
             self._cuda.free(self._address)
-
-    def _put(self, rows: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-        self._gpu.view(self._address, self._size)[:] = rows.reshape(-1)
-
-    def _rows(self, start: int, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        flat = np.array(self._gpu.view(start, (count - 1) * self._pitch + self.width))
-        return np.stack([flat[i * self._pitch :][: self.width] for i in range(count)])
 
 
 def both(gpu: Any, frame: av.VideoFrame, index: int = 0, *, later: bool = False) -> tuple[Frame, Frame, DecodedThere]:

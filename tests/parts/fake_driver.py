@@ -124,6 +124,14 @@ class FakeDriver(ModuleType):
 
         stream.put(copy, pages)
 
+    def memcpy_dtod_async(self, dest: int, src: int, size: int, stream: FakeStream) -> None:
+        self.gpu.enter()
+
+        def copy() -> None:
+            self.gpu.view(dest, size)[:] = self.gpu.view(src, size)
+
+        stream.put(copy)
+
     def module_from_buffer(self, buffer: bytes) -> _Module:
         self.gpu.enter()
         known = buffer.startswith(_IMAGES) or b"\n.version " in buffer  # of PTX

@@ -17,7 +17,7 @@ import pytest
 from streamseg.infer.backends.tensorrt.kernels import SOURCE
 from tests.parts.fake_cuda import FakeGpu, LogicError
 
-ADDRESSES = ("picture", "out", "colour", "scores", "labels")
+ADDRESSES = ("picture", "out", "colour", "out_colour", "scores", "labels", "confidence")
 
 
 @functools.cache
@@ -54,9 +54,9 @@ def on(gpu: FakeGpu) -> dict[str, Callable[..., None]]:
             task = np.array(task)
             for name in set(ADDRESSES) & set(task.dtype.names):
                 address = int(task[name])
-                if name == "colour" and not address:
+                if name in ("colour", "confidence") and not address:
                     continue
-                width = (1, 2, 4)[int(task["kind"])] if name in ("out", "scores") else 1
+                width = (1, 2, 4)[int(task["kind"])] if name in ("out", "scores") and "kind" in task.dtype.names else 1
                 if address % width:
                     gpu.lost = True
                     raise LogicError("cuEventSynchronize failed: misaligned address")
@@ -65,4 +65,4 @@ def on(gpu: FakeGpu) -> dict[str, Callable[..., None]]:
 
         return launched
 
-    return {kernel: make(kernel) for kernel in ("fit", "pick")}
+    return {kernel: make(kernel) for kernel in ("fit", "pick", "tint")}

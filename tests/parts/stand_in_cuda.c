@@ -457,6 +457,14 @@ int cuMemcpy2DAsync_v2(const struct { Place from, to; size_t width, height; } *c
     return DONE;
 }
 
+int cuMemcpyDtoDAsync_v2(uintptr_t target, uintptr_t source, size_t size, Stream *stream) {
+    IN_CONTEXT;
+    OWN(stream);
+    if (!stand_in_living(target, size) || !stand_in_living(source, size)) return INVALID_VALUE;
+    put(stream, (Work){.target = (void *)target, .source = (void *)source, .size = size, .rows = 1});
+    return DONE;
+}
+
 // Events: places in a stream, with a time.
 
 typedef struct {

@@ -10,7 +10,7 @@ from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 if TYPE_CHECKING:
     from streamseg.frame import Image
-    from streamseg.gpu import GpuPlanes
+    from streamseg.gpu import GpuLabels, GpuPlanes
     from streamseg.infer.model.geometry import Fit
 
 Stopped = Callable[[], bool]
@@ -53,9 +53,10 @@ class ImageBackend(Backend, Protocol):
 
     def segment(
         self, pictures: Sequence[Image | GpuPlanes], size: tuple[int, int], batch: int, cell: int = 1
-    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
+    ) -> tuple[Mapping[str, Tensor], list[Fit], list[GpuLabels | None]]:
         """Outputs by role for `pictures`, at (height, width) `size`; `labels` instead of `logits`.
 
-        They are (H, W, 3) u8 BGR, or frames that were decoded on its GPU. `cell` is that of `make_fit`.
+        Of each frame on the GPU its labels stay there as well, where they can be drawn with.
+        Pictures are (H, W, 3) u8 BGR, or frames that were decoded on its GPU. `cell` is that of `make_fit`.
         Where there are fewer pictures than `batch`, the rest of every output means nothing.
         """

@@ -44,13 +44,16 @@ class Fit:
     target: Rect
     """Where that lies in the input; the rest is padding."""
 
+    def seen_in(self, size: tuple[int, int]) -> Rect:
+        """Where what the network sees of the frame lies in a plane of (height, width) `size` over its input."""
+        return _scaled(self.target, size[0] / self.size[0], size[1] / self.size[1])
+
     def undo(self, plane: NDArray[np.uint8], outside: int) -> NDArray[np.uint8]:
         """`plane` (h, w) over the network's input, at any resolution, as a fresh plane over exactly the frame.
 
         Padding is cut off; what the network did not see of the frame becomes `outside`.
         """
-        scale = plane.shape[0] / self.size[0], plane.shape[1] / self.size[1]
-        seen = _scaled(self.target, *scale).of(plane)
+        seen = self.seen_in((plane.shape[0], plane.shape[1])).of(plane)
         height, width = self.frame
         if (self.source.height, self.source.width) == (height, width):
             return np.array(seen)

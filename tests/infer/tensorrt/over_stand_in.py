@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
+from streamseg.assembly import assemble
 from streamseg.capture import hardware, open_source
+from streamseg.config import make_options
+from streamseg.dlpack import GpuPlane
 from streamseg.frame import Frame
+from streamseg.gpu import brought_down, frame_of
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.backends.tensorrt.driver import open_cuda
+from streamseg.infer.backends.tensorrt.memory import Pool
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
 from streamseg.options import SourceOptions
+from streamseg.sinks import nvenc, video
 from tests.parts import clips
 from tests.parts.gpu_machine import Machine
 from tests.parts.toy_models import segmenter
@@ -81,8 +90,8 @@ def test_what_has_to_be_turned_comes_down(machine: Machine, film: Path) -> None:
     from streamseg.capture.filters import graph_of
 
     (frame, *_) = frames(film, "cuda")
-    assert frame.on_gpu is not None
-    raw = hardware.in_three_planes(frame.on_gpu.owner)  # type: ignore[arg-type]
+    assert frame.planes is not None
+    raw = hardware.in_three_planes(frame.planes._frame)
     assert raw.format.name == "yuv420p"
     graph = graph_of((("transpose", "clock"),), raw)
     graph.push(raw)
@@ -104,3 +113,105 @@ def test_where_something_else_began_cuda_its_own_way_frames_come_down_and_a_line
     assert [frame.on_gpu for frame in found] == [None] * 6
     assert all(np.array_equal(one.image, other.image) for one, other in zip(found, plain, strict=True))
     hardware._kept_there.cache_clear()
+
+
+class Nvenc:
+    """A stream of the GPU's encoder, of which there is none here: takes frames there, and has the CPU encode them.
+
+    `frames` is how many it brings down for that, as the real one does not.
+    """
+
+    frames = 0
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self.codec_context = stream, stream.codec_context
+
+    def encode(self, frame: av.VideoFrame | None) -> list[Any]:
+        if frame is None:
+            return list(self._stream.encode(None))
+        assert frame.format.name == "cuda"
+        down = frame.reformat(format="yuv420p")
+        Nvenc.frames += 1
+        down.pts, down.time_base, down.pict_type = frame.pts, frame.time_base, frame.pict_type
+        return list(self._stream.encode(down))
+
+
+@pytest.fixture
+def values(film: Path, tmp_path: Path) -> dict[str, Any]:
+    """Of a run of the film through a network and an overlay, into a file."""
+    (tmp_path / "toy.yaml").write_text("classes: [a, b, c, d, e]\noutputs: {logits: scores}\ninput: {std: [255]}\n")
+    model = segmenter(tmp_path / "toy.onnx", size=(288, 512))
+    return {"source": str(film), "model": str(model), "workers": 1, "steady": False}
+
+
+def films(values: dict[str, Any], decode: str, out: Path) -> list[Frame]:
+    made = {**values, "decode": decode, "outputs": (str(out),), "backend": "tensorrt"}
+    for _ in assemble(make_options(made)):
+        pass
+    return frames(out, "cpu")
+
+
+LABELS = 288 * 512
+FRAME = SIZE[0] * SIZE[1] * 3 // 2
+
+
+def test_of_a_1080p_film_that_is_decoded_looked_at_drawn_and_encoded_on_the_gpu_labels_alone_cross_the_bus(
+    machine: Machine, values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = films(values, "cpu", tmp_path / "cpu.mp4")
+    began = video._start
+
+    def start(container: Any, size: Any, colours: Any, options: Any, *, on_gpu: bool) -> Any:
+        assert on_gpu and options is nvenc.OPTIONS
+        return Nvenc(began(container, size, colours, dict(video._RECORDED), on_gpu=False))
+
+    monkeypatch.setattr(Nvenc, "frames", 0)
+    monkeypatch.setattr(nvenc, "encodes", lambda pixels, name: pixels.there() is not None)
+    monkeypatch.setattr(video, "_start", start)
+    machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
+    found = films(values, "cuda", tmp_path / "gpu.mp4")
+    warm_up = LABELS * 3, LABELS  # of the generated picture that every network sees first
+    came_down = machine.gpu.downloaded_bytes - Nvenc.frames * FRAME
+    assert Nvenc.frames == 6
+    assert (machine.gpu.uploaded_bytes, came_down) == (warm_up[0], warm_up[1] + 6 * LABELS)
+    for one, other in zip(found, expected, strict=True):
+        assert one.time_s == other.time_s
+        assert np.abs(one.image.astype(int) - other.image).mean() < 1
+
+
+def test_a_gpu_that_does_not_encode_leaves_it_to_the_cpu_and_a_line_says_so(
+    machine: Machine, values: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = films(values, "cpu", tmp_path / "cpu.mp4")
+    machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
+    with caplog.at_level(logging.WARNING, "streamseg"):
+        found = films(values, "cuda", tmp_path / "gpu.mp4")
+    assert [line for line in caplog.messages if "does not encode it" in line] == [
+        f"{tmp_path / 'gpu.mp4'}: the GPU does not encode it (operation not permitted); the CPU does"
+    ]
+    assert (machine.gpu.uploaded_bytes, machine.gpu.downloaded_bytes) == (LABELS * 3, 7 * LABELS + 6 * FRAME)
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(one.image.astype(int) - other.image).mean() < 1
+
+
+def test_memory_that_ffmpeg_was_lent_comes_back(machine: Machine) -> None:
+    cuda = open_cuda()
+    with cuda.current():
+        pool = Pool(cuda)
+        memory = pool.take(1024 * 768)
+        machine.gpu.view(memory.address, 1024 * 768)[:] = 7
+        address = memory.address
+        sizes = (address, (512, 1000)), (address + 1024 * 512, (256, 1000))
+        planes = [GpuPlane(start, size, 1024, memory) for start, size in sizes]
+        frame = frame_of(planes, (1, 1))
+        del memory, planes
+        gc.collect()
+        other = pool.take(1024 * 768)
+        assert other.address != address
+        assert (brought_down(frame).to_ndarray() == 7).all()
+        del frame
+        gc.collect()
+        assert pool.take(1024 * 768).address == address
+        pool.close()
+    del other
+    assert machine.gpu.leaks() == []

@@ -69,6 +69,7 @@ def test_labels_are_those_of_the_cpu_and_no_byte_goes_up(
     on_gpu.close()
     for *_, there in pairs:
         there.close()
+    del found, one
     assert machine.gpu.leaks() == []
 
 

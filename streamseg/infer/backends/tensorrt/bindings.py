@@ -216,6 +216,10 @@ class BindingsRuntime:
         finally:
             self._driver("cuGraphDestroy", recorded)
 
+    def copy(self, target: Address, source: Address, size_bytes: int, stream: Any) -> None:
+        """Begins to copy."""
+        self._driver("cuMemcpyDtoDAsync", target, source, size_bytes, stream.raw)
+
     def compile(self, source: str) -> bytes:
         """By the nvcc that is on the path; nothing is kept."""
         try:

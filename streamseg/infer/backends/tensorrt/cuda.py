@@ -102,6 +102,9 @@ class CudaRuntime(Protocol):
     def record(self, work: Callable[[], None], stream: Stream) -> Graph:
         """What `work` puts into `stream`, which is not begun; BackendError where that cannot be recorded."""
 
+    def copy(self, target: Address, source: Address, size_bytes: int, stream: Stream) -> None:
+        """Begins to copy on the GPU."""
+
     def compile(self, source: str) -> bytes:
         """CUDA C++ for this GPU; takes nvcc."""
 

@@ -189,6 +189,10 @@ class PycudaRuntime:
         """Never."""
         raise BackendError("pycuda has no stream capture", installing.package("cuda-bindings"))
 
+    def copy(self, target: Address, source: Address, size_bytes: int, stream: Any) -> None:
+        """Begins to copy."""
+        self._driver.memcpy_dtod_async(target, source, size_bytes, stream.raw)
+
     def compile(self, source: str) -> bytes:
         """Kept by pycuda in the user's cache folder."""
         architecture = self.gpu.architecture.replace("sm", "sm_")

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from streamseg.frame import Image
-from streamseg.gpu import GpuPlanes
+from streamseg.gpu import GpuLabels, GpuPlanes
 from streamseg.infer.backends.tensorrt.backend import TensorRtBackend
 from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime
 from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.kernels import Kernels
 from streamseg.infer.backends.tensorrt.library import Library
+from streamseg.infer.backends.tensorrt.overlay import Overlay, has_bytes
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
 from streamseg.infer.model.geometry import Fit, make_fit
 from streamseg.infer.model.spec import ModelSpec
@@ -44,12 +45,13 @@ class TensorRtImageBackend(TensorRtBackend):
         super().__init__(library, cuda, engine)
         self._spec = spec
         self._kernels = kernels
+        self._overlay: Overlay | None = None
         self.gains = spec.task == "semantic" and (spec.input.dtype != "uint8" or "logits" in spec.outputs)
         """Not where the graph normalises and picks already."""
 
     def segment(
         self, pictures: Sequence[Image | GpuPlanes], size: tuple[int, int], batch: int, cell: int = 1
-    ) -> tuple[Mapping[str, Tensor], list[Fit]]:
+    ) -> tuple[Mapping[str, Tensor], list[Fit], list[GpuLabels | None]]:
         """Outputs by role; labels come at the network's own resolution, whatever that of its scores.
 
         Raises:
@@ -62,13 +64,17 @@ class TensorRtImageBackend(TensorRtBackend):
                 self._part(pictures[i : i + most], fits[i : i + most], min(most, batch - i))
                 for i in range(0, batch, most)
             ]
-        return {role: np.concatenate([part[role] for part in parts]) for role in parts[0]}, fits
+        outputs = {role: np.concatenate([part[role] for part, _ in parts]) for role in parts[0][0]}
+        return outputs, fits, [labels for _, kept in parts for labels in kept]
 
     def _let_go(self) -> None:
         super()._let_go()
         self._kernels.close()
+        self._overlay = None
 
-    def _part(self, pictures: Sequence[Image | GpuPlanes], fits: Sequence[Fit], batch: int) -> dict[str, Tensor]:
+    def _part(
+        self, pictures: Sequence[Image | GpuPlanes], fits: Sequence[Fit], batch: int
+    ) -> tuple[dict[str, Tensor], list[GpuLabels | None]]:
         slot, wanted = self._slot, self._spec.input
         ((name, port),) = slot.inputs.items()
         rows, columns = fits[0].size
@@ -82,7 +88,12 @@ class TensorRtImageBackend(TensorRtBackend):
             else:
                 self._upload(picture, fit, out, place)
         slot.enqueue()
-        return self._outputs(fits[0].size)
+        ports = self._ports(fits[0].size)
+        kept = [
+            self._keep(ports, place, fit) if isinstance(picture, GpuPlanes) else None
+            for place, (picture, fit) in enumerate(zip(pictures, fits, strict=True))
+        ]
+        return self._fetch(ports), kept
 
     def _upload(self, image: Image, fit: Fit, out: Address, place: int) -> None:
         """What the network sees of `image`; brought to size before where that is fewer bytes, as it mostly is."""
@@ -100,12 +111,21 @@ class TensorRtImageBackend(TensorRtBackend):
         self._cuda.upload(address, locked, slot.stream)
         self._kernels.fit(address, (height, width), fit, self._spec.input, out, slot.stream)
 
-    def _outputs(self, size: tuple[int, int]) -> dict[str, Tensor]:
+    def _keep(self, ports: Mapping[str, IOTensor], place: int, fit: Fit) -> GpuLabels | None:
+        """The labels of a frame for an overlay, where the network gives them as bytes."""
+        planes = [ports[role] for role in ("labels", "confidence") if role in ports]
+        if self._spec.task != "semantic" or "labels" not in ports or not all(map(has_bytes, planes)):
+            return None
+        if self._overlay is None:
+            self._overlay = Overlay(self._cuda)
+        return self._overlay.keep(planes, place, fit, self._slot.stream)
+
+    def _ports(self, size: tuple[int, int]) -> dict[str, IOTensor]:
         slot = self._slot
         ports = {role: slot.outputs[name] for role, name in self._spec.outputs.items()}
         if "logits" in ports:
             ports["labels"] = self._pick(ports.pop("logits"), size if not ports else (0, 0))
-        return self._fetch(ports)
+        return ports
 
     def _pick(self, scores: IOTensor, size: tuple[int, int]) -> IOTensor:
         """Labels of at least `size`: where scores are coarser, they are interpolated, which keeps borders smooth."""

@@ -145,3 +145,83 @@ THREAD void pick_thread(const Pick &p, int x, int y, int z) {
 }
 
 KERNEL(pick, Pick)
+
+// tint: the overlay on a decoded frame: class colours blended over it, a block of 2x2 pixels at a time, which is what one
+// colour covers there; what is not drawn stays as it was.
+struct Tint {
+    const byte *labels;  // rows of class ids, over the whole frame at a size of their own
+    byte *out;           // brightness of what is drawn
+    byte *out_colour;
+    const byte *confidence;  // of each label, laid out as they are; null where nothing is known, or it does not matter
+    const byte *picture, *colour;
+    int pitch, colour_pitch, out_pitch, out_colour_pitch, label_pitch;  // bytes from row to row
+    int width, height;                                                   // of the frame
+    int columns, rows;                                                   // of the labels
+    int flat;       // the one class that is drawn, of two: its border is smooth; -1 where they are more
+    float opacity;
+    unsigned table[256];  // of each class brightness, blue, red, from the lowest byte on, and 255 where it is drawn
+};
+
+THREAD int of_class(const Tint &t, int label, int part) { return t.table[label] >> 8 * part & 255; }
+
+THREAD long long label_place(const Tint &t, int column, int row) { return (long long)row * t.label_pitch + column; }
+
+// How much of a label is drawn.
+THREAD int alpha(const Tint &t, int column, int row) {
+    long long place = label_place(t, column, row);
+    int drawn = of_class(t, t.labels[place], 3);
+    if (!t.confidence) return drawn;
+    int sure = t.confidence[place], as_drawn = drawn ? sure : 255 - sure;
+    return as_drawn < sure ? as_drawn : sure;
+}
+
+// A label, continued by a pixel into what is not drawn, so that no border fades to the background's colour.
+THREAD int grown(const Tint &t, int column, int row) {
+    if (alpha(t, column, row)) return t.labels[label_place(t, column, row)];
+    int highest = 0;
+    for (int y = row > 0 ? row - 1 : 0; y <= row + 1 && y < t.rows; y++)
+        for (int x = column > 0 ? column - 1 : 0; x <= column + 1 && x < t.columns; x++) {
+            int label = t.labels[label_place(t, x, y)];
+            if (label > highest && alpha(t, x, y)) highest = label;
+        }
+    return highest;
+}
+
+THREAD int mixed(int a, int b, int c, int d, const Between &u, const Between &v) {
+    return (int)(mix(mix(a, b, u.share), mix(c, d, u.share), v.share) + 0.5f);
+}
+
+// The picture's own number under the colour of `part` (brightness, blue, red) at a pixel of a plane of `width`, `height`.
+THREAD byte under(const Tint &t, int own, int part, int x, int y, int width, int height) {
+    int colour;
+    if (t.flat >= 0) {
+        colour = of_class(t, t.flat, part);
+    } else {
+        Between u = between(x, (float)t.columns / width, t.columns), v = between(y, (float)t.rows / height, t.rows);
+        colour = mixed(of_class(t, grown(t, u.first, v.first), part), of_class(t, grown(t, u.second, v.first), part),
+                       of_class(t, grown(t, u.first, v.second), part), of_class(t, grown(t, u.second, v.second), part),
+                       u, v);
+    }
+    return (byte)to_byte(own * (1 - t.opacity) + colour * t.opacity);
+}
+
+THREAD void tint_thread(const Tint &t, int x, int y, int) {
+    int wide = t.width / 2, high = t.height / 2;
+    if (x >= wide || y >= high) return;
+    Between u = between(x, (float)t.columns / wide, t.columns), v = between(y, (float)t.rows / high, t.rows);
+    bool drawn = mixed(alpha(t, u.first, v.first), alpha(t, u.second, v.first), alpha(t, u.first, v.second),
+                       alpha(t, u.second, v.second), u, v) > 127;
+    for (int i = 0; i < 4; i++) {
+        int column = 2 * x + i % 2, row = 2 * y + i / 2;
+        int own = t.picture[(long long)row * t.pitch + column];
+        t.out[(long long)row * t.out_pitch + column] =
+            (byte)(drawn ? under(t, own, 0, column, row, t.width, t.height) : own);
+    }
+    for (int i = 0; i < 2; i++) {
+        int own = t.colour[(long long)y * t.colour_pitch + 2 * x + i];
+        t.out_colour[(long long)y * t.out_colour_pitch + 2 * x + i] =
+            (byte)(drawn ? under(t, own, 1 + i, x, y, wide, high) : own);
+    }
+}
+
+KERNEL(tint, Tint)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamseg.errors import BackendError
-from streamseg.gpu import GpuPlanes
+from streamseg.gpu import GpuLabels, GpuPlanes, Tint
 from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Stream
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
 from streamseg.infer.model.geometry import Fit
@@ -40,6 +40,17 @@ PICK = np.dtype(
     align=True,
 )  # fmt: skip
 """`struct Pick` of kernels.cu."""
+
+TINT = np.dtype(
+    [
+        *((name, "u8") for name in ("labels", "out", "out_colour", "confidence", "picture", "colour")),
+        *((name, "i4") for name in ("pitch", "colour_pitch", "out_pitch", "out_colour_pitch", "label_pitch")),
+        *((name, "i4") for name in ("width", "height", "columns", "rows", "flat")),
+        ("opacity", "f4"), ("table", "u4", 256),
+    ],
+    align=True,
+)  # fmt: skip
+"""`struct Tint` of kernels.cu."""
 
 
 class Kernels:
@@ -83,6 +94,16 @@ class Kernels:
         task["scores"], task["labels"] = scores.address, labels
         self._cuda.launch(self._module, "pick", (size[1], size[0], scores.shape[0]), task[()], stream)
 
+    def tint(
+        self, planes: GpuPlanes, labels: GpuLabels, tint: Tint, out: tuple[Address, Address, int], stream: Stream
+    ) -> None:
+        """Begins to draw an overlay into `out`: addresses of brightness and colour, and the bytes of a row of both."""
+        task = tint_task(planes, labels, tint)
+        task["out"], task["out_colour"], task["out_pitch"] = out
+        task["out_colour_pitch"] = out[2]
+        height, width, _ = planes.shape
+        self._cuda.launch(self._module, "tint", (width // 2, height // 2, 1), task[()], stream)
+
 
 def fit_task(seen: tuple[int, int], fit: Fit, spec: InputSpec) -> Any:
     """A FIT without addresses, for a picture of `seen` height and width with no gaps between its rows."""
@@ -119,6 +140,31 @@ def fit_planes_task(planes: GpuPlanes, fit: Fit, spec: InputSpec) -> Any:
     task["colour"] = planes.uv + seen.y // 2 * planes.uv_pitch + seen.x // 2 * 2
     task["pitch"], task["colour_pitch"] = planes.y_pitch, planes.uv_pitch
     task["from_yuv"] = from_yuv(planes.colours).reshape(-1)
+    return task
+
+
+def tint_task(planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> Any:
+    """A TINT without what it writes to."""
+    task = np.zeros((), TINT)
+    bytes_of = np.column_stack([tint.table, tint.drawn]).astype(np.uint32)
+    values = {
+        "labels": labels.labels,
+        "confidence": labels.confidence if tint.flat is not None else 0,
+        "label_pitch": labels.pitch,
+        "rows": labels.size[0],
+        "columns": labels.size[1],
+        "picture": planes.y,
+        "pitch": planes.y_pitch,
+        "colour": planes.uv,
+        "colour_pitch": planes.uv_pitch,
+        "height": planes.shape[0],
+        "width": planes.shape[1],
+        "flat": -1 if tint.flat is None else tint.flat,
+        "opacity": tint.opacity,
+        "table": bytes_of @ np.array([1, 1 << 8, 1 << 16, 1 << 24], np.uint32),
+    }
+    for name, value in values.items():
+        task[name] = value
     return task
 
 

@@ -2,7 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
+
+from streamseg.errors import BackendError
 from streamseg.infer.backends.tensorrt.cuda import Address, Bytes, CudaRuntime
+
+
+class Lent:
+    """Memory on the GPU until it is forgotten."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+
+
+class Pool:
+    """Memory on the GPU that comes back by itself, from whatever thread forgets it; the context must be current."""
+
+    def __init__(self, cuda: CudaRuntime) -> None:
+        self._cuda = cuda
+        self._free: dict[int, list[Address]] = {}
+        self._closed = False
+
+    def take(self, size_bytes: int) -> Lent:
+        """So many bytes; what is in them is left over."""
+        free = self._free.setdefault(size_bytes, [])
+        lent = Lent(free.pop() if free else self._cuda.allocate(size_bytes))
+        weakref.finalize(lent, self._back, free, lent.address).atexit = False
+        return lent
+
+    def close(self) -> None:
+        """Frees what is there; what comes back later is freed then."""
+        self._closed = True
+        for free in self._free.values():
+            while free:
+                self._cuda.free(free.pop())
+
+    def _back(self, free: list[Address], address: Address) -> None:
+        if not self._closed:
+            free.append(address)
+            return
+        with contextlib.suppress(BackendError), self._cuda.current():  # of a GPU that failed
+            self._cuda.free(address)
 
 
 class Buffers:

@@ -1,0 +1,89 @@
+"""Labels that stay on the GPU behind a pass, and the overlay that is drawn with them there."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamseg.dlpack import GpuPlane
+from streamseg.errors import BackendError
+from streamseg.gpu import GpuLabels, GpuPlanes, Tint, frame_of
+from streamseg.infer.backends.tensorrt.cuda import CudaRuntime, Stream
+from streamseg.infer.backends.tensorrt.kernels import Kernels
+from streamseg.infer.backends.tensorrt.memory import Pool
+from streamseg.infer.backends.tensorrt.runtime import IOTensor
+from streamseg.infer.model.geometry import Fit
+
+if TYPE_CHECKING:
+    import av
+
+_ALIGNED = 256  # bytes from row to row are a multiple of it, as encoders like them
+
+
+class _Parts:
+    """What goes while the GPU's context is current."""
+
+    def __init__(self, cuda: CudaRuntime) -> None:
+        with cuda.current():
+            self.cuda, self.pool = cuda, Pool(cuda)
+            self.stream: Stream | None = cuda.make_stream()
+            self.kernels: Kernels | None = Kernels(cuda)
+
+    def let_go(self) -> None:
+        with contextlib.suppress(BackendError), self.cuda.current():
+            self.stream = self.kernels = None
+            self.pool.close()
+
+
+class Overlay:
+    """Belongs to one worker, and lives as long as that or any labels of it: frames are drawn behind it."""
+
+    def __init__(self, cuda: CudaRuntime) -> None:
+        """Raises BackendError where the GPU has no room for it."""
+        self._parts = _Parts(cuda)
+        weakref.finalize(self, self._parts.let_go).atexit = False
+
+    def keep(self, planes: Sequence[IOTensor], place: int, fit: Fit, stream: Stream) -> GpuLabels | None:
+        """A copy of the labels, and of how sure each is if that is the second of `planes`, behind what is in `stream`.
+
+        Of the picture at `place`; None where they do not cover the whole of it.
+        """
+        if (fit.source.height, fit.source.width) != fit.frame:
+            return None
+        rows, columns = _plane(planes[0].shape)
+        size, part = rows * columns, fit.seen_in((rows, columns))
+        start, copies = part.y * columns + part.x, []
+        for plane in planes:
+            copies.append(self._parts.pool.take(size))
+            self._parts.cuda.copy(copies[-1].address, plane.address + place * size, size, stream)
+        labels, confidence = copies[0].address + start, copies[1].address + start if copies[1:] else 0
+        return GpuLabels((part.height, part.width), columns, labels, confidence, copies, self.draw)
+
+    def draw(self, planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> av.VideoFrame:
+        """See `GpuLabels.overlay`."""
+        height, width, _ = planes.shape
+        parts, pitch = self._parts, -(-width // _ALIGNED) * _ALIGNED
+        assert parts.stream is not None and parts.kernels is not None
+        with parts.cuda.current():
+            memory = parts.pool.take(pitch * height * 3 // 2)
+            y = GpuPlane(memory.address, (height, width), pitch, memory)
+            uv = GpuPlane(memory.address + pitch * height, (height // 2, width), pitch, memory)
+            parts.stream.follow_default()  # in which FFmpeg decodes
+            parts.kernels.tint(planes, labels, tint, (y.address, uv.address, pitch), parts.stream)
+            parts.stream.synchronize()  # an encoder takes what is there
+        return frame_of((y, uv), planes.colours)
+
+
+def has_bytes(plane: IOTensor | None) -> bool:
+    """Whether it is one that can be drawn with."""
+    return plane is not None and plane.info.dtype == np.uint8 and len(plane.shape) > 1
+
+
+def _plane(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of (h, w), (N, h, w), (N, 1, h, w) or (N, h, w, 1)."""
+    rows, columns = shape[1:3] if len(shape) == 4 and shape[3] == 1 else shape[-2:]
+    return rows, columns
