@@ -35,19 +35,19 @@ _delete = _Deleter(_forget)
 
 
 class GpuPlane:
-    """Rows of bytes on a GPU, (rows, columns) u8, `pitch` bytes apart; `owner` keeps them."""
+    """Rows of bytes on the GPU of that number, (rows, columns) u8, `pitch` bytes apart; `owner` keeps them."""
 
-    def __init__(self, address: int, size: tuple[int, int], pitch: int, owner: object, device: int = 0) -> None:
-        self.address, self.size, self.pitch, self.device, self._owner = address, size, pitch, device, owner
+    def __init__(self, address: int, size: tuple[int, int], pitch: int, owner: object, gpu: int = 0) -> None:
+        self.address, self.size, self.pitch, self.gpu, self._owner = address, size, pitch, gpu, owner
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """An NVIDIA GPU, and its number."""
-        return _GPU, self.device
+        return _GPU, self.gpu
 
     def __dlpack__(self, *, stream: int | None = None) -> object:
         """A capsule; what is in the memory must have been written by then."""
         shape, strides = (ctypes.c_int64 * 2)(*self.size), (ctypes.c_int64 * 2)(self.pitch, 1)
-        tensor = _Tensor(self.address, _GPU, self.device, 2, _UNSIGNED, 8, 1, shape, strides, 0)
+        tensor = _Tensor(self.address, _GPU, self.gpu, 2, _UNSIGNED, 8, 1, shape, strides, 0)
         managed = _Managed(tensor, None, _delete)
         _made[ctypes.addressof(managed)] = managed, shape, strides, self._owner
         return _new_capsule(ctypes.addressof(managed), b"dltensor", None)

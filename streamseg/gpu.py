@@ -32,6 +32,8 @@ class GpuPlanes:
     uv_pitch: int
     planes: Sequence[object]
     """Both as others take them, by DLPack; they keep the memory."""
+    gpu: int = 0
+    """Its number, as CUDA counts."""
 
 
 class Tint(NamedTuple):
@@ -81,15 +83,15 @@ def is_on_gpu(frame: av.VideoFrame) -> bool:
 def planes_of(frame: av.VideoFrame, colours: tuple[int, int]) -> GpuPlanes:
     """Those of a frame that is there, as NV12."""
     y, uv = frame.planes
-    shape = frame.height, frame.width, 3
-    return GpuPlanes(shape, colours, y.buffer_ptr, y.line_size, uv.buffer_ptr, uv.line_size, frame.planes)
+    shape, (_, gpu) = (frame.height, frame.width, 3), y.__dlpack_device__()
+    return GpuPlanes(shape, colours, y.buffer_ptr, y.line_size, uv.buffer_ptr, uv.line_size, frame.planes, gpu)
 
 
-def frame_of(planes: Sequence[object], colours: tuple[int, int]) -> av.VideoFrame:
+def frame_of(planes: Sequence[object], colours: tuple[int, int], gpu: int) -> av.VideoFrame:
     """A frame of the caller's own around brightness, and blue and red, that are there; for an encoder."""
     import av
 
-    frame = av.VideoFrame.from_dlpack(tuple(planes), format="nv12", primary_ctx=True, cuda_context=_context())
+    frame = av.VideoFrame.from_dlpack(tuple(planes), format="nv12", primary_ctx=True, cuda_context=_context(gpu))
     frame.colorspace, frame.color_range = colours
     return frame
 
@@ -109,8 +111,8 @@ def brought_down(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 @functools.cache
-def _context() -> CudaContext:
+def _context(gpu: int) -> CudaContext:
     """One for all frames: FFmpeg keeps what it knows of each size in it."""
     from av.video.frame import CudaContext
 
-    return CudaContext(primary_ctx=True)
+    return CudaContext(gpu, primary_ctx=True)

@@ -86,7 +86,7 @@ class Planes:
 
     def there(self) -> av.VideoFrame | None:
         """A frame of the caller's own around the same picture on the GPU; None where it is not on one."""
-        return frame_of(self.on_gpu.planes, self.colours) if self.on_gpu else None
+        return frame_of(self.on_gpu.planes, self.colours, self.on_gpu.gpu) if self.on_gpu else None
 
     def _planes(self) -> tuple[Plane, Plane, Plane]:
         if self._three is None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame
-from streamseg.gpu import GpuLabels
+from streamseg.gpu import GpuLabels, GpuPlanes
 from streamseg.infer.backends.contract import Backend, ImageBackend
 from streamseg.infer.memory import RememberingBackend, with_states
 from streamseg.infer.model.geometry import Fit, input_size, sized
@@ -112,9 +112,10 @@ class Network:
     ) -> tuple[Mapping[str, Tensor], list[Fit], Sequence[GpuLabels | None]]:
         """Outputs by role, checked: shapes that the graph left open are known only now."""
         kept: Sequence[GpuLabels | None] = [None] * len(frames)
-        if self._images and (self._images.gains or all(frame.on_gpu for frame in frames)):
-            pictures = [frame.on_gpu or frame.image for frame in frames]
-            by_role, fits, kept = self._images.segment(pictures, size, batch, self._preprocess.cell)
+        by_kernels = self._images
+        if by_kernels and (by_kernels.gains or all(_there(frame, by_kernels.gpu) for frame in frames)):
+            pictures = [_there(frame, by_kernels.gpu) or frame.image for frame in frames]
+            by_role, fits, kept = by_kernels.segment(pictures, size, batch, self._preprocess.cell)
         else:
             images, fits = self._preprocess([frame.pixels for frame in frames], size, batch)
             outputs = self._backend.run({self._input: images})
@@ -142,6 +143,11 @@ class Network:
                 raise BackendError(said, "a value overflowed: another precision or backend may have room for it")
         self._preprocess.cell = self._reader.cell(size, outputs)
         return next(self._reader.read(frames, fits, outputs))
+
+
+def _there(frame: Frame, gpu: int) -> GpuPlanes | None:
+    """The frame on that GPU; None where it is elsewhere."""
+    return frame.on_gpu if frame.on_gpu and frame.on_gpu.gpu == gpu else None
 
 
 def _kept_too(found: Segmentation, labels: GpuLabels | None) -> Segmentation:

@@ -18,6 +18,13 @@ ROWS = 256
 """Rows lie so many bytes apart, or a multiple of it."""
 
 
+class _Plane:
+    """What is looked at of a `VideoPlane`."""
+
+    def __init__(self, plane: GpuPlane) -> None:
+        self.buffer_ptr, self.line_size, self.__dlpack_device__ = plane.address, plane.pitch, plane.__dlpack_device__
+
+
 class There:
     """What is looked at of a `VideoFrame` that is on a GPU."""
 
@@ -26,7 +33,7 @@ class There:
         self.height, self.width = planes[0].size
         self.format, self.sw_format = SimpleNamespace(name="cuda"), SimpleNamespace(name="nv12")
         self.colorspace, self.color_range = colours
-        self.planes = tuple(SimpleNamespace(buffer_ptr=each.address, line_size=each.pitch) for each in planes)
+        self.planes = tuple(_Plane(each) for each in planes)
 
     def reformat(self, format: str) -> av.VideoFrame:
         """Comes down."""
@@ -47,7 +54,7 @@ class DecodedThere(There):
     Where `later`, what is in it is put there by work that waits in the default stream, as a decoder's does.
     """
 
-    def __init__(self, gpu: Any, frame: av.VideoFrame, *, later: bool = False) -> None:
+    def __init__(self, gpu: Any, frame: av.VideoFrame, *, later: bool = False, number: int = 0) -> None:
         self._cuda = open_cuda()
         height, width, pitch = frame.height, frame.width, -(-frame.width // ROWS) * ROWS
         below = 8  # rows between the planes, as of a picture whose last blocks are not shown
@@ -56,7 +63,7 @@ class DecodedThere(There):
             self._address = self._cuda.allocate(rows.size)
         uv = self._address + pitch * (height + below)
         sizes = (self._address, (height, width)), (uv, (height // 2, width))
-        planes = [GpuPlane(address, size, pitch, None) for address, size in sizes]
+        planes = [GpuPlane(address, size, pitch, None, number) for address, size in sizes]
         super().__init__(gpu, planes, (int(frame.colorspace), int(frame.color_range)))
         packed = frame.reformat(format="nv12").to_ndarray()
         rows[:height, :width] = packed[:height]

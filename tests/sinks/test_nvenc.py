@@ -1,4 +1,4 @@
-"""The encoder of a GPU, of which there is none here: who is asked, and what becomes of a picture that it does not take."""
+"""The encoder of a GPU, of which there is none here: what it is asked for, and what becomes of what it refuses."""
 
 from __future__ import annotations
 

@@ -51,6 +51,10 @@ class ImageBackend(Backend, Protocol):
     def gains(self) -> bool:
         """Whether that pays for pictures that are not on its GPU yet."""
 
+    @property
+    def gpu(self) -> int:
+        """The number of that, as CUDA counts."""
+
     def segment(
         self, pictures: Sequence[Image | GpuPlanes], size: tuple[int, int], batch: int, cell: int = 1
     ) -> tuple[Mapping[str, Tensor], list[Fit], list[GpuLabels | None]]:

@@ -203,7 +203,7 @@ def test_memory_that_ffmpeg_was_lent_comes_back(machine: Machine) -> None:
         address = memory.address
         sizes = (address, (512, 1000)), (address + 1024 * 512, (256, 1000))
         planes = [GpuPlane(start, size, 1024, memory) for start, size in sizes]
-        frame = frame_of(planes, (1, 1))
+        frame = frame_of(planes, (1, 1), 0)
         del memory, planes
         gc.collect()
         other = pool.take(1024 * 768)

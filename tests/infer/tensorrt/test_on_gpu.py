@@ -13,7 +13,7 @@ import pytest
 from streamseg.frame import Frame
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.model.catalogue import load_spec
+from streamseg.infer.model.catalogue import find_model, load_spec
 from streamseg.infer.network import Network
 from streamseg.yuv import Planes
 from tests.infer.test_network import frame as picture
@@ -84,6 +84,26 @@ def test_of_a_1080p_frame_nothing_goes_up_and_its_labels_come_down(machine: Mach
     there.close()
 
 
+@pytest.mark.parametrize("name", ["person", "person-parts", "nuclei"])
+def test_networks_that_ship_see_the_same_in_it(machine: Machine, name: str) -> None:
+    file = find_model(name)
+    assert file is not None
+    on_gpu, on_cpu = (
+        Network(load_spec(file), each) for each in (open_backend(file, 1, "tensorrt"), OrtBackend(file, 1))
+    )
+    here, frame, there = both(machine.gpu, decoded(480, 640))
+    machine.gpu.uploaded_bytes = 0
+    (found,), (expected,) = on_gpu([frame]), on_cpu([here])
+    assert machine.gpu.uploaded_bytes == 0
+    assert np.mean(found.labels == expected.labels) > 0.97
+    assert (found.on_gpu is None) == (name == "nuclei")
+    if expected.instances is not None:
+        assert found.instances is not None
+        assert abs(len(found.instances) - len(expected.instances)) <= 1
+    on_gpu.close()
+    there.close()
+
+
 def test_a_frame_comes_down_once_when_somebody_asks_for_it(machine: Machine) -> None:
     here, frame, there = both(machine.gpu, decoded(1080, 1920))
     machine.gpu.downloaded_bytes = 0
@@ -104,6 +124,23 @@ def test_a_network_on_the_cpu_sees_what_was_decoded_on_a_gpu(machine: Machine, t
     on_gpu.close()
     here, frame, there = both(machine.gpu, decoded(240, 426))
     np.testing.assert_array_equal(on_cpu([frame])[0].labels, on_cpu([here])[0].labels)
+    there.close()
+
+
+def test_a_frame_on_another_gpu_comes_down_for_this_one(machine: Machine, tmp_path: Path) -> None:
+    on_gpu, on_cpu = networks(tmp_path, "outputs: {logits: scores}\ninput: {std: [255]}")
+    here, _, first = both(machine.gpu, decoded(240, 426))
+    there: Any = DecodedThere(machine.gpu, decoded(240, 426), number=1)
+    frame = Frame(Planes(there), 0, 0.0, 0.0)
+    assert frame.on_gpu is not None and frame.on_gpu.gpu == 1
+    machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
+    (found,) = on_gpu([frame])
+    assert found.on_gpu is None
+    assert machine.gpu.uploaded_bytes == 24 * 32 * 3
+    assert machine.gpu.downloaded_bytes == 240 * 426 * 3 // 2 + 24 * 32
+    assert np.mean(found.labels == on_cpu([here])[0].labels) > 0.97
+    on_gpu.close()
+    first.close()
     there.close()
 
 

@@ -36,7 +36,7 @@ def frames_there(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     if shutil.which("g++") is None:
         pytest.skip("the kernels are compiled by g++ here, which is not installed")
 
-    def frame_of(planes: Sequence[Any], colours: tuple[int, int]) -> Any:
+    def frame_of(planes: Sequence[Any], colours: tuple[int, int], gpu: int) -> Any:
         assert all(isinstance(plane, GpuPlane) for plane in planes)
         return There(machine.gpu, planes, colours)
 

@@ -46,6 +46,7 @@ class TensorRtImageBackend(TensorRtBackend):
         self._spec = spec
         self._kernels = kernels
         self._overlay: Overlay | None = None
+        self.gpu = cuda.gpu.number
         self.gains = spec.task == "semantic" and (spec.input.dtype != "uint8" or "logits" in spec.outputs)
         """Not where the graph normalises and picks already."""
 

@@ -70,12 +70,12 @@ class Overlay:
         assert parts.stream is not None and parts.kernels is not None
         with parts.cuda.current():
             memory = parts.pool.take(pitch * height * 3 // 2)
-            y = GpuPlane(memory.address, (height, width), pitch, memory)
-            uv = GpuPlane(memory.address + pitch * height, (height // 2, width), pitch, memory)
+            y = GpuPlane(memory.address, (height, width), pitch, memory, planes.gpu)
+            uv = GpuPlane(memory.address + pitch * height, (height // 2, width), pitch, memory, planes.gpu)
             parts.stream.follow_default()  # in which FFmpeg decodes
             parts.kernels.tint(planes, labels, tint, (y.address, uv.address, pitch), parts.stream)
             parts.stream.synchronize()  # an encoder takes what is there
-        return frame_of((y, uv), planes.colours)
+        return frame_of((y, uv), planes.colours, planes.gpu)
 
 
 def has_bytes(plane: IOTensor | None) -> bool:
