@@ -39,15 +39,20 @@ def tint(image: Planes, planes: Planes, segmentation: Segmentation, opacity: flo
 
 def tint_on_gpu(planes: Planes, segmentation: Segmentation, opacity: float) -> Planes | None:
     """The same where the frame and its labels are; None where they are not both there, or the GPU fails at it."""
-    there, labels, classes = planes.on_gpu, segmentation.on_gpu, segmentation.classes
+    there, labels = planes.on_gpu, segmentation.on_gpu
     if there is None or labels is None:
         return None
-    look = Tint(_table(classes, planes.colours)[:, 0], drawn_table(classes), _flat(classes), opacity)
     try:
-        return Planes(labels.overlay(there, labels, look))
+        return Planes(labels.overlay(there, labels, look_of(segmentation, planes.colours, opacity)))
     except BackendError as error:
         _log.debug("drawn on the CPU: %s", error)
         return None
+
+
+def look_of(segmentation: Segmentation, colours: tuple[int, int], opacity: float) -> Tint:
+    """How `tint` draws on planes of these colours."""
+    classes = segmentation.classes
+    return Tint(_table(classes, colours)[:, 0], drawn_table(classes), _flat(classes), opacity)
 
 
 def _table(classes: Classes, colours: tuple[int, int]) -> NDArray[np.uint8]:

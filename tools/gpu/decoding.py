@@ -1,14 +1,19 @@
-"""NVDEC through PyAV, against its own decoder on the CPU: the same pictures, how fast, and what it costs a core."""
+"""NVDEC through PyAV, against its own decoder on the CPU: the same pictures, how fast, and what it costs a core; and
+NVENC behind it."""
 
 from __future__ import annotations
 
 import io
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
+
+from streamseg.gpu import frame_of
+from streamseg.sinks import nvenc
 
 FRAMES, SIZE = 120, (1280, 720)
 CODECS = ("libx264", "libx265")
@@ -30,6 +35,10 @@ def probe() -> Iterator[str]:
                 yield f"{codec}: {name}: {decoded(data, expected, owned=owned)}"
             except Exception as error:  # without CUDA it raises PermissionError, of FFmpeg's
                 yield f"{codec}: {name}: {type(error).__name__}: {error}"
+        try:
+            yield f"{codec}: from there through {nvenc.CODEC}: {encoded(data)}"
+        except Exception as error:
+            yield f"{codec}: from there through {nvenc.CODEC}: {type(error).__name__}: {error}"
 
 
 def decoded(data: bytes, expected: list[Any], *, owned: bool) -> str:
@@ -45,6 +54,23 @@ def decoded(data: bytes, expected: list[Any], *, owned: bool) -> str:
         return f"{speed}; {found[0].format.name} on device {first.__dlpack_device__()}, rows of {first.line_size} bytes"
     away = max(int(np.abs(planes(one).astype(int) - other).max()) for one, other in zip(found, expected, strict=True))
     return f"{speed}; {found[0].format.name}, at most {away} away from the CPU's"
+
+
+def encoded(data: bytes) -> str:
+    """Decoded and encoded on the GPU, as outputs do it."""
+    from av.codec.hwaccel import HWAccel
+
+    context: Any = av.CodecContext.create(nvenc.CODEC, "w")
+    context.width, context.height, context.pix_fmt = *SIZE, "cuda"
+    context.options, context.time_base = dict(nvenc.OPTIONS), Fraction(1, 30)
+    packets, started_s = [], time.perf_counter()
+    for number, frame in enumerate(frames(data, hwaccel=HWAccel("cuda", 0, is_hw_owned=True))):
+        own = frame_of(frame.planes, (1, 1), 0)
+        own.pts = number
+        packets += context.encode(own)
+    packets += context.encode(None)
+    speed = len(packets) / (time.perf_counter() - started_s)
+    return f"{len(packets)} packets, {sum(packet.size for packet in packets) / 1e6:.2f} MB, {speed:.0f} frames/s"
 
 
 def clip(codec: str) -> bytes:

@@ -6,8 +6,11 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Literal
 
+import av
+import cv2
 import numpy as np
 
+from streamseg.gpu import GpuLabels, GpuPlanes
 from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
 from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.infer.backends.tensorrt.kernels import Kernels
@@ -18,6 +21,9 @@ from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
 from streamseg.infer.postprocess import argmax_planes
 from streamseg.infer.preprocess import Preprocessor
+from streamseg.render.tint import look_of, tint
+from streamseg.segmentation import Classes, Segmentation
+from streamseg.yuv import Planes
 
 POISON = 0xAA
 FRAMES = [
@@ -30,6 +36,10 @@ KINDS: list[tuple[Literal["NCHW", "NHWC"], Literal["uint8", "float32", "float16"
     ("NHWC", "float16"),
 ]
 SCORES = [(1, 2, 5, 7), (3, 21, 33, 19), (2, 1, 8, 32), (1, 256, 64, 65), (4, 19, 512, 512)]
+DECODED = [((48, 64), (24, 32)), ((720, 1280), (288, 512)), ((1080, 1920), (513, 511))]
+COLOURS = [(1, 1), (6, 1), (9, 2)]
+MOST_OF_PLANES = 4  # steps: one of brightness, and one of blue or red, which weigh up to 2.1
+MOST_ELSEWHERE = 0.01  # of all bytes: blocks on a border
 MOST_AWAY = 1.1  # steps of 255: OpenCV counts in eleven bits
 
 
@@ -41,6 +51,14 @@ def probe() -> Iterator[str]:
     yield f"fit: {wrong} of {len(away)} cases wrong; at most {max(away):.2f} steps of 255 from OpenCV"
     found = [pick_wrong(cuda, *case) for case in itertools.product(SCORES, ("float32", "float16"), (1, 3))]
     yield f"pick: {sum(found)} of {len(found)} cases wrong"
+    decoded = [
+        decoded_away(cuda, *case) for case in itertools.product(DECODED, ("stretch", "letterbox", "crop"), COLOURS)
+    ]
+    wrong = sum(each > MOST_OF_PLANES for each in decoded)
+    yield f"fit of decoded frames: {wrong} of {len(decoded)} cases wrong; at most {max(decoded):.0f} steps of 255"
+    drawn = [drawn_otherwise(cuda, *case) for case in itertools.product(DECODED, (2, 19), (None, 0), COLOURS)]
+    wrong = sum(each > MOST_ELSEWHERE for each in drawn)
+    yield f"tint: {wrong} of {len(drawn)} cases wrong; at most {max(drawn):.2%} of the bytes are other than the CPU's"
 
 
 def wrong_kernels(cuda: CudaRuntime) -> list[str]:
@@ -94,6 +112,60 @@ def pick_wrong(cuda: CudaRuntime, shape: tuple[int, ...], dtype: str, axis: int)
 
     found = through(cuda, scores, shape[0] * size[0] * size[1], launch)
     return not np.array_equal(found.reshape(shape[0], *size), argmax_planes(scores, axis))
+
+
+def decoded_away(cuda: CudaRuntime, sizes: Any, fit: Any, colours: tuple[int, int]) -> float:
+    """How far the kernel is from the CPU's way with a decoded frame, in steps of 255."""
+    (height, width), size = sizes
+    frame = decoded(height, width, colours)
+    spec = InputSpec(layout="NHWC", dtype="uint8", colour="rgb", fit=fit)
+    (expected,), _ = Preprocessor(spec)([Planes(frame)], size, 1)
+
+    def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
+        planes = GpuPlanes((height, width, 3), colours, there, width, there + height * width, width, ())
+        kernels.fit_planes(planes, make_fit(fit, (height, width), size), spec, back, stream)
+
+    found = through(cuda, frame.reformat(format="nv12").to_ndarray(), expected.nbytes, launch).reshape(expected.shape)
+    return float(np.abs(found.astype(int) - expected.astype(int)).max())
+
+
+def drawn_otherwise(
+    cuda: CudaRuntime, sizes: Any, names: int, background: int | None, colours: tuple[int, int]
+) -> float:
+    """Share of the bytes of an overlay that are more than a step from the CPU's."""
+    (height, width), size = sizes
+    random = np.random.default_rng(0)
+    patches = random.integers(0, names, (4, 5), dtype=np.uint8)
+    labels = np.asarray(cv2.resize(patches, size[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    sure = np.asarray(cv2.resize(random.integers(0, 256, (6, 7), dtype=np.uint8), size[::-1]), np.uint8)
+    shades = random.integers(0, 256, (names, 3), dtype=np.uint8)
+    found = Segmentation(labels, Classes(tuple(map(str, range(names))), shades, background), 0, 0.0, sure)
+    frame = decoded(height, width, colours)
+    expected = Planes.blank(np.zeros((height * 3 // 2, width), np.uint8), colours)
+    tint(expected, Planes(frame), found, 0.5)
+    picture = frame.reformat(format="nv12").to_ndarray().reshape(-1)
+
+    def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
+        planes = GpuPlanes((height, width, 3), colours, there, width, there + height * width, width, ())
+        first = there + picture.size
+        kept = GpuLabels(size, size[1], first, first + labels.size, (), lambda *_: frame)
+        kernels.tint(planes, kept, look_of(found, colours, 0.5), (back, back + height * width, width), stream)
+
+    inside = np.concatenate([picture, labels.reshape(-1), sure.reshape(-1)])
+    drawn = through(cuda, inside, picture.size, launch).reshape(height * 3 // 2, width).astype(int)
+    pairs = (drawn[:height], expected.y), (drawn[height:, ::2], expected.u), (drawn[height:, 1::2], expected.v)
+    away = sum(np.count_nonzero(np.abs(ours - theirs) > 1) for ours, theirs in pairs)
+    return away / int(picture.size)
+
+
+def decoded(height: int, width: int, colours: tuple[int, int]) -> Any:
+    """A frame as the CPU's decoder gives it."""
+    small = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    image = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+    frame = frame.reformat(format="yuv420p", dst_colorspace=colours[0], dst_color_range=colours[1])
+    frame.colorspace, frame.color_range = colours
+    return frame
 
 
 def through(cuda: CudaRuntime, array: Any, result_bytes: int, launch: Any) -> Any:

@@ -87,12 +87,23 @@ def test_each_section_of_the_probe_says_what_it_saw(tmp_path: Path) -> None:
 
 
 SMALL = {
-    "kernels": ("FRAMES = section.FRAMES[:4]", ["fit: 0 of 108 cases wrong", "pick: 0 of 20 cases wrong"]),
+    "kernels": (
+        "FRAMES, DECODED = section.FRAMES[:4], section.DECODED[:2]",
+        [
+            "fit: 0 of 108 cases wrong",
+            "pick: 0 of 20 cases wrong",
+            "fit of decoded frames: 0 of 18 cases wrong",
+            "tint: 0 of 24 cases wrong",
+        ],
+    ),
     "timing": (
         "SIZES, TURNS, TIMED = [((32, 32), (32, 32))], 2, 3",
         ["(32, 32) to (32, 32): fit ", "0.2 MB: up ", "waiting asleep: ", "waiting spinning: "],
     ),
-    "decoding": ("FRAMES, SIZE = 8, (64, 48)", ["libx264: CPU ", "libx264: downloaded: "]),
+    "decoding": (
+        "FRAMES, SIZE = 8, (64, 48)",
+        ["libx264: CPU ", "libx264: downloaded: ", "libx264: from there through h264_nvenc: "],
+    ),
 }
 
 

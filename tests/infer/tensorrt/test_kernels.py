@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.gpu import GpuLabels, GpuPlanes, Tint
+from streamseg.gpu import GpuLabels, GpuPlanes
 from streamseg.infer.backends.tensorrt.kernels import (
     COMPILED,
     FIT,
@@ -30,8 +30,7 @@ from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.postprocess import argmax_planes
 from streamseg.infer.preprocess import Preprocessor
-from streamseg.render.palette import drawn_table
-from streamseg.render.tint import _flat, _table, tint
+from streamseg.render.tint import look_of, tint
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Plane, Planes, from_yuv
 from tests.parts import host_kernels
@@ -220,8 +219,7 @@ def tinted(frame: av.VideoFrame, found: Segmentation, opacity: float) -> tuple[P
         (),
         lambda *_: frame,
     )
-    look = Tint(_table(found.classes, planes.colours)[:, 0], drawn_table(found.classes), _flat(found.classes), opacity)
-    task = tint_task(planes, there, look)
+    task = tint_task(planes, there, look_of(found, planes.colours, opacity))
     out = np.full((height * 3 // 2, width + gap), 99, np.uint8)
     task["out"], task["out_colour"] = out.ctypes.data, out[height:].ctypes.data
     task["out_pitch"] = task["out_colour_pitch"] = width + gap
