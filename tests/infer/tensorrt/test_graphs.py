@@ -20,6 +20,7 @@ from streamseg.infer.backends.contract import Backend
 from tests.infer.tensorrt.test_backend import on_cpu, picture
 from tests.infer.test_network import frame
 from tests.parts.gpu_machine import Machine
+from tests.parts.patience import PATIENCE_S
 from tests.parts.toy_models import segmenter
 
 SHAPE = (1, 3, 24, 32)
@@ -119,11 +120,15 @@ def test_a_gpu_that_is_lost_in_a_replay_is_one_line(machine: Machine, fixed: Pat
 
 def test_workers_record_side_by_side(machine: Machine, fixed: Path, tmp_path: Path) -> None:
     plain, raised = on_cpu(fixed, tmp_path), list[BaseException]()
+    walked = threading.Barrier(3)  # the double takes it amiss where one goes while another's stream is busy
 
     def work() -> None:
         try:
             backend = open_backend(fixed, 1, "tensorrt")
-            walk(backend, plain, 8)
+            try:
+                walk(backend, plain, 8)
+            finally:
+                walked.wait(PATIENCE_S)
             backend.close()
         except BaseException as error:
             raised.append(error)
