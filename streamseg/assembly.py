@@ -26,8 +26,9 @@ from streamseg.contracts import (  # fmt: skip
 from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.infer import load_segmenter
+from streamseg.infer.backends.faults import ON_NVIDIA
 from streamseg.infer.tiles import tiled
-from streamseg.machine import available_cores
+from streamseg.machine import available_cores, nvidia_gpus
 from streamseg.metrics import Meter
 from streamseg.motion import make_propagator
 from streamseg.options import RenderOptions
@@ -162,6 +163,12 @@ def checked_outputs(options: RunOptions, existing: Existing, inputs: Inputs | No
     background = [Path(options.render.background)] if options.render.background else []
     check_files(outputs, options.source_text, inputs, existing, background)
     return outputs
+
+
+def gpus_for(options: RunOptions) -> int:
+    """How many NVIDIA GPUs runs with `options` may take in turn; 0 where they name one, or have no use for any."""
+    useless = options.backend not in (None, *ON_NVIDIA) and options.capture.decode != "cuda"
+    return 0 if useless or options.capture.gpu is not None else len(nvidia_gpus())
 
 
 def _mover(

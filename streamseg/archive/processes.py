@@ -31,7 +31,7 @@ def run_here(
     Where it is `stopped`, films under way are given up, and it ends.
     """
     waiting = deque(jobs)
-    hands = [_Hand(task) for _ in range(min(count, len(waiting)))]
+    hands = [_Hand(task.of_worker(number)) for number in range(min(count, len(waiting)))]
     try:
         while not stopped():
             for hand in hands:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from streamseg.config import RunOptions
 from streamseg.contracts import Inputs
@@ -101,6 +104,15 @@ class Task:
     """How many a worker may use."""
     trust_engine: bool = False
     """Whether a TensorRT engine that another person built may run."""
+    gpus: int = 0
+    """How many NVIDIA GPUs the workers take in turn; 0: all take the one that the options name, or the first."""
+
+    def of_worker(self, number: int) -> Task:
+        """What the worker of that number does, counted from 0."""
+        if not self.gpus:
+            return self
+        capture = msgspec.structs.replace(self.options.capture, gpu=number % self.gpus)
+        return dataclasses.replace(self, options=msgspec.structs.replace(self.options, capture=capture))
 
 
 def check_outputs(outputs: Sequence[str]) -> None:

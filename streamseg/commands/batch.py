@@ -54,7 +54,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         metavar="OUTPUT",
         help=f"a result of each film, named below the folder; may be repeated (default: {_DEFAULT})",
     )
-    archive.add_argument("--workers", type=count, metavar="N", help="processes (default: one a core, one on a GPU)")
+    archive.add_argument("--workers", type=count, metavar="N", help="processes (default: one a core, one a GPU)")
     archive.add_argument(
         "--pieces",
         type=moment,
@@ -120,6 +120,7 @@ def _asked(options: RunOptions, outputs: Sequence[str]) -> dict[str, object]:
     asked: dict[str, object] = {}
     for name, value in msgspec.to_builtins(options, enc_hook=str).items():
         asked |= value if name in ("render", "privacy", "capture") else {name: value}
+    del asked["gpu"]
     return {**asked, "outputs": list(outputs)}
 
 
@@ -180,6 +181,7 @@ def _shared(
     from streamseg.archive import cluster, processes
     from streamseg.archive.pieces import check_pieces, in_pieces
     from streamseg.archive.task import Task
+    from streamseg.assembly import gpus_for
     from streamseg.commands.films import prepare
     from streamseg.machine import available_cores
     from streamseg.said import Said
@@ -190,11 +192,12 @@ def _shared(
         check_pieces(options, recipe)
         todo = list(in_pieces(todo, options, arguments.pieces))
     machines = cluster.connect(arguments.ray) if arguments.ray else [available_cores()]
-    usual = sum(machines) if arguments.ray or not recipe.workers else 1
+    gpus = gpus_for(options) if recipe.workers and not arguments.ray else 0
+    usual = sum(machines) if arguments.ray or not recipe.workers else max(1, gpus)
     at_once = max(len(todo), sum(len(job.pieces) for job in todo))
     workers = max(1, min(at_once, arguments.workers or usual))
     cores = max(1, min(sum(machines) // workers, *filter(None, machines)))
-    task = Task(options, outputs, str(folder.path.absolute()), cores, arguments.trust_engine)
+    task = Task(options, outputs, str(folder.path.absolute()), cores, arguments.trust_engine, gpus)
     return (cluster.run_on_ray if arguments.ray else processes.run_here), task, workers, todo
 
 

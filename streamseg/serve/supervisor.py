@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from streamseg.assembly import gpus_for
 from streamseg.config import RunOptions
 from streamseg.errors import StreamsegError
 from streamseg.infer import load_segmenter
-from streamseg.infer.backends.faults import LOST, ON_NVIDIA
+from streamseg.infer.backends.faults import LOST
 from streamseg.infer.batching import share_networks
-from streamseg.machine import nvidia_gpus
 from streamseg.net.urls import filling_from, names_in
 from streamseg.prompts import Prompt
 from streamseg.said import Said
@@ -199,10 +199,8 @@ def deal(options: RunOptions, beside: Iterable[Stream]) -> int | None:
     """
     if options.capture.gpu is not None:
         return options.capture.gpu
-    if options.backend not in (None, *ON_NVIDIA) and options.capture.decode != "cuda":
-        return None
     held = Counter(stream.gpu for stream in beside if not stream.gone)
-    there = (number for number in range(len(nvidia_gpus())) if number not in LOST)
+    there = (number for number in range(gpus_for(options)) if number not in LOST)
     return min(there, key=lambda number: (held[number], number), default=None)
 
 

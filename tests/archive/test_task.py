@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.archive.task import check_outputs, outputs_below
+from streamseg.archive.task import Task, check_outputs, outputs_below
+from streamseg.config import make_options
 from streamseg.errors import InputError
 from tests.archive.archives import job
 
@@ -30,6 +31,14 @@ def test_a_result_is_a_file_of_one_film_below_the_folder(output: str, says: str)
 def test_the_summary_alone_may_be_wanted() -> None:
     check_outputs(["null"])
     assert outputs_below(Path("out"), ["null"], job(Path("a.mp4"))) == ("null",)
+
+
+def test_workers_take_the_gpus_in_turn() -> None:
+    options = make_options({"source": "", "decode": "cuda"})
+    dealt = Task(options, ("null",), "out", gpus=2)
+    assert [dealt.of_worker(number).options.capture.gpu for number in range(4)] == [0, 1, 0, 1]
+    assert dealt.of_worker(1).options.capture.decode == "cuda"
+    assert Task(options, ("null",), "out").of_worker(1).options.capture.gpu is None
 
 
 def test_results_keep_the_folders_of_their_film() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from streamseg.commands.batch import _asked
+from streamseg.config import make_options
 from tests.archive.archives import film, tree
 from tests.parts.patience import until
 from tests.parts.program import PROGRAM, environment
@@ -70,6 +72,12 @@ def test_what_is_wrong_for_every_film_is_said_once(
     assert main(["batch", *words]) == code
     said = capsys.readouterr().err
     assert says in said and len(said.splitlines()) == 1
+
+
+def test_an_archive_is_continued_on_another_gpu() -> None:
+    one, other = (make_options({"source": "", "gpu": gpu}) for gpu in (0, 1))
+    assert _asked(one, ["null"]) == _asked(other, ["null"])
+    assert _asked(one, ["null"]) != _asked(make_options({"source": "", "size": "64x48"}), ["null"])
 
 
 def test_a_long_film_in_pieces_is_as_it_is_in_one() -> None:

@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 
-from streamseg import infer
+from streamseg import assembly, infer
 from streamseg.infer import backends
 from streamseg.infer.backends import faults
 from streamseg.infer.backends.tensorrt import bindings, library
 from streamseg.infer.backends.tensorrt.library import load_library
-from streamseg.serve import supervisor
 from tests.parts import host_kernels
 from tests.parts.fake_builder import World
 from tests.parts.fake_cuda import FakeGpu
@@ -50,7 +49,7 @@ class Machine:
     def show(self, count: int) -> None:
         """So many GPUs of one kind."""
         self.gpu.count = count
-        for user in (infer, supervisor):
+        for user in (infer, assembly):
             self._patch.setattr(user, "nvidia_gpus", lambda: ("Test GPU",) * count)
 
     def _double(self) -> FakeGpu:
