@@ -137,7 +137,8 @@ class Worker:
 
     def _load(self, *asked: object, **more: object) -> SegmenterFactory:
         if self._recipe is None:
-            self._recipe = kept(load_segmenter(*asked, **more))  # type: ignore[arg-type]
+            recipe = kept(load_segmenter(*asked, **more))  # type: ignore[arg-type]
+            self._recipe = replace(recipe, licence="")  # who began the archive was told of it
         return self._recipe
 
 

@@ -117,3 +117,9 @@ def test_a_model_stays_loaded_unless_it_failed_or_remembers() -> None:
     assert len(made) == 3
     remembers = SegmenterFactory("fake", CLASSES, make, parallel=False)
     assert kept(remembers) is remembers
+
+
+def test_a_licence_is_no_warning_of_a_film(tmp_path: Path) -> None:
+    pytest.importorskip("streamseg_research_models")
+    row = ran(Worker(task(tmp_path / "out", "null", model="street")), job(film(tmp_path / "a.mp4", 1)))
+    assert row.done and row.warnings == ()
