@@ -50,7 +50,7 @@ class Tint(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GpuLabels:
-    """Labels that are still on the GPU that found them, (rows, columns) u8 over a whole frame, and what draws them."""
+    """Labels on the GPU that found them, (rows, columns) u8 over a whole frame, and what draws them there."""
 
     size: tuple[int, int]
     """Rows, columns."""
@@ -65,14 +65,21 @@ class GpuLabels:
     overlay: Callable[[GpuPlanes, GpuLabels, Tint], av.VideoFrame]
     """Gives a frame on the GPU: the picture with the classes' colours over it. Called by one thread at a time.
 
+    Raises BackendError where the GPU fails, or is another one than the picture's.
+    """
+    bring: Callable[[NDArray[np.uint8], NDArray[np.uint8] | None], GpuLabels]
+    """Gives others there, of labels and confidence, (h, w) u8. Called by that thread as well.
+
     Raises BackendError where the GPU fails.
     """
     came_down: tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None = None
-    """Labels and confidence, (h, w) u8, as the CPU has them."""
+    """The same, as the CPU has them."""
 
-    def mean(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> bool:
-        """Whether these are what came down, and not what was made of it since."""
-        return self.came_down is not None and self.came_down[0] is labels and self.came_down[1] is confidence
+    def as_of(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> GpuLabels:
+        """Those of the CPU: as they are where they came down as that, else brought there, a byte each."""
+        if self.came_down is not None and self.came_down[0] is labels and self.came_down[1] is confidence:
+            return self
+        return self.bring(labels, confidence)
 
 
 def is_on_gpu(frame: av.VideoFrame) -> bool:

@@ -166,12 +166,10 @@ class Segmentation:
     """Share of the frame, 0..1, where the network saw another class than the mask that motion brought there from what
     it had seen before; None where nobody asked, or nothing was seen before."""
     on_gpu: GpuLabels | None = None
-    """The same on the GPU that found it, for as long as nothing on the CPU changed it."""
+    """What was found, on the GPU that found it, which may draw it there."""
 
     def __post_init__(self) -> None:
         labels, confidence = self.labels, self.confidence
-        if self.on_gpu is not None and not self.on_gpu.mean(labels, confidence):
-            object.__setattr__(self, "on_gpu", None)
         if labels.ndim != 2 or labels.dtype != np.uint8:
             raise ValueError(f"labels are (h, w) uint8, not {labels.shape} {labels.dtype}")
         if confidence is not None and (confidence.shape != labels.shape or confidence.dtype != np.uint8):

@@ -38,11 +38,15 @@ def tint(image: Planes, planes: Planes, segmentation: Segmentation, opacity: flo
 
 
 def tint_on_gpu(planes: Planes, segmentation: Segmentation, opacity: float) -> Planes | None:
-    """The same where the frame and its labels are; None where they are not both there, or the GPU fails at it."""
-    there, labels = planes.on_gpu, segmentation.on_gpu
-    if there is None or labels is None:
+    """The same on the GPU that has the frame; None where its network is not there, or the GPU fails at it.
+
+    Labels that motion carried or steadied go up for it.
+    """
+    there, found = planes.on_gpu, segmentation.on_gpu
+    if there is None or found is None:
         return None
     try:
+        labels = found.as_of(segmentation.labels, segmentation.confidence)
         return Planes(labels.overlay(there, labels, look_of(segmentation, planes.colours, opacity)))
     except BackendError as error:
         _log.debug("drawn on the CPU: %s", error)

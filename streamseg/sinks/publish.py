@@ -43,7 +43,7 @@ class PublishSink:
         Raises:
             OutputError: the server cannot be reached, refuses, or fell silent.
         """
-        if form(shown) != self._form:
+        if form(shown) != self._form or (self._encoder and not self._encoder.takes(shown.pixels)):
             self.close()
         try:
             if self._encoder is None:

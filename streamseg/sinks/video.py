@@ -62,7 +62,7 @@ class VideoSink:
             OutputError: it cannot be written, for want of space say; what was written until then stays playable.
         """
         full = self._open is not None and self._full(self._open, shown.frame.time_s)
-        if self._open is not None and (full or self._open.form != form(shown)):
+        if self._open is not None and (full or self._open.form != form(shown) or not self._open.takes(shown.pixels)):
             self._finish()
         if self._open is None:
             self._open = self._begin(shown)
@@ -136,6 +136,10 @@ class Recording(VideoFile):
         self._encoder = Encoder(self.container, first, str(path), on_gpu=nvenc.encodes(first.pixels, str(path)))
         self._begun = False
 
+    def takes(self, pixels: Pixels) -> bool:
+        """Whether its encoder does; the form is another question."""
+        return self._encoder.takes(pixels)
+
     def write(self, pixels: Pixels, time_s: float) -> None:
         """Adds a picture; OSError or ValueError as `mux`."""
         if not self._begun:
@@ -184,6 +188,12 @@ class Encoder:
         stream = _start(container, self._size, self._colours, self._options, on_gpu=self._on_gpu)
         stream.codec_context.sample_aspect_ratio = self._aspect
         return stream
+
+    def takes(self, pixels: Pixels) -> bool:
+        """Whether a picture is where it is wanted: a GPU's encoder takes none that was drawn on the CPU."""
+        if not self._on_gpu:
+            return True
+        return isinstance(pixels, Planes) and pixels.on_gpu is not None and pixels.colours == self._colours
 
     def write(self, pixels: Pixels, time_s: float, *, key: bool = False) -> list[Packet[VideoStream]]:
         """The packets that are ready after this picture, a `key` frame if asked; without look-ahead that is its own."""

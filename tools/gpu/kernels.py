@@ -148,7 +148,7 @@ def drawn_otherwise(
     def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
         planes = GpuPlanes((height, width, 3), colours, there, width, there + height * width, width, ())
         first = there + picture.size
-        kept = GpuLabels(size, size[1], first, first + labels.size, (), lambda *_: frame)
+        kept = GpuLabels(size, size[1], first, first + labels.size, (), lambda *_: frame, lambda *_: kept)
         kernels.tint(planes, kept, look_of(found, colours, 0.5), (back, back + height * width, width), stream)
 
     inside = np.concatenate([picture, labels.reshape(-1), sure.reshape(-1)])

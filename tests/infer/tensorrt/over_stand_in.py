@@ -155,25 +155,36 @@ LABELS = 288 * 512
 FRAME = SIZE[0] * SIZE[1] * 3 // 2
 
 
-def test_of_a_1080p_film_that_is_decoded_looked_at_drawn_and_encoded_on_the_gpu_labels_alone_cross_the_bus(
-    machine: Machine, values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = films(values, "cpu", tmp_path / "cpu.mp4")
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the GPU is there."""
     began = video._start
 
     def start(container: Any, size: Any, colours: Any, options: Any, *, on_gpu: bool) -> Any:
-        assert on_gpu and options is nvenc.OPTIONS
+        if not on_gpu:
+            return began(container, size, colours, options, on_gpu=False)
+        assert options is nvenc.OPTIONS
         return Nvenc(began(container, size, colours, dict(video._RECORDED), on_gpu=False))
 
     monkeypatch.setattr(Nvenc, "frames", 0)
     monkeypatch.setattr(nvenc, "encodes", lambda pixels, name: pixels.there() is not None)
     monkeypatch.setattr(video, "_start", start)
+
+
+@pytest.mark.usefixtures("encoder")
+@pytest.mark.parametrize(("steady", "up", "down"), [(False, 0, 6 * LABELS), (True, 5 * LABELS, 6 * LABELS + 6 * FRAME)])
+def test_of_a_1080p_film_that_is_decoded_looked_at_drawn_and_encoded_on_the_gpu_labels_cross_the_bus(
+    machine: Machine, values: dict[str, Any], tmp_path: Path, steady: bool, up: int, down: int
+) -> None:
+    """Frames do where motion is followed, which the CPU does."""
+    values["steady"] = steady
+    expected = films(values, "cpu", tmp_path / "cpu.mp4")
     machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
     found = films(values, "cuda", tmp_path / "gpu.mp4")
     warm_up = LABELS * 3, LABELS  # of the generated picture that every network sees first
     came_down = machine.gpu.downloaded_bytes - Nvenc.frames * FRAME
     assert Nvenc.frames == 6
-    assert (machine.gpu.uploaded_bytes, came_down) == (warm_up[0], warm_up[1] + 6 * LABELS)
+    assert (machine.gpu.uploaded_bytes, came_down) == (warm_up[0] + up, warm_up[1] + down)
     for one, other in zip(found, expected, strict=True):
         assert one.time_s == other.time_s
         assert np.abs(one.image.astype(int) - other.image).mean() < 1

@@ -218,6 +218,7 @@ def tinted(frame: av.VideoFrame, found: Segmentation, opacity: float) -> tuple[P
         0 if sure is None else sure.ctypes.data,
         (),
         lambda *_: frame,
+        lambda *_: there,
     )
     task = tint_task(planes, there, look_of(found, planes.colours, opacity))
     out = np.full((height * 3 // 2, width + gap), 99, np.uint8)

@@ -20,10 +20,10 @@ from streamseg.infer.backends.tensorrt import overlay
 from streamseg.metrics import Meter
 from streamseg.options import RenderOptions
 from streamseg.render import make_renderer
-from streamseg.segmentation import Segmentation
+from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Planes
 from tests.infer.tensorrt.test_on_gpu import decoded, networks
-from tests.parts.decoded_there import There, both
+from tests.parts.decoded_there import DecodedThere, There, both
 from tests.parts.gpu_machine import Machine
 
 SCORES = "outputs: {logits: scores}\ninput: {std: [255]}"
@@ -83,19 +83,57 @@ def test_labels_of_each_frame_of_a_run_are_its_own(machine: Machine, tmp_path: P
         there.close()
 
 
-def test_labels_that_the_cpu_changed_are_drawn_by_the_cpu(machine: Machine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sure", [False, True])
+def test_labels_that_motion_changed_go_up_and_are_drawn_there(machine: Machine, tmp_path: Path, sure: bool) -> None:
+    on_gpu, _ = networks(tmp_path, SCORES)
+    pairs = [both(machine.gpu, decoded(240, 424, i), i) for i in range(3)]
+    (found,) = on_gpu([pairs[0][1]])
+    machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
+    for count, (here, frame, _) in enumerate(pairs, 1):
+        labels = np.roll(found.labels, 3 * count, axis=1)
+        carried = replace(found, labels=labels, confidence=np.full_like(labels, 200) if sure else None)
+        shown = drawn(frame, carried)
+        assert shown.on_gpu is not None
+        assert (machine.gpu.uploaded_bytes, machine.gpu.downloaded_bytes) == (count * labels.size * (1 + sure), 0)
+        expected = drawn(here, replace(carried, on_gpu=None))
+        seen = shown.y.astype(int)
+        assert np.mean(np.abs(seen - expected.y) > 1) < 0.002
+        assert np.mean(np.abs(seen - drawn(here, replace(found, on_gpu=None)).y) > 1) > 0.01
+        machine.gpu.downloaded_bytes = 0
+        del shown
+    on_gpu.close()
+    for *_, there in pairs:
+        there.close()
+
+
+def test_the_soft_border_of_one_class_is_that_of_the_confidence_that_went_up(machine: Machine, tmp_path: Path) -> None:
     on_gpu, _ = networks(tmp_path, SCORES)
     here, frame, there = both(machine.gpu, decoded(240, 424))
     (found,) = on_gpu([frame])
-    assert found.on_gpu is not None
-    assert replace(found, frame_index=5).on_gpu is found.on_gpu
-    for changed in (replace(found, labels=found.labels.copy()), replace(found, confidence=found.labels)):
-        assert changed.on_gpu is None
-        shown = drawn(frame, changed)
-        assert shown.on_gpu is None
-        assert np.array_equal(shown.y, drawn(here, changed).y)
+    labels = np.zeros_like(found.labels)
+    labels[:, : labels.shape[1] // 2] = 1
+    confidence = np.full_like(labels, 255)
+    confidence[:, labels.shape[1] // 2 - 1] = 100
+    two = Classes(("background", "thing"), np.array([[0, 0, 0], [0, 0, 255]], np.uint8), background=0)
+    carried = replace(found, labels=labels, confidence=confidence, classes=two)
+    shown, expected = drawn(frame, carried), drawn(here, replace(carried, on_gpu=None))
+    assert shown.on_gpu is not None
+    assert np.mean(np.abs(shown.y.astype(int) - expected.y) > 1) < 0.01
     on_gpu.close()
     there.close()
+
+
+def test_a_picture_on_another_gpu_than_its_labels_is_drawn_by_the_cpu(machine: Machine, tmp_path: Path) -> None:
+    on_gpu, _ = networks(tmp_path, SCORES)
+    here, frame, there = both(machine.gpu, decoded(240, 424))
+    (found,) = on_gpu([frame])
+    other: Any = DecodedThere(machine.gpu, decoded(240, 424), number=1)
+    shown = drawn(Frame(Planes(other), 0, 0.0, 0.0), found)
+    assert shown.on_gpu is None
+    assert np.array_equal(shown.y, drawn(here, replace(found, on_gpu=None)).y)
+    on_gpu.close()
+    there.close()
+    other.close()
 
 
 def test_frames_are_drawn_after_their_network_was_closed(machine: Machine, tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamseg.dlpack import GpuPlane
 from streamseg.errors import BackendError
 from streamseg.gpu import GpuLabels, GpuPlanes, Tint, frame_of
 from streamseg.infer.backends.tensorrt.cuda import CudaRuntime, Stream
 from streamseg.infer.backends.tensorrt.kernels import Kernels
-from streamseg.infer.backends.tensorrt.memory import Pool
+from streamseg.infer.backends.tensorrt.memory import Buffers, Pool
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
 from streamseg.infer.model.geometry import Fit
 
@@ -29,7 +30,7 @@ class _Parts:
 
     def __init__(self, cuda: CudaRuntime) -> None:
         with cuda.current():
-            self.cuda, self.pool = cuda, Pool(cuda)
+            self.cuda, self.pool, self.buffers = cuda, Pool(cuda), Buffers(cuda)
             self.stream: Stream | None = cuda.make_stream()
             self.kernels: Kernels | None = Kernels(cuda)
 
@@ -37,6 +38,7 @@ class _Parts:
         with contextlib.suppress(BackendError), self.cuda.current():
             self.stream = self.kernels = None
             self.pool.close()
+            self.buffers.free()
 
 
 class Overlay:
@@ -61,13 +63,29 @@ class Overlay:
             copies.append(self._parts.pool.take(size))
             self._parts.cuda.copy(copies[-1].address, plane.address + place * size, size, stream)
         labels, confidence = copies[0].address + start, copies[1].address + start if copies[1:] else 0
-        return GpuLabels((part.height, part.width), columns, labels, confidence, copies, self.draw)
+        return GpuLabels((part.height, part.width), columns, labels, confidence, copies, self.draw, self.bring)
+
+    def bring(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> GpuLabels:
+        """See `GpuLabels.bring`."""
+        parts, both = self._parts, (labels,) if confidence is None else (labels, confidence)
+        assert parts.stream is not None
+        with parts.cuda.current():
+            memory = parts.pool.take(labels.size * len(both))
+            locked = parts.buffers.locked("/labels", labels.size * len(both))
+            np.copyto(locked.reshape(-1, *labels.shape), both)
+            parts.cuda.upload(memory.address, locked, parts.stream)
+            parts.stream.synchronize()  # then that is free for the next ones
+        rows, columns = labels.shape
+        sure = memory.address + labels.size if both[1:] else 0
+        return GpuLabels((rows, columns), columns, memory.address, sure, [memory], self.draw, self.bring)
 
     def draw(self, planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> av.VideoFrame:
         """See `GpuLabels.overlay`."""
         height, width, _ = planes.shape
         parts, pitch = self._parts, -(-width // _ALIGNED) * _ALIGNED
         assert parts.stream is not None and parts.kernels is not None
+        if planes.gpu != parts.cuda.gpu.number:
+            raise BackendError(f"the labels are on GPU {parts.cuda.gpu.number}, the picture on GPU {planes.gpu}")
         with parts.cuda.current():
             memory = parts.pool.take(pitch * height * 3 // 2)
             y = GpuPlane(memory.address, (height, width), pitch, memory, planes.gpu)
