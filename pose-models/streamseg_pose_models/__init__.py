@@ -1,1 +1,1 @@
-"""The weights of `person-pose`; their card says where they come from."""
+"""The weights of `person-pose` and `people`; their cards say where they come from."""

@@ -28,15 +28,13 @@ def augment(
     picture that is letterboxed, and the labels are 0.
     """
     image, labels = _shape(image, labels, how, random, zoom, pad)
-    image = _colour(image, how.colour, random)
-    return _degrade(image, how, random), labels
+    return _colour(image, how.colour, random), labels
 
 
 def paste(
-    image: Image, labels: NDArray[np.uint8], donor: Image, theirs: NDArray[np.uint8], class_id: int
+    image: Image, labels: NDArray[np.uint8], donor: Image, theirs: NDArray[np.uint8], cut: NDArray[np.bool_]
 ) -> tuple[Image, NDArray[np.uint8]]:
-    """What is of `class_id` in `donor`, laid over `image` of the same size; its edge fades over a pixel."""
-    cut = theirs == class_id
+    """What is `cut` out of `donor`, laid over `image`, all of one size; its edge fades over a pixel."""
     share = (cv2.blur(cut.astype(np.float32), (3, 3)) * cut)[..., None]
     mixed = image + (donor.astype(np.float32) - image) * share
     return mixed.astype(np.uint8), np.where(cut, theirs, labels)
@@ -55,9 +53,20 @@ def _shape(
         truth = cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=nothing)
     else:
         smooth, nearest = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
-        seen = cv2.warpAffine(image, matrix, size, flags=smooth, borderMode=beyond, borderValue=grey)
+        seen = cv2.warpAffine(*_shrunk(image, matrix), size, flags=smooth, borderMode=beyond, borderValue=grey)
         truth = cv2.warpAffine(labels, matrix, size, flags=nearest, borderMode=cv2.BORDER_CONSTANT, borderValue=nothing)
     return np.asarray(seen, np.uint8), np.asarray(truth, labels.dtype)
+
+
+def _shrunk(image: Image, matrix: NDArray[np.float32]) -> tuple[Image, NDArray[np.float32]]:
+    """A picture that is to become much smaller, by a whole factor with every pixel counted, and the matrix for that."""
+    factor = int(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    height, width = image.shape[0] // max(1, factor), image.shape[1] // max(1, factor)
+    if factor < 2 or not height or not width:
+        return image, matrix
+    whole = image[: height * factor, : width * factor]
+    small = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return small, np.column_stack([matrix[:, :2] / factor, (matrix[:, 2] + 0.5) / factor - 0.5]).astype(np.float32)
 
 
 def _placement(shape: tuple[int, ...], how: Augment, random: Random, zoom: float) -> NDArray[np.float32]:
@@ -106,7 +115,7 @@ def _colour(image: Image, strength: float, random: Random) -> Image:
     return np.asarray(cv2.addWeighted(toned, keep, grey, 1 - keep, 0), np.uint8)
 
 
-def _degrade(image: Image, how: Augment, random: Random) -> Image:
+def degrade(image: Image, how: Augment, random: Random) -> Image:
     """What a cheap camera or a thin cable does: blur, noise, compression."""
     if random.random() < how.blur:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.5)), np.uint8)

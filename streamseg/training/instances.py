@@ -19,7 +19,7 @@ from streamseg.frame import Image
 from streamseg.infer.instances import read_instances
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import PAD
-from streamseg.training.augment import augment
+from streamseg.training.augment import augment, degrade
 from streamseg.training.data import read_image
 from streamseg.training.groups import divide
 from streamseg.training.instance_loss import Target, instance_loss
@@ -70,6 +70,7 @@ class InstanceTask:
         for index, random in views:
             image, objects = self._images[index]
             seen, numbers = augment(image, objects.numbers, self._plan.augment, random, pad=True)
+            seen = degrade(seen, self._plan.augment, random)
             images.append(seen)
             targets.append(make_target(Objects(numbers, objects.class_ids)))
         chance = torch.Generator().manual_seed(int(views[0][1].integers(1 << 62)))

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from streamseg.training.data import VOID
 
+_SURE = 0.95
+
 
 def balanced_weights(pixels: NDArray[np.int64]) -> Tensor:
     """(C,) f32 with mean 1 from pixel counts a class: 1 / ln(1.10 + share), as in ENet (Paszke et al. 2016)."""
@@ -48,6 +50,16 @@ def segmentation_loss(
     losses = functional.nll_loss(chances, labels, weights, ignore_index=VOID, reduction="none")
     total = _hardest(losses, labels, hard_fraction)
     return total + dice * dice_loss(logits, labels.where(labels < classes, VOID)) if dice else total
+
+
+def doubt(logits: Tensor, labels: Tensor, missed: Sequence[int]) -> Tensor:
+    """(N, H, W) `labels`, void where (N, C, h, w) `logits` are sure of the classes `missed` and the label is none."""
+    logits = functional.interpolate(logits.detach(), size=labels.shape[1:], mode="bilinear", align_corners=False)
+    if logits.shape[1] == 1:
+        logits = torch.cat([torch.zeros_like(logits), logits], 1)
+    sure = logits.softmax(1)[:, list(missed)].sum(1) > _SURE
+    labelled = torch.isin(labels, torch.tensor(missed))
+    return labels.masked_fill(sure & ~labelled, VOID)
 
 
 def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:

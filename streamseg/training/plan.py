@@ -21,6 +21,9 @@ class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     masks: str = ""
     """A folder of PNGs of the same names whose values are class ids. For objects, their numbers in 8 or 16 bits, 0 for
     none, all of class 1; or COCO's JSON."""
+    misses: list[str] = []
+    """Classes that the masks label only in part, as bystanders: what is labelled otherwise and the network itself takes
+    for one of them is void, from `loss.hard_from_epoch` on."""
 
 
 class Also(Folder, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,6 +97,10 @@ class Paste(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     classes: list[str]
     most: int = 1
     """Cut-outs a picture, from none to this."""
+    scale: tuple[float, float] | None = None
+    """Of the cut-outs; None: as `augment.scale`."""
+    decoys: int = 0
+    """From none to so many cut-outs of the same outlines that hold something else: an outline alone says nothing."""
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,11 +12,11 @@ from torch import Tensor, nn
 
 from streamseg.errors import InputError
 from streamseg.frame import Image
-from streamseg.training.augment import Random, augment, paste
+from streamseg.training.augment import Random, augment, degrade, paste
 from streamseg.training.data import Labels
-from streamseg.training.losses import balanced_weights, segmentation_loss
+from streamseg.training.losses import balanced_weights, doubt, segmentation_loss
 from streamseg.training.network import as_input, run_size
-from streamseg.training.plan import Plan
+from streamseg.training.plan import Augment, Paste, Plan
 from streamseg.training.scores import Judged
 from streamseg.training.sets import SEALED, Sets
 
@@ -36,6 +37,7 @@ class Semantic:
         self._sets = Sets(plan)
         pixels = self._sets.learnt[0].pairs.pixels
         self._weights = balanced_weights(pixels) if plan.loss.class_weights == "balanced" else None
+        self._total = sum(len(each.pairs) for each in self._sets.learnt)
         self._donors = self._find_donors()
 
     @property
@@ -57,6 +59,8 @@ class Semantic:
         truth = torch.from_numpy(np.stack(labels)).long()
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.schedule.precision == "bf16"):
             outputs = network(as_input(np.stack(images), plan))
+        if epoch >= loss.hard_from_epoch:
+            truth = self._doubted(truth, outputs[0].float(), [index for index, _ in views])
         hard = loss.hard_fraction if epoch >= loss.hard_from_epoch else 1.0
         total = segmentation_loss(
             outputs[0].float(), truth, self._weights, hard_fraction=hard, dice=loss.dice, groups=groups
@@ -84,16 +88,36 @@ class Semantic:
     def _view(self, index: int, random: Random) -> tuple[Image, Labels]:
         """A picture and its labels as they are seen this time."""
         how = self._plan.augment
-        image, labels = self._seen(index, random)
-        for _ in range(random.integers(how.paste.most + 1) if how.paste else 0):
-            donor, class_id = self._donors[int(random.integers(len(self._donors)))]
-            image, labels = paste(image, labels, *self._seen(donor, random), class_id)
+        image, labels = self._seen(index, random, how)
+        if how.paste:
+            image, labels = self._pasted(image, labels, how.paste, random)
+        return degrade(image, how, random), labels
+
+    def _pasted(self, image: Image, labels: Labels, wanted: Paste, random: Random) -> tuple[Image, Labels]:
+        """With cut-outs and decoys over it, in any order."""
+        how = msgspec.structs.replace(self._plan.augment, scale=wanted.scale or self._plan.augment.scale)
+        people, decoys = random.integers(wanted.most + 1), random.integers(wanted.decoys + 1)
+        for number in random.permutation(people + decoys):
+            chosen, class_id = self._donors[int(random.integers(len(self._donors)))]
+            donor, theirs = self._seen(chosen, random, how)
+            cut = theirs == class_id
+            if number >= people:
+                donor, theirs = self._seen(int(random.integers(self._total)), random, self._plan.augment)
+            image, labels = paste(image, labels, donor, theirs, cut)
         return image, labels
 
-    def _seen(self, index: int, random: Random) -> tuple[Image, Labels]:
+    def _seen(self, index: int, random: Random, how: Augment) -> tuple[Image, Labels]:
         image, labels = self._sets[index]
         zoom = run_size(self._plan, image.shape)[1] / image.shape[1]
-        return augment(image, labels, self._plan.augment, random, zoom=zoom)
+        return augment(image, labels, how, random, zoom=zoom)
+
+    def _doubted(self, truth: Tensor, logits: Tensor, chosen: Sequence[int]) -> Tensor:
+        """Void where the masks of a picture may have missed what the network finds."""
+        missed = [self._sets.misses(index) for index in chosen]
+        if not any(missed):
+            return truth
+        pairs = zip(logits.split(1), truth.split(1), missed, strict=True)
+        return torch.cat([doubt(score, label, ids) if ids else label for score, label, ids in pairs])
 
     def _find_donors(self) -> list[tuple[int, int]]:
         """Pictures and the classes that may be cut out of them."""
@@ -102,10 +126,9 @@ class Semantic:
             return []
         names = [entry.name for entry in self._plan.classes]
         ids = [names.index(name) for name in wanted.classes if name in names]
-        total = sum(len(each.pairs) for each in self._sets.learnt)
         found = [
             (index, class_id)
-            for index in range(total)
+            for index in range(self._total)
             for class_id in ids
             if np.count_nonzero(self._sets[index][1] == class_id) >= _LEAST_PIXELS
         ]

@@ -34,6 +34,8 @@ class Learnt:
     """Pictures of it in an epoch."""
     often: NDArray[np.float64] | None = None
     """How often each is shown in an epoch, on average, (N,); None: all alike."""
+    misses: tuple[int, ...] = ()
+    """Classes that its masks label only in part."""
 
 
 class Sets:
@@ -50,12 +52,13 @@ class Sets:
         keys = [self._key(also) for also in plan.data.also]
         main = divide(self._find(plan.data.train), plan.data, lambda pair: pair.image)
         pairs = self._pairs(main.learnt)
-        self.learnt = [_learnt(pairs, plan.schedule.repeat, plan.schedule.rare)]
+        missed = self._missed(plan.data.train)
+        self.learnt = [_learnt(pairs, plan.schedule.repeat, plan.schedule.rare, missed)]
         held, apart = main.held, {}
         for also, key in zip(plan.data.also, keys, strict=True):
             learnt, out = split(self._find(also), also.hold_out, lambda pair: pair.image)
             pairs = self._pairs(learnt, key)
-            self.learnt.append(Learnt(pairs, also.each_epoch or len(pairs)))
+            self.learnt.append(Learnt(pairs, also.each_epoch or len(pairs), misses=self._missed(also)))
             if key is None:
                 held = held + out
             elif out:
@@ -76,6 +79,14 @@ class Sets:
         for each in self.learnt:
             if index < len(each.pairs):
                 return each.pairs[index]
+            index -= len(each.pairs)
+        raise IndexError(index)
+
+    def misses(self, index: int) -> tuple[int, ...]:
+        """Classes that the masks of the set with this picture label only in part."""
+        for each in self.learnt:
+            if index < len(each.pairs):
+                return each.misses
             index -= len(each.pairs)
         raise IndexError(index)
 
@@ -133,6 +144,9 @@ class Sets:
                 raise InputError(f"{also.pictures}: nothing in its masks means {name}", "leave out its hold_out")
         return table, names, right[: len(names)]
 
+    def _missed(self, folder: Folder) -> tuple[int, ...]:
+        return tuple(self._number(name, f"data: {folder.pictures}: misses") for name in folder.misses)
+
     def _number(self, name: str, where: str) -> int:
         if name not in self._names:
             raise InputError(f"{where}: no class '{name}'", f"one of {', '.join(self._names)}")
@@ -154,14 +168,14 @@ class Sets:
         return pairs
 
 
-def _learnt(pairs: Pairs, repeat: int, rare: float) -> Learnt:
+def _learnt(pairs: Pairs, repeat: int, rare: float, missed: tuple[int, ...]) -> Learnt:
     if not rare:
-        return Learnt(pairs, len(pairs) * repeat)
+        return Learnt(pairs, len(pairs) * repeat, misses=missed)
     share = np.maximum(pairs.present.mean(axis=0), 1 / max(1, len(pairs)))
     factors = np.sqrt(np.maximum(1.0, rare / share))  # of each class
     often = repeat * np.where(pairs.present, factors, 1.0).max(axis=1)
     shown = round(often.sum())
-    return Learnt(pairs, shown, often * (shown / often.sum()))
+    return Learnt(pairs, shown, often * (shown / often.sum()), missed)
 
 
 def _drawn(learnt: Learnt, random: np.random.Generator) -> NDArray[np.int64]:

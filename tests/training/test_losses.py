@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install
 from torch.nn import functional  # noqa: E402
 
 from streamseg.training.data import VOID  # noqa: E402
-from streamseg.training.losses import balanced_weights, dice_loss, segmentation_loss  # noqa: E402
+from streamseg.training.losses import balanced_weights, dice_loss, doubt, segmentation_loss  # noqa: E402
 
 
 def test_void_counts_for_nothing() -> None:
@@ -73,3 +73,11 @@ def test_rare_classes_weigh_more() -> None:
     weights = balanced_weights(np.array([9000, 900, 100, 0]))
     assert weights.mean().item() == pytest.approx(1)
     assert weights.tolist() == sorted(weights.tolist())
+
+
+def test_what_the_masks_miss_and_the_network_finds_is_void() -> None:
+    labels = torch.tensor([[[0, 0, 1, 2]]])
+    sure = torch.tensor([[[[0.0, 0.0, 0.0, 0.0]], [[9.0, 0.0, 9.0, 9.0]], [[0.0, 0.0, 0.0, 0.0]]]])
+    assert doubt(sure, labels, (1,)).tolist() == [[[VOID, 0, 1, VOID]]]
+    assert doubt(sure, labels, (1, 2)).tolist() == [[[VOID, 0, 1, 2]]]
+    assert doubt(sure[:, 1:2], labels.clamp(max=1), (1,)).tolist() == [[[VOID, 0, 1, 1]]]  # two classes, one channel

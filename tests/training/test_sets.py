@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install
 from torch import Tensor, nn  # noqa: E402
 
 from streamseg.errors import InputError  # noqa: E402
+from streamseg.training.data import VOID  # noqa: E402
 from streamseg.training.semantic import Semantic  # noqa: E402
 from streamseg.training.sets import Sets  # noqa: E402
 from tests.training.scene import draw_scene, make_plan, write_scene  # noqa: E402
@@ -133,6 +134,37 @@ def test_cut_outs_bring_their_labels_along(root: Path) -> None:
 def test_wrong_meanings_are_one_clear_line(root: Path, also: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         sets(root, {**COARSE, **also})
+
+
+def test_cut_outs_have_a_size_of_their_own(root: Path) -> None:
+    def share(paste: dict[str, object]) -> float:
+        task = Semantic(make_plan(root, augment={"paste": {"classes": ["class 2"], "most": 5, **paste}}))
+        return float(np.mean([np.mean(task._view(0, np.random.default_rng(seed))[1] == 2) for seed in range(20)]))
+
+    assert share({"scale": [0.2, 0.3]}) < share({"most": 0}) + 0.5 * (share({}) - share({"most": 0}))
+
+
+def test_decoys_have_the_outline_of_a_cut_out_and_hold_something_else(root: Path) -> None:
+    task = Semantic(make_plan(root, augment={"paste": {"classes": ["class 2"], "most": 0, "decoys": 3}}))
+    plain = Semantic(make_plan(root))
+    changed, kept = 0, []
+    for seed in range(20):
+        picture, labels = task._view(0, np.random.default_rng(seed))
+        before, _ = plain._view(0, np.random.default_rng(seed))
+        changed += not np.array_equal(picture, before)
+        red = np.abs(picture.astype(int) - (220, 60, 60)).max(2) < 30  # what class 2 looks like
+        kept.append((labels == 2) == red)
+    assert changed > 5
+    assert np.mean(kept) > 0.98  # wherever it comes from, its own label came along
+
+
+def test_only_the_sets_that_say_so_are_doubted(root: Path) -> None:
+    folder = {"pictures": "pictures", "masks": "masks"}
+    task = Semantic(make_plan(root, data={"train": {**folder, "misses": ["class 1"]}, "also": [folder]}))
+    there = task._total // 2
+    truth, logits = torch.zeros(2, 1, 2, dtype=torch.long), torch.zeros(2, 3, 1, 2)
+    logits[:, 1] = 9.0
+    assert task._doubted(truth, logits, [0, there]).tolist() == [[[VOID, VOID]], [[0, 0]]]
 
 
 def test_a_thin_or_pasted_class_that_is_none_is_one_clear_line(root: Path) -> None:

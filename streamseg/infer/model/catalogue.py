@@ -25,7 +25,7 @@ IN_PACKAGES = {
         ("cracks", "defects", "membrane", "street", "street-deeplab", "street-fcn", "street-segnet", "traffic"),
         "research",
     ),
-    "person-pose": "pose",
+    **dict.fromkeys(("people", "person-pose"), "pose"),
 }
 """Models of ours that are installed by themselves, and the extra that brings them: not free for any use, or large."""
 
