@@ -177,7 +177,10 @@ def test_the_lane_is_scored_as_the_card_says() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("person", 0.90), pytest.param("person-pose", 0.90, marks=NEEDS_POSE)])
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("person", 0.90), *(pytest.param(name, 0.90, marks=NEEDS_POSE) for name in ("person-pose", "people"))],
+)
 def test_people_are_scored_as_the_cards_say(name: str, least: float) -> None:
     (_, person) = judged(name, "people/images", "people/masks", "*[16].jpg").classes
     assert person.iou > least
