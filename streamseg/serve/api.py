@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from streamseg.prompts import Box, Click
-from streamseg.rules.event import EndedBy, ZoneReading
+from streamseg.rules.event import EndedBy, ZoneReading, written
 from streamseg.serve.stream import State, Stream
 
 _Name = Annotated[
@@ -68,6 +68,7 @@ class StreamRow(msgspec.Struct, frozen=True):
     model: str
     asked: Annotated[bool, Meta(description="whether its model looks for what is pointed at")]
     error: Annotated[str, Meta(description="why it failed last; empty once it shows a frame again")]
+    began: Annotated[str, Meta(description="UTC: when the service, or a change or an operator, had it begin")]
     age_s: float | None
     fps: float
     restarts: int
@@ -219,6 +220,7 @@ def row(stream: Stream) -> StreamRow:
         model=stream.options.model,
         asked=stream.asked,
         error=reading.error,
+        began=written(stream.began),
         age_s=None if reading.age_s is None else round(reading.age_s, 3),
         fps=round(metrics.fps, 1) if reading.state == "running" else 0.0,
         restarts=reading.restarts,

@@ -13,7 +13,7 @@ from streamseg.serve import api
 from streamseg.serve.pagefiles import FILES
 from streamseg.serve.queries import EVENTS, PICTURE, RECORDINGS, TRIAL, Query
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 """Of what goes over HTTP: the first number rises where a client of before would fail."""
 
 _REF = "#/components/schemas/{name}"

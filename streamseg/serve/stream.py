@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 import msgspec
@@ -78,6 +79,7 @@ class Stream:
         self.name, self.options, self.latest = name, options, Latest()
         self.variables, self.gpu = variables, gpu
         self.source = shown(options.source_text)
+        self.began = datetime.now(timezone.utc)
         self._load, self._said, self._meter = load, said, Meter()
         self.clips = Clips()
         self._stopped = threading.Event()

@@ -11,7 +11,7 @@ const dialog = $("large");
 let streams = [];
 let name = null;
 let end = () => {};
-let captured = 0;
+let began = null;
 const hidden = new Set();
 
 export function open(asked) {
@@ -22,7 +22,7 @@ export function open(asked) {
   zones.leave();
   pointing.leave();
   name = asked;
-  captured = 0;
+  began = null;
   $("large-name").textContent = name;
   if (!dialog.open) dialog.showModal();
   begin();
@@ -39,8 +39,8 @@ export function update(newest) {
   list(stream.classes);
   rules.show(stream.rules);
   plots.show($("plots"), stream);
-  if (stream.frames.captured < captured && !paused()) begin(); // it was begun again, and with it its picture
-  captured = stream.frames.captured;
+  if (began && stream.began !== began && !paused()) begin(); // it was begun again, and with it its picture
+  began = stream.began;
 }
 
 function begin() {

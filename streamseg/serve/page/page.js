@@ -8,7 +8,9 @@ import * as recordings from "./recordings.js";
 import * as wall from "./wall.js";
 
 const PATIENCE_MS = 5000; // a connection that is gone may say nothing for many minutes
+const ASLEEP_MS = 15_000; // between two looks that are a second apart
 let away = false;
+let looked = Date.now();
 
 $("show-keys").addEventListener("click", () => $("keys").showModal());
 document.addEventListener("keydown", (event) => {
@@ -48,6 +50,10 @@ function sum(text) {
 }
 
 async function refresh() {
+  if (!document.hidden) {
+    if (Date.now() - looked > ASLEEP_MS) tell(true); // the machine slept, or the tab was hidden
+    looked = Date.now();
+  }
   try {
     const reply = await fetch("/streams", { signal: AbortSignal.timeout(PATIENCE_MS) });
     if (reply.status === 401) {

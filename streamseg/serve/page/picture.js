@@ -13,7 +13,7 @@ export function show(stage, name, query) {
   let endVideo = () => {};
   const begin = () => {
     [image.hidden, video.hidden] = [false, true];
-    image.src = `${path(name)}.mjpeg?${query}`;
+    image.src = `${path(name)}.mjpeg?${query}&t=${Date.now()}`; // else one that ended without a picture would be waited for
   };
   const endImage = () => {
     clearTimeout(again);
@@ -30,7 +30,7 @@ export function show(stage, name, query) {
   begin();
   const lost = () => { if (!ended) begin(); };
   if (!query) {
-    live(video, path(name), lost).then((end) => {
+    live(video, path(name), lost, () => !ended).then((end) => {
       if (!end) return;
       if (ended) { end(); return; }
       endVideo = end;

@@ -1,0 +1,79 @@
+"""A page that stays open in a real browser while what it shows goes away and comes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.service import Service
+from tests.serve.test_page import MOTION_JPEG
+
+SITE = "streams: {door: {source: 'test://?size=320x240&fps=20', model: otsu}}"
+SEES = """() => {
+  const [video, image] = ["video", "picture"].map((kind) => document.getElementById(`large-${kind}`));
+  return video.hidden ? image.naturalWidth : video.videoWidth;
+}"""
+
+
+def open_door(service: Service, page: Any) -> None:
+    page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+    page.get_by_role("button", name="watch door").click()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["WebRTC", "motion JPEG"])
+def test_the_picture_of_a_service_that_was_killed_comes_again_with_it(kind: str, tmp_path: Path, page: Any) -> None:
+    if kind == "WebRTC":
+        pytest.importorskip("aiortc", reason="aiortc is not installed")
+    else:
+        page.add_init_script(MOTION_JPEG)
+    with Service(tmp_path, SITE) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        open_door(service, page)
+        service.until(lambda: page.locator("#large-video").is_visible() == (kind == "WebRTC") and page.evaluate(SEES))
+        service.process.kill()
+        page.wait_for_selector("body.away")
+    with service:
+        page.wait_for_selector("body:not(.away)")
+        page.wait_for_timeout(5000)  # what goes over to video has done so, or never does
+        assert page.evaluate(SEES) == 320
+        service.until(lambda: service.metrics()[("streamseg_viewers",)] == 1)
+
+
+@pytest.mark.slow
+def test_a_picture_that_is_begun_twice_at_once_is_seen(tmp_path: Path, page: Any) -> None:
+    pytest.importorskip("aiortc", reason="aiortc is not installed")
+    with Service(tmp_path, SITE) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        open_door(service, page)
+        service.until(lambda: page.locator("#large-video").is_visible())
+        page.evaluate("for (let n = 0; n < 3; n++) dispatchEvent(new Event('back'))")
+        page.wait_for_timeout(5000)  # what goes over to video has done so, or never does
+        assert page.evaluate(SEES) == 320
+        service.until(lambda: service.metrics()[("streamseg_viewers",)] == 1)
+
+
+@pytest.mark.slow
+def test_a_stream_that_never_had_a_picture_is_seen_once_its_address_is_right(tmp_path: Path, page: Any) -> None:
+    page.add_init_script(MOTION_JPEG)
+    with Service(tmp_path, "streams: {door: {source: 'rtsp://127.0.0.1:9/none', model: otsu}}") as service:
+        open_door(service, page)
+        service.until(lambda: "refused" in page.locator("#large .error").inner_text())
+        service.reload(SITE)
+        service.until(lambda: page.evaluate(SEES) == 320)
+
+
+@pytest.mark.slow
+def test_after_a_sleep_the_picture_is_asked_for_again(tmp_path: Path, page: Any) -> None:
+    asked: list[str] = []
+    page.add_init_script(MOTION_JPEG)
+    page.on("request", lambda request: asked.append(request.url) if ".mjpeg" in request.url else None)
+    with Service(tmp_path, SITE) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        open_door(service, page)
+        service.until(lambda: page.evaluate(SEES) == 320)
+        assert len(asked) == 1
+        page.evaluate("{ const now = Date.now; Date.now = () => now() + 3_600_000; }")
+        service.until(lambda: page.evaluate(SEES) == 320 and len(asked) == 2)
