@@ -21,8 +21,8 @@ def described(state: State, *, prefix: str, topic: str, stream: str) -> Publicat
         prefix: where Home Assistant listens, `homeassistant` unless it was changed there.
         stream: name of the device, for people.
     """
-    node = "_".join(level(part) for part in topic.split("/"))
-    object_id = state.topic.replace("/", "_")
+    node = _joined([level(part) for part in topic.split("/")])
+    object_id = _joined(state.topic.split("/"))
     config: dict[str, Any] = {
         "name": state.name,
         "unique_id": f"streamseg_{node}_{object_id}",
@@ -48,3 +48,8 @@ def described(state: State, *, prefix: str, topic: str, stream: str) -> Publicat
         config["unit_of_measurement"] = state.unit
     place = f"{prefix}/{state.kind}/streamseg_{node}/{object_id}/config"
     return Publication(place, msgspec.json.encode(config), retain=True)
+
+
+def _joined(levels: list[str]) -> str:
+    """One word of `levels`, none of which begins or ends with `_`, that no others give: `a/b_c` is not `a_b/c`."""
+    return "_".join(each.replace("_", "__") for each in levels)
