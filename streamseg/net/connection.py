@@ -83,7 +83,9 @@ def trouble(error: OSError, address: Address) -> Trouble:
     if isinstance(error, TimeoutError):
         return Trouble("does not answer", "is it switched on and in this network?")
     if isinstance(error, ssl.SSLError):
-        return Trouble(f"TLS fails: {error.reason or error.strerror or 'no reason given'}", away=False)
+        what = error.reason or error.strerror or "no reason given"
+        checked = getattr(error, "verify_message", "").rstrip(".")  # of a certificate: too old, of another name, …
+        return Trouble(f"TLS fails: {what}{checked and f': {checked}'}", away=False)
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return Trouble("connection reset")
     strange = error.strerror.lower() if error.strerror else str(error) or type(error).__name__

@@ -15,6 +15,7 @@ import pytest
 from streamseg.net.connection import connect, trouble
 from streamseg.net.urls import Address, read_address
 from streamseg.said import Said
+from tests.parts.certificates import certificate as made_certificate
 from tests.parts.patience import PATIENCE_S
 
 
@@ -113,6 +114,24 @@ def test_what_speaks_no_tls_leaves_no_connection_open(server: socket.socket) -> 
     said = trouble(caught.value, address(server, "rtsps"))
     assert said.what.startswith("TLS fails: ")
     assert not said.away
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "why"), [("localhost", -1, "certificate has expired"), ("other", 30, "Hostname mismatch, ")]
+)
+def test_what_is_wrong_with_a_certificate_is_told(host: str, days: int, why: str, tmp_path: Path) -> None:
+    file, key = made_certificate(tmp_path / "tls", "own", days=days)
+    shows, checks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=file)
+    shows.load_cert_chain(file, key)
+    here, there = (ssl.MemoryBIO() for _ in range(2))
+    client = checks.wrap_bio(there, here, server_hostname=host)
+    server = shows.wrap_bio(here, there, server_side=True)
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
+        for side in (client, server, client):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    said = trouble(caught.value, read_address("mqtts://localhost/x"))
+    assert said.what.startswith(f"TLS fails: CERTIFICATE_VERIFY_FAILED: {why}")
 
 
 def test_a_port_where_nobody_listens_is_told_in_words() -> None:
