@@ -45,6 +45,12 @@ def check_planes(source: Path, model: onnx.ModelProto, output: str, axis: int, p
             f"{source}: output '{output}' of 3 planes, from {last.op_type}, looks like a picture in colours",
             "--role logits where they are scores of 3 classes",
         )
+    pieces = (way_back(model, name) for name in last.input if last.op_type == "Concat")
+    if any(piece and piece[-1].op_type == "ArgMax" for piece in pieces):
+        raise InputError(
+            f"{source}: output '{output}' holds class ids and, beside them, something else",
+            "export each as an output of its own, or --role logits where they are scores",
+        )
     if _of_length_one(model, last):
         raise InputError(
             f"{source}: output '{output}' gives each pixel {planes} numbers of length 1: features, not classes",

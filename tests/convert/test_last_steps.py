@@ -137,6 +137,17 @@ def test_numbers_in_a_constant_without_a_tensor_are_seen(tmp_path: Path) -> None
     assert imported(source).agreement == 1.0
 
 
+def test_class_ids_beside_their_confidence_are_no_scores(tmp_path: Path) -> None:
+    source = ending(tmp_path / "both.onnx", ("ArgMax", (), {"axis": 1}), ("Cast", (), {"to": TensorProto.FLOAT}))
+    model = onnx.load(source)
+    model.graph.node.append(helper.make_node("ReduceMax", ["n0"], ["sure"], axes=[1]))
+    model.graph.node.append(helper.make_node("Concat", [model.graph.output[0].name, "sure"], ["both"], axis=1))
+    model.graph.output[0].name = "both"
+    onnx.save(model, source)
+    with pytest.raises(InputError, match="holds class ids and, beside them, something else"):
+        imported(source)
+
+
 def test_a_person_may_say_that_it_is_meant_so(tmp_path: Path) -> None:
     assert imported(ending(tmp_path / "a.onnx", ("Neg", (), {})), role="logits").agreement == 1.0
     first = ending(tmp_path / "b.onnx", SHARES, ("Gather", ("zeros",), {"axis": 1}), planes=2)
