@@ -1,4 +1,4 @@
-"""A page that stays open in a real browser while what it shows goes away and comes again."""
+"""A page that stays open in a real browser while what it shows goes away and comes again; and older browsers."""
 
 from __future__ import annotations
 
@@ -77,3 +77,20 @@ def test_after_a_sleep_the_picture_is_asked_for_again(tmp_path: Path, page: Any)
         assert len(asked) == 1
         page.evaluate("{ const now = Date.now; Date.now = () => now() + 3_600_000; }")
         service.until(lambda: page.evaluate(SEES) == 320 and len(asked) == 2)
+
+
+@pytest.mark.slow
+def test_a_phones_browser_that_lacks_what_newer_ones_have_shows_the_pictures(tmp_path: Path, page: Any) -> None:
+    page.add_init_script(MOTION_JPEG)
+    page.add_init_script("delete Element.prototype.checkVisibility")
+    page.add_init_script("delete Element.prototype.requestFullscreen")
+    page.add_init_script("Object.defineProperty(document, 'fullscreenEnabled', { value: undefined })")
+    with Service(tmp_path, SITE) as service:
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        service.until(lambda: page.evaluate("document.querySelector('article.ready img')?.naturalWidth") == 320)
+        page.get_by_role("button", name="watch door").click()
+        service.until(lambda: page.evaluate(SEES) == 320)
+        assert not page.locator("#fullscreen").is_visible()
+        page.keyboard.press("f")  # the page must hold no error
+        page.keyboard.press("Escape")
+        page.locator("#large").wait_for(state="hidden")

@@ -115,6 +115,7 @@ function snapshot() {
 }
 
 function fullscreen() {
+  if (!document.fullscreenEnabled) return;
   if (document.fullscreenElement) document.exitFullscreen();
   else $("stage").requestFullscreen().catch(() => {});
 }
@@ -156,6 +157,7 @@ $("previous").addEventListener("click", () => step(-1));
 $("next").addEventListener("click", () => step(1));
 $("pause").addEventListener("click", pause);
 $("snapshot").addEventListener("click", snapshot);
+$("fullscreen").hidden = !document.fullscreenEnabled; // an iPhone fills its screen with nothing but a film
 $("fullscreen").addEventListener("click", fullscreen);
 for (const event of ["signedin", "back"]) addEventListener(event, () => { if (dialog.open && !paused()) begin(); });
 $("view").addEventListener("change", begin);

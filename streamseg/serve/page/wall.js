@@ -32,7 +32,8 @@ function card(name, open) {
 
 // None while one is large: a browser keeps no more than six connections to a host, and looks at one picture.
 async function still(made, name) {
-  if ($("large").open || document.hidden || !made.checkVisibility() || coming.has(made)) return;
+  const seen = made.checkVisibility?.() ?? true; // Safari knows since 17.4
+  if ($("large").open || document.hidden || !seen || coming.has(made)) return;
   const next = new Image();
   const late = setTimeout(() => { next.src = ""; }, PATIENCE_MS);
   coming.add(made);
