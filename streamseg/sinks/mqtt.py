@@ -76,6 +76,7 @@ class Mqtt:
         self._states = States()
         self._rules: dict[str, State | None] = dict.fromkeys(rules)  # what was published of each; None: nothing yet
         self._described: set[str] = set()
+        self._picture: State | None = None  # the newest that the broker took
 
     def look(self, shown: Shown) -> None:
         """Takes the states of a frame."""
@@ -87,15 +88,18 @@ class Mqtt:
         Raises:
             OutputError: the broker cannot be reached, or does not want it.
         """
-        if not self._broker.connected:
+        fresh = not self._broker.connected
+        if fresh:
             self._broker.connect()
             self._states.forget()
             self._described.clear()
             self._rules = dict.fromkeys(self._rules)
         self._broker.listen()
         self._publish([*self._states.take(), *self._changed_rules()])
-        if picture := self._states.take_picture():  # one that the broker does not want is not tried again
+        if picture := self._states.take_picture() or (self._picture if fresh else None):
+            self._picture = None  # one that the broker does not want is not tried again
             self._publish([picture])
+            self._picture = picture
 
     def send(self, message: Message) -> None:
         """Publishes a message, and that its rule holds or no longer does.

@@ -272,6 +272,20 @@ def test_a_wrong_password_is_one_line_without_it(
             assert [kind for _, kind in listener.told] == ["start", "end"]
 
 
+def test_a_broker_that_forgot_everything_gets_the_picture_again(broker: Mosquitto, tmp_path: Path) -> None:
+    sink = opened(broker)
+    with Listener(broker) as listener:
+        sink.write(frame_with([]))
+        until(lambda: "site/door/snapshot" in listener.kept())
+    broker.kill()
+    (tmp_path / "broker" / "mosquitto.db").unlink(missing_ok=True)
+    broker.start()
+    with Listener(broker) as listener:
+        until(lambda: "site/door/snapshot" in listener.kept())
+        until(lambda: any(topic.startswith("homeassistant/camera/") for topic in listener.kept()))
+    sink.close()
+
+
 # paho leaves the socket of a handshake that failed to the garbage collector, which closes it at once.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_is_taken(
