@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -204,5 +205,5 @@ def _link(part: Path, path: Path) -> None:
 
 def _part_of(path: Path) -> Path:
     """A name beside `path` that nobody else writes under, and that fits wherever `path` does."""
-    begins = path.name.encode(errors="surrogateescape")[:_MOST_BYTES].decode(errors="ignore")
+    begins = os.fsencode(path.name)[:_MOST_BYTES].decode(sys.getfilesystemencoding(), errors="ignore")
     return path.with_name(f".{begins}.{os.getpid()}-{next(_numbers)}.part")

@@ -160,5 +160,5 @@ class ResultFolder:
 
 def _short(stem: str) -> str:
     """`stem`, whose last part is a checksum where it leaves no room for an ending."""
-    path, last = PurePosixPath(stem), PurePosixPath(stem).name.encode()
+    path, last = PurePosixPath(stem), os.fsencode(PurePosixPath(stem).name)
     return stem if len(last) <= _MOST_BYTES else str(path.with_name(hashlib.sha256(last).hexdigest()))
