@@ -122,7 +122,13 @@ def test_a_command_of_the_documents_works_as_printed(command: str, checkout: Pat
     done = subprocess.run(
         ["bash", "-c", as_tried(command)],
         cwd=folder,
-        env=environment(PATH=path, PASSWORD="p#s/w d", MPLCONFIGDIR=str(tmp_path), STREAMSEG_MODELS=str(tmp_path)),
+        env=environment(
+            PATH=path,
+            PASSWORD="p#s/w d",
+            MPLCONFIGDIR=str(tmp_path),
+            STREAMSEG_MODELS=str(tmp_path),
+            XDG_CACHE_HOME=str(tmp_path / "cache"),  # what is tuned here is not for the tests of other files
+        ),
         capture_output=True,
         text=True,
         timeout=380,
