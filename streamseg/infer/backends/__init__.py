@@ -29,7 +29,7 @@ Opener = Callable[[Path, int, Stopped], Backend]
 """Takes the file and the number of threads; raises BackendError where it cannot run here."""
 
 
-def _tensorrt(kind: Kind, gpu: int = 0) -> Opener:
+def _tensorrt(kind: Kind, gpu: int) -> Opener:
     def opened(file: Path, threads: int, stopped: Stopped) -> Backend:
         from streamseg.infer.backends.tensorrt.load import open_tensorrt
 
@@ -56,10 +56,15 @@ def _openvino(device: str = "CPU", precision: Precision = "f32") -> Opener:
     return opened
 
 
+_ON_GPU: dict[str, Callable[[int], Opener]] = {
+    "tensorrt": functools.partial(_tensorrt, "tensorrt"),
+    "tensorrt-rtx": functools.partial(_tensorrt, "tensorrt-rtx"),
+    "ort-cuda": functools.partial(_ort, "CUDA"),
+}
+"""Makes an opener for the NVIDIA GPU of that number."""
+
 BACKENDS: dict[str, Opener] = {
-    "tensorrt": _tensorrt("tensorrt"),
-    "tensorrt-rtx": _tensorrt("tensorrt-rtx"),
-    "ort-cuda": _ort("CUDA"),
+    **{name: make(0) for name, make in _ON_GPU.items()},
     "ort-cpu": _ort(),
     "openvino": _openvino(),  # in fp32 no quicker than ONNX Runtime
 }
@@ -76,13 +81,6 @@ ON_REQUEST: dict[str, Opener] = {
     "ort-cpu-spin": _ort(spinning=True),
 }
 """Taken only where named, or where `streamseg tune` found them quicker and right."""
-
-_ON_ANOTHER_GPU: dict[str, Callable[[int], Opener]] = {
-    "tensorrt": functools.partial(_tensorrt, "tensorrt"),
-    "tensorrt-rtx": functools.partial(_tensorrt, "tensorrt-rtx"),
-    "ort-cuda": functools.partial(_ort, "CUDA"),
-}
-"""Makes an opener for the NVIDIA GPU of that number, where it is not the first."""
 
 _ON_A_DEVICE = 2  # workers
 _AT_SERVERS = 4  # workers: while one waits for its answer, others prepare and draw
@@ -113,8 +111,8 @@ def _open(name: str, file: Path, threads: int, stopped: Stopped, gpu: int) -> Ba
     check_cuda(name, gpu)
     with stepping_down(name, gpu):
         known = BACKENDS | ON_REQUEST
-        if gpu and name in _ON_ANOTHER_GPU:
-            return _ON_ANOTHER_GPU[name](gpu)(file, threads, stopped)
+        if gpu and name in _ON_GPU:
+            return _ON_GPU[name](gpu)(file, threads, stopped)
         opener: Opener = known.get(name) or entrypoints.load("backends", name, ("backend", known))
         return opener(file, threads, stopped)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,6 @@ class Kernels:
 
 def fit_task(seen: tuple[int, int], fit: Fit, spec: InputSpec) -> Any:
     """A FIT without addresses, for a picture of `seen` height and width with no gaps between its rows."""
-    task = np.zeros((), FIT)
     target = fit.target
     values = {
         "pitch": seen[1] * 3,
@@ -127,9 +127,7 @@ def fit_task(seen: tuple[int, int], fit: Fit, spec: InputSpec) -> Any:
         "mean": spec.mean,
         "std": spec.std,
     }
-    for name, value in values.items():
-        task[name] = value
-    return task
+    return _task(FIT, values)
 
 
 def fit_planes_task(planes: GpuPlanes, fit: Fit, spec: InputSpec) -> Any:
@@ -145,7 +143,6 @@ def fit_planes_task(planes: GpuPlanes, fit: Fit, spec: InputSpec) -> Any:
 
 def tint_task(planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> Any:
     """A TINT without what it writes to."""
-    task = np.zeros((), TINT)
     bytes_of = np.column_stack([tint.table, tint.drawn]).astype(np.uint32)
     values = {
         "labels": labels.labels,
@@ -163,9 +160,7 @@ def tint_task(planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> Any:
         "opacity": tint.opacity,
         "table": bytes_of @ np.array([1, 1 << 8, 1 << 16, 1 << 24], np.uint32),
     }
-    for name, value in values.items():
-        task[name] = value
-    return task
+    return _task(TINT, values)
 
 
 def pick_task(shape: tuple[int, ...], axis: int, dtype: str, size: tuple[int, int]) -> Any:
@@ -173,8 +168,13 @@ def pick_task(shape: tuple[int, ...], axis: int, dtype: str, size: tuple[int, in
     classes = shape[axis]
     height, width = (side for i, side in enumerate(shape) if i not in (0, axis))
     apart = (height * width, width, 1) if axis == 1 else (1, width * classes, classes)
-    task = np.zeros((), PICK)
     values = (size[1], size[0], width, height, classes, _KINDS[dtype], classes * height * width, *apart)
-    for name, value in zip(_NUMBERS, values, strict=True):
+    return _task(PICK, dict(zip(_NUMBERS, values, strict=True)))
+
+
+def _task(kind: np.dtype[Any], values: Mapping[str, Any]) -> Any:
+    """What a kernel is given; what `values` leave out is 0."""
+    task = np.zeros((), kind)
+    for name, value in values.items():
         task[name] = value
     return task
