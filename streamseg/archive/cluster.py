@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from streamseg.errors import InputError, SourceError
 from streamseg.net.connection import trouble
 from streamseg.net.urls import read_address
 
+_log = logging.getLogger(__name__)
 _ANSWER_S = 10.0
 _LOOK_UP_S = 0.5  # how often it is asked whether to stop
 _STARTS = 3  # of workers, one after the other, none of which lives
@@ -55,6 +57,8 @@ def connect(address: str) -> list[int]:
     finally:
         for number, handler in heard.items():  # Ray takes them for itself
             signal.signal(number, handler)
+    if ray.available_resources().get("CPU", 0) < 1:
+        _log.warning("--ray %s: other work has all cores of the cluster; films wait until one is free", address)
     return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
 
 

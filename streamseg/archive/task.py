@@ -127,7 +127,9 @@ def check_outputs(outputs: Sequence[str]) -> None:
         kind = sink_kind(output)
         if output == NOTHING:
             continue
-        if kind.names(output.replace(STEM, "film"), Inputs("film")) is None:
+        one = output.replace(STEM, "film")
+        kind.check(one)
+        if kind.names(one, Inputs("film")) is None:
             raise InputError(f"{output}: writes no file, and a batch keeps files", f"'{STEM}.jsonl'")
         if STEM not in output:
             raise InputError(f"{output}: every film would write it", f"name it '{with_stem(output)}'")

@@ -179,8 +179,9 @@ def _normalisation(
         return NORMALISATIONS["none"]
     known = normalisation(hints, colour)
     if known is None:
+        fitting = [name for name, (mean, _) in NORMALISATIONS.items() if colour != "grey" or len(mean) == 1]
         questions.add(
             "a graph does not tell how its pictures were normalised",
-            f"--normalise {', '.join(NORMALISATIONS)}; or --mean and --std",
+            f"--normalise {', '.join(fitting)}; or --mean and --std",
         )
     return known or NORMALISATIONS["none"]

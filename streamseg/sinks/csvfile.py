@@ -210,7 +210,7 @@ def _object_rows(shown: Shown, pixel_um: float | None) -> Iterator[Row]:
         yield [
             *_named(frame), frame.index, round(frame.time_s, 6), number, names[region.class_id],
             round(region.score, 4), region.track_id if region.track_id >= 0 else "", region.area,
-            *(round(each, 2) for each in (*lengths, shape.degrees)),
+            *(round(each, 2) + 0.0 for each in (*lengths, shape.degrees)),  # -0.0 becomes 0.0
             round(mean_intensity(region.window, image) or 0.0, 2), *map(_significant, micrometres),
         ]  # fmt: skip
 

@@ -45,13 +45,7 @@ class HlsSink:
     unwritten = 0
 
     def __init__(self, uri: str, info: StreamInfo, *, existing: Existing = "refuse") -> None:
-        folder = split_query(uri, ())[0].removeprefix("hls:")
-        path = str(Path(folder).absolute())
-        if not folder or "%" in path:  # FFmpeg would put the segment's number there
-            raise InputError(f"{uri}: needs a folder, without % in its path", "hls:public/camera")
-        if path != path.encode(errors="replace").decode():
-            raise InputError(f"{uri}: needs a folder whose name is UTF-8, as in every address")
-        self._folder, self._live = Path(folder), info.live
+        self._folder, self._live = _folder(uri), info.live
         self._open: tuple[OutputContainer, Encoder] | None = None
         self._form: Form | None = None
         self._lists = 0
@@ -146,10 +140,22 @@ def list_and_segments(folder: Path) -> Iterator[Path]:
     return (path for path in files if path.name == _LIST or _SEGMENT.fullmatch(path.name) and path.suffix == ".ts")
 
 
+def _folder(uri: str) -> Path:
+    """Raises InputError where FFmpeg could write no list there."""
+    folder = split_query(uri, ())[0].removeprefix("hls:")
+    path = str(Path(folder).absolute())
+    if not folder or "%" in path:  # FFmpeg would put the segment's number there
+        raise InputError(f"{uri}: needs a folder, without % in its path", "hls:public/camera")
+    if path != path.encode(errors="replace").decode():
+        raise InputError(f"{uri}: needs a folder whose name is UTF-8, as in every address")
+    return Path(folder)
+
+
 HLS = OutputKind(
     forms="hls:FOLDER",
     means=lambda uri: uri.startswith("hls:"),
     open=lambda uri, info, controls, existing: HlsSink(uri, info, existing=existing),
+    check=_folder,
     names=lambda uri, inputs: literal(f"{folder_of(uri)}/index.m3u8"),
     also_replaced=list_and_segments,
     lost=lambda folder, live: would_be_lost(folder, live=live),

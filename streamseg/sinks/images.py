@@ -36,12 +36,9 @@ class ImagesSink:
     unwritten = 0
 
     def __init__(self, uri: str, *, existing: Existing = "refuse") -> None:
-        name, asked = split_query(uri, OPTIONS)
-        self._uri, self._suffix = uri, Path(name).suffix
-        self._names = Names(name)
-        if asked and (self._names.stemmed or self._names.single):
-            raise InputError(f"{uri}: old files are deleted by a number or time in their name, and by nothing else")
-        self._series = _Series(self._names, limits(asked), existing)
+        self._names, kept = _asked(uri)
+        self._uri, self._suffix = uri, Path(without_query(uri)).suffix
+        self._series = _Series(self._names, kept, existing)
         self._newest: Shown | None = None
         self._due_s = 0.0
 
@@ -94,10 +91,8 @@ class MasksSink:
     unwritten = 0
 
     def __init__(self, uri: str, *, existing: Existing = "refuse") -> None:
-        folder, asked = split_query(uri.removeprefix("masks:"), OPTIONS)
-        if not folder:
-            raise InputError("masks: needs a folder", "masks:labels")
-        self._by_number = _Series(Names(f"{folder}/%06d.png"), limits(asked), existing)
+        folder, kept = _asked_folder(uri)
+        self._by_number = _Series(Names(f"{folder}/%06d.png"), kept, existing)
         self._by_file = _Series(Names(f"{folder}/{{stem}}.png"), Limits(), existing)
 
     def write(self, shown: Shown) -> None:
@@ -194,10 +189,32 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
 
 
+def _asked(uri: str) -> tuple[Names, Limits]:
+    """What pictures are called, and how many of them stay.
+
+    Raises:
+        InputError: the name or an option is wrong.
+    """
+    name, asked = split_query(uri, OPTIONS)
+    names = Names(name)
+    if asked and (names.stemmed or names.single):
+        raise InputError(f"{uri}: old files are deleted by a number or time in their name, and by nothing else")
+    return names, limits(asked)
+
+
+def _asked_folder(uri: str) -> tuple[str, Limits]:
+    """The same of `masks:FOLDER`."""
+    folder, asked = split_query(uri.removeprefix("masks:"), OPTIONS)
+    if not folder:
+        raise InputError("masks: needs a folder", "masks:labels")
+    return folder, limits(asked)
+
+
 IMAGES = OutputKind(
     forms="FILE.png|jpg, NAME-%06d.png",
     means=lambda uri: suffix_of(uri) in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tiff"),
     open=lambda uri, info, controls, existing: ImagesSink(uri, existing=existing),
+    check=_asked,
     names=lambda uri, inputs: Names(without_query(uri)),
     images=True,
     patterns=True,
@@ -206,6 +223,7 @@ MASKS = OutputKind(
     forms="masks:FOLDER",
     means=lambda uri: uri.startswith("masks:"),
     open=lambda uri, info, controls, existing: MasksSink(uri, existing=existing),
+    check=_asked_folder,
     names=lambda uri, inputs: Names(f"{folder_of(uri)}/{STEM if inputs.names else '%06d'}.png"),
     images=True,
     also_replaced=lambda folder: folder.glob("*.png"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from streamseg.errors import InputError, OutputError
 from streamseg.sinks.crash_safe_file import FORMATS, free_name, in_use, recover_part
@@ -10,13 +11,23 @@ from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names
 from streamseg.sinks.query import byte_count, seconds, split_query, without_query
 from streamseg.sinks.retention import OPTIONS as KEEPING
-from streamseg.sinks.retention import has_room, limits, make_room
+from streamseg.sinks.retention import Limits, has_room, limits, make_room
 from streamseg.sinks.video import Recording, VideoSink, has_pattern
 
 OPTIONS = ("segment", "segment_size", *KEEPING)
 _SEGMENT_S = 60.0
 _LOOK_EVERY_S = 1.0
 _ROUNDING_S = 1e-6
+
+
+class _Asked(NamedTuple):
+    """What the name of a recording says."""
+
+    name: str
+    longest_s: float | None
+    largest: float | None
+    """Bytes of a file."""
+    limits: Limits
 
 
 class SegmentsSink(VideoSink):
@@ -28,14 +39,10 @@ class SegmentsSink(VideoSink):
     """
 
     def __init__(self, uri: str) -> None:
-        name, asked = split_query(uri, OPTIONS)
-        super().__init__(name)
-        if not self._names.timed or self._names.stemmed:
-            raise InputError(f"{uri}: segments need a time in a name", "cam-%Y%m%d-%H%M%S.mp4")
-        self._own, self._limits = self._names.own(), limits(asked)
-        self._longest_s, self._largest = seconds(asked, "segment"), byte_count(asked, "segment_size")
-        if self._longest_s is None and self._largest is None:
-            self._longest_s = _SEGMENT_S
+        asked = _asked(uri)
+        super().__init__(asked.name)
+        self._own, self._limits = self._names.own(), asked.limits
+        self._longest_s, self._largest = asked.longest_s, asked.largest
         self._looked_s = self._expected = 0.0
         self._keep_parts()
 
@@ -70,10 +77,23 @@ class SegmentsSink(VideoSink):
                 recover_part(part)
 
 
+def _asked(uri: str) -> _Asked:
+    """Raises InputError where the name has no time, or an option is wrong."""
+    name, asked = split_query(uri, OPTIONS)
+    names = Names(name, numbers=False)
+    if not names.timed or names.stemmed:
+        raise InputError(f"{uri}: segments need a time in a name", "cam-%Y%m%d-%H%M%S.mp4")
+    longest_s, largest = seconds(asked, "segment"), byte_count(asked, "segment_size")
+    if longest_s is None and largest is None:
+        longest_s = _SEGMENT_S
+    return _Asked(name, longest_s, largest, limits(asked))
+
+
 SEGMENTS = OutputKind(
     forms="'NAME-%Y%m%d-%H%M%S.mp4?segment=60&keep=7d'",
     means=lambda uri: suffix_of(uri) in FORMATS and has_pattern(uri),
     open=lambda uri, info, controls, existing: SegmentsSink(uri),
+    check=_asked,
     names=lambda uri, inputs: Names(without_query(uri), numbers=False),
     patterns=True,
 )

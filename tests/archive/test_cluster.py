@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from streamseg.archive.cluster import connect, run_on_ray
+from streamseg.archive.cluster import connect, disconnect, run_on_ray
 from streamseg.cli import main
 from streamseg.errors import SourceError
 from tests.archive.archives import film, job, task, tree
@@ -74,6 +74,26 @@ def test_the_films_of_a_node_that_is_killed_are_done_elsewhere(
     assert [name for name in tree(Path("out")) if not name.startswith(("summary", "minutes"))] == results
     assert [name for name in results if Path("out", name).read_bytes() != Path("alone", name).read_bytes()] == []
     assert not Path("out/.batch/part").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_line_says_that_other_work_has_all_cores(cluster: Any, caplog: pytest.LogCaptureFixture) -> None:
+    import ray
+
+    class Other:
+        def works(self) -> bool:
+            return True
+
+    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+    other = ray.remote(num_cpus=1)(Other).options(lifetime="detached", name="other").remote()
+    assert ray.get(other.works.remote())
+    ray.shutdown()  # which that outlives
+    try:
+        assert connect(cluster.address) == [1]
+    finally:
+        disconnect()
+    assert "other work has all cores of the cluster; films wait until one is free" in caplog.text
 
 
 def test_where_ray_is_not_installed_a_line_says_so(

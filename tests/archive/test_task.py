@@ -21,6 +21,11 @@ from tests.archive.archives import job
         ("mqtt://host/{stem}", "writes no file"),
         ("window", "writes no file"),
         ("{stem}.docx", "not known"),
+        ("{stem}.mp4?qality=3", "no option qality"),
+        ("{stem}.mp4?segment=60", "segments need a time"),
+        ("{stem}.png?keep=1d", "by a number or time"),
+        ("masks:{stem}?every=2", "no option every"),
+        ("hls:{stem}?keep=1d", "no option keep"),
     ],
 )
 def test_a_result_is_a_file_of_one_film_below_the_folder(output: str, says: str) -> None:

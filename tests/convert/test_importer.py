@@ -180,6 +180,7 @@ def test_without_a_target_a_model_gets_a_name(tmp_path: Path, monkeypatch: pytes
         ),
         ({"channels": 4}, {"normalise": "0..1"}, "takes 4 channels: frames have 3"),
         ({"channels": 1}, {"normalise": "imagenet"}, "`mean` needs one number.* for grey"),
+        ({"channels": 1}, {}, r"--normalise 0\.\.1, -1\.\.1, none; or"),
         ({"kind": "labels"}, {"normalise": "0..1", "classes": ("a", "b")}, "expected 5 class names.*found 2"),
         ({}, {"normalise": "0..1", "preset": "smb"}, "no preset 'smb' .one of ultralytics, hf"),
         ({}, {"normalise": "0..1", "mean": (1.0,)}, "either a normalisation by its name, or by mean and std"),

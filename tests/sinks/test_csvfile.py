@@ -152,6 +152,7 @@ def test_objects_are_measured_as_scikit_image_measures_them(tmp_path: Path) -> N
         assert float(row["major_um"]) == pytest.approx(other.axis_major_length * 0.5, abs=0.01)
     # scikit-image counts from the rows' direction; a line that rises to the right is above 0 here.
     assert float(rows[0]["angle_degrees"]) == pytest.approx(90 + math.degrees(expected[0].orientation), abs=0.01)
+    assert rows[2]["angle_degrees"] == "0.0"
 
 
 def test_areas_of_an_electron_microscope_have_as_many_digits_as_others(tmp_path: Path) -> None:
