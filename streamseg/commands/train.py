@@ -25,7 +25,10 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="train this model further, by name or file, on a folder that a labelling tool exported (`dataset:`)",
     )
-    command.add_argument("--epochs", type=int, metavar="N", help="with --from (default: 10)")
+    command.add_argument(
+        "--new-classes", action="store_true", help="with --from: those that the folder names, instead of the model's"
+    )
+    command.add_argument("--epochs", type=int, metavar="N", help="with --from (default: 10; of new classes 30)")
     command.add_argument("--data", metavar="FOLDER", help="where the pictures lie, instead of the plan's data.root")
     command.add_argument(
         "--out", type=Path, metavar="FOLDER", help="for checkpoints, curves and model (default: training/NAME)"
@@ -50,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _train_further(arguments)
     if arguments.epochs is not None:
         raise InputError("--epochs: a plan has its own", "schedule: {epochs: …}")
+    if arguments.new_classes:
+        raise InputError("--new-classes: a plan names its own", "streamseg train --from MODEL FOLDER --new-classes")
     from streamseg.training.plan import read_plan
 
     plan = read_plan(arguments.plan, arguments.data)
@@ -62,19 +67,26 @@ def _train_further(arguments: argparse.Namespace) -> int:
     import tempfile
 
     from streamseg.evaluation.corrected import bring_in
+    from streamseg.evaluation.objects import UnknownClassError
     from streamseg.infer import network_file
     from streamseg.infer.model.catalogue import load_spec
     from streamseg.infer.model.spec import spec_classes
-    from streamseg.training.retrain import EPOCHS, retraining
+    from streamseg.training.retrain import retraining
 
-    epochs = EPOCHS if arguments.epochs is None else arguments.epochs
-    if epochs < 1 or arguments.folds or arguments.data:
+    epochs = arguments.epochs
+    if (epochs is not None and epochs < 1) or arguments.folds or arguments.data:
         raise InputError("--from takes a folder, --out, and --epochs from 1 on", "streamseg train --from MODEL FOLDER")
     model = network_file(arguments.model)
     spec = load_spec(model)
     with tempfile.TemporaryDirectory(prefix="streamseg-") as scratch:
-        found = bring_in(arguments.plan, spec_classes(spec), Path(scratch), instances=spec.task == "instance")
-        plan = retraining(model, found, epochs)
+        classes = None if arguments.new_classes else spec_classes(spec)
+        try:
+            found = bring_in(arguments.plan, classes, Path(scratch), instances=spec.task == "instance")
+        except UnknownClassError as error:
+            hint = f"{error.hint}; or a model of what the folder names, with --new-classes"
+            raise InputError(error.message, hint) from None
+        name = arguments.plan.absolute().name if arguments.new_classes else ""
+        plan = retraining(model, found, epochs, name)
         return _make_model(plan, arguments.out or Path("training") / plan.name)
 
 

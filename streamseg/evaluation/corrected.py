@@ -1,6 +1,7 @@
 """A folder of pictures and masks as a labelling tool exports it, brought into the form that is learnt from and scored.
 
-Read are CVAT's "Segmentation mask 1.1" (Pascal VOC, what `dataset:` writes), COCO's JSON, and PNGs of class ids.
+Read are CVAT's "Segmentation mask 1.1" (Pascal VOC, what `dataset:` writes), PNGs of class ids, outlines of YOLO and
+LabelMe, COCO's JSON, and Roboflow's masks of class numbers beside their pictures.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from numpy.typing import NDArray
 
 from streamseg.capture.media import IMAGES as SUFFIXES
 from streamseg.errors import InputError
-from streamseg.evaluation.objects import find_labelled, read_objects
+from streamseg.evaluation.objects import UnknownClassError, category_names, find_labelled, read_objects
+from streamseg.evaluation.outlines import outlined
+from streamseg.evaluation.roboflow import NUMBERED, class_numbers, numbered_masks
 from streamseg.imagefile import read_image
-from streamseg.labelmap import BACKGROUND, FILE, IMAGES, LABELS, OBJECTS, VOID, VOID_COLOUR, read_labelmap
+from streamseg.labelmap import BACKGROUND, FILE, IMAGES, LABELS, OBJECTS, VOID, VOID_COLOUR, generated, read_labelmap
 from streamseg.maskfile import read_mask
 from streamseg.segmentation import Classes
 
 _log = logging.getLogger(__name__)
 _PICTURES, _MASKS = "pictures", "masks"
+_SPLIT = "_annotations.coco.json"  # as Roboflow calls it, in a folder for each part
 _HELD_OUT = 5
 Labels = NDArray[np.uint8]
 Numbers = NDArray[np.uint16]
@@ -49,10 +53,18 @@ class Corrected(msgspec.Struct, frozen=True):
     count: int
     digest: str
     """Of the masks and names: another one where anything was corrected since."""
+    own: Classes | None = None
+    """Classes that the folder names, where those are what the masks are of; None: they are what was asked for."""
 
 
-def bring_in(folder: Path, classes: Classes, into: Path, *, instances: bool = False) -> Corrected:
+def bring_in(folder: Path, classes: Classes | None, into: Path, *, instances: bool = False) -> Corrected:
     """Links to the pictures of `folder` that have masks, and the masks of `classes`, in the empty folder `into`.
+
+    Args:
+        folder: as a labelling tool exports it.
+        classes: None: those that the folder names, behind a background.
+        into: exists.
+        instances: each object by itself.
 
     Raises:
         InputError: there are no pictures with masks, or a mask says what is none of the classes.
@@ -60,19 +72,25 @@ def bring_in(folder: Path, classes: Classes, into: Path, *, instances: bool = Fa
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     home = next((folder / name for name in (IMAGES, "images") if (folder / name).is_dir()), folder)
-    found = next(iter(sorted([*folder.glob("annotations/*.json"), *folder.glob("*.json")])), None)
     for name in (_PICTURES, _MASKS):
         (into / name).mkdir()
     if (folder / LABELS).is_dir():
-        made = _from_voc(folder, home, classes, instances=instances)
+        known = classes or _named(read_labelmap(folder / FILE))
+        made = _from_voc(folder, home, known, instances=instances)
+    elif (folder / NUMBERED).is_file():
+        known = classes or _named(class_numbers(folder).values())
+        made = _from_numbers(folder, known)
     elif (folder / _MASKS).is_dir():
+        if classes is None:
+            raise InputError(f"{folder}: names no classes", "a plan names them: docs/training.md")
+        known = classes
         made = ((path, read_mask(mask)) for path, mask in _pairs(home, folder / _MASKS))
-    elif found is None:
-        raise InputError(f"{folder}: no masks in it", f"{LABELS} with {FILE}, masks, or COCO's JSON")
-    elif instances:
-        return _linked(home, found, into)
     else:
-        made = _from_coco(home, found, classes)
+        home, truth = outlined(folder, into) or (home, _coco(folder))
+        known = classes or _named(category_names(truth))
+        if instances:
+            return _linked(home, truth, into, None if classes else known)
+        made = _from_coco(home, truth, known)
     digest, count = hashlib.sha256(), 0
     for picture, mask in made:
         (into / _PICTURES / picture.name).symlink_to(picture.absolute())
@@ -82,7 +100,25 @@ def bring_in(folder: Path, classes: Classes, into: Path, *, instances: bool = Fa
         count += 1
     if not count:
         raise InputError(f"{folder}: no picture in {home.name} has a mask")
-    return Corrected(into / _PICTURES, into / _MASKS, count, digest.hexdigest())
+    return Corrected(into / _PICTURES, into / _MASKS, count, digest.hexdigest(), None if classes else known)
+
+
+def _named(names: Iterable[str]) -> Classes:
+    """Classes of these names behind a background, which they may name as well."""
+    found = [name for name in dict.fromkeys(names) if name.casefold() != BACKGROUND]
+    return Classes((BACKGROUND, *found), generated(len(found) + 1), 0)
+
+
+def _coco(folder: Path) -> Path:
+    """The JSON in a folder that holds nothing else."""
+    found = next(iter(sorted([*folder.glob("annotations/*.json"), *folder.glob("*.json")])), None)
+    if found is None:
+        below = next(
+            iter(sorted(path.parent for name in (NUMBERED, _SPLIT) for path in folder.glob(f"*/{name}"))), None
+        )
+        known = f"{LABELS} with {FILE}, masks, data.yaml with YOLO's labels, LabelMe's or COCO's JSON"
+        raise InputError(f"{folder}: no masks in it", known if below is None else f"they are in {below}")
+    return found
 
 
 def _pairs(pictures: Path, masks: Path) -> list[tuple[Path, Path]]:
@@ -117,11 +153,11 @@ def _from_voc(
 
 def _ids(path: Path, classes: Classes) -> dict[int, int]:
     """Colour as one number -> class id; black is the background where there is one, else void."""
-    table = {0: VOID if classes.background is None else classes.background}
+    table = {0: _beneath(classes)}
     for name, colour in read_labelmap(path).items():
         known = name in classes.names
         if not known and name != BACKGROUND:
-            raise InputError(f"{path}: '{name}' is none of the classes", f"one of {', '.join(classes.names)}")
+            raise UnknownClassError(f"{path}: '{name}' is none of the classes", _one_of(classes))
         table[_number(colour)] = classes.names.index(name) if known else table[0]
     return table
 
@@ -163,15 +199,35 @@ def _from_coco(pictures: Path, truth: Path, classes: Classes) -> Iterator[tuple[
     for each in find_labelled(pictures, truth):
         objects = read_objects(each, classes.names, read_image(each.image).shape)
         ids = objects.class_ids.copy()
-        ids[0] = VOID if classes.background is None else classes.background
+        ids[0] = _beneath(classes)
         yield each.image, ids.astype(np.uint8)[objects.numbers]
 
 
-def _linked(pictures: Path, truth: Path, into: Path) -> Corrected:
+def _from_numbers(folder: Path, classes: Classes) -> Iterator[tuple[Path, Labels]]:
+    """Masks beside their pictures, whose numbers a table names."""
+    table = np.full(256, VOID, np.uint8)
+    for number, name in class_numbers(folder).items():
+        if name not in classes.names and name.casefold() != BACKGROUND:
+            raise UnknownClassError(f"{folder / NUMBERED}: '{name}' is none of the classes", _one_of(classes))
+        table[number] = classes.names.index(name) if name in classes.names else _beneath(classes)
+    for picture, mask in numbered_masks(folder):
+        yield picture, table[read_mask(mask)]
+
+
+def _linked(pictures: Path, truth: Path, into: Path, own: Classes | None) -> Corrected:
     """COCO's JSON as it is: it says which object is of which class."""
     found = find_labelled(pictures, truth)
     for each in found:
         (into / _PICTURES / each.image.name).symlink_to(each.image.absolute())
     masks = into / "masks.json"
     masks.symlink_to(truth.absolute())
-    return Corrected(into / _PICTURES, masks, len(found), hashlib.sha256(truth.read_bytes()).hexdigest())
+    return Corrected(into / _PICTURES, masks, len(found), hashlib.sha256(truth.read_bytes()).hexdigest(), own)
+
+
+def _beneath(classes: Classes) -> int:
+    """What is where nothing is labelled."""
+    return VOID if classes.background is None else classes.background
+
+
+def _one_of(classes: Classes) -> str:
+    return f"one of {', '.join(classes.names)}"

@@ -26,6 +26,10 @@ Numbers = NDArray[np.uint16]
 """(H, W) u16: 0 where there is no object, else the number of one."""
 
 
+class UnknownClassError(InputError):
+    """A data set names a class that the model does not have."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
     """What is known of one picture."""
@@ -88,6 +92,15 @@ def read_objects(labelled: Labelled, classes: Sequence[str], shape: tuple[int, .
     return Objects(numbers.astype(np.uint16), class_ids)
 
 
+def category_names(truth: Path) -> list[str]:
+    """What COCO's JSON calls its categories, in the order of their ids.
+
+    Raises:
+        InputError: it is none of COCO's.
+    """
+    return [str(each.get("name", number)) for number, each in sorted(_load_coco(truth).cats.items())]
+
+
 def _find_in_coco(images: Path, truth: Path) -> list[Labelled]:
     coco = _load_coco(truth)
     found = [
@@ -130,7 +143,7 @@ def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[in
     for annotation in annotations:
         name = coco.cats.get(annotation["category_id"], {}).get("name", annotation["category_id"])
         if name not in classes:
-            raise InputError(
+            raise UnknownClassError(
                 f"{labelled.image}: category '{name}' is none of the classes", f"one of {', '.join(classes[1:])}"
             )
         try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import nn
 
@@ -16,6 +17,7 @@ from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.onnxfile import load_onnx
 from streamseg.infer.model.spec import ModelSpec, spec_classes
+from streamseg.segmentation import Classes
 from streamseg.training.network import ARCHITECTURES, build
 from streamseg.training.plan import (
     Augment,
@@ -31,25 +33,36 @@ from streamseg.training.plan import (
 )
 from streamseg.training.reread import layers_of, read_kernels
 
-EPOCHS = 10
+_EPOCHS, _EPOCHS_ANEW = 10, 30
 _DEPTHS = (None, 5, 4, 3, 2)
 _STEPS, _BATCH = 20, 4  # an epoch has so many at least
 _CROP_PX = 256
 
 
-def retraining(model: Path, found: Corrected, epochs: int = EPOCHS) -> Plan:
-    """The plan: architecture, classes, size and first weights of `model`, and the pictures that were `found`.
+def retraining(model: Path, found: Corrected, epochs: int | None = None, name: str = "") -> Plan:
+    """The plan: architecture, size and first weights of `model`, and pictures and classes that were `found`.
 
-    Its name holds a part of their digest: after another correction it is another training.
+    Its name holds a part of their digest: after another correction it is another training. Classes of
+    the folder's own get a last layer of their own, which takes longer.
+
+    Args:
+        model: one that streamseg trained.
+        found: pictures with masks.
+        epochs: None: 10, and 30 for other classes.
+        name: "": the model's.
 
     Raises:
         InputError: `model` was not trained by streamseg.
     """
     spec = load_spec(model)
     batch = min(_BATCH, found.count)
+    export, own = _export(model, spec), found.own
+    if own is not None:
+        export = msgspec.structs.replace(export, background=own.background, summary=_listed(own))
     return _plan(
         spec,
-        name=f"{spec.name or model.stem}-{found.digest[:6]}",
+        own or spec_classes(spec),
+        name=f"{name or spec.name or model.stem}-{found.digest[:6]}",
         data=Data(
             root=str(found.masks.parent),
             train=Folder(pictures=found.pictures.name, masks=found.masks.name),
@@ -57,20 +70,26 @@ def retraining(model: Path, found: Corrected, epochs: int = EPOCHS) -> Plan:
             grey=spec.input.colour == "grey",
         ),
         network=recognised(model, spec),
-        export=_export(model, spec),
+        export=export,
         schedule=Schedule(
-            epochs=epochs,
+            epochs=epochs or (_EPOCHS_ANEW if own else _EPOCHS),
             batch=batch,
             repeat=-(-_STEPS * batch // found.count),
-            rate=3e-4,
+            rate=1e-3 if own else 3e-4,
             ema=0.99,
             threads=torch.get_num_threads(),
         ),
     )
 
 
-def _plan(spec: ModelSpec, *, name: str, data: Data, network: Network, export: Export, schedule: Schedule) -> Plan:
-    classes = spec_classes(spec)
+def _listed(classes: Classes) -> str:
+    """What a model finds, for the list of models."""
+    return ", ".join(name for at, name in enumerate(classes.names) if at != classes.background)
+
+
+def _plan(
+    spec: ModelSpec, classes: Classes, *, name: str, data: Data, network: Network, export: Export, schedule: Schedule
+) -> Plan:
     entries = [
         ClassEntry(name=each, colour=f"{r:02x}{g:02x}{b:02x}")
         for each, (b, g, r) in zip(classes.names, classes.colours.tolist(), strict=True)
@@ -97,9 +116,9 @@ def recognised(model: Path, spec: ModelSpec) -> Network:
         InputError: there is none.
     """
     shapes = [tuple(weight.shape) for weight, _ in read_kernels(model)]
-    data = Data(root="", train=Folder(pictures=""), grey=spec.input.colour == "grey")
+    data, classes = Data(root="", train=Folder(pictures=""), grey=spec.input.colour == "grey"), spec_classes(spec)
     for network in _candidates(shapes, instances=spec.task == "instance"):
-        plan = _plan(spec, name="", data=data, network=network, export=Export(), schedule=Schedule(epochs=1))
+        plan = _plan(spec, classes, name="", data=data, network=network, export=Export(), schedule=Schedule(epochs=1))
         if _shapes_in(plan) >= set(shapes) and _ordered(plan) == shapes:
             return Network(
                 architecture=network.architecture, width=network.width, depth=network.depth, start_from=str(model)

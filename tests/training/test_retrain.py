@@ -24,6 +24,8 @@ from streamseg.training.plan import Plan  # noqa: E402
 from streamseg.training.reread import start_from_model  # noqa: E402
 from streamseg.training.retrain import retraining  # noqa: E402
 from streamseg.training.weight_compression import packed  # noqa: E402
+from tests.evaluation.test_corrected import picture  # noqa: E402
+from tests.evaluation.test_outlines import write  # noqa: E402
 from tests.parts import toy_models  # noqa: E402
 from tests.parts.program import run_program  # noqa: E402
 from tests.training.scene import draw_scene, make_plan  # noqa: E402
@@ -120,6 +122,30 @@ def test_a_model_of_others_is_told_in_one_line(tmp_path: Path) -> None:
     found = msgspec.structs.replace(FOUND, pictures=tmp_path / "pictures")
     with pytest.raises(InputError, match="not exported from a training|no architecture that streamseg trains"):
         retraining(tmp_path / "other.onnx", found)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_classes_may_be_new_ones_that_a_folder_of_yolo_names(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path, 2, network={"width": 4, "depth": 2}, export={"background": 0})
+    torch.manual_seed(0)
+    model = tmp_path / "old.onnx"
+    model.write_bytes(packed(trace(Deployed(build(plan), plan), plan), model_spec(plan), "fp32"))
+    for seed in range(4):
+        name = write(tmp_path / f"parts/labels/train/{seed}.txt", f"{seed % 2} 0.1 0.1 0.9 0.1 0.9 0.9").stem
+        picture(tmp_path / f"parts/images/train/{name}.png")
+    write(tmp_path / "parts/data.yaml", "names: [weld, rust]")
+    refused = run_program("train", "--from", "old.onnx", "parts", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "'weld' is none of the classes" in refused.stderr and "--new-classes" in refused.stderr
+    done = run_program("train", "--from", "old.onnx", "parts", "--new-classes", "--epochs", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (made,) = tmp_path.glob("training/parts-*/parts-*.onnx")
+    spec = load_spec(made)
+    assert spec_classes(spec).names == ("background", "weld", "rust")
+    assert (spec.background, spec.summary) == (0, "weld, rust")
+    judged = run_program("eval", made, "parts", cwd=tmp_path)
+    assert judged.returncode == 0 and "rust" in judged.stdout, judged.stderr
 
 
 @pytest.mark.slow

@@ -1,0 +1,194 @@
+"""Outlines of things as YOLO and LabelMe write them, a file beside each picture, brought into COCO's JSON.
+
+Read are YOLO's lines `CLASS x y x y …` in shares of the picture, with the names of data.yaml (Ultralytics, Roboflow,
+CVAT) or of classes.txt (Label Studio), and LabelMe's polygons, rectangles, circles and masks.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import itertools
+import json
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from streamseg.capture.media import IMAGES as SUFFIXES
+from streamseg.coco import Rle, encode_rle
+from streamseg.errors import InputError
+from streamseg.imagefile import read_image
+from streamseg.yamlfile import read_tree
+
+Thing = tuple[str, list[list[float]] | Rle]
+"""What it is called, and where it is, as COCO has it: the corners around it, x and y in pixels by turns, or a mask."""
+Size = tuple[int, int]
+_log = logging.getLogger(__name__)
+_ABOUT = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "classes.txt")
+_PICTURES, _LABELS = "images", "labels"
+_BEYOND = 0.01  # of the picture's side, by which corners may lie outside of it
+_CORNERS = 3
+_ROUND = 32  # corners of a circle
+
+
+def outlined(folder: Path, into: Path) -> tuple[Path, Path] | None:
+    """A folder with links to the pictures of `folder` that have outlines, and COCO's JSON of them, both made in `into`.
+
+    None where there are no files of either kind. Pictures of several folders get names of their own.
+
+    Raises:
+        InputError: a file says what is no outline.
+    """
+    about = next((folder / name for name in _ABOUT if (folder / name).is_file()), None)
+    names = {} if about is None else _names(about)
+    mark = _labelme_of if about is None else _labels_of
+    marked = [(picture, mark(picture)) for picture in _pictures(folder)]
+    found = [(picture, path) for picture, path in marked if path is not None]
+    if not found and about is None:
+        return None
+    if not found:
+        raise InputError(f"{folder}: no picture has a file of outlines", "labels/NAME.txt of images/NAME.jpg")
+    if len(found) < len(marked):
+        _log.warning(
+            "%s: %d of %d pictures have no outlines, and are left out", folder, len(marked) - len(found), len(marked)
+        )
+    read = _labelme if about is None else functools.partial(_yolo, names=names)
+    return _as_coco(folder, found, read, list(names.values()), into)
+
+
+def _as_coco(
+    folder: Path,
+    found: Sequence[tuple[Path, Path]],
+    read: Callable[[Path, Size], list[Thing]],
+    names: list[str],
+    into: Path,
+) -> tuple[Path, Path]:
+    """`names` are those that are known before any file is read."""
+    links, truth = into / "linked", into / "outlines.json"
+    flat = len({picture.parent for picture, _ in found}) == 1
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    links.mkdir()
+    for picture, path in found:
+        name = picture.name if flat else "-".join(picture.relative_to(folder).parts)
+        (links / name).symlink_to(picture.absolute())
+        height, width = read_image(picture).shape[:2]
+        for label, where in read(path, (height, width)):
+            names = names if label in names else [*names, label]
+            kind = {"image_id": len(images), "category_id": names.index(label), "iscrowd": 0}
+            annotations.append({"id": len(annotations) + 1, **kind, "segmentation": where})
+        images.append({"id": len(images), "file_name": name, "height": height, "width": width})
+    categories = [{"id": number, "name": name} for number, name in enumerate(names)]
+    truth.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return links, truth
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _names(about: Path) -> dict[int, str]:
+    """YOLO's number of each class -> its name."""
+    if about.suffix == ".txt":
+        return dict(enumerate(line.strip() for line in _text(about).splitlines() if line.strip()))
+    tree = read_tree(about)
+    found = tree.value.get("names") if isinstance(tree.value, dict) else None
+    if isinstance(found, list):
+        return {number: str(name) for number, name in enumerate(found)}
+    if isinstance(found, dict) and all(str(number).isdecimal() for number in found):
+        return {int(number): str(name) for number, name in sorted(found.items(), key=lambda each: int(each[0]))}
+    raise InputError(f"{about}: has no `names` of classes", "names: [crack, hole]")
+
+
+def _yolo(path: Path, size: Size, names: dict[int, str]) -> list[Thing]:
+    lines = [(number, line.split()) for number, line in enumerate(_text(path).splitlines(), 1) if line.strip()]
+    return [_line(f"{path}:{number}", words, names, size) for number, words in lines]
+
+
+def _labels_of(picture: Path) -> Path | None:
+    """In the last folder called `labels` instead of `images`, as YOLO has it, or beside it."""
+    parts, name = list(picture.parts), picture.with_suffix(".txt").name
+    places = [picture.with_name(name)]
+    if _PICTURES in parts[:-1]:
+        at = len(parts) - 2 - parts[-2::-1].index(_PICTURES)
+        places.insert(0, Path(*parts[:at], _LABELS, *parts[at + 1 : -1], name))
+    return next((path for path in places if path.is_file() and path.name not in _ABOUT), None)
+
+
+def _line(where: str, words: list[str], names: dict[int, str], size: Size) -> Thing:
+    try:
+        number, shares = int(words[0]), [float(word) for word in words[1:]]
+    except ValueError:
+        raise InputError(f"{where}: not a line such as 0 0.1 0.2 0.3 0.2 0.3 0.4") from None
+    if len(shares) == 4:
+        raise InputError(f"{where}: a box, not an outline", "labels of YOLO's segmentation, not of its detection")
+    if len(shares) % 2 or len(shares) < 2 * _CORNERS:
+        raise InputError(f"{where}: {len(shares)} numbers are no outline: two for each corner, of three or more")
+    if number not in names:
+        raise InputError(f"{where}: class {number} has no name", f"{', '.join(names.values())} are named")
+    if not all(-_BEYOND <= share <= 1 + _BEYOND for share in shares):  # not a number is neither
+        raise InputError(f"{where}: corners are shares of the picture, 0 to 1")
+    height, width = size
+    return names[number], [[share * (width, height)[place % 2] for place, share in enumerate(shares)]]
+
+
+def _labelme_of(picture: Path) -> Path | None:
+    path = picture.with_suffix(".json")
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return path if isinstance(found, dict) and isinstance(found.get("shapes"), list) else None
+
+
+def _labelme(path: Path, size: Size) -> list[Thing]:
+    return [_shape(path, shape, size) for shape in json.loads(path.read_bytes())["shapes"]]
+
+
+def _shape(path: Path, shape: Any, size: Size) -> Thing:
+    try:
+        name, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
+        points = [(float(x), float(y)) for x, y in shape["points"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"{path}: a shape has no label, or no points") from None
+    if not all(map(math.isfinite, itertools.chain.from_iterable(points))):
+        raise InputError(f"{path}: '{name}' has a point that is no number")
+    if kind == "mask" and len(points) == 2:
+        return name, _mask(path, shape.get("mask"), points[0], size)
+    if kind == "rectangle" and len(points) == 2:
+        (x0, y0), (x1, y1) = points
+        points = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+    elif kind == "circle" and len(points) == 2:
+        (x, y), far = points[0], math.dist(*points)
+        angles = (2 * math.pi * corner / _ROUND for corner in range(_ROUND))
+        points = [(x + far * math.cos(angle), y + far * math.sin(angle)) for angle in angles]
+    elif kind not in ("polygon", "rectangle", "oriented_rectangle") or len(points) < _CORNERS:
+        raise InputError(f"{path}: '{name}' is a {kind} of {len(points)} points, no area", "draw it as a polygon")
+    return name, [[value for point in points for value in point]]
+
+
+def _mask(path: Path, data: object, corner: tuple[float, float], size: Size) -> Rle:
+    """A picture in base64, whose upper left pixel is at `corner`."""
+    try:
+        raw = np.frombuffer(base64.b64decode(str(data), validate=True), np.uint8)
+        part = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE)
+    except (ValueError, cv2.error):
+        part = None
+    left, top = map(int, corner)
+    plane = np.zeros(size, bool)
+    if part is None or left < 0 or top < 0 or plane[top:, left:][: part.shape[0], : part.shape[1]].shape != part.shape:
+        raise InputError(f"{path}: a mask is no picture, or does not lie in its picture")
+    plane[top : top + part.shape[0], left : left + part.shape[1]] = part > 0
+    return encode_rle(plane)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'is no text'}") from None

@@ -1,0 +1,39 @@
+"""Masks as Roboflow exports them: `NAME_mask.png` of class numbers beside each picture, and a table of their names."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamseg.capture.media import IMAGES
+from streamseg.errors import InputError
+
+NUMBERED = "_classes.csv"
+_MASK = "_mask.png"
+
+
+def class_numbers(folder: Path) -> dict[int, str]:
+    """What each number in the masks is called.
+
+    Raises:
+        InputError: the table cannot be read, or holds something else.
+    """
+    path = folder / NUMBERED
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+        found = {int(number): name for number, name in rows[1:]}
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error):
+        found = {}
+    if not found or not all(0 <= number <= 255 and name for number, name in found.items()):
+        raise InputError(f"{path}: not a table of Pixel Value and Class")
+    return found
+
+
+def numbered_masks(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Pictures with their masks; pictures without one are left out."""
+    for picture in sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES):
+        mask = picture.with_name(picture.stem + _MASK)
+        if mask.is_file():
+            yield picture, mask
