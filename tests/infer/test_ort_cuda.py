@@ -16,6 +16,8 @@ from tests.parts import fake_ort as fake
 from tests.parts.toy_models import segmenter
 from tests.parts.whole_runs import walk
 
+GUESSES = {"cudnn_conv_algo_search": "HEURISTIC"}
+
 
 @pytest.fixture
 def ort(monkeypatch: pytest.MonkeyPatch) -> Iterator[fake.FakeOrt]:
@@ -42,6 +44,15 @@ def test_cudas_libraries_are_loaded_out_of_pips_packages(ort: fake.FakeOrt, mode
 def test_it_runs_on_the_gpu_that_was_asked_for(ort: fake.FakeOrt, model: Path) -> None:
     for gpu, options in ((0, {}), (1, {"device_id": "1"})):
         open_backend(model, 1, "ort-cuda", gpu=gpu).close()
+        assert ort.asked[-1] == options
+
+
+def test_where_pictures_may_have_any_size_cudnn_does_not_try_everything_for_each(
+    ort: fake.FakeOrt, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "free.yaml").write_text((tmp_path / "toy.yaml").read_text())
+    for file, options in ((model, {}), (segmenter(tmp_path / "free.onnx", size=(None, None)), GUESSES)):
+        open_backend(file, 1, "ort-cuda").close()
         assert ort.asked[-1] == options
 
 

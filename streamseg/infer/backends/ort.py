@@ -64,16 +64,17 @@ class OrtBackend:
         if not devices and provider not in ort.get_available_providers():
             absent = BackendError if provider == _CUDA else AbsentError  # an NVIDIA GPU without it is news
             raise absent(f"this ONNX Runtime has no {provider}", _HINTS.get(provider, ""))
-        path = inspect_onnx(file).path
+        found = inspect_onnx(file)
         options = _options(ort, threads, spinning)
         options.enable_mem_pattern = provider != "DmlExecutionProvider"  # which refuses it
-        chain = _chain(provider, gpu)
+        free = any(None in (info.shape or (None,)) for info in found.inputs)
+        chain: list[Any] | None = _chain(provider, gpu, free=free)
         self._on_device = provider != _CPU
         try:
             if devices:
                 options.add_provider_for_devices(devices, {})
                 chain = None  # the CPU comes behind it by itself
-            session = ort.InferenceSession(source_for_ort(path), options, providers=chain, enable_fallback=0)
+            session = ort.InferenceSession(source_for_ort(found.path), options, providers=chain, enable_fallback=0)
             self.inputs = tuple(_info(value) for value in session.get_inputs())
             self.outputs = tuple(_info(value) for value in session.get_outputs())
         except Exception as error:  # its exceptions share no base class
@@ -115,9 +116,15 @@ def _onnxruntime() -> Any:
         raise BackendError(f"onnxruntime does not load: {error}", installing.package("onnxruntime")) from None
 
 
-def _chain(provider: str, gpu: int) -> list[Any] | None:
-    """The providers, best first; each a name, or with its options."""
-    first = (provider, {"device_id": str(gpu)}) if gpu else provider
+def _chain(provider: str, gpu: int, *, free: bool) -> list[Any]:
+    """The providers, best first; each a name, or with its options.
+
+    By itself cuDNN tries every algorithm at each new size of a picture, for seconds: where sizes are `free` it guesses.
+    """
+    options = {"device_id": str(gpu)} if gpu else {}
+    if free and provider == _CUDA:
+        options["cudnn_conv_algo_search"] = "HEURISTIC"
+    first = (provider, options) if options else provider
     return [provider] if provider == _CPU else [first, _CPU]
 
 
