@@ -171,12 +171,17 @@ def gpus_for(options: RunOptions) -> int:
     return 0 if useless or options.capture.gpu is not None else len(nvidia_gpus())
 
 
+def carries(recipe: SegmenterFactory) -> bool:
+    """Whether its masks may be steadied and carried to other frames: not where it follows the video itself."""
+    return recipe.parallel or recipe.chooses
+
+
 def _mover(
     options: RunOptions, info: StreamInfo, recipe: SegmenterFactory, pace: InferenceScheduler
 ) -> Callable[[], MaskPropagator] | None:
     """None where pictures do not move into one another, or the model itself follows the video."""
     compare = compares(options.outputs)
-    if not info.moving or not recipe.parallel or not (options.steady or pace.carries or compare):
+    if not info.moving or not carries(recipe) or not (options.steady or pace.carries or compare):
         return None
     hides = bool(options.privacy.hide or options.privacy.hide_all_but)  # then nothing may take from a mask
     return lambda: make_propagator(steady=options.steady, compare=compare, refit=not hides)

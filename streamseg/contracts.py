@@ -106,6 +106,8 @@ class SegmenterFactory:
     """Takes the number of threads one segmenter may use."""
     parallel: bool
     """True: several may share a stream. False: it remembers earlier frames, so one sees them all, in order."""
+    chooses: bool = False
+    """Whether it remembers which network suits the stream, and no mask: its masks are steadied and carried then."""
     workers: int | None = None
     """How many pay on a file; None: as many as there are cores."""
     batch: int = 1
@@ -197,8 +199,7 @@ class Shown:
     dropped: int
     """Frames let go since the one shown before."""
     timings_ms: Mapping[str, float]
-    """`wait` for the network, `infer`, `render`; `age`: from decoded to shown; `carried`: how far in video time the
-    mask was brought."""
+    """`wait` for the network, `infer`, `render`; `age`: decoded to shown; `carried`: a mask, so far in video time."""
     events: tuple[Event, ...] = ()
     """Of the rules, in this frame; and in those before it that an output was too slow for."""
     readings: tuple[ZoneReading, ...] = ()
@@ -283,8 +284,7 @@ class Controls:
     views: tuple[str, ...] = field(default=("overlay",))
     """What `next view` walks through."""
     prompts: Prompts = field(default_factory=lambda: deque(maxlen=64))
-    """What was pointed at and no model has looked at yet, the newest of it: append a `Click`, a `Box`, a `Mask` or
-    `Clear()`, from any thread."""
+    """What no model has looked at yet, the newest of it: append `Click`, `Box`, `Mask`, `Clear()`, from any thread."""
     rules: tuple[str, ...] = ()
     """Names of the run's rules, for outputs that tell of them before the first event."""
     clips: Clips = field(default_factory=Clips)

@@ -73,7 +73,7 @@ def load_segmenter(
     Raises:
         InputError: there is no such model or GPU, it is wrong in itself, or the settings are not its own.
     """
-    from streamseg.infer import classical, pose
+    from streamseg.infer import choosing, classical, pose
 
     if gpu is not None:
         _check_gpu(gpu)
@@ -86,6 +86,10 @@ def load_segmenter(
         raise InputError(f"'{name_or_path}' takes no settings", "only classical methods do")
     if file is None and name_or_path == pose.NAME:
         return pose.load(backend, gpu)
+    if file is None and name_or_path == choosing.NAME:
+        said = said or Said()
+        find = functools.partial(load_segmenter, backend=backend, gpu=gpu or None, stopped=stopped, said=said)
+        return choosing.load(find, said)
     if trust_engine and Path(name_or_path).suffix.lower() in _ENGINES:
         return _engine(Path(name_or_path), backend, gpu)
     if file is None and not Path(name_or_path).suffix:
@@ -104,13 +108,13 @@ def _check_gpu(number: int) -> None:
 
 def list_models() -> list[Listed]:
     """Everything that `--model` takes by name; a model that cannot be read is logged and left out."""
-    from streamseg.infer import classical, pose
+    from streamseg.infer import choosing, classical, pose
 
     methods = [
         Listed(name, "classical", classical.load(name, {}).classes.names, 0, "Apache-2.0", "", method.summary)
         for name, method in classical.METHODS.items()
     ]
-    ours = [*list_networks(), *pose.list_itself(), *methods]
+    ours = [*list_networks(), *pose.list_itself(), *choosing.list_itself(), *methods]
     taken = {model.name for model in ours}
     return [*ours, *(model for model in list_added() if model.name not in taken)]
 
@@ -213,9 +217,9 @@ def network_file(name_or_path: str) -> Path:
 
 
 def _onnx_path(text: str) -> Path:
-    from streamseg.infer import pose
+    from streamseg.infer import choosing, pose
 
-    if text == pose.NAME:
+    if text in (pose.NAME, choosing.NAME):
         raise InputError(f"{text}: is several networks", "this is for one; see `streamseg models`")
     check_format(text)
     path = Path(text)
@@ -252,11 +256,11 @@ def _of_package(name: str, make: Callable[[], SimpleSegmenter]) -> SegmenterFact
 
 def unknown_model(name: str) -> InputError:
     """What to say of a name that no model has here: how to install it, or what comes near."""
-    from streamseg.infer import classical
+    from streamseg.infer import choosing, classical
 
     if name in IN_PACKAGES:
         return InputError(f"model '{name}' is in a package of its own", installing.models(IN_PACKAGES[name]))
-    known = dict.fromkeys([*network_names(), *IN_PACKAGES, *classical.METHODS, *added_names()])
+    known = dict.fromkeys([*network_names(), choosing.NAME, *IN_PACKAGES, *classical.METHODS, *added_names()])
     close = difflib.get_close_matches(name, known, n=3)
     guess = f"did you mean {' or '.join(close)}? " if close else ""
     return InputError(f"no model '{name}'", f"{guess}see `streamseg models`")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from streamseg.assembly import assemble, load_model, share_cores
+from streamseg.assembly import assemble, carries, load_model, share_cores
 from streamseg.config import RunOptions
 from streamseg.contracts import Controls, Segmenter, SegmenterFactory
 from streamseg.errors import InputError, SourceError, StreamsegError
@@ -91,7 +91,7 @@ class Stream:
         self._unwritten = self._restarts = 0
         self._messages = 0, 0  # that wait on disk between two runs, and that earlier runs lost
         self._switch, self._changing = ModelSwitch(), threading.Lock()
-        self._parallel = True  # as the contract of `SegmenterFactory` has it, of the model that runs
+        self._carries = True  # as the contract of `SegmenterFactory` has it, of the model that runs
         self.asked = False
         self._again = False  # it was ended to begin again with other options
         self._thread = threading.Thread(target=self._live, name=f"streamseg-stream-{name}", daemon=True)
@@ -213,7 +213,7 @@ class Stream:
 
     def _load_to_be_changed(self, *asked: Any, **more: Any) -> SegmenterFactory:
         recipe = self._load(*asked, **more)
-        self._parallel, self.asked = recipe.parallel, recipe.asked
+        self._carries, self.asked = carries(recipe), recipe.asked
         return self._switch.recipe(recipe)
 
     def _change_network(self, pipeline: Pipeline, switch: ModelSwitch, options: RunOptions) -> None:
@@ -225,7 +225,7 @@ class Stream:
             try:
                 recipe = load_model(self._placed(options), pipeline.controls, self._load, said=self._said)
                 newest = self.latest.shown
-                if newest is None or recipe.parallel != self._parallel:
+                if newest is None or carries(recipe) != self._carries:
                     raise InputError("it follows the picture's motion otherwise")
                 workers = share_cores(options, pipeline.source.info, recipe)
                 self.asked = recipe.asked

@@ -51,7 +51,7 @@ def test_an_object_with_a_scale_of_its_own_is_told() -> None:
     assert own_segmenter(marker) is marker
 
 
-@pytest.mark.parametrize("name", [*METHODS, "person-pose", "person"])
+@pytest.mark.parametrize("name", [*METHODS, "person-pose", "person-auto", "person"])
 def test_every_model_has_a_scale(name: str) -> None:
     for recipe in (load_segmenter(name), *([tiled(load_segmenter(name), 2)] if name == "person" else [])):
         segmenter = recipe.make(1)

@@ -15,7 +15,7 @@ import pytest
 from streamseg.cli import main
 from streamseg.evaluation.evaluate import Evaluation, Wanted, evaluate
 from streamseg.frame import Frame
-from streamseg.infer import list_models, load_segmenter, pose
+from streamseg.infer import choosing, list_models, load_segmenter, pose
 from streamseg.infer.model.catalogue import IN_PACKAGES, SHIPPED, load_spec
 from streamseg.infer.model.onnxfile import load_onnx
 from tests.parts.models import ADDED, FOLDERS, NEEDS_POSE, NEEDS_RESEARCH, NETWORKS
@@ -93,7 +93,7 @@ def test_a_model_that_is_not_installed_ends_in_the_line_that_gets_it(
     assert f'"{name}"' not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [*MODELS, pose.NAME])
+@pytest.mark.parametrize("name", [*MODELS, pose.NAME, choosing.NAME])
 def test_where_a_network_was_measured_and_where_not_is_in_the_documents(name: str) -> None:
     """Home, held out, elsewhere, and whether a company may use it."""
     rows = [line for line in (ROOT / "docs" / "models.md").read_text().splitlines() if line.startswith(f"| `{name}`")]

@@ -29,6 +29,9 @@ IN_PACKAGES = {
 }
 """Models of ours that are installed by themselves, and the extra that brings them: not free for any use, or large."""
 
+CHOICE = "person-auto"
+"""The model that is a choice of two others: it has no file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -90,7 +93,7 @@ def new_model(name: str) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"'{name}' cannot be a model's name", "letters, digits, dot, dash and underscore; --name NAME")
-    if (SHIPPED / f"{name}.onnx").exists() or name in IN_PACKAGES:
+    if (SHIPPED / f"{name}.onnx").exists() or name in (*IN_PACKAGES, CHOICE):
         raise InputError(f"'{name}' is the name of a model of streamseg's own", "--name NAME")
     return needed(models_folder(), "STREAMSEG_MODELS") / f"{name}.onnx"
 
