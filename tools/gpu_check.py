@@ -26,14 +26,14 @@ from gpu.kernels import wrong_kernels
 from gpu.memory import gpu_mb, process_mb
 
 from streamseg.capture import open_source
+from streamseg.cuda.bindings import BindingsRuntime
+from streamseg.cuda.driver import PycudaRuntime, open_cuda
 from streamseg.errors import BackendError, StreamsegError
 from streamseg.evaluation.compare import compare, make_side
 from streamseg.frame import Frame
 from streamseg.infer import network_file
 from streamseg.infer.backends import REFERENCE
 from streamseg.infer.backends.faults import ON_NVIDIA, stepping_down
-from streamseg.infer.backends.tensorrt.bindings import BindingsRuntime
-from streamseg.infer.backends.tensorrt.driver import PycudaRuntime, open_cuda
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
 from streamseg.machine import machine_key, nvidia_driver

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "streamseg" / "infer" / "backends" / "tensorrt"
+FOLDER = ROOT / "streamseg" / "cuda"
 SOURCE, PTX, SUMS = (FOLDER / name for name in ("kernels.cu", "kernels.ptx", "kernels.sha256"))
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 COMPILERS = ROOT / ".cache" / "gpu" / PYTHON / "compilers" / "nvidia" / "cu13"

@@ -9,9 +9,9 @@ from typing import Any
 import av
 import numpy as np
 
+from streamseg.cuda.driver import open_cuda
 from streamseg.dlpack import GpuPlane
 from streamseg.frame import Frame
-from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.yuv import Planes
 
 ROWS = 256

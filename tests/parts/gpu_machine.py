@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from streamseg import assembly, infer
+from streamseg.cuda import bindings
 from streamseg.infer import backends
 from streamseg.infer.backends import faults
-from streamseg.infer.backends.tensorrt import bindings, library
+from streamseg.infer.backends.tensorrt import library
 from streamseg.infer.backends.tensorrt.library import load_library
 from tests.parts import host_kernels
 from tests.parts.fake_builder import World

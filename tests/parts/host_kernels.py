@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamseg.infer.backends.tensorrt.kernels import SOURCE
+from streamseg.cuda.kernels import SOURCE
 from tests.parts.fake_cuda import FakeGpu, LogicError
 
 ADDRESSES = ("picture", "out", "colour", "out_colour", "scores", "labels", "confidence")

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from gpu.memory import raw_driver
+from streamseg.cuda import driver
+from streamseg.cuda.driver import PycudaRuntime, open_cuda
 from streamseg.infer import load_segmenter
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.backends.tensorrt import driver
-from streamseg.infer.backends.tensorrt.driver import PycudaRuntime, open_cuda
 from streamseg.infer.batching import share_networks
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network

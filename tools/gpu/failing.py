@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+from streamseg.cuda.contract import CudaRuntime
+from streamseg.cuda.driver import open_cuda
+from streamseg.cuda.kernels import Kernels
+from streamseg.cuda.memory import Buffers
 from streamseg.errors import BackendError
 from streamseg.infer.backends import faults, openers
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
-from streamseg.infer.backends.tensorrt.driver import open_cuda
-from streamseg.infer.backends.tensorrt.kernels import Kernels
-from streamseg.infer.backends.tensorrt.memory import Buffers
+from streamseg.infer.backends.tensorrt.tasks import launch_fit
 from streamseg.infer.model.catalogue import SHIPPED
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import InputSpec
@@ -52,7 +53,7 @@ def lost() -> Iterator[str]:
 
     def kill() -> None:
         fit = make_fit("stretch", (64, 64), (64, 64))
-        kernels.fit(NOWHERE, (64, 64), fit, InputSpec(), out, stream)
+        launch_fit(kernels, NOWHERE, (64, 64), fit, InputSpec(), out, stream)
         stream.synchronize()
 
     yield outcome("the illegal kernel", within(cuda, kill))

@@ -10,12 +10,13 @@ import av
 import cv2
 import numpy as np
 
+from streamseg.cuda.contract import CudaRuntime
+from streamseg.cuda.driver import open_cuda
+from streamseg.cuda.kernels import Kernels
+from streamseg.cuda.memory import Buffers
 from streamseg.gpu import GpuLabels, GpuPlanes
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
-from streamseg.infer.backends.tensorrt.driver import open_cuda
-from streamseg.infer.backends.tensorrt.kernels import Kernels
-from streamseg.infer.backends.tensorrt.memory import Buffers
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
+from streamseg.infer.backends.tensorrt.tasks import launch_fit, launch_fit_planes, launch_pick
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
@@ -95,7 +96,7 @@ def fitted(cuda: CudaRuntime, picture: Any, spec: InputSpec, size: tuple[int, in
     seen = np.ascontiguousarray(fit.source.of(picture))
 
     def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
-        kernels.fit(there, seen.shape[:2], fit, spec, back, stream)
+        launch_fit(kernels, there, seen.shape[:2], fit, spec, back, stream)
 
     return through(cuda, seen, like.nbytes, launch).view(like.dtype).reshape(like.shape)
 
@@ -108,7 +109,7 @@ def pick_wrong(cuda: CudaRuntime, shape: tuple[int, ...], dtype: str, axis: int)
 
     def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
         info = TensorInfo("scores", scores.shape, scores.dtype)
-        kernels.pick(IOTensor(info, scores.shape, there), axis, back, size, stream)
+        launch_pick(kernels, IOTensor(info, scores.shape, there), axis, back, size, stream)
 
     found = through(cuda, scores, shape[0] * size[0] * size[1], launch)
     return not np.array_equal(found.reshape(shape[0], *size), argmax_planes(scores, axis))
@@ -123,7 +124,7 @@ def decoded_away(cuda: CudaRuntime, sizes: Any, fit: Any, colours: tuple[int, in
 
     def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
         planes = GpuPlanes((height, width, 3), colours, there, width, there + height * width, width, ())
-        kernels.fit_planes(planes, make_fit(fit, (height, width), size), spec, back, stream)
+        launch_fit_planes(kernels, planes, make_fit(fit, (height, width), size), spec, back, stream)
 
     found = through(cuda, frame.reformat(format="nv12").to_ndarray(), expected.nbytes, launch).reshape(expected.shape)
     return float(np.abs(found.astype(int) - expected.astype(int)).max())

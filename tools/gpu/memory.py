@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from streamseg.cuda.driver import open_cuda
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.driver import open_cuda
 
 
 def process_mb() -> float:

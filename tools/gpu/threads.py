@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from gpu.memory import raw_driver
-from streamseg.infer.backends.tensorrt.driver import open_cuda
-from streamseg.infer.backends.tensorrt.kernels import Kernels
-from streamseg.infer.backends.tensorrt.memory import Buffers
+from streamseg.cuda.driver import open_cuda
+from streamseg.cuda.kernels import Kernels
+from streamseg.cuda.memory import Buffers
 
 SIZE_BYTES = 1 << 20
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from gpu.memory import raw_driver
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
-from streamseg.infer.backends.tensorrt.driver import open_cuda
-from streamseg.infer.backends.tensorrt.kernels import Kernels
-from streamseg.infer.backends.tensorrt.memory import Buffers
+from streamseg.cuda.contract import CudaRuntime
+from streamseg.cuda.driver import open_cuda
+from streamseg.cuda.kernels import Kernels
+from streamseg.cuda.memory import Buffers
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
+from streamseg.infer.backends.tensorrt.tasks import launch_fit, launch_pick
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
@@ -44,11 +45,11 @@ def kernel_line(cuda: CudaRuntime, kernels: Kernels, stream: Any, buffers: Buffe
     rows, columns = size
     fit = make_fit("stretch", frame, size)
     picture, out = buffers.on_gpu("picture", frame[0] * frame[1] * 3), buffers.on_gpu("out", rows * columns * 6)
-    fit_us = launches_us(stream, lambda: kernels.fit(picture, frame, fit, HALVES, out, stream))
+    fit_us = launches_us(stream, lambda: launch_fit(kernels, picture, frame, fit, HALVES, out, stream))
     picks = []
     for classes in (2, 21):
         port = scores(buffers, classes, size)
-        pick_us = launches_us(stream, lambda: kernels.pick(port, 1, out, size, stream))  # noqa: B023
+        pick_us = launches_us(stream, lambda: launch_pick(kernels, port, 1, out, size, stream))  # noqa: B023
         picks.append(f"pick of {classes} {pick_us:.1f} us")
     return f"{frame} to {size}: fit {fit_us:.1f} us, {', '.join(picks)}"
 
@@ -68,7 +69,7 @@ def wait_lines(kernels: Kernels, stream: Any, buffers: Buffers) -> Iterator[str]
         wall_s, cpu_s = time.perf_counter(), time.thread_time()
         for _ in range(TURNS):
             for _ in range(LAUNCHES):
-                kernels.pick(port, 1, out, size, stream)
+                launch_pick(kernels, port, 1, out, size, stream)
             wait()
         cpu_ms, wall_ms = ((time.thread_time() - cpu_s) * 1e3, (time.perf_counter() - wall_s) * 1e3)
         yield f"waiting {name}: {cpu_ms / TURNS:.2f} ms of a core in {wall_ms / TURNS:.2f} ms"

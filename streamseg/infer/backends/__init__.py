@@ -129,7 +129,7 @@ def paying_workers(wanted: str | None) -> int | None:
 
 
 def _likely_on_gpu() -> bool:
-    from streamseg.infer.backends.tensorrt.driver import has_package
+    from streamseg.cuda.driver import has_package
     from streamseg.infer.backends.tensorrt.library import is_installed
 
     if not nvidia_driver():

@@ -14,13 +14,13 @@ import pytest
 from streamseg.assembly import assemble
 from streamseg.capture import hardware, open_source
 from streamseg.config import make_options
+from streamseg.cuda.driver import open_cuda
+from streamseg.cuda.memory import Pool
 from streamseg.dlpack import GpuPlane
 from streamseg.frame import Frame
 from streamseg.gpu import brought_down, frame_of
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.backends.tensorrt.driver import open_cuda
-from streamseg.infer.backends.tensorrt.memory import Pool
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
 from streamseg.options import SourceOptions

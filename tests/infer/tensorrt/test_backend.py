@@ -13,10 +13,10 @@ from streamseg.assembly import assemble
 from streamseg.cli import main
 from streamseg.config import RunOptions
 from streamseg.contracts import Controls
+from streamseg.cuda.driver import open_cuda
 from streamseg.errors import BackendError
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.infer.backends.tensorrt.engine import get_engine
 from streamseg.infer.backends.tensorrt.library import is_installed, load_library
 from streamseg.infer.backends.tensorrt.prepare import prepare

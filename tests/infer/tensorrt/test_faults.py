@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamseg.cuda.driver import has_package
 from streamseg.errors import BackendError, InputError
 from streamseg.infer.backends import open_backend
-from streamseg.infer.backends.tensorrt.driver import has_package
 from tests.infer.tensorrt.test_backend import picture
 from tests.parts.gpu_machine import Machine
 
@@ -160,7 +160,7 @@ def test_a_pycuda_that_does_not_load_is_one_line(
     def importing(name: str) -> None:
         raise ImportError(raised)
 
-    monkeypatch.setattr("streamseg.infer.backends.tensorrt.driver.importlib.import_module", importing)
+    monkeypatch.setattr("streamseg.cuda.driver.importlib.import_module", importing)
     with pytest.raises(BackendError, match=says):
         open_backend(toy, 1, "tensorrt")
 

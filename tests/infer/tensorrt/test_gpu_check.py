@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from streamseg.infer.backends.tensorrt.driver import open_cuda
-from streamseg.infer.backends.tensorrt.kernels import Kernels
+from streamseg.cuda.driver import open_cuda
+from streamseg.cuda.kernels import Kernels
 from streamseg.machine import nvidia_driver
 from tests.parts.gpu_machine import Machine
 from tests.parts.stand_in import PACKAGES, environment
@@ -139,8 +139,7 @@ def test_kernels_are_held_against_opencv_and_numpy(
     machine: Machine, check: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert check["wrong_kernels"](open_cuda()) == []
-    monkeypatch.setattr(Kernels, "pick", lambda *_: None)
-    monkeypatch.setattr(Kernels, "fit", lambda *_: None)
+    monkeypatch.setattr(Kernels, "launch", lambda *_: None)
     wrong = check["wrong_kernels"](open_cuda())
     assert [line.split()[0] for line in wrong] == ["fit", "fit", "fit", "pick"]
     assert machine.gpu.leaks() == []

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamseg.cuda import kernels
 from streamseg.infer import load_segmenter
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import ImageBackend
 from streamseg.infer.backends.ort import OrtBackend
-from streamseg.infer.backends.tensorrt import kernels
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
 from tests.infer.test_network import frame

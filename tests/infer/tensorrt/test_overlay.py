@@ -158,7 +158,7 @@ def test_where_the_gpu_does_not_draw_the_cpu_does(
     def full(*_: object) -> None:
         raise BackendError("the GPU failed: out of memory")
 
-    monkeypatch.setattr("streamseg.infer.backends.tensorrt.memory.Pool.take", full)
+    monkeypatch.setattr("streamseg.cuda.memory.Pool.take", full)
     shown = drawn(frame, found)
     assert shown.on_gpu is None
     assert np.array_equal(shown.y, drawn(here, replace(found, on_gpu=None)).y)

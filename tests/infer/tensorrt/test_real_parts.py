@@ -78,7 +78,7 @@ def assert_passes(variables: dict[str, str], folder: Path, *tests: str) -> str:
 def test_a_process_that_used_a_gpu_ends_without_a_word(tmp_path: Path, package: str) -> None:
     code = """
 import threading
-from streamseg.infer.backends.tensorrt.driver import open_cuda
+from streamseg.cuda.driver import open_cuda
 def use():
     for _ in range(3):
         cuda = open_cuda()
@@ -99,7 +99,7 @@ def test_the_gpus_are_those_that_cuda_shows_and_each_has_a_context_of_its_own(tm
     code = """
 import ctypes
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.driver import open_cuda
+from streamseg.cuda.driver import open_cuda
 from streamseg.machine import nvidia_gpus
 class Start(ctypes.Structure):
     _fields_ = [("fatal", ctypes.c_long), ("fatal_pop", ctypes.c_long), ("count", ctypes.c_long)]
@@ -131,7 +131,7 @@ def test_a_gpu_that_refuses_even_to_be_let_go_of_does_not_end_the_process(
     code = """
 import ctypes, sys, threading
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.driver import open_cuda
+from streamseg.cuda.driver import open_cuda
 said = []
 class Both(ctypes.Structure):
     _fields_ = [("fatal", ctypes.c_long), ("fatal_pop", ctypes.c_long)]
@@ -164,7 +164,7 @@ def test_a_pycuda_for_a_newer_driver_says_what_to_do(tmp_path: Path) -> None:
     subprocess.run([*empty, "-o", str(tmp_path / "libcuda.so.1")], check=True)
     code = """
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.driver import open_cuda
+from streamseg.cuda.driver import open_cuda
 try:
     open_cuda()
 except BackendError as error:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from streamseg.cuda.contract import CudaRuntime
 from streamseg.errors import BackendError, InputError
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
 from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.runtime import ExecutionSlot, IOTensor

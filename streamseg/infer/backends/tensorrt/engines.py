@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamseg.cuda.contract import CudaRuntime
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.runtime_cache import RuntimeCache
 

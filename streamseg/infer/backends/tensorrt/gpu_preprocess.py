@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from streamseg.cuda.contract import Address, CudaRuntime
+from streamseg.cuda.kernels import Kernels
 from streamseg.frame import Image
 from streamseg.gpu import GpuLabels, GpuPlanes
 from streamseg.infer.backends.tensorrt.backend import TensorRtBackend
-from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime
 from streamseg.infer.backends.tensorrt.engines import SharedEngine
-from streamseg.infer.backends.tensorrt.kernels import Kernels
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.overlay import Overlay, has_bytes
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
+from streamseg.infer.backends.tensorrt.tasks import launch_fit, launch_fit_planes, launch_pick
 from streamseg.infer.model.geometry import Fit, make_fit
 from streamseg.infer.model.spec import ModelSpec
 from streamseg.infer.model.tensors import Tensor, TensorInfo
@@ -85,7 +86,7 @@ class TensorRtImageBackend(TensorRtBackend):
             out = port.address + place * (port.size_bytes // port.shape[0])
             if isinstance(picture, GpuPlanes):
                 slot.stream.follow_default()  # in which FFmpeg decodes
-                self._kernels.fit_planes(picture, fit, wanted, out, slot.stream)
+                launch_fit_planes(self._kernels, picture, fit, wanted, out, slot.stream)
             else:
                 self._upload(picture, fit, out, place)
         slot.enqueue()
@@ -110,7 +111,7 @@ class TensorRtImageBackend(TensorRtBackend):
             cv2.resize(seen, (width, height), dst=fitted, interpolation=cv2.INTER_LINEAR)
         address = slot.buffers.on_gpu(f"/picture {place}", size_bytes)
         self._cuda.upload(address, locked, slot.stream)
-        self._kernels.fit(address, (height, width), fit, self._spec.input, out, slot.stream)
+        launch_fit(self._kernels, address, (height, width), fit, self._spec.input, out, slot.stream)
 
     def _keep(self, ports: Mapping[str, IOTensor], place: int, fit: Fit) -> GpuLabels | None:
         """The labels of a frame for an overlay, where the network gives them as bytes."""
@@ -135,5 +136,5 @@ class TensorRtImageBackend(TensorRtBackend):
         size = max(size[0], height), max(size[1], width)
         labels = IOTensor(TensorInfo("/labels", (None, None, None), np.dtype(np.uint8)), (scores.shape[0], *size))
         labels.address = self._slot.buffers.on_gpu(labels.info.name, labels.size_bytes)
-        self._kernels.pick(scores, axis, labels.address, size, self._slot.stream)
+        launch_pick(self._kernels, scores, axis, labels.address, size, self._slot.stream)
         return labels

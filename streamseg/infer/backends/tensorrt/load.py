@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 
 from streamseg import installing
+from streamseg.cuda.contract import CudaRuntime
+from streamseg.cuda.driver import open_cuda
+from streamseg.cuda.kernels import Kernels
 from streamseg.errors import BackendError, InputError, OutputError
 from streamseg.infer.backends.contract import Backend, Stopped
 from streamseg.infer.backends.faults import stepping_down
 from streamseg.infer.backends.tensorrt.backend import TensorRtBackend
 from streamseg.infer.backends.tensorrt.builder import Progress, targets
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime
-from streamseg.infer.backends.tensorrt.driver import open_cuda
 from streamseg.infer.backends.tensorrt.engine import Engine, get_engine
 from streamseg.infer.backends.tensorrt.engines import SharedEngine, load_engine
 from streamseg.infer.backends.tensorrt.gpu_preprocess import TensorRtImageBackend, fits
-from streamseg.infer.backends.tensorrt.kernels import Kernels
 from streamseg.infer.backends.tensorrt.library import EXTRAS, Kind, Library, is_installed, load_library
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.spec import ModelSpec

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.cuda.contract import CudaRuntime, Stream
+from streamseg.cuda.kernels import Kernels
+from streamseg.cuda.memory import Buffers, Pool
 from streamseg.dlpack import GpuPlane
 from streamseg.errors import BackendError
 from streamseg.gpu import GpuLabels, GpuPlanes, Tint, frame_of
-from streamseg.infer.backends.tensorrt.cuda import CudaRuntime, Stream
-from streamseg.infer.backends.tensorrt.kernels import Kernels
-from streamseg.infer.backends.tensorrt.memory import Buffers, Pool
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
 from streamseg.infer.model.geometry import Fit
 

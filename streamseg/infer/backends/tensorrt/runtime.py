@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamseg.cuda.contract import Address, CudaRuntime, Graph
+from streamseg.cuda.memory import Buffers
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.cuda import Address, CudaRuntime, Graph
 from streamseg.infer.backends.tensorrt.engines import SharedEngine
 from streamseg.infer.backends.tensorrt.library import Library
-from streamseg.infer.backends.tensorrt.memory import Buffers
 from streamseg.infer.backends.tensorrt.runtime_cache import RuntimeCache
 from streamseg.infer.model.tensors import TensorInfo
 

@@ -1,9 +1,9 @@
-"""A GPU as TensorRT needs it, behind a small contract; `driver` and `bindings` fulfil it.
+"""A GPU behind a small contract; `driver` and `bindings` fulfil it.
 
 Everything happens in the device's primary context, which TensorRT, ONNX Runtime and PyTorch use too: a second context
 could not see their memory. It is current only inside `with cuda.current()`, so the thread's stack is left as it was.
 
-The rule of threads, for all of this folder: whatever belongs to one worker is used by one thread at a time, which may
+The rule of threads, for all that is on a GPU: whatever belongs to one worker is used by one thread at a time, which may
 be another each time, and made, used and let go inside `current()`. What goes elsewhere stays on the GPU for ever.
 """
 

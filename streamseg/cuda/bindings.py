@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from streamseg import installing
+from streamseg.cuda.contract import DRIVER_HINT, FAILED_HINT, Address, Bytes, Gpu, Graph, Stream
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.cuda import DRIVER_HINT, FAILED_HINT, Address, Bytes, Gpu, Graph, Stream
 
 _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: the stream does not wait for what others put into the default stream
 _ASLEEP = 1 | 2  # CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from streamseg import installing
-from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.bindings import open_bindings
-from streamseg.infer.backends.tensorrt.cuda import (
+from streamseg.cuda.bindings import open_bindings
+from streamseg.cuda.contract import (
     DRIVER_HINT,
     FAILED_HINT,
     Address,
@@ -26,6 +25,7 @@ from streamseg.infer.backends.tensorrt.cuda import (
     Graph,
     Stream,
 )
+from streamseg.errors import BackendError
 
 _NON_BLOCKING = 1  # the stream does not wait for what others put into the default stream
 _PYCUDA_HINT = f"{installing.package('pycuda')}; it is compiled then, by g++ and with the CUDA toolkit"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from streamseg.cuda.bindings import BindingsRuntime, open_bindings
+from streamseg.cuda.driver import PycudaRuntime, has_package, open_cuda
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.bindings import BindingsRuntime, open_bindings
-from streamseg.infer.backends.tensorrt.driver import PycudaRuntime, has_package, open_cuda
 from tests.parts.fake_cuda import FakeGpu
 from tests.parts.fake_driver import FakeDriver
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import weakref
 
+from streamseg.cuda.contract import Address, Bytes, CudaRuntime
 from streamseg.errors import BackendError
-from streamseg.infer.backends.tensorrt.cuda import Address, Bytes, CudaRuntime
 
 
 class Lent:

@@ -1,0 +1,117 @@
+"""streamseg's own kernels: found compiled or compiled here, and the tasks that they take."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamseg.cuda.contract import Address, CudaRuntime, Stream
+from streamseg.errors import BackendError
+from streamseg.gpu import GpuLabels, GpuPlanes, Tint
+
+_log = logging.getLogger(__name__)
+
+SOURCE = Path(__file__).with_name("kernels.cu")
+COMPILED = SOURCE.with_suffix(".ptx")
+KINDS = {"uint8": 0, "float16": 1, "float32": 2}
+"""Of numbers, as the kernels count them."""
+_SIDES = ("pitch", "colour_pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
+_PICKED = ("columns", "rows", "width", "height", "classes", "kind", "plane", "by_class", "by_row", "by_column")
+FIT = np.dtype(
+    [
+        ("picture", "u8"), ("out", "u8"), ("colour", "u8"),
+        *((name, "i4") for name in (*_SIDES, "channels", "rgb", "planar", "kind", "pad")),
+        ("mean", "f4", 3), ("std", "f4", 3), ("from_yuv", "f4", 12),
+    ],
+    align=True,
+)  # fmt: skip
+"""`struct Fit` of kernels.cu."""
+PICK = np.dtype(
+    [
+        ("scores", "u8"), ("labels", "u8"),
+        *((name, "i4") for name in _PICKED),
+    ],
+    align=True,
+)  # fmt: skip
+"""`struct Pick` of kernels.cu."""
+
+TINT = np.dtype(
+    [
+        *((name, "u8") for name in ("labels", "out", "out_colour", "confidence", "picture", "colour")),
+        *((name, "i4") for name in ("pitch", "colour_pitch", "out_pitch", "out_colour_pitch", "label_pitch")),
+        *((name, "i4") for name in ("width", "height", "columns", "rows", "flat")),
+        ("opacity", "f4"), ("table", "u4", 256),
+    ],
+    align=True,
+)  # fmt: skip
+"""`struct Tint` of kernels.cu."""
+
+
+class Kernels:
+    """The kernels on one GPU; made, used and closed with its context current."""
+
+    def __init__(self, cuda: CudaRuntime) -> None:
+        """Takes what ships, which the driver compiles for its GPU, or compiles the source where the driver does not.
+
+        Raises:
+            BackendError: neither can be had.
+        """
+        self._cuda = cuda
+        try:
+            self._module: Any = cuda.load(COMPILED.read_bytes())
+        except BackendError as error:
+            cuda.check()  # raises where the GPU is lost: pycuda may give no reason then
+            _log.info("the kernels that ship do not load on %s: %s; they are compiled here", cuda.gpu, error.message)
+            self._module = cuda.load(cuda.compile(SOURCE.read_text()))
+
+    def close(self) -> None:
+        """Lets the module go, which would stay on the GPU where Python let it go at another time."""
+        self._module = None
+
+    def launch(self, kernel: str, threads: tuple[int, int, int], task: Any, stream: Stream) -> None:
+        """Begins one with at least so many threads (x, y, z); `task` is of its type, with all addresses."""
+        self._cuda.launch(self._module, kernel, threads, task[()], stream)
+
+    def tint(
+        self, planes: GpuPlanes, labels: GpuLabels, tint: Tint, out: tuple[Address, Address, int], stream: Stream
+    ) -> None:
+        """Begins to draw an overlay into `out`: addresses of brightness and colour, and the bytes of a row of both."""
+        task = tint_task(planes, labels, tint)
+        task["out"], task["out_colour"], task["out_pitch"] = out
+        task["out_colour_pitch"] = out[2]
+        height, width, _ = planes.shape
+        self.launch("tint", (width // 2, height // 2, 1), task, stream)
+
+
+def tint_task(planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> Any:
+    """A TINT without what it writes to."""
+    bytes_of = np.column_stack([tint.table, tint.drawn]).astype(np.uint32)
+    values = {
+        "labels": labels.labels,
+        "confidence": labels.confidence if tint.flat is not None else 0,
+        "label_pitch": labels.pitch,
+        "rows": labels.size[0],
+        "columns": labels.size[1],
+        "picture": planes.y,
+        "pitch": planes.y_pitch,
+        "colour": planes.uv,
+        "colour_pitch": planes.uv_pitch,
+        "height": planes.shape[0],
+        "width": planes.shape[1],
+        "flat": -1 if tint.flat is None else tint.flat,
+        "opacity": tint.opacity,
+        "table": bytes_of @ np.array([1, 1 << 8, 1 << 16, 1 << 24], np.uint32),
+    }
+    return make_task(TINT, values)
+
+
+def make_task(kind: np.dtype[Any], values: Mapping[str, Any]) -> Any:
+    """A task of that type; what `values` leave out is 0."""
+    task = np.zeros((), kind)
+    for name, value in values.items():
+        task[name] = value
+    return task
