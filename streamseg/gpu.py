@@ -75,11 +75,15 @@ class GpuLabels:
     came_down: tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None = None
     """The same, as the CPU has them."""
 
-    def as_of(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> GpuLabels:
-        """Those of the CPU: as they are where they came down as that, else brought there, a byte each."""
-        if self.came_down is not None and self.came_down[0] is labels and self.came_down[1] is confidence:
+    def as_of(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None, tint: Tint) -> GpuLabels:
+        """Those of the CPU: as they are where they came down as that, else brought there, a byte each.
+
+        So is confidence, where the overlay looks at it.
+        """
+        soft, known = tint.flat is not None, self.came_down
+        if known is not None and known[0] is labels and (known[1] is confidence or not soft):
             return self
-        return self.bring(labels, confidence)
+        return self.bring(labels, confidence if soft else None)
 
 
 def is_on_gpu(frame: av.VideoFrame) -> bool:

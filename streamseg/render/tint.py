@@ -46,8 +46,9 @@ def tint_on_gpu(planes: Planes, segmentation: Segmentation, opacity: float) -> P
     if there is None or found is None:
         return None
     try:
-        labels = found.as_of(segmentation.labels, segmentation.confidence)
-        return Planes(labels.overlay(there, labels, look_of(segmentation, planes.colours, opacity)))
+        look = look_of(segmentation, planes.colours, opacity)
+        labels = found.as_of(segmentation.labels, segmentation.confidence, look)
+        return Planes(labels.overlay(there, labels, look))
     except BackendError as error:
         _log.debug("drawn on the CPU: %s", error)
         return None
