@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError, printable
 from streamseg.gpu import GpuPlanes
-from streamseg.yuv import Plane, Planes
+from streamseg.yuv import Plane, Planes, shrunk
 
 Image: TypeAlias = NDArray[np.uint8]
 """A picture: (H, W, 3) u8, blue-green-red, as OpenCV has it."""
@@ -86,33 +86,15 @@ class Frame:
         """
         import cv2
 
-        pixels, half = self.pixels, (width // 2, height // 2)
-        if isinstance(pixels, Planes):
-            sizes = (pixels.y, (width, height)), (pixels.u, half), (pixels.v, half)
-            y, u, v = (_small(plane, size) for plane, size in sizes)
-            return y, u, v
-        rows: Plane = np.asarray(cv2.cvtColor(_small(pixels, (width, height)), cv2.COLOR_BGR2YUV_I420), np.uint8)
-        u, v = rows[height:].reshape(2, *half[::-1])
+        if isinstance(self.pixels, Planes):
+            return self.pixels.small(height, width)
+        image = shrunk(self.pixels, (height, width))
+        rows: Plane = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        u, v = rows[height:].reshape(2, height // 2, width // 2)
         return rows[:height], u, v
 
     def __repr__(self) -> str:
         return f"Frame({self.width}x{self.height}, index={self.index}, time_s={self.time_s:.3f})"
-
-
-def _small(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """`pixels`, (H, W) or (H, W, 3), at (width, height) `size`.
-
-    A third, a fifth and so on is made of the pixels in the middles: OpenCV takes those as well, in twice the time.
-    """
-    import cv2
-
-    (height, width), (columns, rows) = pixels.shape[:2], size
-    step = height // rows
-    beyond = max(height - rows * step, width - columns * step)
-    if step % 2 == 0 or step == 1 or step != width // columns or beyond > 2 * step:
-        return np.asarray(cv2.resize(pixels, size), np.uint8)
-    top, left = (height - (rows - 1) * step) // 2, (width - (columns - 1) * step) // 2
-    return np.ascontiguousarray(pixels[top::step, left::step][:rows, :columns])
 
 
 def checked_image(image: object) -> Image:

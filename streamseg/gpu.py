@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from streamseg.errors import SourceError
 if TYPE_CHECKING:
     import av
     from av.video.frame import CudaContext
+
+
+Plane = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,12 @@ class GpuPlanes:
     """Both as others take them, by DLPack; they keep the memory."""
     gpu: int = 0
     """Its number, as CUDA counts."""
+    small: MakeSmall | None = None
+    """What makes it small there."""
+
+
+MakeSmall: TypeAlias = Callable[[GpuPlanes, int, int], "tuple[Plane, Plane, Plane] | None"]
+"""See `Planes.small`; of planes, height and width, by any thread. None where the GPU does not do it."""
 
 
 class Tint(NamedTuple):
@@ -91,11 +100,11 @@ def is_on_gpu(frame: av.VideoFrame) -> bool:
     return frame.format.name == "cuda"
 
 
-def planes_of(frame: av.VideoFrame, colours: tuple[int, int]) -> GpuPlanes:
-    """Those of a frame that is there, as NV12."""
+def planes_of(frame: av.VideoFrame, colours: tuple[int, int], small: MakeSmall | None = None) -> GpuPlanes:
+    """Those of a frame that is there, as NV12, and what makes it small there."""
     y, uv = frame.planes
     shape, (_, gpu) = (frame.height, frame.width, 3), y.__dlpack_device__()
-    return GpuPlanes(shape, colours, y.buffer_ptr, y.line_size, uv.buffer_ptr, uv.line_size, frame.planes, gpu)
+    return GpuPlanes(shape, colours, y.buffer_ptr, y.line_size, uv.buffer_ptr, uv.line_size, frame.planes, gpu, small)
 
 
 def frame_of(planes: Sequence[object], colours: tuple[int, int], gpu: int) -> av.VideoFrame:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.gpu import brought_down, frame_of, is_on_gpu, planes_of
+from streamseg.gpu import MakeSmall, brought_down, frame_of, is_on_gpu, planes_of
 from streamseg.pyav import to_bgr_from
 
 if TYPE_CHECKING:
@@ -38,12 +38,15 @@ class Planes:
 
     __slots__ = ("_buffer", "_down", "_frame", "_image", "_three", "colours", "on_gpu", "shape")
 
-    def __init__(self, frame: av.VideoFrame, buffer: Plane | None = None) -> None:
-        """Of a frame that `holds_planes`; writable where it is around a `buffer`, see `wrap`."""
+    def __init__(self, frame: av.VideoFrame, buffer: Plane | None = None, *, small: MakeSmall | None = None) -> None:
+        """Of a frame that `holds_planes`; writable where it is around a `buffer`, see `wrap`.
+
+        `small` is what makes it small where it is, if that is a GPU.
+        """
         self.colours = _colours(frame)
         self.shape = frame.height, frame.width, 3
         """Height, width, 3: that of `image`."""
-        self.on_gpu = planes_of(frame, self.colours) if is_on_gpu(frame) else None
+        self.on_gpu = planes_of(frame, self.colours, small) if is_on_gpu(frame) else None
         """Where the picture is, if that is a GPU."""
         self._frame, self._buffer = frame, buffer
         self._down: av.VideoFrame | None = None
@@ -78,6 +81,18 @@ class Planes:
             image.setflags(write=False)
             self._image = image
         return self._image
+
+    def small(self, height: int, width: int) -> tuple[Plane, Plane, Plane]:
+        """Brightness, (height, width) u8, and blue and red at half of each; both sides even.
+
+        Made where the picture is, if it is on a GPU and has not come down yet: then that comes down alone.
+        """
+        if self.on_gpu is not None and self.on_gpu.small is not None and self._down is None:
+            made = self.on_gpu.small(self.on_gpu, height, width)
+            if made is not None:
+                return made
+        half = height // 2, width // 2
+        return shrunk(self.y, (height, width)), shrunk(self.u, half), shrunk(self.v, half)
 
     def wrapped(self) -> av.VideoFrame:
         """A frame of the caller's own, around the same bytes where that is safe, else around a copy."""
@@ -122,6 +137,36 @@ def holds_planes(frame: av.VideoFrame) -> bool:
         return even and frame.sw_format is not None and frame.sw_format.name == "nv12"
     plain = frame.format.name in ("yuv420p", "yuvj420p")
     return even and plain and frame.planes[0].line_size > 0  # below 0 the rows lie bottom up
+
+
+def shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """`pixels`, (H, W) or (H, W, 3), at `size` (height, width)."""
+    if (found := _middles(pixels.shape, size)) is None:
+        return np.asarray(cv2.resize(pixels, size[::-1]), np.uint8)
+    step, top, left = found
+    return np.ascontiguousarray(pixels[top::step, left::step][: size[0], : size[1]])
+
+
+def along_axes(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What `shrunk` samples, along height and width: the place of the first pixel, and how far apart they are."""
+    if (found := _middles(shape, size)) is not None:
+        step, top, left = found
+        return (top, step), (left, step)
+    down, right = shape[0] / size[0], shape[1] / size[1]
+    return (down / 2 - 0.5, down), (right / 2 - 0.5, right)
+
+
+def _middles(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int] | None:
+    """A step between pixels, and the first row and column, where those in the middles are all that is needed.
+
+    A third, a fifth and so on is made of them: OpenCV takes those as well, in twice the time.
+    """
+    (height, width), (rows, columns) = shape[:2], size
+    step = height // rows
+    beyond = max(height - rows * step, width - columns * step)
+    if step % 2 == 0 or step == 1 or step != width // columns or beyond > 2 * step:
+        return None
+    return step, (height - (rows - 1) * step) // 2, (width - (columns - 1) * step) // 2
 
 
 def to_bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:

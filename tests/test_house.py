@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "pyav": set(),
     "gpu": {"errors"},
     "dlpack": set(),
-    "cuda": {"errors", "gpu", "installing"},
+    "cuda": {"errors", "gpu", "installing", "yuv"},
     "yuv": {"gpu", "pyav"},
     "frame": {"errors", "gpu", "yuv"},
     "segmentation": {"errors", "frame", "gpu", "masks"},
@@ -86,7 +86,7 @@ MAY_IMPORT = {
     "capacity": BASE | {"assembly", "capture", "config", "infer"},
     "tuning": BASE | {"capture", "infer", "render", "pipeline"},
     "bench": BASE | {"capture", "infer", "render", "tuning", "pipeline"},
-    "capture": BASE,
+    "capture": BASE | {"cuda"},
     "infer": BASE | {"infer.model", "infer.backends", "motion.flow"},
     "motion.blocks": set(),
     "motion.flow": {"frame", "motion.blocks"},
@@ -114,7 +114,7 @@ MAY_THREAD = {
 }  # fmt: skip
 # Called by several threads, or waiting for another, start none; TensorRT's listener tells apart what they hear.
 MAY_LOCK = {
-    "handoff.py", "hostsettings.py", "metrics.py", "capture/backoff.py", "infer/batching.py",
+    "cuda/shrink.py", "handoff.py", "hostsettings.py", "metrics.py", "capture/backoff.py", "infer/batching.py",
     "infer/backends/tensorrt/engines.py", "infer/backends/tensorrt/library.py", "said.py", "serve/supervisor.py",
     "sinks/delivery/queue.py",
 }  # fmt: skip

@@ -12,6 +12,7 @@ from streamseg.capture.hardware import Watch, usable
 from streamseg.errors import InputError, SourceError, StreamsegError
 from streamseg.files import missing
 from streamseg.frame import Pixels
+from streamseg.gpu import MakeSmall
 from streamseg.imagefile import check_size
 from streamseg.imagefile.depth import Span, to_bytes
 from streamseg.imagefile.depth import to_bgr as as_bgr
@@ -117,14 +118,15 @@ def _packets(container: Demuxer, stream: VideoStream, counters: dict[str, int]) 
     yield None
 
 
-def to_pixels(frame: av.VideoFrame, span: Span | None = None) -> Pixels:
+def to_pixels(frame: av.VideoFrame, span: Span | None = None, small: MakeSmall | None = None) -> Pixels:
     """The planes of a decoded frame where it has them as everybody can use them, or its picture.
 
-    `span` is what 16 grey bits show as black and as white; without it that is all that they can hold.
+    `span` is what 16 grey bits show as black and as white; without it that is all that they can hold. `small` is what
+    makes frames small that stay on a GPU.
     """
     if span is not None and has_grey_values(frame.format.name):
         return as_bgr(to_bytes(frame.to_ndarray(), span))
-    return Planes(frame) if holds_planes(frame) else to_bgr(frame)
+    return Planes(frame, small=small) if holds_planes(frame) else to_bgr(frame)
 
 
 def has_grey_values(format_name: str | None) -> bool:

@@ -10,8 +10,10 @@ import functools
 import logging
 from typing import TYPE_CHECKING
 
+from streamseg.cuda.driver import has_package
+from streamseg.cuda.shrink import Shrinker
 from streamseg.errors import SourceError
-from streamseg.gpu import is_on_gpu
+from streamseg.gpu import MakeSmall, is_on_gpu
 from streamseg.options import Decoder
 from streamseg.yuv import holds_planes
 
@@ -47,6 +49,8 @@ class Watch:
         """`stream` is of the source `name`, opened with what `accelerator` gave for them."""
         self._name, self._in_a_row = name, 0
         self._decoder: Decoder = "cpu"
+        self.small: MakeSmall | None = None
+        """What makes the stream's frames small where they stay on a GPU."""
         if decoder == "cpu" or (decoder, name) in _failed or _missing(decoder, gpu):
             return
         codec = stream.codec_context.name
@@ -54,6 +58,8 @@ class Watch:
             self._decoder = decoder
             comes_down = decoder == "cuda" and _kept_there(gpu) is None
             _log.info("%s: %s is decoded by %s%s", name, codec, decoder, _COMES_DOWN if comes_down else "")
+            if decoder == "cuda" and not comes_down:
+                self.small = _shrinker(name)
         else:
             _log.warning("%s: %s does not decode %s; the CPU does", name, decoder, codec)
 
@@ -67,6 +73,13 @@ class Watch:
         if self._in_a_row == _MOST_FAILURES_IN_A_ROW:
             _failed.add((self._decoder, self._name))
             raise SourceError(f"{self._name}: {self._decoder} decodes no more", "--decode cpu")
+
+
+def _shrinker(name: str) -> Shrinker | None:
+    if has_package():
+        return Shrinker(name)
+    _log.debug("%s: frames come down for their motion: neither cuda-bindings nor pycuda is installed", name)
+    return None
 
 
 def usable(frame: av.VideoFrame) -> av.VideoFrame:

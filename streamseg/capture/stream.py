@@ -79,7 +79,7 @@ class StreamSource:
             for decoded in decode_packets(self._packets, self._packets.stream, self.counters, self._watch):
                 if self._closed:
                     break
-                pixels, now_s = to_pixels(decoded.frame), time.monotonic()
+                pixels, now_s = to_pixels(decoded.frame, small=self._watch.small), time.monotonic()
                 time_s = clock.read(self._arrived_s()) if self._arrived_s else clock.read(decoded.time, decoded.lasts_s)
                 yield Frame(pixels, index, time_s, now_s, self._name, pixel_aspect=decoded.pixel_aspect)
                 index += 1

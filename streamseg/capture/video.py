@@ -93,7 +93,8 @@ class VideoSource:
                 if self._closed:
                     return
                 index, time_s = lead.number(decoded.time, decoded.lasts_s)
-                pixels, arrived_s = to_pixels(decoded.frame, self._span), time.monotonic()
+                pixels = to_pixels(decoded.frame, self._span, self._watch.small)
+                arrived_s = time.monotonic()
                 yield Frame(pixels, index, time_s, arrived_s, self.info.name, pixel_aspect=decoded.pixel_aspect)
             self._report(*lead.last)
         except av.error.FFmpegError as error:

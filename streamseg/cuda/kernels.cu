@@ -28,17 +28,20 @@ typedef _Float16 half_t;
 typedef unsigned char byte;
 enum Kind { BYTES, HALVES, FLOATS };
 
-// Where a pixel's centre falls in a row of other pixels: half-pixel convention, as cv2.INTER_LINEAR has it.
+// Where a pixel's centre falls in a row of other pixels; of `between` by half-pixel convention, as cv2.INTER_LINEAR has it.
 struct Between {
     int first, second;
     float share;  // of the second
 };
 
-THREAD Between between(int place, float scale, int length) {
-    float at = (place + 0.5f) * scale - 0.5f;
+THREAD Between between_at(float at, int length) {
     at = at < 0 ? 0 : at > length - 1 ? length - 1 : at;
     int first = (int)at;
     return {first, first + 1 < length ? first + 1 : first, at - first};
+}
+
+THREAD Between between(int place, float scale, int length) {
+    return between_at((place + 0.5f) * scale - 0.5f, length);
 }
 
 THREAD float mix(float a, float b, float share) { return share == 0 ? a : a + (b - a) * share; }
@@ -225,3 +228,28 @@ THREAD void tint_thread(const Tint &t, int x, int y, int) {
 }
 
 KERNEL(tint, Tint)
+
+// shrink: a decoded frame made small, for what follows its motion on the CPU.
+struct Shrink {
+    const byte *picture, *colour;  // a video's (NV12)
+    byte *out;                     // brightness, then blue, then red, without gaps
+    int pitch, colour_pitch;       // bytes from row to row of the picture
+    int width, height;             // of the picture
+    int columns, rows;             // of the brightness in `out`; blue and red have half of each
+    // Where the first pixel is taken from, and how far apart they are; of the brightness along rows and columns, of colours.
+    float start[4], step[4];
+};
+
+THREAD void shrink_thread(const Shrink &s, int x, int y, int) {
+    if (x >= s.columns || y >= s.rows) return;
+    Between u = between_at(s.start[0] + x * s.step[0], s.width), v = between_at(s.start[1] + y * s.step[1], s.height);
+    s.out[y * s.columns + x] = (byte)sample(s.picture, s.pitch, 1, u, v);
+    int wide = s.columns / 2, high = s.rows / 2;
+    if (x >= wide || y >= high) return;
+    u = between_at(s.start[2] + x * s.step[2], s.width / 2), v = between_at(s.start[3] + y * s.step[3], s.height / 2);
+    byte *colour = s.out + s.columns * s.rows + y * wide + x;
+    colour[0] = (byte)sample(s.colour, s.colour_pitch, 2, u, v);
+    colour[wide * high] = (byte)sample(s.colour + 1, s.colour_pitch, 2, u, v);
+}
+
+KERNEL(shrink, Shrink)

@@ -12,6 +12,7 @@ import numpy as np
 from streamseg.cuda.contract import Address, CudaRuntime, Stream
 from streamseg.errors import BackendError
 from streamseg.gpu import GpuLabels, GpuPlanes, Tint
+from streamseg.yuv import along_axes
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,15 @@ TINT = np.dtype(
     align=True,
 )  # fmt: skip
 """`struct Tint` of kernels.cu."""
+SHRINK = np.dtype(
+    [
+        *((name, "u8") for name in ("picture", "colour", "out")),
+        *((name, "i4") for name in ("pitch", "colour_pitch", "width", "height", "columns", "rows")),
+        ("start", "f4", 4), ("step", "f4", 4),
+    ],
+    align=True,
+)  # fmt: skip
+"""`struct Shrink` of kernels.cu."""
 
 
 class Kernels:
@@ -86,6 +96,15 @@ class Kernels:
         height, width, _ = planes.shape
         self.launch("tint", (width // 2, height // 2, 1), task, stream)
 
+    def shrink(self, planes: GpuPlanes, size: tuple[int, int], out: Address, stream: Stream) -> None:
+        """Begins to make a picture small, of even height and width `size`, as `Planes.small` does on the CPU.
+
+        At `out` brightness, (height, width) u8, is followed by blue and red, at half of each.
+        """
+        task = shrink_task(planes, size)
+        task["out"] = out
+        self.launch("shrink", (size[1], size[0], 1), task, stream)
+
 
 def tint_task(planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> Any:
     """A TINT without what it writes to."""
@@ -107,6 +126,28 @@ def tint_task(planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> Any:
         "table": bytes_of @ np.array([1, 1 << 8, 1 << 16, 1 << 24], np.uint32),
     }
     return make_task(TINT, values)
+
+
+def shrink_task(planes: GpuPlanes, size: tuple[int, int]) -> Any:
+    """A SHRINK without what it writes to."""
+    (height, width, _), (rows, columns) = planes.shape, size
+    along = [
+        *along_axes((height, width), size)[::-1],
+        *along_axes((height // 2, width // 2), (rows // 2, columns // 2))[::-1],
+    ]
+    values = {
+        "picture": planes.y,
+        "pitch": planes.y_pitch,
+        "colour": planes.uv,
+        "colour_pitch": planes.uv_pitch,
+        "height": height,
+        "width": width,
+        "rows": rows,
+        "columns": columns,
+        "start": [start for start, _ in along],
+        "step": [step for _, step in along],
+    }
+    return make_task(SHRINK, values)
 
 
 def make_task(kind: np.dtype[Any], values: Mapping[str, Any]) -> Any:

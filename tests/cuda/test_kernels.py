@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.cuda.kernels import COMPILED, FIT, PICK, SOURCE, TINT, tint_task
+from streamseg.cuda.kernels import COMPILED, FIT, PICK, SHRINK, SOURCE, TINT, shrink_task, tint_task
+from streamseg.frame import Frame
 from streamseg.gpu import GpuLabels, GpuPlanes
+from streamseg.motion.flow import look_at
 from streamseg.render.tint import look_of, tint
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Plane, Planes
@@ -33,7 +35,8 @@ def test_the_tasks_are_laid_out_as_in_the_source() -> None:
     assert host_kernels.library().fit_bytes() == FIT.itemsize
     assert host_kernels.library().pick_bytes() == PICK.itemsize
     assert host_kernels.library().tint_bytes() == TINT.itemsize
-    for name, dtype in (("Fit", FIT), ("Pick", PICK), ("Tint", TINT)):
+    assert host_kernels.library().shrink_bytes() == SHRINK.itemsize
+    for name, dtype in (("Fit", FIT), ("Pick", PICK), ("Tint", TINT), ("Shrink", SHRINK)):
         body = re.sub("//.*", "", SOURCE.read_text().split(f"struct {name} {{")[1].split("};")[0])
         fields = re.findall(r"(\w+)(?:\[\d+\])?(?=[,;])", body)
         assert fields == list(dtype.names or ())
@@ -116,6 +119,42 @@ def test_the_overlay_on_a_decoded_frame_is_the_one_of_the_cpu(
             assert (ours != plain).any() == (opacity > 0)
 
 
+def noisy(height: int, width: int) -> av.VideoFrame:
+    """Whose every pixel is another one."""
+    planes = np.random.default_rng(0).integers(0, 256, (height * 3 // 2, width), np.uint8)
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+
+
+def made_small(frame: av.VideoFrame, size: tuple[int, int]) -> list[Plane]:
+    """By the kernel, in memory that must not be written beyond."""
+    (planes, kept), (rows, columns) = laid_out(frame), size
+    out = np.full(rows * columns * 3 // 2 + 64, 99, np.uint8)
+    task = shrink_task(planes, size)
+    task["out"] = out.ctypes.data
+    host_kernels.run("shrink", task, (columns, rows, 1))
+    assert (out[-64:] == 99).all()
+    del kept
+    y, u, v = np.split(out[:-64], [rows * columns, rows * columns * 5 // 4])
+    return [y.reshape(size), *(each.reshape(rows // 2, columns // 2) for each in (u, v))]
+
+
+@pytest.mark.parametrize("make", [noisy, lambda height, width: decoded(height, width, (1, 1))], ids=["noise", "slopes"])
+@pytest.mark.parametrize(
+    ("frame", "exact"),
+    [
+        ((1080, 1920), False), ((2160, 3840), False), ((720, 1280), True), ((480, 854), False), ((240, 424), True),
+        ((1200, 1600), True), ((600, 800), False), ((1920, 1080), False), ((16, 24), True), ((1084, 1926), False),
+    ],
+)  # fmt: skip
+def test_a_decoded_frame_is_as_small_as_on_the_cpu(make: Any, frame: tuple[int, int], exact: bool) -> None:
+    """To the bit where every third pixel is taken, or each."""
+    here = make(*frame)
+    grey = look_at(Frame(Planes(here), 0, 0.0, 0.0)).grey
+    size = grey.shape[0], grey.shape[1]
+    for ours, theirs in zip(made_small(here, size), Planes(here).small(*size), strict=True):
+        assert np.abs(ours.astype(int) - theirs).max() <= (0 if exact else 1)
+
+
 def test_the_kernels_that_ship_were_made_of_this_source() -> None:
     assert TOOL["main"](["--check"]) == 0
 
@@ -126,7 +165,7 @@ def test_what_ships_is_what_nvidias_compiler_makes_and_every_gpu_takes_it_withou
         pytest.skip("CUDA's compilers are not there: python tools/gpu_parts.py")
     assert TOOL["compiled"](TOOL["COMPILERS"]) == COMPILED.read_text()
     for architecture in TOOL["ARCHITECTURES"]:
-        assert TOOL["assembled"](COMPILED, architecture, TOOL["COMPILERS"]) == ["0 bytes stack frame"] * 3
+        assert TOOL["assembled"](COMPILED, architecture, TOOL["COMPILERS"]) == ["0 bytes stack frame"] * 4
 
 
 @pytest.mark.slow

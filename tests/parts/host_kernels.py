@@ -65,4 +65,4 @@ def on(gpu: FakeGpu) -> dict[str, Callable[..., None]]:
 
         return launched
 
-    return {kernel: make(kernel) for kernel in ("fit", "pick", "tint")}
+    return {kernel: make(kernel) for kernel in ("fit", "pick", "tint", "shrink")}

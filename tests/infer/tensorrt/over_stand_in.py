@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from streamseg.assembly import assemble
 from streamseg.capture import hardware, open_source
+from streamseg.capture.video import VideoSource
 from streamseg.config import make_options
 from streamseg.cuda.driver import open_cuda
 from streamseg.cuda.memory import Pool
@@ -21,12 +24,14 @@ from streamseg.frame import Frame
 from streamseg.gpu import brought_down, frame_of
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.backends.tensorrt.gpu_preprocess import TensorRtImageBackend
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
 from streamseg.options import SourceOptions
 from streamseg.sinks import nvenc, video
 from tests.parts import clips
 from tests.parts.gpu_machine import Machine
+from tests.parts.patience import until
 from tests.parts.toy_models import segmenter
 
 SIZE = (1920, 1080)
@@ -153,6 +158,8 @@ def films(values: dict[str, Any], decode: str, out: Path) -> list[Frame]:
 
 LABELS = 288 * 512
 FRAME = SIZE[0] * SIZE[1] * 3 // 2
+SMALL = 480 * 270 * 3 // 2
+WARM_UP = LABELS * 3, LABELS  # up and down, of the generated picture that every network sees first
 
 
 @pytest.fixture
@@ -172,22 +179,66 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("encoder")
-@pytest.mark.parametrize(("steady", "up", "down"), [(False, 0, 6 * LABELS), (True, 5 * LABELS, 6 * LABELS + 6 * FRAME)])
+@pytest.mark.parametrize(("steady", "up", "down"), [(False, 0, 6 * LABELS), (True, 5 * LABELS, 6 * LABELS + 6 * SMALL)])
 def test_of_a_1080p_film_that_is_decoded_looked_at_drawn_and_encoded_on_the_gpu_labels_cross_the_bus(
     machine: Machine, values: dict[str, Any], tmp_path: Path, steady: bool, up: int, down: int
 ) -> None:
-    """Frames do where motion is followed, which the CPU does."""
+    """And a small picture of each frame, where motion is followed, which the CPU does."""
     values["steady"] = steady
     expected = films(values, "cpu", tmp_path / "cpu.mp4")
     machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
     found = films(values, "cuda", tmp_path / "gpu.mp4")
-    warm_up = LABELS * 3, LABELS  # of the generated picture that every network sees first
     came_down = machine.gpu.downloaded_bytes - Nvenc.frames * FRAME
     assert Nvenc.frames == 6
-    assert (machine.gpu.uploaded_bytes, came_down) == (warm_up[0] + up, warm_up[1] + down)
+    assert (machine.gpu.uploaded_bytes, came_down) == (WARM_UP[0] + up, WARM_UP[1] + down)
     for one, other in zip(found, expected, strict=True):
         assert one.time_s == other.time_s
         assert np.abs(one.image.astype(int) - other.image).mean() < 1
+
+
+@pytest.mark.usefixtures("encoder")
+def test_where_masks_of_a_file_are_carried_its_frames_stay_there_as_well(
+    machine: Machine, values: dict[str, Any], tmp_path: Path
+) -> None:
+    """Of those that the network looks at, which time decides, labels come down; all others go up."""
+    machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
+    assert len(films({**values, "steady": True, "target": "fps"}, "cuda", tmp_path / "gpu.mp4")) == 6
+    labels_down = machine.gpu.downloaded_bytes - Nvenc.frames * FRAME - WARM_UP[1] - 6 * SMALL
+    assert Nvenc.frames == 6
+    assert labels_down in [looked_at * LABELS for looked_at in range(1, 7)]
+    assert machine.gpu.uploaded_bytes - WARM_UP[0] in [each * LABELS for each in range(7)]
+
+
+@pytest.mark.usefixtures("encoder")
+def test_where_masks_are_carried_live_frames_stay_there_as_well(
+    machine: Machine, values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a network that is away from its second frame on until the fifth is shown, of a source that waits for each."""
+    shown, turns = list[int](), list[int]()
+    describe, inner, segment = VideoSource._describe, VideoSource.__iter__, TensorRtImageBackend.segment
+
+    def paced(self: VideoSource) -> Iterator[Frame]:
+        for frame in inner(self):
+            yield frame
+            until(lambda: frame.index in shown)  # noqa: B023
+
+    def away(self: TensorRtImageBackend, *arguments: Any) -> Any:
+        turns.append(1)
+        until(lambda: len(turns) < 3 or 4 in shown)  # the first is of the warm-up
+        return segment(self, *arguments)
+
+    monkeypatch.setattr(VideoSource, "_describe", lambda self: replace(describe(self), live=True))
+    monkeypatch.setattr(VideoSource, "__iter__", paced)
+    monkeypatch.setattr(TensorRtImageBackend, "segment", away)
+    made = {**values, "steady": True, "decode": "cuda", "outputs": (str(tmp_path / "a.mp4"),), "backend": "tensorrt"}
+    machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
+    for each in assemble(make_options(made)):
+        shown.append(each.frame.index)
+    labels_up = machine.gpu.uploaded_bytes - WARM_UP[0]
+    labels_down = machine.gpu.downloaded_bytes - Nvenc.frames * FRAME - WARM_UP[1] - 6 * SMALL
+    assert (shown, Nvenc.frames) == ([0, 1, 2, 3, 4, 5], 6)
+    assert labels_down == (len(turns) - 1) * LABELS
+    assert labels_up == 5 * LABELS
 
 
 def test_a_gpu_that_does_not_encode_leaves_it_to_the_cpu_and_a_line_says_so(

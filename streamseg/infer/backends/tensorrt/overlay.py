@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.cuda.contract import CudaRuntime, Stream
-from streamseg.cuda.kernels import Kernels
-from streamseg.cuda.memory import Buffers, Pool
+from streamseg.cuda.parts import Parts
 from streamseg.dlpack import GpuPlane
 from streamseg.errors import BackendError
 from streamseg.gpu import GpuLabels, GpuPlanes, Tint, frame_of
@@ -25,29 +22,12 @@ if TYPE_CHECKING:
 _ALIGNED = 256  # bytes from row to row are a multiple of it, as encoders like them
 
 
-class _Parts:
-    """What goes while the GPU's context is current."""
-
-    def __init__(self, cuda: CudaRuntime) -> None:
-        with cuda.current():
-            self.cuda, self.pool, self.buffers = cuda, Pool(cuda), Buffers(cuda)
-            self.stream: Stream | None = cuda.make_stream()
-            self.kernels: Kernels | None = Kernels(cuda)
-
-    def let_go(self) -> None:
-        with contextlib.suppress(BackendError), self.cuda.current():
-            self.stream = self.kernels = None
-            self.pool.close()
-            self.buffers.free()
-
-
 class Overlay:
     """Belongs to one worker, and lives as long as that or any labels of it: frames are drawn behind it."""
 
     def __init__(self, cuda: CudaRuntime) -> None:
         """Raises BackendError where the GPU has no room for it."""
-        self._parts = _Parts(cuda)
-        weakref.finalize(self, self._parts.let_go).atexit = False
+        self._parts = Parts(cuda, self)
 
     def keep(self, planes: Sequence[IOTensor], place: int, fit: Fit, stream: Stream) -> GpuLabels | None:
         """A copy of the labels, and of how sure each is if that is the second of `planes`, behind what is in `stream`.
@@ -68,7 +48,6 @@ class Overlay:
     def bring(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> GpuLabels:
         """See `GpuLabels.bring`."""
         parts, both = self._parts, (labels,) if confidence is None else (labels, confidence)
-        assert parts.stream is not None
         with parts.cuda.current():
             memory = parts.pool.take(labels.size * len(both))
             locked = parts.buffers.locked("/labels", labels.size * len(both))
@@ -83,7 +62,6 @@ class Overlay:
         """See `GpuLabels.overlay`."""
         height, width, _ = planes.shape
         parts, pitch = self._parts, -(-width // _ALIGNED) * _ALIGNED
-        assert parts.stream is not None and parts.kernels is not None
         if planes.gpu != parts.cuda.gpu.number:
             raise BackendError(f"the labels are on GPU {parts.cuda.gpu.number}, the picture on GPU {planes.gpu}")
         with parts.cuda.current():
