@@ -38,9 +38,14 @@ KINDS: list[tuple[Literal["NCHW", "NHWC"], Literal["uint8", "float32", "float16"
 ]
 SCORES = [(1, 2, 5, 7), (3, 21, 33, 19), (2, 1, 8, 32), (1, 256, 64, 65), (4, 19, 512, 512)]
 DECODED = [((48, 64), (24, 32)), ((720, 1280), (288, 512)), ((1080, 1920), (513, 511))]
+SHRUNK = [
+    ((480, 640), (240, 320)), ((720, 1280), (240, 426)), ((1080, 1920), (270, 480)), ((1080, 1920), (216, 384)),
+    ((1920, 1080), (480, 270)), ((2160, 3840), (308, 548)),
+]  # fmt: skip
 COLOURS = [(1, 1), (6, 1), (9, 2)]
 MOST_OF_PLANES = 4  # steps: one of brightness, and one of blue or red, which weigh up to 2.1
 MOST_ELSEWHERE = 0.01  # of all bytes: blocks on a border
+MOST_OF_SMALL = 1  # grey level: OpenCV counts in eleven bits
 MOST_AWAY = 1.1  # steps of 255: OpenCV counts in eleven bits
 
 
@@ -60,6 +65,9 @@ def probe() -> Iterator[str]:
     drawn = [drawn_otherwise(cuda, *case) for case in itertools.product(DECODED, (2, 19), (None, 0), COLOURS)]
     wrong = sum(each > MOST_ELSEWHERE for each in drawn)
     yield f"tint: {wrong} of {len(drawn)} cases wrong; at most {max(drawn):.2%} of the bytes are other than the CPU's"
+    small = [shrunk_away(cuda, *case) for case in SHRUNK]
+    wrong = sum(each > MOST_OF_SMALL for each in small)
+    yield f"shrink: {wrong} of {len(small)} cases wrong; at most {max(small)} grey levels from the CPU's"
 
 
 def wrong_kernels(cuda: CudaRuntime) -> list[str]:
@@ -68,7 +76,9 @@ def wrong_kernels(cuda: CudaRuntime) -> list[str]:
     fits = [fit_away(cuda, *few, kind) for kind in KINDS]
     wrong = [f"fit to {kind[1]} is wrong by {away:.2f} steps" for kind, away in zip(KINDS, fits, strict=True)]
     wrong = [line for line, away in zip(wrong, fits, strict=True) if away > MOST_AWAY]
-    return wrong + ["pick is not argmax"] * pick_wrong(cuda, (2, 11, 96, 128), "float16", 1)
+    wrong += ["pick is not argmax"] * pick_wrong(cuda, (2, 11, 96, 128), "float16", 1)
+    away = shrunk_away(cuda, *SHRUNK[0])
+    return wrong + [f"shrink is wrong by {away} grey levels"] * (away > MOST_OF_SMALL)
 
 
 def fit_cases() -> Iterator[Any]:
@@ -157,6 +167,22 @@ def drawn_otherwise(
     pairs = (drawn[:height], expected.y), (drawn[height:, ::2], expected.u), (drawn[height:, 1::2], expected.v)
     away = sum(np.count_nonzero(np.abs(ours - theirs) > 1) for ours, theirs in pairs)
     return away / int(picture.size)
+
+
+def shrunk_away(cuda: CudaRuntime, frame: tuple[int, int], size: tuple[int, int]) -> int:
+    """How far the kernel is from the CPU's small picture of a frame of noise, in grey levels."""
+    (height, width), bright = frame, size[0] * size[1]
+    picture = av.VideoFrame.from_ndarray(
+        np.random.default_rng(0).integers(0, 256, (height * 3 // 2, width), np.uint8), format="yuv420p"
+    )
+
+    def launch(kernels: Kernels, there: int, back: int, stream: Any) -> None:
+        planes = GpuPlanes((height, width, 3), (1, 1), there, width, there + height * width, width, ())
+        kernels.shrink(planes, size, back, stream)
+
+    found = through(cuda, picture.reformat(format="nv12").to_ndarray(), bright * 3 // 2, launch)
+    expected = np.concatenate([each.reshape(-1) for each in Planes(picture).small(*size)])
+    return int(np.abs(found.astype(int) - expected).max())
 
 
 def decoded(height: int, width: int, colours: tuple[int, int]) -> Any:

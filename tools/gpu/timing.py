@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import av
 import numpy as np
 
 from gpu.memory import raw_driver
@@ -13,15 +14,18 @@ from streamseg.cuda.contract import CudaRuntime
 from streamseg.cuda.driver import open_cuda
 from streamseg.cuda.kernels import Kernels
 from streamseg.cuda.memory import Buffers
+from streamseg.gpu import GpuPlanes
 from streamseg.infer.backends.tensorrt.runtime import IOTensor
 from streamseg.infer.backends.tensorrt.tasks import launch_fit, launch_pick
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
+from streamseg.yuv import Planes
 
 HALVES = InputSpec(layout="NCHW", dtype="float16", mean=(110.0,), std=(60.0,))
 SIZES = [((256, 256), (256, 256)), ((288, 512), (288, 512)), ((720, 1280), (288, 512)), ((1080, 1920), (1024, 1024))]
 COPIES_MB = (0.2, 2, 6)
+SHRUNK = (1080, 1920), (270, 480)
 TURNS, LAUNCHES = 100, 20
 TIMED = 200  # one behind the other
 
@@ -35,6 +39,7 @@ def probe() -> Iterator[str]:
             yield kernel_line(cuda, kernels, stream, buffers, frame, size)
         for megabytes in COPIES_MB:
             yield copy_line(cuda, stream, buffers, round(megabytes * 1e6))
+        yield small_line(cuda, kernels, stream, buffers)
         yield from wait_lines(kernels, stream, buffers)
         buffers.free()
         kernels.close()
@@ -59,6 +64,27 @@ def copy_line(cuda: CudaRuntime, stream: Any, buffers: Buffers, size_bytes: int)
     up_us = launches_us(stream, lambda: cuda.upload(there, here, stream))
     down_us = launches_us(stream, lambda: cuda.download(here, there, stream))
     return f"{size_bytes / 1e6:.1f} MB: up {up_us:.1f} us, down {down_us:.1f} us"
+
+
+def small_line(cuda: CudaRuntime, kernels: Kernels, stream: Any, buffers: Buffers) -> str:
+    """The small picture that motion wants of a frame: made there, or here of all that comes down."""
+    (height, width), (rows, columns) = SHRUNK
+    whole, small = height * width * 3 // 2, rows * columns * 3 // 2
+    there, out = buffers.on_gpu("frame", whole), buffers.on_gpu("small", small)
+    planes = GpuPlanes((height, width, 3), (1, 1), there, width, there + height * width, width, ())
+    locked, locked_small = buffers.locked("frame", whole), buffers.locked("small", small)
+    shrink_us = launches_us(stream, lambda: kernels.shrink(planes, SHRUNK[1], out, stream))
+    small_us = launches_us(stream, lambda: cuda.download(locked_small, out, stream))
+    whole_us = launches_us(stream, lambda: cuda.download(locked, there, stream))
+    here = Planes(av.VideoFrame.from_ndarray(np.zeros((height * 3 // 2, width), np.uint8), format="yuv420p"))
+    started_s = time.perf_counter()
+    for _ in range(TURNS):
+        here.small(rows, columns)
+    here_us = (time.perf_counter() - started_s) / TURNS * 1e6
+    return (
+        f"{SHRUNK[0]} to {SHRUNK[1]}: shrink {shrink_us:.1f} us and down {small_us:.1f} us; "
+        f"or the frame down {whole_us:.1f} us and the CPU {here_us:.1f} us"
+    )
 
 
 def wait_lines(kernels: Kernels, stream: Any, buffers: Buffers) -> Iterator[str]:

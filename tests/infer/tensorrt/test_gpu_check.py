@@ -88,17 +88,24 @@ def test_each_section_of_the_probe_says_what_it_saw(tmp_path: Path) -> None:
 
 SMALL = {
     "kernels": (
-        "FRAMES, DECODED = section.FRAMES[:4], section.DECODED[:2]",
+        "FRAMES, DECODED, SHRUNK = section.FRAMES[:4], section.DECODED[:2], section.SHRUNK[:3]",
         [
             "fit: 0 of 108 cases wrong",
             "pick: 0 of 20 cases wrong",
             "fit of decoded frames: 0 of 18 cases wrong",
             "tint: 0 of 24 cases wrong",
+            "shrink: 0 of 3 cases wrong",
         ],
     ),
     "timing": (
         "SIZES, TURNS, TIMED = [((32, 32), (32, 32))], 2, 3",
-        ["(32, 32) to (32, 32): fit ", "0.2 MB: up ", "waiting asleep: ", "waiting spinning: "],
+        [
+            "(32, 32) to (32, 32): fit ",
+            "0.2 MB: up ",
+            "waiting asleep: ",
+            "waiting spinning: ",
+            "(1080, 1920) to (270, 480): shrink ",
+        ],
     ),
     "decoding": (
         "FRAMES, SIZE = 8, (64, 48)",
@@ -141,7 +148,7 @@ def test_kernels_are_held_against_opencv_and_numpy(
     assert check["wrong_kernels"](open_cuda()) == []
     monkeypatch.setattr(Kernels, "launch", lambda *_: None)
     wrong = check["wrong_kernels"](open_cuda())
-    assert [line.split()[0] for line in wrong] == ["fit", "fit", "fit", "pick"]
+    assert [line.split()[0] for line in wrong] == ["fit", "fit", "fit", "pick", "shrink"]
     assert machine.gpu.leaks() == []
 
 
