@@ -11,7 +11,8 @@ from typing import Any
 
 import onnx
 
-from tests.parts.fake_cuda import FakeGpu, must
+from tests.parts.cuda_errors import must
+from tests.parts.fake_cuda import FakeGpu
 
 MAGIC = b"engine of the double\n"
 ComputeCapability = enum.Enum("ComputeCapability", ["SM75", "SM80", "SM86", "SM89", "SM120", "CURRENT"])

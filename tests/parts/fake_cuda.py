@@ -20,36 +20,7 @@ from typing import Any
 
 import numpy as np
 
-EARLY, FREED = 0xCD, 0xDD
-
-
-class ContractBrokenError(AssertionError):
-    """A rule that a real driver does not watch over."""
-
-
-class Error(Exception):
-    """Base of what the driver reports."""
-
-
-class LogicError(Error):
-    pass
-
-
-class LaunchError(Error):
-    pass
-
-
-class CompileError(Error):
-    pass
-
-
-class OutOfMemoryError(Error, MemoryError):
-    """`pycuda.driver.MemoryError`."""
-
-
-def must(kept: bool, rule: str) -> None:
-    if not kept:
-        raise ContractBrokenError(rule)
+from tests.parts.cuda_errors import EARLY, FREED, LaunchError, LogicError, OutOfMemoryError, must
 
 
 @dataclass(eq=False)

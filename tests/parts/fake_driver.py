@@ -9,22 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.parts.fake_cuda import (
-    EARLY,
-    Allocation,
-    CompileError,
-    Error,
-    FakeContext,
-    FakeEvent,
-    FakeGpu,
-    FakeStream,
-    LaunchError,
-    LogicError,
-    OutOfMemoryError,
-    Pages,
-    Thing,
-    must,
-)
+from tests.parts.cuda_errors import EARLY, CompileError, Error, LaunchError, LogicError, OutOfMemoryError, must
+from tests.parts.fake_cuda import Allocation, FakeContext, FakeEvent, FakeGpu, FakeStream, Pages, Thing
 
 _LIMITS = ((1 << 31) - 1, 65535, 65535, 1024, 1024, 64)  # of a grid and a block, by x, y, z
 _IMAGES = (b"\x50\xed\x55\xba", b"\x7fELF")  # fatbin, cubin

@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from tests.parts.cuda_errors import must
 from tests.parts.fake_builder import (
     MAGIC,
     Builder,
@@ -30,7 +31,7 @@ from tests.parts.fake_builder import (
     OnnxParser,
     World,
 )
-from tests.parts.fake_cuda import FakeGpu, must
+from tests.parts.fake_cuda import FakeGpu
 from tests.parts.fake_rtx import CudaGraphStrategy, RuntimeCache, RuntimeConfig
 
 _TYPES = {1: "FLOAT", 2: "UINT8", 3: "INT8", 6: "INT32", 7: "INT64", 9: "BOOL", 10: "HALF"}

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from streamseg.cuda.kernels import SOURCE
-from tests.parts.fake_cuda import FakeGpu, LogicError
+from tests.parts.cuda_errors import LogicError
+from tests.parts.fake_cuda import FakeGpu
 
 ADDRESSES = ("picture", "out", "colour", "out_colour", "scores", "labels", "confidence")
 
