@@ -5,6 +5,7 @@ could not see their memory. It is current only inside `with cuda.current()`, so 
 
 The rule of threads, for all that is on a GPU: whatever belongs to one worker is used by one thread at a time, which may
 be another each time, and made, used and let go inside `current()`. What goes elsewhere stays on the GPU for ever.
+Kernels alone, which nothing is written into, are shared by threads.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,7 @@ SHRINK = np.dtype(
 
 
 class Kernels:
-    """The kernels on one GPU; made, used and closed with its context current."""
+    """The kernels on one GPU, launched by any thread while its context is current; they go when they are forgotten."""
 
     def __init__(self, cuda: CudaRuntime) -> None:
         """Takes what ships, which the driver compiles for its GPU, or compiles the source where the driver does not.
@@ -72,19 +74,18 @@ class Kernels:
         """
         self._cuda = cuda
         try:
-            self._module: Any = cuda.load(COMPILED.read_bytes())
+            module = cuda.load(COMPILED.read_bytes())
         except BackendError as error:
             cuda.check()  # raises where the GPU is lost: pycuda may give no reason then
             _log.info("the kernels that ship do not load on %s: %s; they are compiled here", cuda.gpu, error.message)
-            self._module = cuda.load(cuda.compile(SOURCE.read_text()))
-
-    def close(self) -> None:
-        """Lets the module go, which would stay on the GPU where Python let it go at another time."""
-        self._module = None
+            module = cuda.load(cuda.compile(SOURCE.read_text()))
+        self._held: list[Any] = [module]
+        del module
+        weakref.finalize(self, _let_go, cuda, self._held).atexit = False
 
     def launch(self, kernel: str, threads: tuple[int, int, int], task: Any, stream: Stream) -> None:
         """Begins one with at least so many threads (x, y, z); `task` is of its type, with all addresses."""
-        self._cuda.launch(self._module, kernel, threads, task[()], stream)
+        self._cuda.launch(self._held[0], kernel, threads, task[()], stream)
 
     def tint(
         self, planes: GpuPlanes, labels: GpuLabels, tint: Tint, out: tuple[Address, Address, int], stream: Stream
@@ -126,6 +127,12 @@ def tint_task(planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> Any:
         "table": bytes_of @ np.array([1, 1 << 8, 1 << 16, 1 << 24], np.uint32),
     }
     return make_task(TINT, values)
+
+
+def _let_go(cuda: CudaRuntime, held: list[Any]) -> None:
+    """Of a module that Python let go without the context it would stay on the GPU."""
+    with contextlib.suppress(BackendError), cuda.current():
+        held.clear()
 
 
 def shrink_task(planes: GpuPlanes, size: tuple[int, int]) -> Any:

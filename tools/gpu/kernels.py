@@ -212,6 +212,6 @@ def through(cuda: CudaRuntime, array: Any, result_bytes: int, launch: Any) -> An
         found = result.copy()
         del source, result
         buffers.free()
-        kernels.close()
+        del kernels
         del stream
     return found

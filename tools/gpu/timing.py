@@ -42,7 +42,7 @@ def probe() -> Iterator[str]:
         yield small_line(cuda, kernels, stream, buffers)
         yield from wait_lines(kernels, stream, buffers)
         buffers.free()
-        kernels.close()
+        del kernels
         del stream
 
 

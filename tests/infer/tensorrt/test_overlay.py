@@ -70,6 +70,16 @@ def test_of_a_1080p_frame_through_network_and_overlay_nothing_goes_up_and_labels
     there.close()
 
 
+def test_overlays_are_drawn_by_the_kernels_that_their_network_has(machine: Machine, tmp_path: Path) -> None:
+    on_gpu, _ = networks(tmp_path, SCORES)
+    _, frame, there = both(machine.gpu, decoded(240, 424))
+    shown = drawn(frame, on_gpu([frame])[0])
+    assert shown.on_gpu is not None
+    assert (machine.gpu._state.modules if machine.package else machine.gpu.things.count("module")) == 1
+    on_gpu.close()
+    there.close()
+
+
 @pytest.mark.parametrize("fit", ["stretch", "letterbox"])
 def test_labels_of_each_frame_of_a_run_are_its_own(machine: Machine, tmp_path: Path, fit: str) -> None:
     on_gpu, _ = networks(tmp_path, f"outputs: {{logits: scores}}\ninput: {{std: [255], fit: {fit}}}", batch=3)

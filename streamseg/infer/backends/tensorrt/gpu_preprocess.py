@@ -38,7 +38,7 @@ class TensorRtImageBackend(TensorRtBackend):
     def __init__(
         self, library: Library, cuda: CudaRuntime, engine: SharedEngine, spec: ModelSpec, kernels: Kernels
     ) -> None:
-        """Takes over `kernels` and one hold on `engine`; `spec` is what it was built of.
+        """Takes over one hold on `engine`; `spec` is what it was built of.
 
         Raises:
             BackendError: the GPU has no room for it, or it gives what cannot be read here.
@@ -71,7 +71,7 @@ class TensorRtImageBackend(TensorRtBackend):
 
     def _let_go(self) -> None:
         super()._let_go()
-        self._kernels.close()
+        del self._kernels  # frames are drawn with them until their labels are forgotten
         self._overlay = None
 
     def _part(
@@ -119,7 +119,7 @@ class TensorRtImageBackend(TensorRtBackend):
         if self._spec.task != "semantic" or "labels" not in ports or not all(map(has_bytes, planes)):
             return None
         if self._overlay is None:
-            self._overlay = Overlay(self._cuda)
+            self._overlay = Overlay(self._cuda, self._kernels)
         return self._overlay.keep(planes, place, fit, self._slot.stream)
 
     def _ports(self, size: tuple[int, int]) -> dict[str, IOTensor]:

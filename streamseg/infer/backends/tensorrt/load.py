@@ -107,7 +107,6 @@ def _kept_or_built(
 
 def _around(library: Library, cuda: CudaRuntime, engine: SharedEngine, spec: ModelSpec) -> Backend:
     """The engine as a backend, between kernels where they can be had."""
-    kernels = None
     try:
         kernels = _kernels(cuda) if fits(spec) else None
         if kernels is None:
@@ -116,8 +115,6 @@ def _around(library: Library, cuda: CudaRuntime, engine: SharedEngine, spec: Mod
     except BaseException:
         with contextlib.suppress(BackendError), cuda.current():
             engine.release()
-            if kernels is not None:
-                kernels.close()
         raise
 
 

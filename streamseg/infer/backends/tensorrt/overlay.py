@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.cuda.contract import CudaRuntime, Stream
+from streamseg.cuda.kernels import Kernels
 from streamseg.cuda.parts import Parts
 from streamseg.dlpack import GpuPlane
 from streamseg.errors import BackendError
@@ -25,9 +26,9 @@ _ALIGNED = 256  # bytes from row to row are a multiple of it, as encoders like t
 class Overlay:
     """Belongs to one worker, and lives as long as that or any labels of it: frames are drawn behind it."""
 
-    def __init__(self, cuda: CudaRuntime) -> None:
+    def __init__(self, cuda: CudaRuntime, kernels: Kernels) -> None:
         """Raises BackendError where the GPU has no room for it."""
-        self._parts = Parts(cuda, self)
+        self._parts = Parts(cuda, self, kernels)
 
     def keep(self, planes: Sequence[IOTensor], place: int, fit: Fit, stream: Stream) -> GpuLabels | None:
         """A copy of the labels, and of how sure each is if that is the second of `planes`, behind what is in `stream`.
