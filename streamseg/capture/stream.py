@@ -108,5 +108,6 @@ class StreamSource:
 
     def _release(self) -> None:
         self._packets.container.close()
+        self._watch.small = None  # frames that are still under way keep it
         if self._transport:
             self._transport.close()

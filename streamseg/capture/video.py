@@ -102,6 +102,7 @@ class VideoSource:
         finally:
             self._closed = True
             self._container.close()
+            self._watch.small = None  # frames that are still under way keep it
 
     def close(self) -> None:
         """Ends the iteration before its next frame; the iterating thread closes the file."""

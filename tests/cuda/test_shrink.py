@@ -172,6 +172,15 @@ def test_a_frame_on_another_gpu_than_those_before_comes_down(machine: Machine, s
     assert machine.gpu.downloaded_bytes == 240 * 424 * 3 // 2
 
 
+def test_each_source_is_made_small_on_its_own_gpu(machine: Machine) -> None:
+    machine.show(2)
+    for number in (1, 0):
+        source = Source(machine)
+        assert same(*map(look_at, source.frame(0, 240, 424, number=number)))
+        source.close()
+    assert machine.gpu.downloaded_bytes == 2 * 240 * 424 * 3 // 2
+
+
 def test_a_frame_on_a_gpu_that_is_lost_ends_with_an_error(
     machine: Machine, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -51,11 +51,12 @@ class There:
 class DecodedThere(There):
     """The same as a decoder leaves it, in memory of `gpu` until it is closed.
 
-    Where `later`, what is in it is put there by work that waits in the default stream, as a decoder's does.
+    Where `later`, what is in it is put there by work that waits in the default stream, as a decoder's does. Where there
+    is no GPU of that `number`, it says so all the same, and is on the first.
     """
 
     def __init__(self, gpu: Any, frame: av.VideoFrame, *, later: bool = False, number: int = 0) -> None:
-        self._cuda = open_cuda()
+        self._cuda = open_cuda(number if number < gpu.count else 0)
         height, width, pitch = frame.height, frame.width, -(-frame.width // ROWS) * ROWS
         below = 8  # rows between the planes, as of a picture whose last blocks are not shown
         rows = np.zeros((height * 3 // 2 + below, pitch), np.uint8)

@@ -27,6 +27,7 @@ from streamseg.infer.backends.ort import OrtBackend
 from streamseg.infer.backends.tensorrt.gpu_preprocess import TensorRtImageBackend
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.network import Network
+from streamseg.motion.flow import look_at
 from streamseg.options import SourceOptions
 from streamseg.sinks import nvenc, video
 from tests.parts import clips
@@ -89,6 +90,18 @@ def test_a_1080p_film_through_a_network_has_no_byte_go_up_and_labels_come_down(
         machine.gpu.downloaded_bytes = before
     assert number == 6
     network.close()
+
+
+def test_what_makes_frames_small_goes_when_their_source_ends(machine: Machine, film: Path) -> None:
+    source = open_source(str(film), SourceOptions(decode="cuda"))
+    for count, frame in enumerate(source, 1):
+        look_at(frame)
+        assert machine.gpu.downloaded_bytes == count * SMALL
+        assert (machine.gpu._state.modules, machine.gpu._state.pages) == (1, 1)
+    del frame
+    gc.collect()
+    assert (machine.gpu._state.modules, machine.gpu._state.pages) == (0, 0)
+    source.close()
 
 
 def test_what_has_to_be_turned_comes_down(machine: Machine, film: Path) -> None:
