@@ -10,8 +10,6 @@ import functools
 import logging
 from typing import TYPE_CHECKING
 
-from streamseg.cuda.driver import has_package
-from streamseg.cuda.shrink import Shrinker
 from streamseg.errors import SourceError
 from streamseg.gpu import MakeSmall, is_on_gpu
 from streamseg.options import Decoder
@@ -75,7 +73,10 @@ class Watch:
             raise SourceError(f"{self._name}: {self._decoder} decodes no more", "--decode cpu")
 
 
-def _shrinker(name: str) -> Shrinker | None:
+def _shrinker(name: str) -> MakeSmall | None:
+    from streamseg.cuda.driver import has_package
+    from streamseg.cuda.shrink import Shrinker
+
     if has_package():
         return Shrinker(name)
     _log.debug("%s: frames come down for their motion: neither cuda-bindings nor pycuda is installed", name)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from streamseg.capture import hardware
-from streamseg.cuda import kernels
+from streamseg.cuda import driver, kernels
 from streamseg.cuda.shrink import Shrinker
 from streamseg.errors import BackendError, SourceError
 from streamseg.frame import Frame
@@ -204,7 +204,7 @@ def test_without_a_package_for_cuda_nobody_makes_them_small(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert isinstance(hardware._shrinker("drive.mp4"), Shrinker)
-    monkeypatch.setattr(hardware, "has_package", lambda: False)
+    monkeypatch.setattr(driver, "has_package", lambda: False)
     caplog.set_level(logging.DEBUG, "streamseg")
     assert hardware._shrinker("drive.mp4") is None
     assert caplog.messages == [
