@@ -62,13 +62,14 @@ CANNOT = {
     r"streamseg ctl reload": "needs a service that runs; tests/commands/test_ctl.py starts one",
     r"streamseg serve .* --tls-cert .*": "needs a certificate; tests/serve/test_tls.py makes some",
     r"streamseg train configs/.*": HOURS,
+    r"python tools/average_weights\.py .*": "needs what two trainings of hours make",
     r"streamseg tune (street --|training/).*": ALIKE,
     r"streamseg quantise (street|NAME|training/street-unet/\S+) .*": ALIKE,
     r"streamseg run --config configs/webcam.yaml": "needs a camera; tests/test_config.py reads every file in configs",
     r"streamseg compare street --backends ort-cpu,tensorrt .*": "needs an NVIDIA GPU",
     r"streamseg bench street --inference .*": "needs what `make peers` installs; tests/bench/test_subprocess_loop.py",
     r"streamseg bench( (person|training/\S+) .*| --rounds 4)?": MINUTES,
-    r"python tools/(bench_\w+|engine_table)\.py.*": MINUTES,
+    r"python tools/(bench_\w+|engine_table|model_times)\.py.*": MINUTES,
     r"python tools/carried_picture.py docs/pictures": "writes the pictures of the documents again",
 }
 """Commands that are not run here, and why."""
