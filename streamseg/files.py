@@ -27,7 +27,9 @@ def missing(name: object, hint: str = "") -> InputError:
     if path.is_dir():
         return InputError(f"{name}: a folder, not a file", hint)
     with contextlib.suppress(OSError):
-        near = difflib.get_close_matches(path.name, [each.name for each in path.parent.iterdir()], n=1, cutoff=0.75)
+        near = difflib.get_close_matches(
+            path.name, [each.name for each in path.parent.iterdir() if each.exists()], n=1, cutoff=0.75
+        )
         hint = f"did you mean {path.parent / near[0]}?" if near else hint
     return InputError(f"{name}: no such file", hint)
 

@@ -120,3 +120,5 @@ def test_a_file_that_is_not_there_is_told_with_the_one_that_may_be_meant(tmp_pat
     assert str(missing(tmp_path)) == f"{tmp_path}: a folder, not a file"
     assert missing(tmp_path / "quite-other.mp4", "a hint").hint == "a hint"
     assert missing(tmp_path / "nowhere" / "call.mp4").hint == ""
+    (tmp_path / "lost.mp4").symlink_to(tmp_path / "nowhere")
+    assert missing(tmp_path / "lost.mp4").hint == ""
