@@ -23,6 +23,11 @@ VOID_COLOUR = (192, 224, 224)  # blue, green, red: VOC's for what belongs to no 
 _LINE = re.compile(r"(?P<name>.+?):(?P<red>\d+),(?P<green>\d+),(?P<blue>\d+)(:.*)?")
 
 
+def is_background(name: str) -> bool:
+    """Whether a tool means what is under everything: `Background` as well, and `_background_` of LabelMe."""
+    return name.casefold().strip("_") == BACKGROUND
+
+
 def generated(count: int) -> NDArray[np.uint8]:
     """(count, 3) u8 BGR: VOC's colours of the numbers from 0 on; the first 256 and no two of them are the same."""
     numbers = np.arange(count)
@@ -69,7 +74,7 @@ def read_labelmap(path: Path) -> dict[str, tuple[int, int, int]]:
         InputError: it cannot be read, or is no such file; the message names the line.
     """
     try:
-        return parse_labelmap(path.read_text("utf-8"), path)
+        return parse_labelmap(path.read_text("utf-8-sig"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'is no text'}") from None
 

@@ -6,9 +6,9 @@ import contextlib
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from streamseg import installing
 from streamseg.capture.media import IMAGES
 from streamseg.errors import InputError
+from streamseg.labelmap import is_background
 from streamseg.maskfile import read_mask
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.uint16]
 """(H, W) u16: 0 where there is no object, else the number of one."""
+
+_FAR = 5  # sides of the picture, within which corners lie
 
 
 class UnknownClassError(InputError):
@@ -70,16 +73,19 @@ def find_labelled(images: Path, truth: Path) -> list[Labelled]:
     return pairs
 
 
-def read_objects(labelled: Labelled, classes: Sequence[str], shape: tuple[int, ...]) -> Objects:
+def read_objects(
+    labelled: Labelled, classes: Sequence[str], shape: tuple[int, ...], *, crowds: bool = False
+) -> Objects:
     """The objects of a picture of (height, width) `shape`; `classes` are the model's, the background first.
 
-    Numbered masks hold objects of class 1. COCO's categories are told apart by their names.
+    Numbered masks hold objects of class 1. COCO's categories are told apart by their names; what is of a background is
+    no object. With `crowds` what COCO's JSON marks as a crowd is one as well, beneath the others.
 
     Raises:
         InputError: the mask cannot be read or is of another size, or a category is none of the classes.
     """
     if labelled.mask is None:
-        return _objects_in_coco(labelled, classes, shape)
+        return _objects_in_coco(labelled, classes, shape, crowds=crowds)
     try:
         numbers = read_mask(labelled.mask)
     except InputError as error:
@@ -92,27 +98,56 @@ def read_objects(labelled: Labelled, classes: Sequence[str], shape: tuple[int, .
     return Objects(numbers.astype(np.uint16), class_ids)
 
 
+def is_coco(path: Path) -> bool:
+    """Whether a file is COCO's JSON of images, annotations and categories."""
+    try:
+        _load_coco(path)
+    except InputError:
+        return False
+    return True
+
+
 def category_names(truth: Path) -> list[str]:
-    """What COCO's JSON calls its categories, in the order of their ids.
+    """What COCO's JSON calls its categories, in the order of their ids; not those that only stand above others.
 
     Raises:
         InputError: it is none of COCO's.
     """
-    return [str(each.get("name", number)) for number, each in sorted(_load_coco(truth).cats.items())]
+    coco = _load_coco(truth)
+    used = {each.get("category_id") for each in coco.dataset["annotations"]}
+    above = {each.get("supercategory") for each in coco.cats.values() if each.get("supercategory") != each.get("name")}
+    return [
+        str(each.get("name", number))
+        for number, each in sorted(coco.cats.items())
+        if number in used or each.get("name") not in above
+    ]
 
 
 def _find_in_coco(images: Path, truth: Path) -> list[Labelled]:
     coco = _load_coco(truth)
-    found = [
-        Labelled(images / Path(str(image["file_name"])).name, None, coco, int(image["id"]))
-        for image in coco.dataset["images"]
-    ]
-    if not found:
+    named = {int(image["id"]): str(image["file_name"]) for image in coco.dataset["images"]}
+    if not named:
         raise InputError(f"{truth}: no pictures in it")
-    for each in found:
-        if not each.image.is_file():
-            raise InputError(f"{each.image}: is named in {truth} and missing")
+    places = {number: _place(images, name) for number, name in named.items()}
+    below: dict[str, list[Path]] = {}
+    if None in places.values():
+        for path in sorted(images.rglob("*")):
+            below.setdefault(path.name, []).append(path)
+    found = []
+    for number, place in places.items():
+        last = PureWindowsPath(named[number]).name
+        if place is None and len(below.get(last, [])) != 1:
+            wrong = f"named in {truth} and there more than once" if last in below else f"named in {truth} and missing"
+            raise InputError(f"{images / last}: is {wrong}")
+        found.append(Labelled(place or below[last][0], None, coco, number))
     return sorted(found, key=lambda each: each.image)
+
+
+def _place(images: Path, name: str) -> Path | None:
+    """The picture that the tool calls `name`, which may begin with folders of another machine, Windows' as well."""
+    parts = [part for part in PureWindowsPath(name).parts if part != ".." and not part.endswith(("\\", "/"))]
+    places = (images.joinpath(*parts[start:]) for start in range(len(parts)))
+    return next((path for path in places if path.is_file()), None)
 
 
 def _load_coco(path: Path) -> COCO:
@@ -128,6 +163,8 @@ def _load_coco(path: Path) -> COCO:
             coco.createIndex()
         if not {"images", "annotations", "categories"} <= dataset.keys():
             raise KeyError
+        if not all(isinstance(image["id"], int) for image in dataset["images"]):
+            raise TypeError
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -135,25 +172,51 @@ def _load_coco(path: Path) -> COCO:
     return coco
 
 
-def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[int, ...]) -> Objects:
+def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[int, ...], *, crowds: bool) -> Objects:
     coco = labelled.coco
     assert coco is not None
     numbers, class_ids = np.zeros(shape[:2], np.uint16), [0]
-    annotations: list[dict[str, Any]] = coco.loadAnns(coco.getAnnIds(imgIds=[labelled.image_id], iscrowd=False))
-    for annotation in annotations:
-        name = coco.cats.get(annotation["category_id"], {}).get("name", annotation["category_id"])
-        if name not in classes:
+    annotations: list[dict[str, Any]] = coco.imgToAnns.get(labelled.image_id, [])
+    kept = [each for each in annotations if crowds or not each.get("iscrowd")]
+    for annotation in sorted(kept, key=lambda each: not each.get("iscrowd")):
+        name = str(coco.cats.get(annotation["category_id"], {}).get("name", annotation["category_id"]))
+        beneath = name not in classes and is_background(name)
+        if name not in classes and not beneath:
             raise UnknownClassError(
-                f"{labelled.image}: category '{name}' is none of the classes", f"one of {', '.join(classes[1:])}"
+                f"{_told(labelled)}: category '{name}' is none of the classes", f"one of {', '.join(classes[1:])}"
             )
-        try:
+        mask = _drawn(labelled, annotation, name)
+        if mask.shape != numbers.shape:
+            raise InputError(f"{_told(labelled)}: is not of the size that its annotations are for")
+        numbers[mask > 0] = 0 if beneath else len(class_ids)
+        if not beneath:
+            class_ids.append(list(classes).index(name))
+    return Objects(numbers, np.array(class_ids, np.int32))
+
+
+def _drawn(labelled: Labelled, annotation: Mapping[str, Any], name: str) -> NDArray[np.uint8]:
+    """(H, W) u8: 1 where the object is."""
+    coco = labelled.coco
+    assert coco is not None
+    try:
+        image, where = coco.imgs[labelled.image_id], annotation["segmentation"]
+        far = max(image["height"], image["width"])
+        near = isinstance(where, dict) or all(-_FAR * far <= value <= _FAR * far for part in where for value in part)
+        if (
+            isinstance(where, dict)
+            and isinstance(where["counts"], list)
+            and sum(where["counts"]) != np.prod(where["size"])
+        ):
+            raise ValueError
+        if near:  # else pycocotools follows the edge there, pixel by pixel
             with warnings.catch_warnings():  # pycocotools warns of its own use of NumPy
                 warnings.simplefilter("ignore")
-                mask = coco.annToMask(annotation)
-        except Exception:  # pycocotools names none
-            raise InputError(f"{labelled.image}: annotation {annotation.get('id')} has no valid outline") from None
-        if mask.shape != numbers.shape:
-            raise InputError(f"{labelled.image}: is not of the size that its annotations are for")
-        numbers[mask > 0] = len(class_ids)
-        class_ids.append(list(classes).index(name))
-    return Objects(numbers, np.array(class_ids, np.int32))
+                return np.asarray(coco.annToMask(annotation), np.uint8)
+    except Exception:  # pycocotools names none
+        raise InputError(f"{_told(labelled)}: annotation {annotation.get('id')} has no valid outline") from None
+    raise InputError(f"{_told(labelled)}: the outline of a '{name}' has corners far outside of the picture")
+
+
+def _told(labelled: Labelled) -> Path:
+    """The picture itself, instead of a link to it."""
+    return labelled.image.resolve() if labelled.image.is_symlink() else labelled.image

@@ -21,7 +21,7 @@ def class_numbers(folder: Path) -> dict[int, str]:
     """
     path = folder / NUMBERED
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
         found = {int(number): name for number, name in rows[1:]}
     except (OSError, UnicodeDecodeError, ValueError, csv.Error):

@@ -200,3 +200,30 @@ def test_wrong_coco_is_one_line(folder: Path) -> None:
             find_labelled(folder / "pictures", path)
     with pytest.raises(InputError, match="No such file"):
         find_labelled(folder / "pictures", folder / "none.json")
+
+
+def test_a_wrong_outline_is_one_line(folder: Path) -> None:
+    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
+    for where, says in (
+        ([[10, 10, 1e300, 10, 40, 30]], "corners far outside"),
+        ([[10, 10, float("nan"), 10, 40, 30]], "corners far outside"),
+        ({"size": [100, 120], "counts": [10, 20]}, "no valid outline"),
+        ([[10, 10, 40, 10]], "no valid outline"),
+        (None, "no valid outline"),
+    ):
+        (labelled,) = find_labelled(
+            folder / "pictures",
+            coco_json(folder, annotations=[{"id": 1, "image_id": 7, "category_id": 3, "segmentation": where}]),
+        )
+        with pytest.raises(InputError, match=says):
+            read_objects(labelled, CLASSES, (100, 120, 3))
+    with pytest.raises(InputError, match="not COCO's JSON"):
+        find_labelled(folder / "pictures", coco_json(folder, images=[{"id": "x", "file_name": "a.png"}]))
+
+
+def test_annotations_of_one_number_are_all_read(folder: Path) -> None:
+    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
+    parts = [[[10, 10, 40, 10, 40, 30, 10, 30]], [[50, 50, 70, 50, 70, 60, 50, 60]]]
+    twice = [{"id": 1, "image_id": 7, "category_id": 3, "segmentation": part} for part in parts]
+    (labelled,) = find_labelled(folder / "pictures", coco_json(folder, annotations=twice))
+    assert read_objects(labelled, CLASSES, (100, 120)).class_ids.tolist() == [0, 2, 2]
