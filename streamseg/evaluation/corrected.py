@@ -7,6 +7,7 @@ LabelMe, COCO's JSON, and Roboflow's masks of class numbers beside their picture
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,17 +19,29 @@ from numpy.typing import NDArray
 
 from streamseg.capture.media import IMAGES as SUFFIXES
 from streamseg.errors import InputError
-from streamseg.evaluation.objects import UnknownClassError, category_names, find_labelled, read_objects
+from streamseg.evaluation.objects import UnknownClassError, category_names, find_labelled, is_coco, read_objects
 from streamseg.evaluation.outlines import outlined
 from streamseg.evaluation.roboflow import NUMBERED, class_numbers, numbered_masks
-from streamseg.imagefile import read_image
-from streamseg.labelmap import BACKGROUND, FILE, IMAGES, LABELS, OBJECTS, VOID, VOID_COLOUR, generated, read_labelmap
+from streamseg.imagefile import promised_size, read_image
+from streamseg.labelmap import (
+    BACKGROUND,
+    FILE,
+    IMAGES,
+    LABELS,
+    OBJECTS,
+    VOID,
+    VOID_COLOUR,
+    generated,
+    is_background,
+    read_labelmap,
+)
 from streamseg.maskfile import read_mask
 from streamseg.segmentation import Classes
 
 _log = logging.getLogger(__name__)
 _PICTURES, _MASKS = "pictures", "masks"
 _SPLIT = "_annotations.coco.json"  # as Roboflow calls it, in a folder for each part
+_INSTANCES = "instances_"  # so COCO calls outlines, beside its captions and key points
 _HELD_OUT = 5
 Labels = NDArray[np.uint8]
 Numbers = NDArray[np.uint16]
@@ -37,11 +50,12 @@ Numbers = NDArray[np.uint16]
 def held_out(names: Iterable[str]) -> list[str]:
     """About a fifth of the `names` of pictures, which is not learnt from: told by each name alone.
 
-    So a picture stays held out, whatever is added to the folder later. Of two or more it is one at least.
+    So a picture stays held out, whatever is added to the folder later. Of two or more it is one at least, never all.
     """
     order = sorted((hashlib.sha256(name.encode()).digest(), name) for name in names)
     chosen = [name for digest, name in order if digest[0] % _HELD_OUT == 0]
-    return sorted(chosen or [name for _, name in order[: len(order) > 1]])
+    chosen = chosen or [name for _, name in order[: len(order) > 1]]
+    return sorted(chosen[:-1] if len(chosen) == len(order) else chosen)
 
 
 class Corrected(msgspec.Struct, frozen=True):
@@ -86,46 +100,69 @@ def bring_in(folder: Path, classes: Classes | None, into: Path, *, instances: bo
         known = classes
         made = ((path, read_mask(mask)) for path, mask in _pairs(home, folder / _MASKS))
     else:
-        home, truth = outlined(folder, into) or (home, _coco(folder))
+        home, truth = outlined(folder, into, grouped=instances) or (home, _coco(folder))
         known = classes or _named(category_names(truth))
         if instances:
             return _linked(home, truth, into, None if classes else known)
         made = _from_coco(home, truth, known)
-    digest, count = hashlib.sha256(), 0
+    return _written(made, folder, home, into, known, own=classes is None)
+
+
+def _written(
+    made: Iterable[tuple[Path, Labels | Numbers]], folder: Path, home: Path, into: Path, known: Classes, *, own: bool
+) -> Corrected:
+    digest, count, empty = hashlib.sha256(), 0, True
     for picture, mask in made:
-        (into / _PICTURES / picture.name).symlink_to(picture.absolute())
+        _check_size(picture, mask)
+        link = _link(picture, home, into)
         data = cv2.imencode(".png", mask)[1].tobytes()
-        (into / _MASKS / f"{picture.stem}.png").write_bytes(data)
-        digest.update(picture.name.encode() + mask.tobytes())
+        (into / _MASKS / f"{link.stem}.png").write_bytes(data)
+        digest.update(link.name.encode() + mask.tobytes())
         count += 1
+        empty = empty and bool((mask == _beneath(known)).all())
     if not count:
         raise InputError(f"{folder}: no picture in {home.name} has a mask")
-    return Corrected(into / _PICTURES, into / _MASKS, count, digest.hexdigest(), None if classes else known)
+    if empty:
+        _log.warning("%s: nothing is labelled in any of its pictures", folder)
+    return Corrected(into / _PICTURES, into / _MASKS, count, digest.hexdigest(), known if own else None)
+
+
+def _check_size(picture: Path, mask: Labels | Numbers) -> None:
+    if sorted(promised_size(picture)) != sorted(mask.shape) and (shape := read_image(picture).shape)[:2] != mask.shape:
+        told = f"{picture}: is of {shape[1]}x{shape[0]} pixels, and its mask of {mask.shape[1]}x{mask.shape[0]}"
+        raise InputError(told)
 
 
 def _named(names: Iterable[str]) -> Classes:
     """Classes of these names behind a background, which they may name as well."""
-    found = [name for name in dict.fromkeys(names) if name.casefold() != BACKGROUND]
+    found = [name for name in dict.fromkeys(names) if not is_background(name)]
     return Classes((BACKGROUND, *found), generated(len(found) + 1), 0)
 
 
 def _coco(folder: Path) -> Path:
-    """The JSON in a folder that holds nothing else."""
-    found = next(iter(sorted([*folder.glob("annotations/*.json"), *folder.glob("*.json")])), None)
-    if found is None:
+    """The JSON in a folder that holds nothing else; other files of JSON may lie beside it."""
+    every = sorted([*folder.glob("annotations/*.json"), *folder.glob("*.json")])
+    known = every if len(every) == 1 else [path for path in every if is_coco(path)]
+    found = [path for path in known if path.name.startswith(_INSTANCES)] or known or every[:1]
+    if len(found) > 1:
+        raise InputError(f"{folder}: {found[0].name} and {found[1].name} are both COCO's JSON", "leave one of them")
+    if not found:
         below = next(
             iter(sorted(path.parent for name in (NUMBERED, _SPLIT) for path in folder.glob(f"*/{name}"))), None
         )
-        known = f"{LABELS} with {FILE}, masks, data.yaml with YOLO's labels, LabelMe's or COCO's JSON"
-        raise InputError(f"{folder}: no masks in it", known if below is None else f"they are in {below}")
-    return found
+        formats = f"{LABELS} with {FILE}, masks, data.yaml with YOLO's labels, LabelMe's or COCO's JSON"
+        raise InputError(f"{folder}: no masks in it", formats if below is None else f"they are in {below}")
+    return found[0]
 
 
 def _pairs(pictures: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """Pictures with the mask of the same name; how many have none is said."""
-    by_stem = {path.stem: path for path in masks.iterdir() if path.suffix.lower() == ".png"}
-    shown = sorted(path for path in pictures.iterdir() if path.suffix.lower() in SUFFIXES)
-    found = [(path, by_stem[path.stem]) for path in shown if path.stem in by_stem]
+    """Pictures with the mask of the same name, in the same folder below; how many have none is said."""
+    by_name = {
+        path.relative_to(masks).with_suffix(""): path for path in masks.rglob("*") if path.suffix.lower() == ".png"
+    }
+    shown = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in SUFFIXES)
+    names = [path.relative_to(pictures).with_suffix("") for path in shown]
+    found = [(path, by_name[name]) for path, name in zip(shown, names, strict=True) if name in by_name]
     if found and len(found) < len(shown):
         _log.warning(
             "%s: %d of %d pictures have no mask, and are left out", pictures, len(shown) - len(found), len(shown)
@@ -145,9 +182,10 @@ def _from_voc(
         if not instances:
             yield picture, labels
             continue
-        numbers = _objects(folder / OBJECTS / mask.name)
+        objects = folder / OBJECTS / mask.relative_to(folder / LABELS)
+        numbers = _objects(objects)
         if numbers.shape != labels.shape:
-            raise InputError(f"{folder / OBJECTS / mask.name}: is not of the size of {mask}")
+            raise InputError(f"{objects}: is not of the size of {mask}")
         yield picture, np.where((labels == classes.background) | (labels == VOID), 0, numbers).astype(np.uint16)
 
 
@@ -156,7 +194,7 @@ def _ids(path: Path, classes: Classes) -> dict[int, int]:
     table = {0: _beneath(classes)}
     for name, colour in read_labelmap(path).items():
         known = name in classes.names
-        if not known and name != BACKGROUND:
+        if not known and not is_background(name):
             raise UnknownClassError(f"{path}: '{name}' is none of the classes", _one_of(classes))
         table[_number(colour)] = classes.names.index(name) if known else table[0]
     return table
@@ -197,7 +235,7 @@ def _number(colour: tuple[int, int, int]) -> int:
 
 def _from_coco(pictures: Path, truth: Path, classes: Classes) -> Iterator[tuple[Path, Labels]]:
     for each in find_labelled(pictures, truth):
-        objects = read_objects(each, classes.names, read_image(each.image).shape)
+        objects = read_objects(each, classes.names, read_image(each.image).shape, crowds=True)
         ids = objects.class_ids.copy()
         ids[0] = _beneath(classes)
         yield each.image, ids.astype(np.uint8)[objects.numbers]
@@ -205,23 +243,46 @@ def _from_coco(pictures: Path, truth: Path, classes: Classes) -> Iterator[tuple[
 
 def _from_numbers(folder: Path, classes: Classes) -> Iterator[tuple[Path, Labels]]:
     """Masks beside their pictures, whose numbers a table names."""
-    table = np.full(256, VOID, np.uint8)
-    for number, name in class_numbers(folder).items():
-        if name not in classes.names and name.casefold() != BACKGROUND:
+    table = np.full(1 << 16, VOID, np.uint8)
+    named = class_numbers(folder)
+    for number, name in named.items():
+        if name not in classes.names and not is_background(name):
             raise UnknownClassError(f"{folder / NUMBERED}: '{name}' is none of the classes", _one_of(classes))
         table[number] = classes.names.index(name) if name in classes.names else _beneath(classes)
     for picture, mask in numbered_masks(folder):
-        yield picture, table[read_mask(mask)]
+        numbers = read_mask(mask)
+        strange = sorted(set(np.unique(numbers).tolist()) - {VOID, *named})
+        if strange:
+            raise InputError(f"{mask}: the number {strange[0]} is not in {NUMBERED}", "is it from another export?")
+        yield picture, table[numbers]
 
 
 def _linked(pictures: Path, truth: Path, into: Path, own: Classes | None) -> Corrected:
     """COCO's JSON as it is: it says which object is of which class."""
     found = find_labelled(pictures, truth)
-    for each in found:
-        (into / _PICTURES / each.image.name).symlink_to(each.image.absolute())
+    links = {each.image_id: _link(each.image, pictures, into).name for each in found}
+    tree = json.loads(truth.read_bytes())
+    for image in tree["images"]:
+        image["file_name"] = links[image["id"]]
+    crowds = [each for each in tree["annotations"] if each.get("iscrowd")]
+    if len(crowds) == len(tree["annotations"]):  # CVAT and Datumaro mark so whatever was drawn as a mask
+        for each in crowds:
+            each["iscrowd"] = 0
+    elif crowds:
+        _log.warning("%s: %d of its areas are marked as crowds, and are no objects", truth, len(crowds))
     masks = into / "masks.json"
-    masks.symlink_to(truth.absolute())
+    masks.write_text(json.dumps(tree))
     return Corrected(into / _PICTURES, masks, len(found), hashlib.sha256(truth.read_bytes()).hexdigest(), own)
+
+
+def _link(picture: Path, home: Path, into: Path) -> Path:
+    """A link to a picture in `home` or below, of a name that no other has, whatever comes behind its dot."""
+    below = picture.is_relative_to(home)
+    link = into / _PICTURES / ("-".join(picture.relative_to(home).parts) if below else picture.name)
+    if link.is_symlink() or (into / _MASKS / f"{link.stem}.png").is_file():
+        raise InputError(f"{picture}: another picture is called {link.stem} as well, and masks are told by that")
+    link.symlink_to(picture.absolute())
+    return link
 
 
 def _beneath(classes: Classes) -> int:

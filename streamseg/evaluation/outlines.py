@@ -12,8 +12,9 @@ import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import cv2
@@ -36,28 +37,30 @@ _CORNERS = 3
 _ROUND = 32  # corners of a circle
 
 
-def outlined(folder: Path, into: Path) -> tuple[Path, Path] | None:
+def outlined(folder: Path, into: Path, *, grouped: bool = False) -> tuple[Path, Path] | None:
     """A folder with links to the pictures of `folder` that have outlines, and COCO's JSON of them, both made in `into`.
 
-    None where there are no files of either kind. Pictures of several folders get names of their own.
+    None where there are no files of either kind. Pictures of several folders get names of their own. What LabelMe has
+    in one group is one thing if `grouped`.
 
     Raises:
         InputError: a file says what is no outline.
     """
     about = next((folder / name for name in _ABOUT if (folder / name).is_file()), None)
     names = {} if about is None else _names(about)
-    mark = _labelme_of if about is None else _labels_of
-    marked = [(picture, mark(picture)) for picture in _pictures(folder)]
-    found = [(picture, path) for picture, path in marked if path is not None]
+    pictures = _pictures(folder)
+    read: Callable[[Path, Size], list[Thing]] = functools.partial(_yolo, names=names)
+    found = [] if about is None else _with_outlines(pictures, _labels_of)
+    if not found:
+        read, names = functools.partial(_labelme, grouped=grouped), {}
+        found = _with_outlines(pictures, _labelme_of)
     if not found and about is None:
         return None
     if not found:
         raise InputError(f"{folder}: no picture has a file of outlines", "labels/NAME.txt of images/NAME.jpg")
-    if len(found) < len(marked):
-        _log.warning(
-            "%s: %d of %d pictures have no outlines, and are left out", folder, len(marked) - len(found), len(marked)
-        )
-    read = _labelme if about is None else functools.partial(_yolo, names=names)
+    if len(found) < len(pictures):
+        left = len(pictures) - len(found)
+        _log.warning("%s: %d of %d pictures have no outlines, and are left out", folder, left, len(pictures))
     return _as_coco(folder, found, read, list(names.values()), into)
 
 
@@ -73,9 +76,13 @@ def _as_coco(
     flat = len({picture.parent for picture, _ in found}) == 1
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    called: dict[str, Path] = {}
     links.mkdir()
     for picture, path in found:
         name = picture.name if flat else "-".join(picture.relative_to(folder).parts)
+        other = called.setdefault(Path(name).stem, picture)
+        if other is not picture:
+            raise InputError(f"{picture}: would be called {Path(name).stem}, as {other} is, and masks are told by that")
         (links / name).symlink_to(picture.absolute())
         height, width = read_image(picture).shape[:2]
         for label, where in read(path, (height, width)):
@@ -88,14 +95,26 @@ def _as_coco(
     return links, truth
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
+def _pictures(folder: Path) -> list[Path]:
+    """In linked folders as well, each folder once; what is hidden is none."""
+    found, seen = [], set()
+    for top, below, files in os.walk(folder, followlinks=True):
+        real = Path(top).resolve()
+        below[:] = [] if real in seen else sorted(below)
+        found += [] if real in seen else [Path(top, name) for name in files if not name.startswith(".")]
+        seen.add(real)
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+
+
+def _with_outlines(pictures: list[Path], mark: Callable[[Path], Path | None]) -> list[tuple[Path, Path]]:
+    marked = [(picture, mark(picture)) for picture in pictures]
+    return [(picture, path) for picture, path in marked if path is not None]
 
 
 def _names(about: Path) -> dict[int, str]:
     """YOLO's number of each class -> its name."""
     if about.suffix == ".txt":
-        return dict(enumerate(line.strip() for line in _text(about).splitlines() if line.strip()))
+        return {number: line.strip() for number, line in enumerate(_text(about).splitlines()) if line.strip()}
     tree = read_tree(about)
     found = tree.value.get("names") if isinstance(tree.value, dict) else None
     if isinstance(found, list):
@@ -106,8 +125,14 @@ def _names(about: Path) -> dict[int, str]:
 
 
 def _yolo(path: Path, size: Size, names: dict[int, str]) -> list[Thing]:
+    """Small things above large ones, as Ultralytics has it."""
     lines = [(number, line.split()) for number, line in enumerate(_text(path).splitlines(), 1) if line.strip()]
-    return [_line(f"{path}:{number}", words, names, size) for number, words in lines]
+    things = [_line(f"{path}:{number}", words, names, size) for number, words in lines]
+    return sorted(things, key=_area, reverse=True)
+
+
+def _area(thing: Thing) -> float:
+    return sum(cv2.contourArea(np.array(part, np.float32).reshape(-1, 2)) for part in thing[1])
 
 
 def _labels_of(picture: Path) -> Path | None:
@@ -122,7 +147,7 @@ def _labels_of(picture: Path) -> Path | None:
 
 def _line(where: str, words: list[str], names: dict[int, str], size: Size) -> Thing:
     try:
-        number, shares = int(words[0]), [float(word) for word in words[1:]]
+        number, shares = float(words[0]), [float(word) for word in words[1:]]
     except ValueError:
         raise InputError(f"{where}: not a line such as 0 0.1 0.2 0.3 0.2 0.3 0.4") from None
     if len(shares) == 4:
@@ -130,30 +155,52 @@ def _line(where: str, words: list[str], names: dict[int, str], size: Size) -> Th
     if len(shares) % 2 or len(shares) < 2 * _CORNERS:
         raise InputError(f"{where}: {len(shares)} numbers are no outline: two for each corner, of three or more")
     if number not in names:
-        raise InputError(f"{where}: class {number} has no name", f"{', '.join(names.values())} are named")
+        raise InputError(f"{where}: class {number:g} has no name", f"{', '.join(names.values())} are named")
     if not all(-_BEYOND <= share <= 1 + _BEYOND for share in shares):  # not a number is neither
         raise InputError(f"{where}: corners are shares of the picture, 0 to 1")
     height, width = size
-    return names[number], [[share * (width, height)[place % 2] for place, share in enumerate(shares)]]
+    return names[int(number)], [[share * (width, height)[place % 2] for place, share in enumerate(shares)]]
 
 
 def _labelme_of(picture: Path) -> Path | None:
     path = picture.with_suffix(".json")
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+    except OSError:
         return None
-    return path if isinstance(found, dict) and isinstance(found.get("shapes"), list) else None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: is not JSON, and lies where LabelMe writes its own") from None
+    if not isinstance(found, dict) or not isinstance(found.get("shapes"), list):
+        return None
+    own = PureWindowsPath(str(found.get("imagePath") or picture.name)).name
+    return path if own == picture.name or not picture.with_name(own).is_file() else None
 
 
-def _labelme(path: Path, size: Size) -> list[Thing]:
-    return [_shape(path, shape, size) for shape in json.loads(path.read_bytes())["shapes"]]
+def _labelme(path: Path, size: Size, *, grouped: bool) -> list[Thing]:
+    tree = json.loads(path.read_bytes())
+    of = tuple(told or own for told, own in zip((tree.get("imageHeight"), tree.get("imageWidth")), size, strict=True))
+    if of != size:
+        raise InputError(f"{path}: was drawn on {of[1]}x{of[0]} pixels, and its picture has {size[1]}x{size[0]}")
+    things = [_shape(path, shape, size) for shape in tree["shapes"]]
+    return _joined(things, [shape.get("group_id") for shape in tree["shapes"]]) if grouped else things
+
+
+def _joined(things: list[Thing], groups: list[object]) -> list[Thing]:
+    """Of outlines of one name and group one thing; masks stay as they are."""
+    found: dict[object, Thing] = {}
+    for at, ((name, where), group) in enumerate(zip(things, groups, strict=True)):
+        key = at if group is None or isinstance(where, dict) else (name, str(group))
+        before = found.get(key, (name, []))[1]
+        found[key] = name, where if isinstance(where, dict) or isinstance(before, dict) else [*before, *where]
+    return list(found.values())
 
 
 def _shape(path: Path, shape: Any, size: Size) -> Thing:
     try:
         name, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
         points = [(float(x), float(y)) for x, y in shape["points"]]
+        if not shape["label"]:
+            raise KeyError
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{path}: a shape has no label, or no points") from None
     if not all(map(math.isfinite, itertools.chain.from_iterable(points))):
@@ -167,7 +214,7 @@ def _shape(path: Path, shape: Any, size: Size) -> Thing:
         (x, y), far = points[0], math.dist(*points)
         angles = (2 * math.pi * corner / _ROUND for corner in range(_ROUND))
         points = [(x + far * math.cos(angle), y + far * math.sin(angle)) for angle in angles]
-    elif kind not in ("polygon", "rectangle", "oriented_rectangle") or len(points) < _CORNERS:
+    elif kind not in ("polygon", "rectangle", "oriented_rectangle", "rotation") or len(points) < _CORNERS:
         raise InputError(f"{path}: '{name}' is a {kind} of {len(points)} points, no area", "draw it as a polygon")
     return name, [[value for point in points for value in point]]
 
@@ -189,6 +236,6 @@ def _mask(path: Path, data: object, corner: tuple[float, float], size: Size) -> 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'is no text'}") from None

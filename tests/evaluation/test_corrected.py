@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.evaluation.corrected import bring_in, held_out
+from streamseg.evaluation.objects import find_labelled, read_objects
 from streamseg.maskfile import read_mask
 from streamseg.segmentation import Classes
 from tests.sinks.test_dataset import keep, shown
@@ -144,6 +145,7 @@ def test_what_is_held_out_stays_held_out_when_pictures_are_added() -> None:
     assert first <= set(held_out(names))
     assert 0.12 < len(held_out(names)) / 500 < 0.28
     assert [len(held_out(names[:count])) for count in (0, 1, 2)] == [0, 0, 1]
+    assert not held_out(["a.jpg"]) and len(held_out(["a.jpg", "f.jpg"])) == 1  # their digests would hold out both
 
 
 def test_what_an_output_kept_is_read_as_it_was_found(tmp_path: Path, into: Path) -> None:
@@ -158,3 +160,110 @@ def test_what_an_output_kept_is_read_as_it_was_found(tmp_path: Path, into: Path)
     three = bring_in(tmp_path / "cells", classes, tmp_path / "other")
     (name,) = three.masks.iterdir()
     assert np.array_equal(read_mask(name), read_mask(tmp_path / "cells/SegmentationClass" / name.name))
+
+
+def change(folder: Path, **parts: object) -> Path:
+    """The same folder, whose JSON says something else."""
+    path = folder / "annotations/instances_default.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **parts}))
+    return folder
+
+
+def annotation(**parts: object) -> dict[str, object]:
+    return {"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[3, 2, 9, 2, 9, 8, 3, 8]], **parts}
+
+
+@pytest.mark.parametrize(
+    "name", ["train/a.jpg", "images\\a.jpg", "C:\\sets\\a.jpg", "/data/local-files/images/a.jpg", "../a.jpg"]
+)
+def test_a_picture_is_found_under_the_names_that_tools_give_it(name: str, tmp_path: Path, into: Path) -> None:
+    images = [{"id": 7, "file_name": name, "width": 30, "height": 20}]
+    assert bring_in(change(coco(tmp_path / "set"), images=images), TWO, into).count == 1
+
+
+def test_pictures_of_cocos_parts_lie_in_folders_of_their_own(tmp_path: Path, into: Path) -> None:
+    folder = coco(tmp_path / "set")
+    (folder / "images/part").mkdir()
+    (folder / "images/a.jpg").rename(folder / "images/part/a.jpg")
+    found = bring_in(folder, TWO, into)
+    assert [path.name for path in found.pictures.iterdir()] == ["part-a.jpg"]
+    (tmp_path / "other").mkdir()
+    objects = bring_in(folder, TWO, tmp_path / "other", instances=True)
+    assert [each.image.name for each in find_labelled(objects.pictures, objects.masks)] == ["part-a.jpg"]
+    picture(folder / "images/else/a.jpg")
+    with pytest.raises(InputError, match="there more than once"):
+        bring_in(folder, TWO, tmp_path)
+
+
+def test_what_is_marked_as_a_crowd_is_of_its_class(
+    tmp_path: Path, into: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rle = {"size": [20, 30], "counts": [62, 6, 14, 6, 14, 6, 14, 6, 14, 6, 14, 6, 432]}
+    crowd = annotation(segmentation=rle, iscrowd=1)
+    folder = change(coco(tmp_path / "set"), annotations=[crowd])
+    mask = read_mask(bring_in(folder, TWO, into).masks / "a.png")
+    assert np.array_equal(mask, MASK == 1)
+    for number, (others, count) in enumerate((([], 1), ([annotation(id=2)], 1))):
+        home = tmp_path / str(number)
+        home.mkdir()
+        found = bring_in(change(folder, annotations=[crowd, *others]), TWO, home, instances=True)
+        (each,) = find_labelled(found.pictures, found.masks)
+        assert len(read_objects(each, TWO.names, (20, 30)).class_ids) == 1 + count
+        assert ("marked as crowds" in caplog.text) == bool(others)
+
+
+def test_of_several_files_of_json_the_outlines_are_taken(tmp_path: Path, into: Path) -> None:
+    folder = coco(tmp_path / "set")
+    (folder / "annotations/captions.json").write_text('{"images": [], "annotations": []}')
+    (folder / "another.json").write_text("{}")
+    assert bring_in(folder, TWO, into).count == 1
+    other = folder / "annotations/instances_more.json"
+    other.write_bytes((folder / "annotations/instances_default.json").read_bytes())
+    with pytest.raises(InputError, match=r"instances_default\.json and instances_more\.json are both"):
+        bring_in(folder, TWO, tmp_path)
+
+
+def test_a_category_that_only_stands_above_others_is_no_class(tmp_path: Path, into: Path) -> None:
+    above = [{"id": 0, "name": "cracks"}, {"id": 3, "name": "crack", "supercategory": "cracks"}]
+    found = bring_in(change(coco(tmp_path / "set"), categories=above), None, into)
+    assert found.own is not None and found.own.names == ("background", "crack")
+
+
+def test_what_a_tool_calls_background_is_the_background(tmp_path: Path, into: Path) -> None:
+    categories = [{"id": 3, "name": "crack"}, {"id": 4, "name": "Background"}]
+    above = annotation(id=2, category_id=4, segmentation=[[6, 2, 9, 2, 9, 8, 6, 8]])
+    folder = change(coco(tmp_path / "set"), categories=categories, annotations=[annotation(), above])
+    for number, classes in enumerate((TWO, None)):
+        (into / str(number)).mkdir()
+        mask = read_mask(bring_in(folder, classes, into / str(number)).masks / "a.png")
+        assert mask.sum() == 18 and not mask[:, 6:].any()
+
+
+def test_where_nothing_is_labelled_it_is_said(tmp_path: Path, into: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bring_in(change(coco(tmp_path / "set"), annotations=[]), TWO, into)
+    assert "nothing is labelled in any of its pictures" in caplog.text
+
+
+def test_two_pictures_for_one_mask_are_told(tmp_path: Path, into: Path) -> None:
+    folder = cvat(tmp_path / "set", {1: (250, 50, 83)}, "crack:250,50,83::\n")
+    picture(folder / "SegmentationClass/a-000001.png", np.zeros((20, 30, 3), np.uint8))
+    picture(folder / "JPEGImages/a-000001.png")
+    with pytest.raises(InputError, match="another picture is called a-000001 as well"):
+        bring_in(folder, CLASSES, into)
+
+
+def test_a_mask_of_another_size_is_told_with_its_picture(tmp_path: Path, into: Path) -> None:
+    picture(tmp_path / "set/images/a.jpg")
+    picture(tmp_path / "set/masks/a.png", MASK[:, :20])
+    with pytest.raises(InputError, match=r"set/images/a\.jpg: is of 30x20 pixels, and its mask of 20x20"):
+        bring_in(tmp_path / "set", CLASSES, into)
+
+
+def test_masks_may_lie_in_folders_below(tmp_path: Path, into: Path) -> None:
+    folder = cvat(tmp_path / "set", {1: (250, 50, 83), 2: (5, 6, 7)}, "\ufeffcrack:250,50,83::\r\nhole:5,6,7::\r\n")
+    for part in ("JPEGImages", "SegmentationClass"):
+        (folder / part).rename(folder / "moved")
+        (folder / part).mkdir()
+        (folder / "moved").rename(folder / part / "belt")
+    found = bring_in(folder, CLASSES, into)
+    assert np.array_equal(read_mask(found.masks / "belt-a-000001.png"), MASK)

@@ -236,3 +236,97 @@ def test_of_objects_each_stays_by_itself(tmp_path: Path) -> None:
     found = read(tmp_path / "set", TWO, instances=True)
     (each,) = find_labelled(found.pictures, found.masks)
     assert [int((read_objects(each, TWO.names, (20, 30)).numbers == number).sum()) for number in (1, 2)] == [36, 25]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_editors_of_windows_leave_names_and_lines_as_they_are(tmp_path: Path, mark: str) -> None:
+    picture(tmp_path / "set/images/Ein Riß.JPG")
+    write(tmp_path / "set/labels/Ein Riß.txt", f"{mark}0.0 {BOX}\r\n2 {HOLE}\r\n")
+    write(tmp_path / "set/classes.txt", f"{mark}crack\r\n\r\nhole\r\n")
+    assert np.array_equal(masks(read(tmp_path / "set"))["Ein Riß"], MASK)
+
+
+def test_small_things_of_yolo_lie_above_large_ones(tmp_path: Path) -> None:
+    picture(tmp_path / "set/images/a.jpg")
+    write(tmp_path / "set/labels/a.txt", f"1 {HOLE}\n0 0 0 1 0 1 1 0 1\n")
+    write(tmp_path / "set/data.yaml", "names: [crack, hole]")
+    assert np.array_equal(masks(read(tmp_path / "set"))["a"], np.where(MASK == 2, 2, 1))
+
+
+def test_folders_may_be_links_and_hidden_files_are_none(tmp_path: Path) -> None:
+    picture(tmp_path / "disk/images/a.jpg")
+    write(tmp_path / "disk/labels/a.txt", f"0 {BOX}")
+    write(tmp_path / "set/data.yaml", "names: [crack]")
+    for part in ("images", "labels"):
+        (tmp_path / "set" / part).symlink_to(tmp_path / "disk" / part)
+    (tmp_path / "disk/images/round").symlink_to(tmp_path / "disk/images")
+    for name in ("images/._a.jpg", "labels/._a.txt"):
+        write(tmp_path / "disk" / name, "of a Mac")
+    assert list(masks(read(tmp_path / "set", TWO))) == ["a"]
+
+
+def test_a_link_to_no_picture_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "set/labels/a.txt", f"0 {BOX}")
+    write(tmp_path / "set/data.yaml", "names: [crack]")
+    (tmp_path / "set/images").mkdir()
+    (tmp_path / "set/images/a.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(InputError, match=r"a\.jpg: no such file"):
+        read(tmp_path / "set")
+
+
+@pytest.mark.parametrize("names", [("x-y/a.jpg", "x/y-a.jpg"), ("a.jpg", "a.png")])
+def test_pictures_that_would_be_called_alike_are_told(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        picture(tmp_path / "set/images" / name)
+        write((tmp_path / "set/labels" / name).with_suffix(".txt"), f"0 {BOX}")
+    write(tmp_path / "set/data.yaml", "names: [crack]")
+    with pytest.raises(InputError, match=f"{names[1]}: would be called .*{names[0]} is|{names[0]}: would be called"):
+        read(tmp_path / "set")
+
+
+CRACK: dict[str, Any] = {"label": "crack", "points": [[3, 2], [9, 2], [9, 8], [3, 8]]}
+
+
+def test_a_group_of_labelme_is_one_object(tmp_path: Path) -> None:
+    hole = {**CRACK, "points": [[20, 10], [25, 10], [25, 15], [20, 15]]}
+    for number, (shapes, count) in enumerate(
+        (([CRACK, hole], 2), ([{**CRACK, "group_id": 4}, {**hole, "group_id": 4}], 1))
+    ):
+        found = read(labelme(tmp_path / f"{number}/set", *shapes), TWO, instances=True)
+        (each,) = find_labelled(found.pictures, found.masks)
+        objects = read_objects(each, TWO.names, (20, 30))
+        assert objects.numbers.max() == count and np.array_equal(objects.numbers > 0, MASK > 0)
+
+
+def test_only_the_picture_that_was_drawn_on_is_taken(tmp_path: Path) -> None:
+    folder = labelme(tmp_path / "set", CRACK)
+    picture(folder / "a.png")
+    write(folder / "classes.txt", "crack")
+    found = read(folder)
+    assert [path.name for path in found.pictures.iterdir()] == ["a.jpg"]
+    assert found.count == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"shapes": [{"lab', "is not JSON, and lies where LabelMe writes its own"),
+        (
+            '{"shapes": [], "imageHeight": 200, "imageWidth": 300}',
+            "was drawn on 300x200 pixels, and its picture has 30x20",
+        ),
+        ('{"shapes": [{"label": "", "points": []}]}', "a shape has no label"),
+        (json.dumps({"shapes": [{**CRACK, "points": [[1, 1], [1e300, 2], [3, 3]]}]}), "corners far outside"),
+    ],
+)
+def test_a_file_of_labelme_that_is_wrong_is_told(tmp_path: Path, text: str, says: str) -> None:
+    write(labelme(tmp_path / "set", CRACK) / "a.json", text)
+    with pytest.raises(InputError, match=says):
+        read(tmp_path / "set")
+
+
+def test_numbers_of_roboflow_that_have_no_name_are_told(tmp_path: Path) -> None:
+    folder = roboflow(tmp_path / "set")
+    assert cv2.imwrite(str(folder / "a_jpg.rf.1_mask.png"), MASK.astype(np.uint16) * 300)
+    with pytest.raises(InputError, match=r"the number 300 is not in _classes\.csv"):
+        read(folder)
