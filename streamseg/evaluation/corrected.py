@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -43,6 +44,7 @@ _PICTURES, _MASKS = "pictures", "masks"
 _SPLIT = "_annotations.coco.json"  # as Roboflow calls it, in a folder for each part
 _INSTANCES = "instances_"  # so COCO calls outlines, beside its captions and key points
 _HELD_OUT = 5
+_NO_NAME = re.compile("^$|[\0-\x1f\x7f\ud800-\udfff]")
 Labels = NDArray[np.uint8]
 Numbers = NDArray[np.uint16]
 
@@ -129,13 +131,17 @@ def _written(
 
 def _check_size(picture: Path, mask: Labels | Numbers) -> None:
     if sorted(promised_size(picture)) != sorted(mask.shape) and (shape := read_image(picture).shape)[:2] != mask.shape:
-        told = f"{picture}: is of {shape[1]}x{shape[0]} pixels, and its mask of {mask.shape[1]}x{mask.shape[0]}"
-        raise InputError(told)
+        raise InputError(f"{picture}: is {shape[1]}x{shape[0]}, and its mask {mask.shape[1]}x{mask.shape[0]}")
 
 
 def _named(names: Iterable[str]) -> Classes:
     """Classes of these names behind a background, which they may name as well."""
     found = [name for name in dict.fromkeys(names) if not is_background(name)]
+    wrong = next((name for name in found if _NO_NAME.search(name)), None)
+    if wrong is not None:
+        raise InputError(f"{wrong!a} is no name of a class")
+    if len(found) >= VOID:
+        raise InputError(f"{len(found)} classes: {VOID - 1} fit beside the background")
     return Classes((BACKGROUND, *found), generated(len(found) + 1), 0)
 
 

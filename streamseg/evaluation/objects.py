@@ -115,7 +115,8 @@ def category_names(truth: Path) -> list[str]:
     """
     coco = _load_coco(truth)
     used = {each.get("category_id") for each in coco.dataset["annotations"]}
-    above = {each.get("supercategory") for each in coco.cats.values() if each.get("supercategory") != each.get("name")}
+    names = [(each.get("name"), each.get("supercategory")) for each in coco.cats.values()]
+    above = [higher for name, higher in names if higher != name]
     return [
         str(each.get("name", number))
         for number, each in sorted(coco.cats.items())
@@ -147,7 +148,9 @@ def _place(images: Path, name: str) -> Path | None:
     """The picture that the tool calls `name`, which may begin with folders of another machine, Windows' as well."""
     parts = [part for part in PureWindowsPath(name).parts if part != ".." and not part.endswith(("\\", "/"))]
     places = (images.joinpath(*parts[start:]) for start in range(len(parts)))
-    return next((path for path in places if path.is_file()), None)
+    with contextlib.suppress(OSError):  # a name that no file can have
+        return next((path for path in places if path.is_file()), None)
+    return None
 
 
 def _load_coco(path: Path) -> COCO:
@@ -163,11 +166,11 @@ def _load_coco(path: Path) -> COCO:
             coco.createIndex()
         if not {"images", "annotations", "categories"} <= dataset.keys():
             raise KeyError
-        if not all(isinstance(image["id"], int) for image in dataset["images"]):
+        if not all(isinstance(each["id"], int) for part in ("images", "categories") for each in dataset[part]):
             raise TypeError
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path}: not COCO's JSON of images, annotations and categories") from None
     return coco
 
@@ -185,22 +188,22 @@ def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[in
             raise UnknownClassError(
                 f"{_told(labelled)}: category '{name}' is none of the classes", f"one of {', '.join(classes[1:])}"
             )
-        mask = _drawn(labelled, annotation, name)
-        if mask.shape != numbers.shape:
-            raise InputError(f"{_told(labelled)}: is not of the size that its annotations are for")
+        mask = _drawn(labelled, annotation, name, numbers.shape)
         numbers[mask > 0] = 0 if beneath else len(class_ids)
         if not beneath:
             class_ids.append(list(classes).index(name))
     return Objects(numbers, np.array(class_ids, np.int32))
 
 
-def _drawn(labelled: Labelled, annotation: Mapping[str, Any], name: str) -> NDArray[np.uint8]:
-    """(H, W) u8: 1 where the object is."""
+def _drawn(labelled: Labelled, annotation: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """(H, W) u8 of that `shape`: 1 where the object is."""
     coco = labelled.coco
     assert coco is not None
     try:
         image, where = coco.imgs[labelled.image_id], annotation["segmentation"]
-        far = max(image["height"], image["width"])
+        size = (image.setdefault("height", shape[0]), image.setdefault("width", shape[1]))
+        same = size == shape and (not isinstance(where, dict) or tuple(where["size"]) == shape)
+        far = max(shape)
         near = isinstance(where, dict) or all(-_FAR * far <= value <= _FAR * far for part in where for value in part)
         if (
             isinstance(where, dict)
@@ -208,12 +211,14 @@ def _drawn(labelled: Labelled, annotation: Mapping[str, Any], name: str) -> NDAr
             and sum(where["counts"]) != np.prod(where["size"])
         ):
             raise ValueError
-        if near:  # else pycocotools follows the edge there, pixel by pixel
+        if same and near:  # else pycocotools follows the edge there, pixel by pixel
             with warnings.catch_warnings():  # pycocotools warns of its own use of NumPy
                 warnings.simplefilter("ignore")
                 return np.asarray(coco.annToMask(annotation), np.uint8)
     except Exception:  # pycocotools names none
         raise InputError(f"{_told(labelled)}: annotation {annotation.get('id')} has no valid outline") from None
+    if not same:
+        raise InputError(f"{_told(labelled)}: is not of the size that its annotations are for")
     raise InputError(f"{_told(labelled)}: the outline of a '{name}' has corners far outside of the picture")
 
 

@@ -173,7 +173,7 @@ def _labelme_of(picture: Path) -> Path | None:
     if not isinstance(found, dict) or not isinstance(found.get("shapes"), list):
         return None
     own = PureWindowsPath(str(found.get("imagePath") or picture.name)).name
-    return path if own == picture.name or not picture.with_name(own).is_file() else None
+    return path if own == picture.name or not (picture.parent / own).is_file() else None
 
 
 def _labelme(path: Path, size: Size, *, grouped: bool) -> list[Thing]:

@@ -255,7 +255,7 @@ def test_two_pictures_for_one_mask_are_told(tmp_path: Path, into: Path) -> None:
 def test_a_mask_of_another_size_is_told_with_its_picture(tmp_path: Path, into: Path) -> None:
     picture(tmp_path / "set/images/a.jpg")
     picture(tmp_path / "set/masks/a.png", MASK[:, :20])
-    with pytest.raises(InputError, match=r"set/images/a\.jpg: is of 30x20 pixels, and its mask of 20x20"):
+    with pytest.raises(InputError, match=r"set/images/a\.jpg: is 30x20, and its mask 20x20"):
         bring_in(tmp_path / "set", CLASSES, into)
 
 
@@ -267,3 +267,12 @@ def test_masks_may_lie_in_folders_below(tmp_path: Path, into: Path) -> None:
         (folder / "moved").rename(folder / part / "belt")
     found = bring_in(folder, CLASSES, into)
     assert np.array_equal(read_mask(found.masks / "belt-a-000001.png"), MASK)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"), [(["crack\n"], "is no name of a class"), ([f"c{n}" for n in range(300)], "254 fit beside")]
+)
+def test_classes_that_no_model_can_have_are_told(names: list[str], says: str, tmp_path: Path, into: Path) -> None:
+    categories = [{"id": 3 + number, "name": name} for number, name in enumerate(names)]
+    with pytest.raises(InputError, match=says):
+        bring_in(change(coco(tmp_path / "set"), categories=categories), None, into)

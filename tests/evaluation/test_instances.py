@@ -210,6 +210,7 @@ def test_a_wrong_outline_is_one_line(folder: Path) -> None:
         ({"size": [100, 120], "counts": [10, 20]}, "no valid outline"),
         ([[10, 10, 40, 10]], "no valid outline"),
         (None, "no valid outline"),
+        ({"size": [10**9, 10**9], "counts": [10**18]}, "not of the size"),
     ):
         (labelled,) = find_labelled(
             folder / "pictures",
@@ -217,8 +218,21 @@ def test_a_wrong_outline_is_one_line(folder: Path) -> None:
         )
         with pytest.raises(InputError, match=says):
             read_objects(labelled, CLASSES, (100, 120, 3))
-    with pytest.raises(InputError, match="not COCO's JSON"):
-        find_labelled(folder / "pictures", coco_json(folder, images=[{"id": "x", "file_name": "a.png"}]))
+    for image, says in (
+        ({"id": "x", "file_name": "a.png"}, "not COCO's JSON"),
+        ({"id": 7, "file_name": "a" * 5000}, "and missing"),
+    ):
+        with pytest.raises(InputError, match=says):
+            find_labelled(folder / "pictures", coco_json(folder, images=[image]))
+    for size in ({}, {"width": 10**9, "height": 10**9}):
+        (labelled,) = find_labelled(
+            folder / "pictures", coco_json(folder, images=[{"id": 7, "file_name": "a.png", **size}])
+        )
+        if size:
+            with pytest.raises(InputError, match="not of the size"):
+                read_objects(labelled, CLASSES, (100, 120, 3))
+        else:
+            assert read_objects(labelled, CLASSES, (100, 120, 3)).numbers.max() == 1
 
 
 def test_annotations_of_one_number_are_all_read(folder: Path) -> None:

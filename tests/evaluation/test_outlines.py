@@ -193,9 +193,13 @@ def roboflow(folder: Path, names: str = "0, background\n1, crack\n2, hole\n") ->
     return folder
 
 
-def test_masks_of_roboflow_are_read_by_the_names_in_their_table(tmp_path: Path) -> None:
+def test_masks_of_roboflow_are_read_by_the_names_in_their_table(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture(tmp_path / "set/b.jpg")
     mask = masks(read(roboflow(tmp_path / "set", "0, Background\n2, crack\n1, hole\n")))["a_jpg.rf.1"]
     assert np.array_equal(mask, np.array([0, 2, 1], np.uint8)[MASK])
+    assert "1 of 2 pictures have no mask, and are left out" in caplog.text
 
 
 @pytest.mark.parametrize("names", ["", "crack\n", "300, crack\n", "x, crack\n", "1, lane\n"])
@@ -296,6 +300,13 @@ def test_a_group_of_labelme_is_one_object(tmp_path: Path) -> None:
         (each,) = find_labelled(found.pictures, found.masks)
         objects = read_objects(each, TWO.names, (20, 30))
         assert objects.numbers.max() == count and np.array_equal(objects.numbers > 0, MASK > 0)
+
+
+@pytest.mark.parametrize("name", ["C:\\", "x/..", 3, "..\\pictures\\a.jpg"])
+def test_labelme_may_call_its_picture_anything(tmp_path: Path, name: object) -> None:
+    folder = labelme(tmp_path / "set", CRACK)
+    write(folder / "a.json", json.dumps({"shapes": [CRACK], "imagePath": name}))
+    assert read(folder).count == 1
 
 
 def test_only_the_picture_that_was_drawn_on_is_taken(tmp_path: Path) -> None:
