@@ -53,7 +53,7 @@ CANNOT = {
     r"pip install \./research-models": "is part of `make demo`; tests/test_wheel.py installs it",
     r"pip uninstall .*": "would take from this environment what the tests need",
     r"streamseg (serve|import|eval|run|tune|quantise|compare)": NAMED,
-    r"streamseg train (PLAN.yaml|--folds|--from (cracks|defects|lane) FOLDER( --new-classes)?)": NAMED,
+    r"streamseg train (PLAN.yaml|--folds|--from (MODEL|cracks|defects|lane) FOLDER( --new-classes)?)": NAMED,
     r"streamseg (batch|eval --video|quantise --for tensorrt|build --for)": NAMED,
     r"(streamseg eval|python tools/score_far\.py) .*\b(people/|traffic/|defects/|camvid/test|cracks_\w+/).*": SETS,
     r"streamseg eval lane road/.*": SETS,
