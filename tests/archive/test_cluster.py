@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from streamseg.archive.cluster import connect, disconnect, run_on_ray
+from streamseg.archive.cluster import connect, run_on_ray
 from streamseg.cli import main
 from streamseg.errors import SourceError
 from tests.archive.archives import film, job, task, tree
@@ -23,6 +23,20 @@ from tests.parts.program import PROGRAM, environment
 from tests.parts.program import run_program as command
 
 WORDS = ("batch", "dash", "--model", "otsu", "--write", "{stem}.csv", "--write", "masks:{stem}")
+OTHER_WORK = """
+import sys
+import ray
+
+class Work:
+    def begin(self):
+        return True
+
+ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
+work = ray.remote(num_cpus=1)(Work).remote()
+ray.get(work.begin.remote())
+print("at work", flush=True)
+sys.stdin.read()
+"""
 MEMORY = 80_000_000  # the least that Ray takes for objects: films never travel through it
 
 
@@ -77,23 +91,24 @@ def test_the_films_of_a_node_that_is_killed_are_done_elsewhere(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_line_says_that_other_work_has_all_cores(cluster: Any, caplog: pytest.LogCaptureFixture) -> None:
-    import ray
-
-    class Other:
-        def works(self) -> bool:
-            return True
-
-    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-    other = ray.remote(num_cpus=1)(Other).options(lifetime="detached", name="other").remote()
-    assert ray.get(other.works.remote())
-    ray.shutdown()  # which that outlives
-    try:
-        assert connect(cluster.address) == [1]
-    finally:
-        disconnect()
-    assert "other work has all cores of the cluster; films wait until one is free" in caplog.text
+def test_a_line_says_that_other_work_has_all_cores_and_films_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    film(Path("dash/a.mp4"))
+    words = (*WORDS, "--out", "out", "--ray", cluster.address)
+    piped: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment()}
+    with subprocess.Popen([sys.executable, "-c", OTHER_WORK, cluster.address], **piped) as other:
+        assert other.stdout is not None and other.stdout.readline() == "at work\n"
+        with subprocess.Popen([*PROGRAM, *words], env=environment(), stderr=subprocess.PIPE, text=True) as child:
+            assert child.stderr is not None
+            line = next(line for line in child.stderr if "--ray" in line)
+            other.communicate()  # whose end it waits for
+            said = child.communicate()[1]
+    assert "other work has all cores of the cluster; films wait until one is free" in line
+    assert child.returncode == 0 and "1 of 1 films done" in said, said
 
 
 def test_where_ray_is_not_installed_a_line_says_so(
