@@ -17,6 +17,7 @@ from streamseg.assembly import assemble, load_model, share_cores
 from streamseg.capture.iterable import is_source
 from streamseg.config import DEFAULT_MODEL, RunOptions, make_options
 from streamseg.contracts import Controls, SegmenterFactory, Shown, SimpleSink, Source, ViewLike
+from streamseg.ending import close_at_exit
 from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.infer import load_segmenter
@@ -237,13 +238,12 @@ class Stream:
             raise InputError("a stream is read once", "open it again")
         frames = self._shown()
         self._frames = weakref.ref(frames)  # so that leaving a loop early ends the stream
+        close_at_exit(frames, self.close)
         return frames
 
     def _shown(self) -> Generator[Shown, None, None]:
-        try:
+        with contextlib.closing(self._switch):
             yield from self._pipeline
-        finally:
-            self._switch.close()
 
     async def __aiter__(self) -> AsyncIterator[Shown]:
         """The same without holding up the event loop: a thread of its own waits for the frames."""

@@ -15,17 +15,18 @@ BASE = {
     "errors", "redaction", "net", "frame", "segmentation", "contracts", "metrics", "bufferpool", "handoff", "yamlfile",
     "masks", "machine", "yuv", "gpu", "imagefile", "maskfile", "pyav", "files", "cgroup", "stdio", "folders",
     "runtimes", "dlpack", "installing", "moment", "options", "provenance", "entrypoints", "coco", "validation",
-    "hostsettings", "said", "rules.event", "rules.shapes", "regions", "measure", "prompts", "labelmap",
+    "ending", "hostsettings", "said", "rules.event", "rules.shapes", "regions", "measure", "prompts", "labelmap",
 }  # fmt: skip
 MAY_IMPORT = {
     "redaction": set(),
     "errors": {"redaction"},
     "metrics": set(),
     "handoff": set(),
+    "ending": set(),
     "pyav": set(),
     "gpu": {"errors"},
     "dlpack": set(),
-    "cuda": {"errors", "gpu", "installing", "yuv"},
+    "cuda": {"ending", "errors", "gpu", "installing", "yuv"},
     "yuv": {"gpu", "pyav"},
     "frame": {"errors", "gpu", "yuv"},
     "segmentation": {"errors", "frame", "gpu", "masks"},
@@ -114,7 +115,8 @@ MAY_THREAD = {
 }  # fmt: skip
 # Called by several threads, or waiting for another, start none; TensorRT's listener tells apart what they hear.
 MAY_LOCK = {
-    "cuda/shrink.py", "handoff.py", "hostsettings.py", "metrics.py", "capture/backoff.py", "infer/batching.py",
+    "cuda/shrink.py", "ending.py", "handoff.py", "hostsettings.py", "metrics.py", "capture/backoff.py",
+    "infer/batching.py",
     "infer/backends/tensorrt/engines.py", "infer/backends/tensorrt/library.py", "said.py", "serve/supervisor.py",
     "sinks/delivery/queue.py",
 }  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
+import functools
 import importlib
 import subprocess
 import tempfile
@@ -17,6 +17,7 @@ import numpy as np
 
 from streamseg import installing
 from streamseg.cuda.contract import DRIVER_HINT, FAILED_HINT, Address, Bytes, Gpu, Graph, Stream
+from streamseg.ending import call_last_at_exit
 from streamseg.errors import BackendError
 
 _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: the stream does not wait for what others put into the default stream
@@ -264,7 +265,7 @@ def _primary_context(driver: _Driver, module: Any, number: int, device: Any) -> 
     with contextlib.suppress(BackendError):  # FFmpeg leaves frames in no context that was begun otherwise
         driver("cuDevicePrimaryCtxSetFlags", device, _WAITS_ASLEEP)
     made = driver("cuDevicePrimaryCtxRetain", device)
-    atexit.register(driver._quietly, "cuDevicePrimaryCtxRelease", device)
+    call_last_at_exit(functools.partial(driver._quietly, "cuDevicePrimaryCtxRelease", device))
     return _contexts.setdefault((module, number), made)  # in one step: of two threads at once both get the same
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import functools
 import importlib
 import importlib.util
 import warnings
@@ -25,6 +25,7 @@ from streamseg.cuda.contract import (
     Graph,
     Stream,
 )
+from streamseg.ending import call_last_at_exit
 from streamseg.errors import BackendError
 
 _NON_BLOCKING = 1  # the stream does not wait for what others put into the default stream
@@ -88,7 +89,7 @@ def _primary_context(driver: Any, number: int, device: Any) -> Any:
     if (kept := _contexts.get((driver, number))) is not None:
         return kept
     made = device.retain_primary_context()
-    atexit.register(_give_back, driver, made)
+    call_last_at_exit(functools.partial(_give_back, driver, made))
     return _contexts.setdefault((driver, number), made)  # in one step: of two threads at once both get the same
 
 

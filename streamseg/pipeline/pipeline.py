@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from streamseg.contracts import Controls, Cover, Evaluator, MaskPropagator, Renderer, Segmenter, Shown, Sink, Source
+from streamseg.ending import wait_at_exit
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.handoff import Handoff
@@ -130,7 +131,9 @@ class Pipeline:
     def __iter__(self) -> Iterator[Shown]:
         with opencv_one_thread, opencv_silent:
             threads = [self._start("capture", self._capture)]
-            threads += [self._start(f"infer-{i}", self._infer, lane) for i, lane in enumerate(self._lanes)]
+            for i, lane in enumerate(self._lanes):
+                threads.append(self._start(f"infer-{i}", self._infer, lane))
+                wait_at_exit(threads[-1])
             writers = [self._start(f"sink-{i}", self._write, *pair) for i, pair in enumerate(self._blocking)]
             finished = False
             try:

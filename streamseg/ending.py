@@ -1,0 +1,67 @@
+"""What is done when a program ends: streams are closed, networks come back, and then GPUs are given back.
+
+Python ends the threads that are left as soon as they want to go on. One that comes back from a network then aborts the
+whole process (SIGABRT), as C++ cannot be left that way; and an output that nobody closed stays unfinished.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import inspect
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any
+
+PATIENCE_S = 10.0
+"""For streams to end and networks to come back, in all: a GPU that hangs never answers."""
+_LOOK_UP_S = 0.02
+_streams: weakref.WeakKeyDictionary[Generator[Any, None, None], Callable[[], None]] = weakref.WeakKeyDictionary()
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_last: list[Callable[[], None]] = []
+
+
+def close_at_exit(frames: Generator[Any, None, None], close: Callable[[], None]) -> None:
+    """Has `close` called unless `frames` has ended by then; where another thread reads them, that is waited for."""
+    _streams[frames] = close
+
+
+def wait_at_exit(thread: threading.Thread) -> None:
+    """Has a thread waited for that may be inside a network."""
+    _threads.add(thread)
+
+
+def call_last_at_exit(call: Callable[[], None]) -> None:
+    """Has something called behind all of that, what was said last first."""
+    _last.append(call)
+
+
+@atexit.register
+def _end() -> None:
+    for close in [close for frames, close in list(_streams.items()) if _under_way(frames)]:
+        with contextlib.suppress(Exception):  # nobody is left who could be told
+            close()
+    deadline_s = time.monotonic() + PATIENCE_S
+    while any(map(_under_way, list(_streams))) and time.monotonic() < deadline_s:
+        time.sleep(_LOOK_UP_S)
+    for thread in list(_threads):
+        thread.join(max(0.0, deadline_s - time.monotonic()))
+    while _last:
+        _last.pop()()
+
+
+def _under_way(frames: Generator[Any, None, None]) -> bool:
+    return inspect.getgeneratorstate(frames) != inspect.GEN_CLOSED
+
+
+def _forget() -> None:
+    """In a process that was forked: its threads are gone, and all else is its parent's."""
+    _streams.clear()
+    _threads.clear()
+    _last.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
