@@ -56,6 +56,12 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+def test_every_test_that_the_page_of_promises_names_is_there() -> None:
+    named = re.findall(r"`(?:tests/)?((?:\w+/)*test_\w+\.py)`", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(named) > 100
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
+
+
 def test_every_picture_is_shown_somewhere() -> None:
     pages = "".join(page.read_text() for page in PAGES)
     assert [each.name for each in (ROOT / "docs" / "pictures").iterdir() if f"pictures/{each.name}" not in pages] == []

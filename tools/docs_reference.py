@@ -37,7 +37,7 @@ MADE = re.compile(r"(?<=<!-- made: )([\w .]+)( -->\n).*?(?=<!-- end -->)", re.DO
 
 _EXIT_CODES = (
     ("0", "done, or stopped on request"),
-    ("1", "a defect in streamseg; for `compare`, the results differ"),
+    ("1", "a defect in streamseg; for `compare`, the results differ; for `eval --against`, the model is no better"),
     ("2", "wrong usage, file, model or configuration"),
     ("3", "a source that cannot be reached"),
     ("4", "an output that cannot be written, or that exists already"),
@@ -127,7 +127,7 @@ def _command(name: str, summary: str, command: argparse.ArgumentParser) -> list[
     parts = [f"## {name}", _sentence(summary), f"```text\n{usage}\n```"]
     for group in command._action_groups:
         rows = [_argument(each) for each in group._group_actions if each.help != argparse.SUPPRESS]
-        rows = [each for each in rows if each]
+        rows = [*filter(None, rows), *_actions(group)]
         if group.description and not rows:
             parts += [f"{_sentence(group.title or '')}", f"```text\n{group.description}\n```"]
         if rows:
@@ -138,6 +138,17 @@ def _command(name: str, summary: str, command: argparse.ArgumentParser) -> list[
     if command.epilog:
         parts.append(f"```text\n{command.epilog.strip()}\n```")
     return parts
+
+
+def _actions(group: argparse._ArgumentGroup) -> list[str]:
+    """A row for each word that may stand in the place of an argument such as ACTION, with the names behind it."""
+    rows = []
+    for action in group._group_actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action._choices_actions:
+                behind = [str(one.metavar) for one in action.choices[each.dest]._actions if not one.option_strings]
+                rows.append(_row(f"`{' '.join([each.dest, *behind])}`", each.help or "", ""))
+    return rows
 
 
 def _wrapped(usage: str) -> str:
@@ -155,7 +166,8 @@ def _argument(action: argparse.Action) -> str:
     if action.option_strings and action.nargs != 0 and (action.metavar or not action.choices):
         names += f" `{value}`"
     text = (action.help or "") % {"default": action.default, "prog": "streamseg"}
-    text, _, default = text.removesuffix(")").partition(" (default: ") if text.endswith(")") else (text, "", "")
+    at = text.rfind(" (default: ") if text.endswith(")") else -1
+    text, default = (text[:at], text[at:].removeprefix(" (default: ")[:-1]) if at >= 0 else (text, "")
     if action.choices and not action.metavar:
         text = "; ".join(filter(None, ("one of " + ", ".join(f"`{each}`" for each in action.choices), text)))
     return _row(names, text, default)

@@ -34,7 +34,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--url", help=f"of the service (default: $STREAMSEG_URL, else {_USUAL})")
     command.add_argument("--token-file", type=Path, metavar="FILE", help=f"holds an operator's token; or ${_VARIABLE}")
     command.add_argument("--json", action="store_true", help="print what the service answers")
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do")
     actions.add_parser("list", help="show every stream and its state")
     for name, about in (("add", "add a stream"), ("change", "set options of a stream; KEY=null takes one away")):
         action = actions.add_parser(name, help=about, description=about)

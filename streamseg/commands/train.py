@@ -23,7 +23,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         "--from",
         dest="model",
         metavar="MODEL",
-        help="train this model further, by name or file, on a folder that a labelling tool exported (`dataset:`)",
+        help="train this model further, by name or file, on what a labelling tool exported, or `dataset:` wrote",
     )
     command.add_argument(
         "--new-classes", action="store_true", help="with --from: those that the folder names, instead of the model's"
