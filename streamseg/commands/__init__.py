@@ -51,7 +51,7 @@ COMMANDS = {
     "quantise": Command("quantise", "make a model of 8-bit integers: smaller, and often quicker"),
     "build": Command("build", "build a TensorRT engine, for a GPU that need not be here"),
     "tune": Command("tune", "find the quickest way to run a model here, and remember it"),
-    "bench": Command("bench", "compare speeds: the tutorial's loop, other programs, the upper bound"),
+    "bench": Command("bench", "compare speeds: a loop as in tutorials, other programs, the upper bound"),
     "eval": Command("evaluate", "score a model on labelled pictures, as it will run"),
     "compare": Command("compare", "run a model on two backends, or two models, and compare"),
     "plan": Command("plan", "say how many boxes and servers so many cameras need"),
