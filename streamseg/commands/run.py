@@ -34,11 +34,10 @@ streamseg run film.mp4 --start 1:30 --end 2:00    half a minute of a film
 streamseg run --config configs/webcam.yaml        the same from a file"""
 _NAMES = """SOURCE  0  /dev/video0  rtsp(s)://…  http(s)://…  FILE …  PICTURE …  FOLDER  'GLOB'  test://  -
         files that exist are sources, never outputs; names behind -- may begin with a dash
-OUTPUT  window  FILE.mp4|mkv  'NAME-%Y%m%d-%H%M%S.mp4?segment=60&keep=7d'  rtsp://…  hls:FOLDER
-        'events:FOLDER?class=NAME'  FILE.png|jpg  NAME-%d.png  'sheet.jpg?every=10s'  masks:FOLDER
-        mqtt(s)://HOST/TOPIC  webhook:https://…  kafka://HOST/TOPIC  camera:/dev/video10  FILE.csv
-        objects.csv  labels.tif  FILE.jsonl  -  null  coco:FILE.json  cvat:FILE.xml  labelstudio:FILE.json
-        yolo:FOLDER  'dataset:FOLDER?when=unsure'  trace:http://HOST:4318"""
+OUTPUT  window  FILE.mp4|mkv  'NAME-%Y%m%d-%H%M%S.mp4?segment=60&keep=7d'  rtsp://…  hls:FOLDER  -
+        'events:FOLDER?class=NAME'  FILE.png|jpg  NAME-%d.png  'sheet.jpg?every=10s'  FILE.jsonl
+        mqtt(s)://…  webhook:https://…  kafka://…  trace:http://…  camera:  labels.tif  null
+        FILE|objects.csv  coco|labelstudio:FILE.json  cvat:FILE.xml  masks|yolo|dataset:FOLDER"""
 _EXIT_CODES = """0 done or stopped, 1 a defect of streamseg, 2 wrong usage, file, model or configuration,
 3 source not reachable, 4 output not writable, 5 model cannot run here, 130 or 143 interrupted"""
 
