@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,13 +127,29 @@ def plane_mask(
     """A mask of one `plane` (h, w), of which it keeps a copy of what may be above the threshold and no more."""
     above = (plane > threshold).view(np.uint8)
     left, top, wide, high = cv2.boundingRect(above)
-    height, width = plane.shape
+    part, place = _part(area, plane.shape, (left, top, left + wide, top + high))
+    return PlaneMask(box, part, plane[place].copy(), None, threshold, cropped)
+
+
+def number_mask(
+    box: NDArray[np.float32], area: NDArray[np.float32], numbers: NDArray[np.int32], number: int, place: Sequence[int]
+) -> PlaneMask:
+    """A mask of what has this number in (h, w) `numbers`, all of it in `place`: left, top, right, bottom there."""
+    part, window = _part(area, numbers.shape, place)
+    return PlaneMask(box, part, (numbers[window] == number).astype(np.float32), None, 0.5, cropped=False)
+
+
+def _part(
+    area: NDArray[np.float32], shape: tuple[int, ...], place: Sequence[int]
+) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
+    """What `place` (left, top, right, bottom) and a pixel around it covers of a plane over `area`, and its slices."""
+    height, width = shape[:2]
+    left, top, right, bottom = place
     # Between values and beyond the last ones scores are interpolated: one more on each side decides.
-    x0, y0 = max(left - 1, 0), max(top - 1, 0)
-    x1, y1 = min(left + wide + 1, width), min(top + high + 1, height)
+    x0, y0, x1, y1 = max(left - 1, 0), max(top - 1, 0), min(right + 1, width), min(bottom + 1, height)
     shares = np.array([x0 / width, y0 / height, x1 / width, y1 / height])
     part = np.tile(area[:2], 2) + shares * np.tile(area[2:] - area[:2], 2)
-    return PlaneMask(box, part.astype(np.float32), plane[y0:y1, x0:x1].copy(), None, threshold, cropped)
+    return part.astype(np.float32), (slice(y0, y1), slice(x0, x1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

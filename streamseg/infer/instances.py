@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamseg.infer.families import Objects
 from streamseg.infer.model.geometry import Fit
-from streamseg.masks import PlaneMask, box_overlaps, draw_masks, plane_mask
+from streamseg.masks import PlaneMask, box_overlaps, draw_masks, number_mask, plane_mask
 from streamseg.segmentation import Instances
 
 _SAME = 0.5  # IoU of two boxes from which they are taken for one object's, as in Pascal VOC and COCO's AP50
@@ -61,14 +61,28 @@ def place(objects: Objects, fit: Fit, n_classes: int, background: int) -> Instan
     boxes = boxes[kept].astype(np.float32)
     area = _in_frame(np.array([[0, 0, fit.size[1], fit.size[0]]], np.float32), fit)[0]
     return Instances(
-        ids[kept], objects.scores[kept], boxes, _masks(objects, kept, boxes, area), np.full(len(kept), -1, np.int32)
+        ids[kept],
+        objects.scores[kept],
+        boxes,
+        _masks(objects, kept, boxes, area, fit.size),
+        np.full(len(kept), -1, np.int32),
     )
 
 
 def _masks(
-    objects: Objects, kept: NDArray[np.intp], boxes: NDArray[np.float32], area: NDArray[np.float32]
+    objects: Objects,
+    kept: NDArray[np.intp],
+    boxes: NDArray[np.float32],
+    area: NDArray[np.float32],
+    size: tuple[int, int],
 ) -> NDArray[np.float32] | tuple[PlaneMask, ...]:
     planes, weights = objects.planes, objects.coefficients
+    if objects.numbers is not None:
+        places = np.rint(objects.boxes[kept] * _per_pixel(objects.numbers, size)).astype(int).tolist()
+        return tuple(
+            number_mask(box, area, objects.numbers, int(i) + 1, place)
+            for i, box, place in zip(kept, boxes, places, strict=True)
+        )
     if planes is None:
         return np.ones((len(kept), 1, 1), np.float32)
     threshold, cropped = objects.threshold, objects.cropped
@@ -76,6 +90,11 @@ def _masks(
     if weights is None:
         return tuple(plane_mask(box, area, planes[i], threshold, cropped=cropped) for i, box in pairs)
     return tuple(PlaneMask(box, area, planes, weights[i], threshold, cropped) for i, box in pairs)
+
+
+def _per_pixel(numbers: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.float64]:
+    """(4,): pixels of `numbers` in one pixel of an input of (height, width) `size`, across and down, twice."""
+    return np.array([numbers.shape[1] / size[1], numbers.shape[0] / size[0]] * 2)
 
 
 def _in_frame(boxes: NDArray[Any], fit: Fit) -> NDArray[Any]:

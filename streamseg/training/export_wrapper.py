@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streamseg.errors import InputError
+from streamseg.infer.families.watershed import Watershed
 from streamseg.infer.model.spec import OBJECT_ROLES, InputSpec, ModelSpec
 from streamseg.training.network import architecture, normalisation, stride
 from streamseg.training.plan import Plan
@@ -34,12 +35,14 @@ class Deployed(nn.Module):
         self.register_buffer("mean", mean.flip(1))
         self.register_buffer("std", std.flip(1))
         self._labels_stride = plan.export.labels_stride
-        self._instances = architecture(plan).instances
+        self._instances, self._maps = architecture(plan).instances, architecture(plan).maps
         self.train(False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Bytes become numbers first: TensorRT does nothing else with them."""
         x = (image.float().permute(0, 3, 1, 2) - self.mean) / self.std
+        if self._maps:
+            return ((torch.sigmoid(self.network(x)[0]) * 255 + 0.5).to(torch.uint8),)
         if self._instances:
             boxes, scores, class_ids, masks = self.network(x)
             return boxes, scores, class_ids.to(torch.int32), masks
@@ -65,7 +68,12 @@ def _taking_bgr(network: nn.Module) -> nn.Module:
 
 
 def output_names(plan: Plan) -> list[str]:
-    """Objects: boxes, scores, class ids and masks. Else labels u8, and for two classes the confidence beside them."""
+    """Objects: boxes, scores, class ids and masks, or maps u8 as the network gives them.
+
+    Else labels u8, and for two classes the confidence beside them.
+    """
+    if architecture(plan).maps:
+        return ["maps"]
     if architecture(plan).instances:
         return list(OBJECT_ROLES)
     return [LABELS, CONFIDENCE][: 2 if len(plan.classes) == 2 else 1]
@@ -73,7 +81,7 @@ def output_names(plan: Plan) -> list[str]:
 
 def model_spec(plan: Plan) -> ModelSpec:
     """The contract that goes into the file."""
-    wanted, instances = plan.export, architecture(plan).instances
+    wanted, instances, maps = plan.export, architecture(plan).instances, architecture(plan).maps
     try:
         return ModelSpec(
             name=plan.name,
@@ -90,26 +98,33 @@ def model_spec(plan: Plan) -> ModelSpec:
                 dtype="uint8",
                 colour="grey" if plan.data.grey else "bgr",
                 # Objects come in fixed sizes, and are of no use when they are squeezed.
-                fit="letterbox" if instances else "stretch",
+                fit="letterbox" if instances and not maps else "stretch",
                 stride=stride(plan),
             ),
             background=0 if instances else wanted.background,
             licence=plan.licence,
             summary=wanted.summary,
             least_score=wanted.least_score,
+            family=Watershed.name if maps else "",
+            most=Watershed.defaults.most if maps else 300,
         )
     except ValueError as error:
         raise InputError(f"{plan.name}: {error}") from None
 
 
 def trace(deployed: Deployed, plan: Plan) -> bytes:
-    """The graph; batch and free sides are left open, except for objects: one picture of one size, all shapes fixed."""
+    """The graph; batch and free sides are left open, except for boxes: one picture of one size, all shapes fixed."""
     height, width = trial_size(plan)
     example = torch.zeros(1, height, width, 1 if plan.data.grey else 3, dtype=torch.uint8)
     names = output_names(plan)
     free = {0: "n"} if plan.export.height else {0: "n", 1: "height", 2: "width"}
-    answer = {0: "n"} if plan.export.height else {0: "n", 1: "label_rows", 2: "label_columns"}
-    axes = {} if architecture(plan).instances else {PICTURE: free, **dict.fromkeys(names, answer)}
+    rows, columns = (2, 3) if architecture(plan).maps else (1, 2)
+    answer = {0: "n"} if plan.export.height else {0: "n", rows: "label_rows", columns: "label_columns"}
+    axes = (
+        {}
+        if architecture(plan).instances and not architecture(plan).maps
+        else {PICTURE: free, **dict.fromkeys(names, answer)}
+    )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # says that it is the older exporter; the newer one folds nothing
         torch.onnx.export(

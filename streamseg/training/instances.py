@@ -16,15 +16,18 @@ from streamseg.evaluation.instances import Found, InstanceCount
 from streamseg.evaluation.judges import numbered
 from streamseg.evaluation.objects import Labelled, Objects, find_labelled, read_objects
 from streamseg.frame import Image
-from streamseg.infer.instances import read_instances
+from streamseg.infer.families import Limits
+from streamseg.infer.families.watershed import Watershed
+from streamseg.infer.instances import place, read_instances
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import PAD
 from streamseg.training.augment import augment, degrade
 from streamseg.training.data import read_image
 from streamseg.training.groups import divide
 from streamseg.training.instance_loss import Target, instance_loss
-from streamseg.training.network import as_input
+from streamseg.training.network import architecture, as_input, as_run
 from streamseg.training.plan import Folder, Plan
+from streamseg.training.watershed import watershed_loss
 
 _LEAST_PIXELS = 12
 _LEAST_SCORE = 0.5
@@ -65,16 +68,23 @@ class InstanceTask:
         return random.permutation(len(self)) % len(self._images)
 
     def loss(self, network: nn.Module, views: Sequence[tuple[int, np.random.Generator]], epoch: int) -> Tensor:
-        """Both stages' losses on random views of some pictures."""
-        images, targets = [], []
+        """Both stages' losses, or that of the maps, on random views of some pictures."""
+        images, seen_objects = [], []
         for index, random in views:
             image, objects = self._images[index]
             seen, numbers = augment(image, objects.numbers, self._plan.augment, random, pad=True)
             seen = degrade(seen, self._plan.augment, random)
             images.append(seen)
-            targets.append(make_target(Objects(numbers, objects.class_ids)))
+            seen_objects.append(Objects(numbers, objects.class_ids))
+        x = as_input(np.stack(images), self._plan)
+        if architecture(self._plan).maps:
+            how = self._plan.loss
+            with torch.autocast("cpu", torch.bfloat16, enabled=self._plan.schedule.precision == "bf16"):
+                logits = network(x)
+            return watershed_loss(logits, [each.numbers for each in seen_objects], dice=how.dice, coarse=how.coarse)
+        targets = [make_target(each) for each in seen_objects]
         chance = torch.Generator().manual_seed(int(views[0][1].integers(1 << 62)))
-        return instance_loss(network, as_input(np.stack(images), self._plan), targets, chance)  # type: ignore[arg-type]
+        return instance_loss(network, x, targets, chance)  # type: ignore[arg-type]
 
     def score(self, network: nn.Module, check: str) -> dict[str, float]:
         """Shares of objects right and average precisions, judged at the pictures' own sizes."""
@@ -97,6 +107,8 @@ class InstanceTask:
         image = read_image(each.image)
         objects = read_objects(each, [entry.name for entry in self._plan.classes], image.shape)
         scale = _side(self._plan) / max(image.shape[:2])
+        if architecture(self._plan).maps and scale < 1:
+            scale **= 0.5  # between a large picture as a whole and one of its tiles
         size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
         small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
         numbers = cv2.resize(objects.numbers, size, interpolation=cv2.INTER_NEAREST)
@@ -110,15 +122,17 @@ def make_target(objects: Objects) -> Target:
     kept = np.flatnonzero(sizes >= _LEAST_PIXELS)
     masks = np.zeros((len(kept), *objects.numbers.shape), np.uint8)
     boxes = np.zeros((len(kept), 4), np.float32)
-    for place, number in enumerate(kept):
-        np.equal(objects.numbers, number, out=masks[place], casting="unsafe")
-        x, y, width, height = cv2.boundingRect(masks[place])
-        boxes[place] = x, y, x + width, y + height
+    for index, number in enumerate(kept):
+        np.equal(objects.numbers, number, out=masks[index], casting="unsafe")
+        x, y, width, height = cv2.boundingRect(masks[index])
+        boxes[index] = x, y, x + width, y + height
     return Target(torch.from_numpy(objects.class_ids[kept]).long(), torch.from_numpy(boxes), torch.from_numpy(masks))
 
 
 def find(network: nn.Module, image: Image, plan: Plan) -> Found:
     """The objects of `image` at its own size, as the program finds them with the deployed network."""
+    if architecture(plan).maps:
+        return _find_in_maps(network, image, plan)
     side = _side(plan)
     fit = make_fit("letterbox", image.shape[:2], (side, side))
     inside = np.full((side, side, 3), PAD, np.uint8)
@@ -131,11 +145,23 @@ def find(network: nn.Module, image: Image, plan: Plan) -> Found:
     return numbered(instances, image.shape)
 
 
+def _find_in_maps(network: nn.Module, image: Image, plan: Plan) -> Found:
+    inside = as_run(image, plan)
+    fit = make_fit("stretch", image.shape[:2], inside.shape[:2])
+    with torch.inference_mode():
+        maps = torch.sigmoid(network(as_input(inside[None], plan))[0])[0].numpy()
+    limits = Limits(_LEAST_SCORE, Watershed.defaults.most, None)
+    objects = Watershed().decode({"maps": maps}, fit.size, limits)
+    return numbered(place(objects, fit, len(plan.classes), 0), image.shape)
+
+
 def _find(root: str, folder: Folder) -> list[Labelled]:
     return find_labelled(Path(root) / folder.pictures, Path(root) / folder.masks)
 
 
 def _side(plan: Plan) -> int:
+    if architecture(plan).maps:
+        return plan.export.side
     if not plan.export.height or plan.export.height != plan.export.width:
         raise InputError("export: a network for objects has one fixed size", "give height and width, alike: 512")
     return plan.export.height

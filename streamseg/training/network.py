@@ -23,6 +23,7 @@ from streamseg.training.maskrcnn import MaskRCNN
 from streamseg.training.plan import Network, Plan
 from streamseg.training.segnet import FastSegNet, SegNet
 from streamseg.training.unet import FastUNet, TinyUNet, UNet
+from streamseg.training.watershed import MAPS
 
 GREY_MEAN, GREY_STD = (127.5,), (63.75,)
 
@@ -41,6 +42,8 @@ class Architecture:
     """Whether it has an `encoder` with ImageNet weights, which takes three channels."""
     instances: bool = False
     """Whether it finds objects; the first class is then the background."""
+    maps: bool = False
+    """Whether it finds them by maps that `infer.families.watershed` reads, of any size and all of one class."""
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -71,6 +74,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mask-rcnn": Architecture(
         lambda net, channels, out: MaskRCNN(out, width=net.width or 64),
         32, "objects: a box, a class and a mask for each", encoder=True, instances=True),
+    "watershed-lite0": Architecture(
+        lambda net, channels, out: FastUNet(MAPS, width=net.width or 64, depth=net.depth or 5),
+        32, "objects of one class that touch: a U-Net, flooded", encoder=True, instances=True, maps=True),
 }  # fmt: skip
 
 
@@ -92,6 +98,10 @@ def build(plan: Plan) -> nn.Module:
     if n < 2:
         raise InputError(f"classes: {n} of them leave nothing to tell apart", "name the background too")
     names = [entry.name for entry in plan.classes]
+    if kind.maps and n > 2:
+        raise InputError(
+            f"{plan.network.architecture}: tells no classes of objects apart", "name the background and one"
+        )
     if repeated := {name for name in names if names.count(name) > 1}:
         raise InputError(f"classes: {', '.join(sorted(repeated))} is there twice", "give each a name of its own")
     net = kind.make(plan.network, 1 if plan.data.grey else 3, 1 if n == 2 and not kind.instances else n)

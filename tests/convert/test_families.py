@@ -56,6 +56,13 @@ def yolo5() -> NDArray[np.float32]:
     return found
 
 
+def maps() -> NDArray[np.float32]:
+    found = np.zeros((1, 3, 32, 32), np.float32)
+    found[0, 0, 13:17, 6:14] = 0.7
+    found[0, 2, 14:16, 7:13] = 1
+    return found
+
+
 def oblong() -> NDArray[np.float32]:
     found = np.full((1, 2, 32, 32), -20, np.float32)
     found[0, :, 13:17, 6:14] = 20
@@ -106,6 +113,7 @@ FORMS: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str], Hints]] = {
         {},
         Hints(classes=("disc", "square", "background")),
     ),
+    "watershed": ({"maps": maps()}, {}, Hints(family="watershed", classes=("square",))),
     "torchvision without a background": (
         {
             "boxes": np.array([[12, 26, 28, 34]], np.float32),
@@ -124,7 +132,8 @@ def test_every_form_is_imported_and_finds_its_object(tmp_path: Path, form: str) 
     source = toy_models.constant(tmp_path / "toy.onnx", outputs, SIZE, metadata)
     made = import_model(source, tmp_path / "made.onnx", hints)
     assert made.agreement == 1.0
-    assert sorted(made.spec.classes) == ["background", "disc", "square"]
+    known = ["square"] if form == "watershed" else ["disc", "square"]
+    assert sorted(made.spec.classes) == ["background", *known]
     assert made.spec.background == made.spec.classes.index("background")
     found = boxes(made.file)
     assert [made.spec.classes[i] for i in found.class_ids] == ["square"]

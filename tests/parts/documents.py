@@ -115,6 +115,7 @@ FAMILIES: dict[str, dict[str, tuple[int, ...]]] = {
     "rf-detr-seg.onnx": {"dets": (1, 9, 4), "labels": (1, 9, 91), "masks": (1, 9, 16, 16)},
     "d-fine-seg.onnx": {"labels": (1, 9), "boxes": (1, 9, 4), "scores": (1, 9), "masks": (1, 9, 16, 16)},
     "mask2former.onnx": {"class_queries_logits": (1, 9, 4), "masks_queries_logits": (1, 9, 16, 16)},
+    "cells.onnx": {"maps": (1, 3, 32, 32)},
     "maskrcnn.onnx": {"boxes": (2, 4), "labels": (2,), "scores": (2,), "masks": (2, 1, 64, 64)},
     "segformer/model.onnx": {"logits": (1, 3, 16, 16)},
     "deeplab.onnx": {"out": (1, 21, 64, 64), "aux": (1, 21, 64, 64)},

@@ -15,6 +15,7 @@ from streamseg.infer.families.d_fine import DFineRows
 from streamseg.infer.families.mask_queries import MaskQueries
 from streamseg.infer.families.queries import Detr, Queries, RfDetr
 from streamseg.infer.families.torchvision import Torchvision
+from streamseg.infer.families.watershed import Watershed
 from streamseg.infer.families.yolo import RawYolo, Yolo5, YoloRows
 
 FAMILIES: Mapping[str, Family] = {
@@ -31,6 +32,7 @@ FAMILIES: Mapping[str, Family] = {
         MaskQueries("maskformer", "MaskFormer"),
         MaskQueries("mask2former", "Mask2Former", judged_at=(384, 384)),
         MaskQueries("eomt", "EoMT", judged_at="input", one_class=True, least_score=0.8),
+        Watershed(),
     )
 }
 """Name to family; the first that recognises a graph has it."""

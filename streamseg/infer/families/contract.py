@@ -89,6 +89,8 @@ class Objects:
     """Scores of the planes above it are the object."""
     cropped: bool = True
     """Whether a mask ends at its box."""
+    numbers: NDArray[np.int32] | None = None
+    """(h, w) i32 over the whole input, instead of planes: each pixel's object, from 1 on; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

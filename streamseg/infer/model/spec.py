@@ -23,7 +23,7 @@ OBJECT_ROLES = ("boxes", "scores", "class_ids", "masks")
 """Of a network for objects that is of no family."""
 ROLES: dict[Task, tuple[str, ...]] = {
     "semantic": ("labels", "logits", "probability", "confidence"),
-    "instance": (*OBJECT_ROLES, "anchors", "rows", "classes", "prototypes", "planes"),
+    "instance": (*OBJECT_ROLES, "anchors", "rows", "classes", "prototypes", "planes", "maps"),
 }
 """What the outputs of a network may be."""
 Layout = Literal["NCHW", "NHWC"]

@@ -20,8 +20,9 @@ _OBJECTS = {
     "classes": "(N, K, C)",
     "prototypes": "(N, M, h, w)",
     "planes": "(N, K, h, w)",
+    "maps": "(N, 3, h, w)",
 }
-_FLOATS = ("logits", "probability", *(_OBJECTS.keys() - {"class_ids"}))
+_FLOATS = ("logits", "probability", *(_OBJECTS.keys() - {"class_ids", "maps"}))
 
 
 def check_model(spec: ModelSpec, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> None:

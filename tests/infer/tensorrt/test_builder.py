@@ -33,6 +33,7 @@ ARCHITECTURES = [
     "segnet-lite0",
     "deeplab",
     "mask-rcnn",
+    "watershed-lite0",
 ]
 
 
