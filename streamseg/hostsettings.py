@@ -34,8 +34,13 @@ class Setting:
                 self._set_to(self._before)
 
 
+def _set_opencv_threads(count: int) -> None:
+    """0 is one thread too, and leaves the others idle: 1 waits for their end, which in a forked process is never."""
+    cv2.setNumThreads(count if count > 1 else 0)
+
+
 _pillow = logging.getLogger("PIL")
-opencv_one_thread = Setting(cv2.getNumThreads, cv2.setNumThreads, 1)
+opencv_one_thread = Setting(cv2.getNumThreads, _set_opencv_threads, 1)
 """For a run: its stages are the threads, and OpenCV's own would do the same work in up to twice the time."""
 opencv_silent = Setting(
     cv2.utils.logging.getLogLevel, cv2.utils.logging.setLogLevel, cv2.utils.logging.LOG_LEVEL_SILENT

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextvars
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -129,6 +130,7 @@ class Pipeline:
         return self._meter.read(self._unwritten + lost, self.pace.explain())
 
     def __iter__(self) -> Iterator[Shown]:
+        self._process = os.getpid()
         with opencv_one_thread, opencv_silent:
             threads = [self._start("capture", self._capture)]
             for i, lane in enumerate(self._lanes):
@@ -235,6 +237,8 @@ class Pipeline:
             item = line.get(_LOOK_UP_S)
             if item is not None or line.ended:
                 return item
+            if os.getpid() != self._process:
+                raise InputError("the stream runs in another process", "open it where it is read")
         return None
 
     def _write(self, sink: Sink, line: Handoff[Shown]) -> None:
@@ -279,6 +283,8 @@ class Pipeline:
 
     def _finish(self, threads: list[threading.Thread], writers: list[threading.Thread], finished: bool) -> None:
         """Ends every thread and closes every output; patient only where all went well and nobody asks to quit."""
+        if os.getpid() != self._process:  # forked off while it ran: source, threads and outputs are the parent's
+            return
         if not finished:
             self._abandon()
         self.source.close()

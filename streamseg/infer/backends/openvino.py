@@ -17,6 +17,7 @@ import numpy as np
 from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError
 from streamseg.infer.backends.contract import AbsentError
+from streamseg.infer.backends.forked import keep_in_forks
 from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
@@ -52,6 +53,7 @@ class OpenVinoBackend:
             self._request: Any = model.create_infer_request()
         except Exception as error:  # it raises RuntimeError for everything
             raise BackendError(f"{file}: OpenVINO cannot run it: {_reason(error)}") from None
+        keep_in_forks(core, self._request)
         self.inputs = tuple(_info(*pair) for pair in zip(found.inputs, model.inputs, strict=True))
         self.outputs = tuple(_info(*pair) for pair in zip(found.outputs, model.outputs, strict=True))
         for output in self.outputs:

@@ -18,6 +18,7 @@ import numpy as np
 from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError, StreamsegError
 from streamseg.infer.backends.contract import AbsentError
+from streamseg.infer.backends.forked import keep_in_forks
 from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx, source_for_ort
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
@@ -84,6 +85,7 @@ class OrtBackend:
             raise BackendError(f"{provider} did not start: {why}", _HINTS.get(provider, ""))
         self.name = f"ONNX Runtime {ort.__version__} ({provider.removesuffix('ExecutionProvider')})"
         self._file = file
+        keep_in_forks(session)
         self._session: Any = session
         self._names = [output.name for output in self.outputs]
         for output in self.outputs:
