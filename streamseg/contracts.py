@@ -156,7 +156,7 @@ class Cover(Protocol):
         """`frame`, or another one with the same place in time whose pixels are covered: in part, or all of them."""
 
 
-Draw: TypeAlias = Callable[[Image, Frame, Segmentation, float], None]
+Draw: TypeAlias = Callable[[Image, Frame, Segmentation, float], object]
 """Fills a picture, (H, W, 3) u8 BGR, from a frame, its segmentation and an opacity of 0..1."""
 
 
@@ -194,7 +194,7 @@ class Shown:
 
     frame: Frame
     segmentation: Segmentation
-    pixels: Pixels
+    pixels: Pixels = field(repr=False)
     """What the renderer drew, or the frame's own where nothing is drawn; an encoder takes planes as they are."""
     dropped: int
     """Frames let go since the one shown before."""

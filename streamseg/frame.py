@@ -116,7 +116,16 @@ _DTYPES = {
     "b": "of truths: image.astype(numpy.uint8) * 255",
     "i": "of numbers in 0..255: image.astype(numpy.uint8)",
     "u": "of 16 bits: (image >> 8).astype(numpy.uint8)",
+    "f": "of floats in 0..1: (image * 255).astype(numpy.uint8)",
 }
+_OTHERS = {
+    "convert": "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]",
+    "detach": "of a tensor: image.detach().cpu().numpy()",
+    "to_ndarray": "of a frame of PyAV: image.to_ndarray(format='bgr24')",
+    "isSubmatrix": "of a cv2.UMat: image.get()",
+    "decode": "of a file's bytes: cv2.imdecode(numpy.frombuffer(image, numpy.uint8), cv2.IMREAD_COLOR)",
+}
+"""By what tells that an image is another library's."""
 
 
 def _mend(image: object) -> str:
@@ -127,11 +136,11 @@ def _mend(image: object) -> str:
     if isinstance(image, Iterator):
         return "of a generator: a list of images, or streamseg.open(streamseg.frames(generator, fps=25))"
     if not isinstance(image, np.ndarray):
-        return "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"
+        return next((hint for has, hint in _OTHERS.items() if hasattr(image, has)), "")
     if not image.size:
         return "it is empty"
     if image.dtype != np.uint8:
-        return _DTYPES.get(image.dtype.kind, "of floats in 0..1: (image * 255).astype(numpy.uint8)")
+        return _DTYPES.get(image.dtype.kind, "")
     if image.ndim == 2 or image.shape[2:] == (1,):
         return "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"
     if image.ndim == 3 and image.shape[0] == 3:

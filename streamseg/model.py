@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, overload
 
+from streamseg.config import make_options
 from streamseg.contracts import Segmenter, SegmenterFactory, SimpleSegmenter, Workers
-from streamseg.errors import InputError
+from streamseg.errors import InputError, StreamsegError
 from streamseg.frame import Frame, ImageLike, checked_image
 from streamseg.infer import load_segmenter
 from streamseg.infer.batching import DynamicBatcher
@@ -18,6 +19,7 @@ from streamseg.infer.own import own_segmenter
 from streamseg.machine import available_cores
 from streamseg.result import Result
 from streamseg.segmentation import Classes
+from streamseg.validation import plain
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,12 +72,20 @@ class Model:
         return self._segment([images])[0]  # type: ignore[list-item]
 
     def _segment(self, images: Sequence[ImageLike]) -> list[Result]:
+        segmenter, now_s = self.opened(), time.monotonic()
+        frames = [Frame(checked_image(image), next(self._indices), 0.0, now_s) for image in images]
+        try:
+            found = segmenter(frames) if frames else []
+        except StreamsegError:
+            self.opened()  # a thread that closes it meanwhile is the reason
+            raise
+        return [Result(each, frame.height, frame.width) for each, frame in zip(found, frames, strict=True)]
+
+    def opened(self) -> Segmenter:
+        """What finds; raises InputError where the model is closed."""
         if self._segmenter is None:
             raise InputError(f"model {self.name} is closed", "load it again")
-        now_s = time.monotonic()
-        frames = [Frame(checked_image(image), next(self._indices), 0.0, now_s) for image in images]
-        found = self._segmenter(frames) if frames else []
-        return [Result(each, frame.height, frame.width) for each, frame in zip(found, frames, strict=True)]
+        return self._segmenter
 
     def close(self) -> None:
         """Frees the network, once no stream uses it any more; may be called twice."""
@@ -95,7 +105,7 @@ class Model:
         return f"Model({self.name!r}, {len(self.classes)} classes)"
 
 
-ModelLike: TypeAlias = "str | os.PathLike[str] | SimpleSegmenter | Model"
+ModelLike: TypeAlias = str | os.PathLike[str] | SimpleSegmenter | Model
 """A model's name, the path of an .onnx file, or an object that is a `SimpleSegmenter`."""
 
 
@@ -120,9 +130,12 @@ def load(
         trust_engine: admits the path of a TensorRT engine, which can run any code.
 
     Raises:
-        InputError: there is no such model, or it is wrong in itself.
+        InputError: there is no such model, it is wrong in itself or closed, or an argument is wrong.
         BackendError: it cannot run on this machine.
     """
+    given = {"settings": settings or {}, "backend": backend, "gpu": gpu, "threads": threads}
+    wanted = make_options({"source": "", **plain(given)})
+    settings, backend, gpu, threads = wanted.settings, wanted.backend, wanted.capture.gpu, wanted.threads
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
         recipe = load_segmenter(name, settings, backend=backend, gpu=gpu, trust_engine=trust_engine)
@@ -131,7 +144,10 @@ def load(
         raise InputError(
             "settings, backend and gpu are for a model that is named", "streamseg.load takes them with its name"
         )
-    return model if isinstance(model, Model) else Model(own_recipe(model), threads)
+    if not isinstance(model, Model):
+        return Model(own_recipe(model), threads)
+    model.opened()
+    return model
 
 
 def name_of(model: ModelLike) -> str:

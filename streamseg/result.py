@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +129,12 @@ class Result:
         Args:
             image_id: of the image in the data set.
             masks: `rle`, compressed as `pycocotools` does it, or `polygon`, in which holes are filled.
+
+        Raises:
+            InputError: `masks` is neither.
         """
+        if masks not in get_args(MaskFormat):
+            raise InputError(f"masks are {' or '.join(get_args(MaskFormat))}, not {masks!r}")
         return coco_annotations(self._regions(), (self.height, self.width), image_id, masks)
 
     def to_pil(self) -> PilImage:

@@ -45,11 +45,19 @@ class Classes:
             raise ValueError(f"1 to 256 classes fit in a byte, not {len(self.names)}")
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"classes go by their names, which differ: {', '.join(self.names)}")
-        if self.colours.shape != (len(self.names), 3) or self.colours.dtype != np.uint8:
-            raise ValueError(f"colours are ({len(self.names)}, 3) uint8, not {self.colours.shape} {self.colours.dtype}")
+        if not _is_bytes(self.colours) or self.colours.shape != (len(self.names), 3):
+            raise ValueError(f"colours are ({len(self.names)}, 3) uint8, not {_said(self.colours)}")
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def _is_bytes(array: object) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype == np.uint8
+
+
+def _said(array: object) -> str:
+    return f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -170,12 +178,10 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         labels, confidence = self.labels, self.confidence
-        if labels.ndim != 2 or labels.dtype != np.uint8:
-            raise ValueError(f"labels are (h, w) uint8, not {labels.shape} {labels.dtype}")
-        if confidence is not None and (confidence.shape != labels.shape or confidence.dtype != np.uint8):
-            raise ValueError(
-                f"confidence is {labels.shape} uint8 like the labels, not {confidence.shape} {confidence.dtype}"
-            )
+        if not _is_bytes(labels) or labels.ndim != 2 or not labels.size:  # OpenCV ends the process over an empty one
+            raise ValueError(f"labels are (h, w) uint8, not {_said(labels)}")
+        if confidence is not None and (not _is_bytes(confidence) or confidence.shape != labels.shape):
+            raise ValueError(f"confidence is {labels.shape} uint8 like the labels, not {_said(confidence)}")
 
     def areas(self) -> NDArray[np.float64]:
         """Share of the frame under each class, (C,) f64, 0..1; ignored pixels count for none."""

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from streamseg.assembly import assemble, load_model, share_cores
-from streamseg.capture.iterable import is_source
+from streamseg.capture.iterable import is_source, named
 from streamseg.config import DEFAULT_MODEL, RunOptions, make_options
 from streamseg.contracts import Controls, SegmenterFactory, Shown, SimpleSink, Source, ViewLike
 from streamseg.ending import close_at_exit
@@ -26,16 +26,17 @@ from streamseg.model import ModelLike, load, name_of
 from streamseg.options import Decoder, Effort
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import Target
-from streamseg.render import find_view
+from streamseg.render import check_opacity, find_view
 from streamseg.rules.shapes import Points
 from streamseg.said import Said
 from streamseg.sinks.function import own_sink
 from streamseg.switch import ModelSwitch
+from streamseg.validation import plain
 
-Name: TypeAlias = "str | os.PathLike[str]"
-SourceLike: TypeAlias = "Name | int | Sequence[Name] | Source"
+Name: TypeAlias = str | os.PathLike[str]
+SourceLike: TypeAlias = Name | int | Sequence[Name] | Source
 """A camera's number, a name, several files, or an object that is a `Source`."""
-OutputLike: TypeAlias = "Name | SimpleSink | Callable[[Shown], object]"
+OutputLike: TypeAlias = Name | SimpleSink | Callable[[Shown], object]
 """A name, an object that is a `SimpleSink`, or a function that is called with every frame shown."""
 
 
@@ -134,18 +135,19 @@ def open(
     own = source if is_source(source) else None
     names = [os.fspath(output) for output in outputs if isinstance(output, str | os.PathLike)]
     options = make_options(
-        {
-            "source": getattr(getattr(own, "info", None), "name", "") if own is not None else _names(source),
+        plain({
+            "source": getattr(getattr(own, "info", None), "name", "") if own is not None else named(source),
             "outputs": names, "model": name_of(model), "settings": settings or {}, "backend": backend, "tiles": tiles,
             "target": target, "steady": steady, "effort": effort, "view": view if isinstance(view, str) else "overlay",
-            "opacity": opacity, "background": None if background is None else os.fspath(background),
-            "pixel_size": pixel_size, "outline": outline, "boxes": boxes, "legend": legend, "hud": hud,
+            "background": os.fspath(background) if isinstance(background, os.PathLike) else background,
+            "opacity": opacity, "outline": outline, "boxes": boxes, "legend": legend, "hud": hud,
             "overwrite": overwrite, "zones": zones or {}, "lines": lines or {}, "ground": ground, "rules": rules or {},
+            "pixel_size": pixel_size,
             "every": every, "start": start, "end": end, "size": size, "fps": fps, "pixel_format": pixel_format,
             "transport": transport, "wait": wait, "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
             "hide": hide, "hide_all_but": hide_all_but, "hide_with": hide_with, "workers": workers, "threads": threads,
             "decode": decode, "gpu": gpu,
-        }
+        })
     )  # fmt: skip
     switch, controls, said = ModelSwitch(), Controls(), Said()
     pipeline = assemble(
@@ -169,6 +171,7 @@ class Stream:
     def __init__(self, pipeline: Pipeline, options: RunOptions, switch: ModelSwitch, said: Said) -> None:
         self._pipeline, self._options, self._switch, self._said = pipeline, options, switch, said
         self._frames: weakref.ref[Generator[Shown, None, None]] | None = None
+        self._closed = False
 
     @property
     def source(self) -> Source:
@@ -212,8 +215,8 @@ class Stream:
                 changed then.
             BackendError: the model cannot run on this machine; the old one stays.
         """
-        if opacity is not None and not 0 <= opacity <= 1:
-            raise InputError(f"opacity is 0 to 1, not {opacity:g}")
+        if opacity is not None:
+            check_opacity(opacity)
         if view is not None:
             find_view(view, self._options.render)
         if model is not None:
@@ -225,6 +228,7 @@ class Stream:
     def close(self) -> None:
         """Ends the stream and closes source and outputs; may be called twice. A loop in another thread ends soon."""
         self.stop()
+        self._closed = True
         frames = self._frames() if self._frames else None
         if self._frames is None:
             self._pipeline.close()
@@ -234,8 +238,10 @@ class Stream:
         self._switch.close()
 
     def __iter__(self) -> Iterator[Shown]:
-        if self._frames is not None:
-            raise InputError("a stream is read once", "open it again")
+        if self._frames is not None or self._closed:
+            raise InputError(
+                "the stream is closed" if self._frames is None else "a stream is read once", "open it again"
+            )
         frames = self._shown()
         self._frames = weakref.ref(frames)  # so that leaving a loop early ends the stream
         close_at_exit(frames, self.close)
@@ -247,7 +253,11 @@ class Stream:
 
     async def __aiter__(self) -> AsyncIterator[Shown]:
         """The same without holding up the event loop: a thread of its own waits for the frames."""
-        loop, frames = asyncio.get_running_loop(), iter(self)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise InputError("no loop of asyncio runs here", "with another: for shown in stream") from None
+        frames = iter(self)
         with ThreadPoolExecutor(1, "streamseg-async") as thread:
             try:
                 while (shown := await loop.run_in_executor(thread, next, frames, None)) is not None:
@@ -284,16 +294,3 @@ def _recipe(model: ModelLike, options: RunOptions, *asked: Any, **more: Any) -> 
     if isinstance(model, str | os.PathLike):
         return load_segmenter(*asked, **more)
     return load(model, settings=options.settings, backend=options.backend).recipe
-
-
-def _names(source: Any) -> str | int | tuple[str, ...]:
-    if isinstance(source, str | int):
-        return source
-    if isinstance(source, os.PathLike):
-        return str(os.fspath(source))
-    if isinstance(source, Sequence) and all(isinstance(each, str | os.PathLike) for each in source):
-        return tuple(os.fspath(each) for each in source)
-    raise InputError(
-        f"{type(source).__name__} is no source",
-        "a name, a camera's number, `streamseg.frames(…)` of a list or generator of images, or a Source",
-    )

@@ -10,7 +10,8 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -49,6 +50,17 @@ def fit(value: Any, kind: type[T], *, strict: bool = True) -> T:
         return msgspec.convert(value, kind, strict=strict, dec_hook=_read)
     except _REFUSED as error:
         raise _misfit(value, kind, strict, error) from None
+
+
+def plain(value: Any) -> Any:
+    """`value` with what NumPy makes as Python's own numbers and lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, Fraction):
+        return float(value)
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def described(kind: Any) -> str:

@@ -58,6 +58,11 @@ class Planes:
         """Writable planes with undefined content in `buffer`, (H * 3 / 2, W) u8."""
         return cls(wrap(buffer, colours), buffer)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """As a copy in memory of its own: a decoder's frame cannot be taken to another process."""
+        buffer = self._here().to_ndarray() if self._buffer is None else self._buffer
+        return Planes.blank, (np.array(buffer, np.uint8), self.colours)
+
     @property
     def y(self) -> Plane:
         """(H, W) u8; rows may lie further apart than they are long."""

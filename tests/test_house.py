@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "yamlfile": {"errors", "validation"},
     "yamledit": {"errors", "yamlfile"},
     "validation": set(),
+    "unfinished": set(),
     "options": {"moment"},
     "files": {"errors"},
     "machine": {"cgroup"},

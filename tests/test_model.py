@@ -7,7 +7,10 @@ import pickle
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import av
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -19,6 +22,7 @@ from streamseg.infer import load_segmenter
 from streamseg.model import load
 from tests.parts.fakes import Marker
 from tests.parts.fakes import segmentation as fake
+from tests.parts.patience import PATIENCE_S
 
 
 def image(height: int = 120, width: int = 160, seed: int = 0) -> Image:
@@ -85,10 +89,15 @@ def test_an_rgb_image_turned_round_by_a_slice_is_taken() -> None:
         ("a.png", "of a file: cv2.imread('a.png')"),
         (Path("b.png"), "of a file: cv2.imread('b.png')"),
         (PIL.Image.new("RGB", (4, 4)), "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"),
+        (av.VideoFrame(4, 4, "rgb24"), "of a frame of PyAV: image.to_ndarray(format='bgr24')"),
+        (cv2.UMat(4, 4, cv2.CV_8UC3), "of a cv2.UMat: image.get()"),
+        (b"..", "of a file's bytes: cv2.imdecode(numpy.frombuffer(image, numpy.uint8), cv2.IMREAD_COLOR)"),
+        ({}, ""),
+        (np.array([None]), ""),
     ],
     ids=[
         "none", "grey", "alpha", "grey plane", "channels first", "two channels", "truths", "integers", "16 bits",
-        "generator", "floats", "empty", "text", "path", "pil",
+        "generator", "floats", "empty", "text", "path", "pil", "pyav", "umat", "bytes", "dictionary", "objects",
     ],
 )  # fmt: skip
 def test_what_is_no_image_is_refused_with_the_way_out(wrong: object, hint: str) -> None:
@@ -186,3 +195,53 @@ def test_a_model_serves_several_live_streams_and_calls_beside_them() -> None:
     assert not marker.closed
     model.close()
     assert marker.closed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"threads": "many"}, "threads: expected a whole number"),
+        ({"threads": 0}, "threads: expected a whole number from 1"),
+        ({"backend": 7}, "backend: expected text"),
+        ({"gpu": -1}, "gpu: expected a whole number from 0"),
+        ({"settings": [1]}, "settings: expected keys with values"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_named(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load("person", **wrong)
+
+
+def test_numbers_may_be_those_of_numpy() -> None:
+    bgr = np.full((8, 8, 3), 100, np.uint8)
+    model = load("threshold", settings={"value": np.int64(50)}, threads=np.int64(1))
+    assert model(bgr).areas().tolist() == [0, 1]
+
+
+def test_a_closed_model_is_no_model_of_a_stream() -> None:
+    model = load("person")
+    model.close()
+    with pytest.raises(InputError, match="model person is closed"):
+        streamseg.open("test://?frames=2", model=model)
+
+
+def test_a_model_that_is_closed_while_others_call_it_says_so() -> None:
+    model, errors = load("person"), list[InputError]()
+    begun = threading.Barrier(4)
+
+    def call() -> None:
+        model(image())
+        begun.wait()
+        with pytest.raises(InputError, match="model person is closed") as caught:
+            while True:
+                model(image())
+        errors.append(caught.value)
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    model.close()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert len(errors) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
+from streamseg.model import load
 from streamseg.result import Result
 from streamseg.segmentation import Classes, Instances, Segmentation
 
@@ -170,3 +172,24 @@ def test_the_dictionary_is_json() -> None:
     assert told["areas"] == {"background": 1.0, "cat": 0.0, "dog": 0.0}
     assert told["instances"][0] == {"class": "cat", "score": pytest.approx(0.9), "box": [8, 4, 24, 20], "track_id": 4}
     assert "instances" not in semantic().to_dict()
+
+
+def test_a_form_of_masks_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InputError, match="masks are rle or polygon, not 'polygons'"):
+        load("otsu")(np.zeros((4, 4, 3), np.uint8)).to_coco(1, "polygons")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["0.5", None, 2, float("nan")])
+def test_an_opacity_that_is_no_share_is_refused(wrong: Any) -> None:
+    image = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(InputError, match="opacity is 0 to 1"):
+        load("otsu")(image).draw(image, opacity=wrong)
+
+
+def test_a_view_that_gives_a_picture_instead_of_filling_one_is_refused() -> None:
+    image = np.full((4, 4, 3), 7, np.uint8)
+    result = load("otsu")(image)
+    with pytest.raises(InputError, match="instead of filling"):
+        result.draw(image, view=lambda picture, frame, segmentation, opacity: 255 - frame.image)
+    filled = result.draw(image, view=lambda picture, frame, *_: np.subtract(255, frame.image, out=picture))
+    assert (filled == 248).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamseg.errors import InputError
-from streamseg.segmentation import Classes, find_class
+from streamseg.segmentation import Classes, Segmentation, find_class
 
 STREET = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 
@@ -55,3 +55,15 @@ def test_a_class_that_is_not_there_is_one_line_with_what_comes_near() -> None:
         find_class(classes("background", "person"), "zebra")
     with pytest.raises(InputError, match=r"it has c0, .*, c11 … \(200 in all\)\)$"):
         find_class(classes(*(f"c{number}" for number in range(200))), "zebra")
+
+
+@pytest.mark.parametrize("labels", [np.zeros((0, 0), np.uint8), np.zeros((0, 4), np.uint8), [[0]], np.zeros((2, 2))])
+def test_labels_that_no_picture_can_have_are_refused(labels: object) -> None:
+    """Enlarging an empty plane would end the process without a word."""
+    with pytest.raises(ValueError, match=r"labels are \(h, w\) uint8"):
+        Segmentation(labels, classes("a"), 0, 0.0)  # type: ignore[arg-type]
+
+
+def test_colours_that_are_no_array_are_named() -> None:
+    with pytest.raises(ValueError, match=r"colours are \(1, 3\) uint8, not list"):
+        Classes(("a",), [[0, 0, 0]])  # type: ignore[arg-type]

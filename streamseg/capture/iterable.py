@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import numbers
+import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from streamseg.errors import InputError
@@ -39,7 +40,7 @@ class IterableSource:
                 if self._closed:
                     return
                 now_s = time.monotonic()
-                given_s, image = item if isinstance(item, tuple) else (None, item)
+                given_s, image = _timed(item)
                 first_s = given_s if first_s is None else first_s
                 if given_s is not None and first_s is not None:
                     time_s = given_s - first_s
@@ -103,10 +104,10 @@ class PushSource:
             time_s: when it was taken, in seconds on any clock; by default now.
 
         Raises:
-            InputError: that is no such image.
+            InputError: that is no such image, or no such time.
         """
         now_s = time.monotonic()
-        at_s = now_s if time_s is None else time_s
+        at_s = now_s if time_s is None else _seconds(time_s)
         self._first_s = at_s if self._first_s is None else self._first_s
         frame = Frame(checked_image(image), self._index, at_s - self._first_s, now_s, self.info.name)
         self._index += 1
@@ -124,12 +125,56 @@ class PushSource:
         self._frames.drain()
 
 
+def _timed(item: object) -> tuple[float | None, Any]:
+    """Its time, where it has one, and the image."""
+    if not isinstance(item, tuple):
+        return None, item
+    if len(item) != 2:
+        raise InputError(f"a frame is an image, or a time in seconds and an image, not {len(item)} things")
+    time_s, image = item
+    return None if time_s is None else _seconds(time_s), image
+
+
+def _seconds(given: object) -> float:
+    if isinstance(given, bool):
+        raise InputError("True and False are no times", "VideoCapture.read gives (found, image): hand over the image")
+    if not isinstance(given, numbers.Real) or not math.isfinite(given):
+        hint = "of a datetime: when.timestamp()" if hasattr(given, "timestamp") else ""
+        raise InputError(
+            f"a time is a number of seconds, not {given if isinstance(given, float) else type(given).__name__}", hint
+        )
+    return float(given)
+
+
 def _info(name: str, fps: float | None, live: bool) -> StreamInfo:
     if fps is not None and not (isinstance(fps, int | float | numbers.Real) and 0 < fps < math.inf):
         raise InputError(f"fps is a number above 0, not {fps!r}")
+    if not isinstance(name, str):
+        raise InputError(f"name is text, not {type(name).__name__}")
     return StreamInfo(name, 0, 0, fps, live)  # sizes are known with the first frame, and each may have its own
 
 
 def is_source(thing: Any) -> bool:
     """Whether it has what the pipeline needs of a source."""
-    return all(hasattr(thing, name) for name in ("info", "counters", "close", "__iter__"))
+    told = isinstance(getattr(thing, "info", None), StreamInfo)
+    return told and all(hasattr(thing, name) for name in ("counters", "close", "__iter__"))
+
+
+def named(source: Any) -> str | int | tuple[str, ...]:
+    """A source that is named: a camera's number, one name, or those of several files.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    if isinstance(source, str | bool):
+        return source
+    if isinstance(source, numbers.Integral):
+        return int(source)
+    if isinstance(source, os.PathLike):
+        return str(os.fspath(source))
+    if isinstance(source, Sequence) and all(isinstance(each, str | os.PathLike) for each in source):
+        return tuple(os.fspath(each) for each in source)
+    raise InputError(
+        f"{type(source).__name__} is no source",
+        "a name, a camera's number, `streamseg.frames(…)` of a list or generator of images, or a Source",
+    )

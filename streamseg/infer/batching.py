@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
 from streamseg.contracts import Segmenter, SegmenterFactory
-from streamseg.errors import BackendError
+from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame
 from streamseg.segmentation import Classes, Segmentation
 
@@ -178,8 +178,10 @@ class _Member:
         self._network: DynamicBatcher | None = network
 
     def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
-        assert self._network is not None, "closed"
-        return self._network.run(frames, self.scale)
+        network = self._network
+        if network is None:
+            raise InputError("the model is closed", "load it again")
+        return network.run(frames, self.scale)
 
     def close(self) -> None:
         network, self._network = self._network, None

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from streamseg.contracts import Segmenter, SimpleSegmenter
+from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.segmentation import Classes, Segmentation
 
 
-class CompletedSegmenter:
-    """An object without `scale`: its input has one size."""
+class OwnSegmenter:
+    """An object of a program's own, with what it gives checked; without a `scale` its input has one size."""
 
     def __init__(self, segmenter: SimpleSegmenter) -> None:
-        self.scale = 1.0
         self.classes: Classes = segmenter.classes
-        self._segmenter = segmenter
+        self._segmenter: Any = segmenter
+        self._scale = 1.0
         self.close = segmenter.close
 
+    @property
+    def scale(self) -> float:
+        """Its own, where it has one."""
+        return float(getattr(self._segmenter, "scale", self._scale))
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        if hasattr(self._segmenter, "scale"):
+            self._segmenter.scale = scale
+        else:
+            self._scale = scale
+
     def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
-        """What it finds."""
-        return self._segmenter(frames)
+        """What it finds.
+
+        Raises:
+            InputError: that is not one segmentation for each frame.
+        """
+        given = self._segmenter(frames)
+        found = list(given) if isinstance(given, Iterable) else [given]
+        wrong = [type(each).__name__ for each in found if not isinstance(each, Segmentation)]
+        if wrong or len(found) != len(frames) or not isinstance(given, Iterable):
+            what = wrong[0] if wrong else f"{len(found)} segmentations" if isinstance(given, Iterable) else "no list"
+            raise InputError(
+                f"{type(self._segmenter).__name__} gave {what} for {len(frames)} frame{'s' * (len(frames) != 1)}",
+                "a list with one streamseg.Segmentation for each frame",
+            )
+        return found
 
 
 def own_segmenter(segmenter: SimpleSegmenter) -> Segmenter:
-    """`segmenter`, completed where it has no `scale`."""
-    whole: Any = segmenter
-    return whole if hasattr(segmenter, "scale") else CompletedSegmenter(segmenter)
+    """`segmenter`, completed where it has no `scale`, and its answers checked."""
+    return OwnSegmenter(segmenter)

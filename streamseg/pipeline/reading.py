@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from streamseg.contracts import Sink, Source, Watched
-from streamseg.errors import StreamsegError
+from streamseg.errors import InputError, StreamsegError
 from streamseg.frame import Frame
 
 
@@ -28,6 +28,11 @@ class Reading:
         begun = False
         try:
             for frame in self._source:
+                if not isinstance(frame, Frame):
+                    raise InputError(
+                        f"{self._source.info.name}: the source gave {type(frame).__name__}, not streamseg.Frame",
+                        "streamseg.frames(…) makes a source of images",
+                    )
                 if not begun or not self._source.info.live or self._wanted():
                     begun = True
                     yield replace(frame, stream=self._name) if self._name else frame

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from numbers import Real
+
+import numpy as np
 
 from streamseg import entrypoints
 from streamseg.bufferpool import Pool
@@ -55,6 +58,12 @@ def find_view(view: ViewLike, options: RenderOptions) -> View:
     return View(view)
 
 
+def check_opacity(opacity: object) -> None:
+    """Raises InputError where it is no number of 0 to 1."""
+    if not isinstance(opacity, Real) or not 0 <= float(opacity) <= 1:
+        raise InputError(f"opacity is 0 to 1, not {opacity if isinstance(opacity, Real) else repr(opacity)}")
+
+
 def make_renderer(
     options: RenderOptions,
     controls: Controls,
@@ -71,8 +80,7 @@ def make_renderer(
     Raises:
         InputError: there is no such view, its background cannot be read, or the opacity is not 0 to 1.
     """
-    if not 0 <= options.opacity <= 1:
-        raise InputError(f"opacity is 0 to 1, not {options.opacity:g}")
+    check_opacity(options.opacity)
     controls.view = options.view if view is None else view
     controls.opacity, controls.views = options.opacity, tuple(VIEWS)
     return _Drawing(options, controls, Zones(zones or {}, lines or {}))
@@ -129,5 +137,7 @@ class _Drawing:
             view.on_planes(drawn, frame.planes, segmentation, opacity)
             return drawn
         image = self._pool.take(height, width * view.columns, 3)
-        view.draw(image, frame, segmentation, opacity)
+        given = view.draw(image, frame, segmentation, opacity)
+        if isinstance(given, np.ndarray) and not np.may_share_memory(given, image):
+            raise InputError("the view gave a picture instead of filling its own", "image[...] = picture")
         return image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -50,15 +51,28 @@ def own_sink(output: Any) -> Sink:
     """A sink made of an object with `write` and `close`, or of a function of `Shown`.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or one that only begins when it is awaited or iterated over.
     """
+    if any(map(_begins_later, (output, *(getattr(output, name, None) for name in ("write", "close", "__call__"))))):
+        raise InputError(
+            f"{_name(output)} is no output: it is asynchronous, or a generator, and nothing would run it",
+            "a plain function; in a coroutine: async for shown in streamseg.open(…)",
+        )
     missing = [name for name in ("write", "close") if not hasattr(output, name)]
     if not missing and not isinstance(output, type):
         return CompletedSink(output)
     if callable(output) and "write" in missing and not isinstance(output, type):
         return FunctionSink(output)
-    name = output.__name__ if isinstance(output, type) else type(output).__name__
     raise InputError(
-        f"{name} is no output: it lacks {', '.join(missing) or 'an object of it'}",
+        f"{_name(output)} is no output: it lacks {', '.join(missing) or 'an object of it'}",
         "a name, a function of `Shown`, or an object with `write(shown)` and `close()`",
     )
+
+
+def _begins_later(function: object) -> bool:
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return any(kind(function) for kind in kinds)
+
+
+def _name(output: Any) -> str:
+    return str(getattr(output, "__name__", type(output).__name__))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 import streamseg
-from streamseg.capture.iterable import PushSource, frames
+from streamseg.capture.iterable import PushSource, frames, named
 from streamseg.errors import InputError
 from streamseg.frame import Image
+from tests.parts.fakes import CountingSource
 from tests.parts.patience import until
 
 
@@ -146,3 +148,47 @@ def test_a_stream_can_be_opened_before_the_first_frame_and_in_the_same_thread() 
         source.put(image(9))
         source.end()
         assert [int(shown.frame.image[0, 0, 0]) for shown in stream] == [9]
+
+
+@pytest.mark.parametrize("time_s", [np.float32(2), Fraction(2), 2])
+def test_a_time_may_be_any_number(time_s: Any) -> None:
+    (shown,) = streamseg.open(streamseg.frames([(time_s, image(0))]), model="otsu")
+    assert (shown.frame.time_s, type(shown.frame.time_s)) == (0, float)
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ((True, image(0)), "True and False are no times"),
+        ((float("nan"), image(0)), "not nan"),
+        ((float("inf"), image(0)), "not inf"),
+        (("1.0", image(0)), "not str"),
+        ((datetime(2026, 1, 1), image(0)), "not datetime"),
+        ((image(0), 1.0), "not ndarray"),
+        ((1.0, image(0), 2), "not 3 things"),
+    ],
+)
+def test_what_is_no_time_is_refused(item: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        streamseg.open(streamseg.frames([item]), model="otsu").run()
+    if len(item) == 2:
+        with pytest.raises(InputError, match=said):
+            streamseg.PushSource().put(item[1], time_s=item[0])
+
+
+def test_a_name_is_text() -> None:
+    with pytest.raises(InputError, match="name is text, not NoneType"):
+        streamseg.frames([], name=None)  # type: ignore[arg-type]
+
+
+def test_a_source_of_one_s_own_that_gives_images_is_told_what_makes_frames_of_them() -> None:
+    class Images(CountingSource):
+        def __iter__(self) -> Iterator[Any]:
+            yield image(0)
+
+    with pytest.raises(InputError, match=r"gave ndarray, not streamseg\.Frame"):
+        streamseg.open(Images(3), model="otsu").run()
+
+
+def test_a_camera_s_number_may_be_one_of_numpy_s() -> None:
+    assert named(np.int64(0)) == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 import streamseg
+from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer import load_segmenter
 from streamseg.infer.classical import METHODS
@@ -48,7 +50,9 @@ def test_an_object_without_a_scale_gets_one_that_changes_nothing() -> None:
 
 def test_an_object_with_a_scale_of_its_own_is_told() -> None:
     marker = Marker()
-    assert own_segmenter(marker) is marker
+    whole = own_segmenter(marker)
+    whole.scale = 0.5
+    assert (whole.scale, marker.scale) == (0.5, 0.5)
 
 
 @pytest.mark.parametrize("name", [*METHODS, "person-pose", "person-auto", "person"])
@@ -57,3 +61,35 @@ def test_every_model_has_a_scale(name: str) -> None:
         segmenter = recipe.make(1)
         assert segmenter.scale == 1.0
         segmenter.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "0 segmentations"),
+        ([segmentation(frame())] * 3, "3 segmentations"),
+        (None, "NoneType"),
+        (segmentation(frame()), "no list"),
+        (iter([None, None]), "NoneType"),
+        ([np.zeros((4, 4), np.uint8)] * 2, "ndarray"),
+    ],
+    ids=["none of them", "too many", "nothing", "one alone", "generator of nothing", "arrays"],
+)
+def test_what_is_not_one_segmentation_for_each_frame_is_refused(given: object, said: str) -> None:
+    class Wrong(Least):
+        def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
+            return given  # type: ignore[return-value]
+
+    with pytest.raises(InputError, match=f"Wrong gave {said} for 2 frames"):
+        streamseg.load(Wrong())([np.zeros((4, 4, 3), np.uint8)] * 2)
+    with pytest.raises(InputError, match=f"Wrong gave {said} for 1 frame"):
+        given = iter([None]) if said == "NoneType" else given
+        streamseg.open("test://?frames=4&size=64x48", model=Wrong()).run()
+
+
+def test_a_generator_of_segmentations_is_taken() -> None:
+    class Yielding(Least):
+        def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
+            return (segmentation(one) for one in frames)  # type: ignore[return-value]
+
+    assert len(streamseg.load(Yielding())([np.zeros((4, 4, 3), np.uint8)] * 2)) == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,23 @@ def test_what_is_no_output_is_refused_with_what_it_lacks(wrong: object) -> None:
     assert "`write(shown)`" in caught.value.hint
     if isinstance(wrong, Half):
         assert "lacks close" in caught.value.message
+
+
+async def later(shown: Shown) -> None: ...
+
+
+def one_by_one(shown: Shown) -> Iterator[Shown]:
+    yield shown
+
+
+class Later:
+    async def write(self, shown: Shown) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("wrong", [later, one_by_one, functools.partial(later), Later()])
+def test_what_only_begins_when_somebody_waits_for_it_is_refused(wrong: object) -> None:
+    with pytest.raises(InputError, match="nothing would run it") as caught:
+        own_sink(wrong)
+    assert "async for" in caught.value.hint
