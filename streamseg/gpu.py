@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +71,8 @@ class GpuLabels:
     """Of how sure each is, laid out like them; 0 where nothing is known."""
     owners: Sequence[object]
     """Keep the memory."""
-    overlay: Callable[[GpuPlanes, GpuLabels, Tint], av.VideoFrame]
-    """Gives a frame on the GPU: the picture with the classes' colours over it. Called by one thread at a time.
+    overlay: Callable[[GpuPlanes, GpuLabels, Tint], Any]
+    """Gives an `av.VideoFrame` on the GPU: the picture under the classes' colours. Called by one thread at a time.
 
     Raises BackendError where the GPU fails, or is another one than the picture's.
     """

@@ -64,8 +64,8 @@ class Clear:
     """Nothing is followed any more."""
 
 
-Prompt: TypeAlias = "Click | Box | Mask | Clear"
-Prompts: TypeAlias = "deque[Prompt]"
+Prompt: TypeAlias = Click | Box | Mask | Clear
+Prompts: TypeAlias = deque[Prompt]
 """Written at one end by a window or program, read at the other by the model that is asked; from any threads."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import streamseg
+from streamseg.contracts import Controls
+from streamseg.gpu import GpuLabels
 from tests.parts.documents import ROOT
 from tests.parts.patience import finished
 
@@ -38,6 +41,23 @@ def test_what_is_imported_late_is_what_type_checkers_are_told() -> None:
         for module, found in re.findall(r"from (\S+) import (.+)", block)
     }
     assert names == streamseg._MODULES
+
+
+def test_types_can_be_read_while_a_program_runs() -> None:
+    """As pydantic, FastAPI and typer do, with those of the fields of what a field holds."""
+    seen: list[object] = []
+
+    def read(kind: object) -> None:
+        if any(kind is one for one in seen) or not (inspect.isfunction(kind) or dataclasses.is_dataclass(kind)):
+            return
+        seen.append(kind)
+        for hint in typing.get_type_hints(kind).values():
+            for part in (hint, *typing.get_args(hint)):
+                read(part)
+
+    for kind in (Controls, *(getattr(streamseg, name) for name in streamseg.__all__)):
+        read(kind)
+    assert {streamseg.open, streamseg.load, streamseg.Shown, GpuLabels, Controls} <= set(seen)
 
 
 def test_importing_the_package_loads_no_library() -> None:
