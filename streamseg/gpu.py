@@ -90,9 +90,16 @@ class GpuLabels:
         So is confidence, where the overlay looks at it.
         """
         soft, known = tint.flat is not None, self.came_down
-        if known is not None and known[0] is labels and (known[1] is confidence or not soft):
+        if known is not None and _same(known[0], labels) and (not soft or _same(known[1], confidence)):
             return self
         return self.bring(labels, confidence if soft else None)
+
+
+def _same(one: NDArray[np.uint8] | None, other: NDArray[np.uint8] | None) -> bool:
+    """Whether they are one array, or views of one."""
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and np.may_share_memory(one, other)
 
 
 def is_on_gpu(frame: av.VideoFrame) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ _ALIKE = (
     ("nucleus", "nuclei"),
 )
 _MOST_LISTED = 12
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +60,15 @@ def _is_bytes(array: object) -> bool:
 
 def _said(array: object) -> str:
     return f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+
+
+def _kept(array: T) -> T:
+    """A view that cannot be written into, of what is an array."""
+    if not isinstance(array, np.ndarray):
+        return array
+    view: Any = array.view()
+    view.setflags(write=False)
+    return cast("T", view)
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -187,6 +198,13 @@ class Segmentation:
         """Share of the frame under each class, (C,) f64, 0..1; ignored pixels count for none."""
         counts = np.bincount(self.labels.reshape(-1), minlength=256)[: len(self.classes)]
         return counts / self.labels.size
+
+    def read_only(self) -> Segmentation:
+        """The same, uncopied, for those who must not write into it: later frames are made of it."""
+        found = self.instances
+        if found is not None:
+            found = Instances(*(_kept(getattr(found, each.name)) for each in fields(found)))
+        return replace(self, labels=_kept(self.labels), confidence=_kept(self.confidence), instances=found)
 
     def __repr__(self) -> str:
         h, w = self.labels.shape

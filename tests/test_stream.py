@@ -332,3 +332,11 @@ def test_what_is_shown_goes_to_another_process(form: str, tmp_path: Path) -> Non
         assert (there.frame.image == shown.frame.image).all()
         assert (there.segmentation.labels == shown.segmentation.labels).all()
         assert there.frame.index == shown.frame.index
+
+
+def test_what_later_masks_are_made_of_cannot_be_written_into() -> None:
+    semantic, objects = (next(iter(streamseg.open(SCENE, model=model))).segmentation for model in ("person", "nuclei"))
+    assert objects.instances is not None
+    for array in (semantic.labels, semantic.confidence, objects.instances.boxes, objects.instances.scores):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0  # type: ignore[index]

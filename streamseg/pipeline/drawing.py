@@ -49,4 +49,4 @@ class Drawing:
             "carried": abs(frame.time_s - segmentation.frame_time_s) * 1e3,
         }
         self._meter.shown(timings_ms, now_s)
-        return Shown(frame, segmentation, pixels, dropped, timings_ms, *found)
+        return Shown(frame, segmentation.read_only(), pixels, dropped, timings_ms, *found)
