@@ -211,12 +211,13 @@ class Stream:
         settings or a backend gives one that is open already.
 
         Raises:
-            InputError: there is no such model or view, or an output names a class that the model has not; nothing is
-                changed then.
+            InputError: there is no such model or view, an output names a class that the model has not, or the stream is
+                closed; nothing is changed then.
             BackendError: the model cannot run on this machine; the old one stays.
         """
-        if opacity is not None:
-            check_opacity(opacity)
+        if self._closed:
+            raise InputError("the stream is closed", "open it again")
+        check_opacity(0 if opacity is None else opacity)
         if view is not None:
             find_view(view, self._options.render)
         if model is not None:

@@ -69,6 +69,8 @@ def test_a_stream_that_was_closed_says_so_instead_of_having_no_frames() -> None:
         pass
     with pytest.raises(InputError, match="the stream is closed"):
         list(stream)
+    with pytest.raises(InputError, match="the stream is closed"):
+        stream.change(model="edges")
 
 
 @FORKS
