@@ -1,7 +1,7 @@
 """What is done when a program ends: streams are closed, networks come back, and then GPUs are given back.
 
-Python ends the threads that are left as soon as they want to go on. One that comes back from a network then aborts the
-whole process (SIGABRT), as C++ cannot be left that way; and an output that nobody closed stays unfinished.
+Python ends the threads that are left as soon as they come back to it. One that comes back from a network aborts the
+whole process then (SIGABRT), as C++ cannot be left that way; and an output that nobody closed stays unfinished.
 """
 
 from __future__ import annotations

@@ -37,7 +37,6 @@ MAY_IMPORT = {
     "yamlfile": {"errors", "validation"},
     "yamledit": {"errors", "yamlfile"},
     "validation": set(),
-    "unfinished": set(),
     "options": {"moment"},
     "files": {"errors"},
     "machine": {"cgroup"},

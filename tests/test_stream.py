@@ -340,3 +340,12 @@ def test_what_later_masks_are_made_of_cannot_be_written_into() -> None:
     for array in (semantic.labels, semantic.confidence, objects.instances.boxes, objects.instances.scores):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0  # type: ignore[index]
+
+
+def test_a_stream_that_was_closed_says_so_instead_of_having_no_frames() -> None:
+    with streamseg.open("test://?size=64x48&frames=8", model="otsu") as stream:
+        pass
+    with pytest.raises(InputError, match="the stream is closed"):
+        list(stream)
+    with pytest.raises(InputError, match="the stream is closed"):
+        stream.change(model="edges")

@@ -1,4 +1,4 @@
-"""A program that stops in the middle: at its end, in a fork, after a close."""
+"""Models and streams in a process that was forked from the one that opened them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pathlib import Path
 import cv2
 import pytest
 
-import streamseg
-from streamseg.errors import InputError
 from tests.parts.program import environment
 
 SCENE = "test://?size=64x48&frames=8"
@@ -30,47 +28,6 @@ def count_frames(film: Path) -> int:
     while video.grab():
         count += 1
     return count
-
-
-@pytest.mark.parametrize("source", [SCENE, "test://?size=64x48"], ids=["file", "live"])
-def test_a_program_may_end_in_the_middle_of_a_stream(source: str, tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
-    done = program(
-        """
-        import sys, streamseg
-        frames = iter(streamseg.open(sys.argv[1], sys.argv[2], model="person"))
-        next(frames)
-        """,
-        source,
-        str(film),
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert count_frames(film) >= 1
-
-
-def test_a_daemon_s_stream_ends_with_the_program_and_closes_what_it_wrote(tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
-    done = program(
-        """
-        import sys, threading, streamseg
-        begun = threading.Event()
-        stream = streamseg.open("test://?size=64x48", sys.argv[1], lambda shown: begun.set(), model="person")
-        threading.Thread(target=stream.run, daemon=True).start()
-        begun.wait()
-        """,
-        str(film),
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert count_frames(film) >= 1
-
-
-def test_a_stream_that_was_closed_says_so_instead_of_having_no_frames() -> None:
-    with streamseg.open(SCENE, model="otsu") as stream:
-        pass
-    with pytest.raises(InputError, match="the stream is closed"):
-        list(stream)
-    with pytest.raises(InputError, match="the stream is closed"):
-        stream.change(model="edges")
 
 
 @FORKS
