@@ -14,7 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from refit_layers import FRAMES, HEIGHT, WIDTH, Field, Image, Layer, over, smeared
+from refit_layers import FRAMES, HEIGHT, WIDTH, Field, Image, Layer, alike, over, shadow, smeared
+from refit_limbs import Limb, parted
 
 Plane = NDArray[np.uint8]
 
@@ -54,7 +55,7 @@ class Scenes:
         """Frames and masks, 0 or 1, of `FRAMES` pictures; drawn again until the object is in sight."""
         while True:
             images, masks = self._scene()
-            if 0.006 < masks[0].mean() < 0.75 and masks[-1].mean() > 0.004:
+            if 0.006 < masks[0].mean() < 0.75 and masks[FRAMES // 2].mean() > 0.004:
                 return images, masks
 
     def _scene(self) -> tuple[list[Image], list[Plane]]:
@@ -62,13 +63,15 @@ class Scenes:
         thing = self._thing()
         pace, own, bend = (
             float(min(most, np.exp(random.normal(mean, width))))
-            for mean, width, most in ((0.5, 1.0, 16), (1.3, 0.9, 24), (0.9, 0.8, 14))
+            for mean, width, most in ((0.6, 1.1, 18), (1.3, 0.9, 24), (0.9, 0.9, 16))
         )
         at_home = thing.cut and random.random() < 0.5
         if at_home:
             far, near = self._home(thing, pace, own, bend)
         else:
             picture = thing.picture if random.random() < 0.2 else self._background()  # there its colours are all around
+            if random.random() < 0.3:
+                picture = alike(picture, thing.picture[thing.mask > 0], random.uniform(0.3, 1))
             scale = max(WIDTH / picture.shape[1], HEIGHT / picture.shape[0]) * random.uniform(1.0, 1.6)
             middle = np.array(picture.shape[1::-1]) / 2
             far = self._layer(picture, middle, (WIDTH / 2, HEIGHT / 2), scale, pace, bend * 0.15)
@@ -76,21 +79,27 @@ class Scenes:
             place = random.uniform(0.2, 0.8) * WIDTH, random.uniform(0.25, 0.8) * HEIGHT
             near = self._layer(thing.layer, thing.middle, place, size, own, bend)
         near.speed = near.speed + far.speed
-        other = self._other(own, bend) if random.random() < 0.3 else None
+        other = self._other(thing, own, bend) if random.random() < 0.4 else None
         return self._filmed(far, near, other, at_home)
 
     def _filmed(self, far: Layer, near: Layer, other: Layer | None, plain: bool) -> tuple[list[Image], list[Plane]]:
         random = self._random
-        in_front, blurred = random.random() < 0.5, random.random() < 0.35
+        in_front, blurred, panned = random.random() < 0.5, random.random() < 0.35, random.random() < 0.2
+        cast = (random.normal(0, 0.6), random.uniform(-0.5, 0.5)) if random.random() < 0.25 else None
+        dark, soft = random.uniform(0.2, 0.7), int(random.integers(1, 12))
+        quality = int(random.integers(15, 75)) if random.random() < 0.3 else 0
         tone = np.ones(3) if plain else random.normal(1, 0.15, 3)
         gain, offset, drift = random.normal(1, 0.12, 3), random.normal(0, 8, 3), random.normal(0, 0.01)
         noise = abs(random.normal(0, 3))
         images, masks = [], []
         for at in range(FRAMES):
-            image: Field = far.drawn(at).astype(np.float32)
+            image: Field = (smeared(far.drawn(at), far.speed) if panned else far.drawn(at)).astype(np.float32)
             if other is not None and not in_front:
                 image, _ = over(image, other.drawn(at))
-            image, mask = over(image, smeared(near.drawn(at), near.speed) if blurred else near.drawn(at), tone)
+            drawn = smeared(near.drawn(at), near.speed) if blurred else near.drawn(at)
+            if cast is not None:
+                image = image * shadow(drawn, np.array(cast), dark, soft)
+            image, mask = over(image, drawn, tone)
             if other is not None and in_front:
                 image, hides = over(image, other.drawn(at))
                 mask = mask * (1 - hides)
@@ -98,7 +107,7 @@ class Scenes:
             if noise > 0.5:
                 grains = random.standard_normal((HEIGHT // 2, WIDTH // 2, 3)).astype(np.float32)
                 lit = lit + cv2.resize(grains, (WIDTH, HEIGHT)) * noise
-            images.append(np.clip(lit, 0, 255).astype(np.uint8))
+            images.append(_coded(np.clip(lit, 0, 255).astype(np.uint8), quality))
             masks.append((mask > 0.5).astype(np.uint8))
         return images, masks
 
@@ -113,8 +122,9 @@ class Scenes:
         place = centre + (thing.middle - seen) * scale
         return far, self._layer(thing.layer, thing.middle, place, scale, own, bend, turned=False)
 
-    def _other(self, pace: float, bend: float) -> Layer:
-        thing = self._thing()
+    def _other(self, thing: Thing, pace: float, bend: float) -> Layer:
+        """Something else, sometimes the same once more."""
+        thing = thing if self._random.random() < 0.25 else self._thing()
         size = self._random.uniform(0.08, 0.4) * HEIGHT / np.sqrt(thing.mask.sum())
         place = self._random.uniform(0, 1) * WIDTH, self._random.uniform(0.2, 0.9) * HEIGHT
         return self._layer(thing.layer, thing.middle, place, size, pace, bend)
@@ -129,7 +139,10 @@ class Scenes:
         bend: float,
         turned: bool = True,
     ) -> Layer:
-        return Layer(self._random, picture, middle, np.array(place), scale, pace, bend, turned)
+        rest, limbs = picture, list[Limb]()
+        if picture.shape[2] == 4 and self._random.random() < 0.5:
+            rest, limbs = parted(self._random, picture)
+        return Layer(self._random, rest, middle, np.array(place), scale, pace, bend, turned, limbs)
 
     # What moves.
 
@@ -213,7 +226,7 @@ class Scenes:
             knee = start + direction * random.uniform(0.5, 1.4)
             foot = knee + direction * random.uniform(0.3, 1.2) + random.normal(0, 0.3, 2) * size
             joints = np.rint([start, knee, foot]).astype(np.int32)
-            cv2.polylines(mask, [joints], False, 1, max(2, round(size * random.uniform(0.06, 0.4))))
+            cv2.polylines(mask, [joints], False, 1, max(2, round(size * random.uniform(0.04, 0.4))))
         return mask
 
     def _background(self) -> Image:
@@ -255,3 +268,11 @@ def _read(file: Path) -> Image:
     if scale >= 1:
         return picture
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _coded(image: Image, quality: int) -> Image:
+    """As a JPEG leaves it; 0: as it is."""
+    if not quality:
+        return image
+    _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)

@@ -1,11 +1,11 @@
 """Trains the network that fits carried masks (streamseg/motion/refit.onnx).
 
-    python tools/train_refit.py DATA WORK [--pairs 5000] [--samples 60000]
+    python tools/train_refit.py DATA WORK [--pairs 12000] [--samples 256000] [--before FILE]
 
 DATA holds people/, road/ and nuclei/ (images/ and masks/, or instances/). Scenes are drawn of them (refit_scenes.py),
-and the mask of their first frame is carried by streamseg itself, so that its errors are real. In WORK lie the pairs of
-what the network sees and the true mask, and a checkpoint: run again, it continues where it was. The same seed and
-numbers give the same pairs; the weights agree as far as PyTorch's sums do.
+and their masks are carried by streamseg itself, so that its errors are real (refit_pairs.py). In WORK lie the pairs of
+what the network sees and the true mask, and a checkpoint: run again, it continues where it was. The same seed, numbers
+and network that fitted masks on the way (--before) give the same pairs; the weights agree as far as PyTorch's sums do.
 """
 
 from __future__ import annotations
@@ -19,79 +19,51 @@ import cv2
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
-from refit_layers import FRAMES
-from refit_scenes import Scenes
+from refit_pairs import BLOCK, Bytes, pairs
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamseg.frame import Frame
-from streamseg.motion import Effort
-from streamseg.motion.flow import look_at
-from streamseg.motion.propagator import FlowPropagator
-from streamseg.motion.refit import pictures, soft
-from streamseg.motion.refit_network import FILE, SIZE, inputs, likely_colours
-from streamseg.segmentation import Classes, Segmentation
+from streamseg.motion.refit_colours import SIZE
+from streamseg.motion.refit_network import FILE
 from streamseg.training.weight_compression import shrink
 
-OBJECT = Classes(("background", "object"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), background=0)
 BATCH, RATE, AVERAGE = 32, 3e-3, 0.995
 _SAVED = 200  # batches between checkpoints
-Bytes = NDArray[np.uint8]
 
 
 # What it learns from.
 
 
-def pairs(data: Path, work: Path, count: int, seed: int) -> Bytes:
-    """(count, 6, h, w): the five planes that the network sees, and the true mask."""
-    file = work / f"pairs-{seed}-{count}.npy"
-    if file.exists():
-        return np.asarray(np.load(file, mmap_mode="r"), np.uint8)
-    begun = work / f"{file.name}.begun"
-    made = np.lib.format.open_memmap(begun, "w+", np.uint8, (count, 6, *SIZE))
-    scenes, random, done = Scenes(data, seed), np.random.default_rng(seed), 0
-    while done < count:
-        for pair in carried(*scenes(), random)[: count - done]:
-            made[done], done = pair, done + 1
-            if done % 200 == 0:
-                print(f"{done} pairs", flush=True)
-    made.flush()
-    begun.rename(file)
-    return made
-
-
-def carried(images: list[Bytes], masks: list[Bytes], random: np.random.Generator) -> list[Bytes]:
-    """Pairs of the last frame and of one before it."""
-    effort: Effort = "fine" if random.random() < 0.6 else "usual"
-    propagator = FlowPropagator(
-        steady=False, effort=effort, refit=False
-    )  # what ships has no part in what it learns from
-    asked, found = {int(random.integers(1, FRAMES - 1)), FRAMES - 1}, Segmentation(masks[0], OBJECT, 0, 0.0, None)
-    then = pictures(look_at(Frame(images[0], 0, 0.0, 0.0)))
-    colours = likely_colours(then, soft(masks[0], 1))
-    made = []
-    for at, image in enumerate(images):
-        frame = Frame(image, at, at / 24, at / 24)
-        propagator.observe(frame)
-        if at in asked:
-            planes = inputs(pictures(look_at(frame)), soft(propagator.carry(found).labels, 1), colours)
-            made.append(np.concatenate([planes, soft(masks[at], 1)[None]]))
-    return made
-
-
-def batch(known: Bytes, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """What the network sees, (n, 5, h, w) 0..255, and the truth, (n, 1, h, w) 0..1; mirrored and in other light."""
+def batch(known: list[Bytes], random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """What the network sees, (n, 6, h, w) 0..255, and the truth, (n, 1, h, w) 0..1; mirrored and in other light."""
     chosen = []
-    for at in random.integers(len(known), size=BATCH):
-        pair = known[at][..., ::-1] if random.random() < 0.5 else known[at]
+    for at in random.integers(BLOCK * len(known), size=BATCH):
+        pair = known[at // BLOCK][at % BLOCK]
+        pair = pair[..., ::-1] if random.random() < 0.5 else pair
         chosen.append(pair[:, ::-1] if random.random() < 0.1 else pair)
     planes = torch.from_numpy(np.stack(chosen)).float()
+    if random.random() < 0.4:
+        planes = _nearer(planes, random)
     gain, offset = 1 + 0.2 * torch.randn(BATCH, 3, 1, 1), 16 * torch.randn(BATCH, 3, 1, 1)
     picture = ((planes[:, :3] - 128) * gain + 128 + offset).clamp(0, 255)
     if random.random() < 0.15:  # without any colour
         picture[:, 1:] = 128
-    return torch.cat([picture, planes[:, 3:5]], 1).contiguous(memory_format=torch.channels_last), planes[:, 5:] / 255
+    return torch.cat([picture, planes[:, 3:6]], 1).contiguous(memory_format=torch.channels_last), planes[:, 6:] / 255
+
+
+def _nearer(planes: Tensor, random: np.random.Generator) -> Tensor:
+    """A part of each around its object, as objects are seen in windows."""
+    share = torch.from_numpy(random.uniform(0.4, 1.0, (len(planes), 2))).float()
+    true = planes[:, 6]
+    middle = [
+        (true.sum(2 - axis) * torch.linspace(-1, 1, true.shape[1 + axis])).sum(1) / true.sum((1, 2)).clamp(min=1)
+        for axis in (1, 0)
+    ]
+    at = torch.stack(middle, 1) + 0.3 * share * torch.from_numpy(random.standard_normal((len(planes), 2))).float()
+    at = torch.minimum(torch.maximum(at, share - 1), 1 - share)
+    ways = torch.cat([torch.diag_embed(share), at[..., None]], 2)
+    there = functional.affine_grid(ways, list(planes.shape), align_corners=False)
+    return functional.grid_sample(planes, there, padding_mode="border", align_corners=False)
 
 
 # The network.
@@ -112,13 +84,13 @@ class _Block(nn.Module):
 
 
 class Network(nn.Module):
-    """A small U-Net of four scales; what it finds is added to the carried mask. (n, 5, h, w) 0..255 to logits."""
+    """A small U-Net of four scales; what it finds is added to the carried mask. (n, 6, h, w) 0..255 to logits."""
 
-    def __init__(self, widths: tuple[int, int, int, int] = (16, 24, 32, 48)) -> None:
+    def __init__(self, widths: tuple[int, int, int, int] = (16, 32, 64, 96)) -> None:
         super().__init__()
         a, b, c, d = widths
         self.down = nn.ModuleList(
-            [_convolution(5, a, stride=2)]
+            [_convolution(6, a, stride=2)]
             + [nn.Sequential(_convolution(i, o, stride=2), _Block(o)) for i, o in ((a, b), (b, c), (c, d))]
         )
         self.narrow = nn.ModuleList([nn.Conv2d(d, c, 1), nn.Conv2d(c, b, 1), nn.Conv2d(b, a, 1)])
@@ -161,7 +133,7 @@ def loss(found: Tensor, true: Tensor) -> Tensor:
 # Training.
 
 
-def train(known: Bytes, work: Path, samples: int, seed: int) -> Network:
+def train(known: list[Bytes], work: Path, samples: int, seed: int) -> Network:
     """The mean of the last batches' weights."""
     torch.manual_seed(seed)
     network, mean = Network().to(memory_format=torch.channels_last), Network()
@@ -185,7 +157,9 @@ def train(known: Bytes, work: Path, samples: int, seed: int) -> Network:
         for group in optimiser.param_groups:
             group["lr"] = rate
         seen, true = batch(known, random)
-        amiss = loss(network(seen), true)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network(seen)
+        amiss = loss(found.float(), true)
         optimiser.zero_grad()
         amiss.backward()
         nn.utils.clip_grad_norm_(weights, 2.0)
@@ -212,7 +186,7 @@ def _average(mean: Network, network: Network, share: float) -> None:
 
 def write(network: Network, file: Path) -> None:
     """The network as ONNX, its weights in 16 bits."""
-    raw, seen = io.BytesIO(), torch.zeros(1, 5, *SIZE, dtype=torch.uint8)
+    raw, seen = io.BytesIO(), torch.zeros(1, 6, *SIZE, dtype=torch.uint8)
     names = {"input_names": ["seen"], "output_names": ["likely"]}
     torch.onnx.export(_Shipped(network).eval(), (seen,), raw, opset_version=17, dynamo=False, **names)
     model = onnx.load_from_string(raw.getvalue())
@@ -224,15 +198,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="pictures")
     parser.add_argument("work", type=Path, help="for what is made on the way")
-    parser.add_argument("--pairs", type=int, default=5000)
-    parser.add_argument("--samples", type=int, default=60000, help="pairs shown in all")
+    parser.add_argument("--pairs", type=int, default=12000, help="thousands of them")
+    parser.add_argument("--samples", type=int, default=256000, help="pairs shown in all")
+    parser.add_argument("--before", type=Path, default=FILE, help="the network that masks were fitted by on the way")
+    parser.add_argument("--processes", type=int, default=1, help="that make pairs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=FILE)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     asked.work.mkdir(parents=True, exist_ok=True)
-    known = pairs(asked.data, asked.work, asked.pairs, asked.seed)
+    known = pairs(asked.data, asked.work, asked.pairs, asked.seed, asked.before, asked.processes)
     network = train(known, asked.work, asked.samples, asked.seed)
     write(network, asked.out)
     print(f"{asked.out}: {asked.out.stat().st_size} bytes")

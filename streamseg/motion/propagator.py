@@ -39,12 +39,14 @@ class _Spent(NamedTuple):
     """Whether the masks of objects change their shape in their boxes."""
     refit: int
     """How many masks of objects a network fits to the picture."""
+    passes: int
+    """How often it is asked for each."""
 
 
 _EFFORTS: Mapping[Effort, _Spent] = {
-    "quick": _Spent(96 * 72, 1.0, again=False, blocks=False, back=False, bent=False, refit=0),
-    "usual": _Spent(128 * 96, 2.3, again=True, blocks=False, back=False, bent=True, refit=2),
-    "fine": _Spent(264 * 198, 3.0, again=True, blocks=True, back=True, bent=True, refit=4),
+    "quick": _Spent(96 * 72, 1.0, again=False, blocks=False, back=False, bent=False, refit=0, passes=0),
+    "usual": _Spent(128 * 96, 2.3, again=True, blocks=False, back=False, bent=True, refit=2, passes=1),
+    "fine": _Spent(264 * 198, 3.0, again=True, blocks=True, back=True, bent=True, refit=4, passes=2),
 }
 _PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
 
@@ -192,11 +194,11 @@ class FlowPropagator:
         key = next(one for one in found if one.frame_index == carried.frame_index)
         of_all, of_objects = self._refit
         if key.instances is None or carried.instances is None:
-            return of_all(self._history, now, key, carried, chained=chained)
+            return of_all(self._history, now, key, carried, chained=chained, passes=self._spent.passes)
         then = self._history.find(key.frame_index)
         if then is None:
             return carried
-        fitted = of_objects(then, now, key.instances, carried.instances, self._spent.refit)
+        fitted = of_objects(then, now, key.instances, carried.instances, self._spent.refit, self._spent.passes)
         return dataclasses.replace(carried, instances=fitted)
 
 

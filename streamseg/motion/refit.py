@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Thumbnail, grid, sample
 from streamseg.motion.flow_history import History
-from streamseg.motion.refit_network import FAULTS, SIZE, Network, likely_colours
+from streamseg.motion.refit_colours import SIZE, Colours, likely_colours
+from streamseg.motion.refit_network import FAULTS, Network
 from streamseg.motion.voting import Plane
 from streamseg.segmentation import Segmentation
 
@@ -29,7 +30,7 @@ class _Key(NamedTuple):
 
     frame_index: int
     labels: Plane
-    colours: Plane
+    colours: Colours
     """How likely each is the object's in its frame."""
     faults: NDArray[np.float32]
     """(h, w) of `SIZE`: what the network says of its frame too much, in 255th: thin things that it cuts away, say."""
@@ -48,12 +49,12 @@ class Refit:
         """The frame that a mask from the key was last fitted to, and that mask."""
 
     def __call__(
-        self, history: History, now: Thumbnail, key: Segmentation, carried: Segmentation, *, chained: bool
+        self, history: History, now: Thumbnail, key: Segmentation, carried: Segmentation, *, chained: bool, passes: int
     ) -> Segmentation:
         """`carried`, which is `key` brought to the frame `now`, fitted to that.
 
         `chained` continues from the mask that was fitted to the frame before: better where that is nearer to the key
-        than this one, and `carried` knows nothing of a mask on the other side.
+        than this one, and `carried` knows nothing of a mask on the other side. The network is asked `passes` times.
 
         A label is changed where the network is surer of the other one, and would not have changed it in the key's own
         frame. A mask that is empty, tiny or fills the picture stays as it is, and so do masks of more than one class;
@@ -68,18 +69,19 @@ class Refit:
             self._last = None
             return carried
         if self._key is None or not self._key.of(key):
-            self._key, self._last = self._learnt(pictures(then), key, soft(key.labels, thing)), None
+            self._key, self._last = self._learnt(pictures(then), key, soft(key.labels, thing), passes), None
         before = self._moved(history, now, mask) if chained else mask
-        likely = self._network(pictures(now), before, self._key.colours)
-        if (way := history.way(now, then)) is not None:
-            likely -= FAULTS * sample(self._key.faults, _places(way))
+        way = history.way(now, then)
+        places = grid(SIZE) if way is None else _places(way)
+        likely = self._network(pictures(now), before, self._key.colours, places, passes)
+        likely -= FAULTS * sample(self._key.faults, places)
         labels, confidence = _put(np.clip(likely, 0, 255).astype(np.uint8), mask, carried, thing)
         self._last = now, soft(labels, thing)
         return dataclasses.replace(carried, labels=labels, confidence=confidence)
 
-    def _learnt(self, picture: NDArray[np.uint8], key: Segmentation, mask: Plane) -> _Key:
+    def _learnt(self, picture: NDArray[np.uint8], key: Segmentation, mask: Plane, passes: int) -> _Key:
         colours = likely_colours(picture, mask)
-        return _Key(key.frame_index, key.labels, colours, self._network(picture, mask, colours) - mask)
+        return _Key(key.frame_index, key.labels, colours, self._network(picture, mask, colours, passes=passes) - mask)
 
     def _moved(self, history: History, now: Thumbnail, carried: Plane) -> Plane:
         """The mask that was fitted to the frame before, moved on; `carried` where there is none."""

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.masks import PlaneMask, plane_mask
-from streamseg.motion.flow import Thumbnail
-from streamseg.motion.refit_network import FAULTS, SIZE, Network, likely_colours
+from streamseg.motion.flow import Flow, Thumbnail, grid
+from streamseg.motion.refit_colours import SIZE, Colours, likely_colours
+from streamseg.motion.refit_network import FAULTS, Network
 from streamseg.motion.voting import Plane
 from streamseg.segmentation import Instances
 
@@ -29,7 +30,7 @@ class _Key(NamedTuple):
 
     area: Area
     """The window."""
-    colours: Plane
+    colours: Colours
     """How likely each is the object's there."""
     faults: NDArray[np.float32]
     """(h, w) of `SIZE`: what the network says of the window too much, in 255th."""
@@ -43,7 +44,9 @@ class RefitObjects:
         self._known: list[tuple[Instances, dict[int, _Key]]] = []
         """Of the last two masks that others were carried from."""
 
-    def __call__(self, then: Thumbnail, now: Thumbnail, key: Instances, carried: Instances, most: int) -> Instances:
+    def __call__(
+        self, then: Thumbnail, now: Thumbnail, key: Instances, carried: Instances, most: int, passes: int
+    ) -> Instances:
         """`carried`, which are those of `key` brought from the frame `then` to `now`, the `most` largest fitted to it.
 
         A pixel is changed where the network is sure of it, and would not have changed it in the window of `then`; boxes
@@ -55,10 +58,10 @@ class RefitObjects:
         for i in np.argsort(-np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), kind="stable")[:most].tolist():
             if (own := _over_box(key, i)) is not None and (mask := _over_box(carried, i)) is not None:
                 known = self._keys_of(key)
-                if i not in known and (learnt := self._learnt(then, key.boxes[i], own)) is not None:
+                if i not in known and (learnt := self._learnt(then, key.boxes[i], own, passes)) is not None:
                     known[i] = learnt
                 if i in known:
-                    boxes[i], masks[i] = self._fitted(now, known[i], key.boxes[i], carried, i, mask)
+                    boxes[i], masks[i] = self._fitted(now, known[i], key.boxes[i], carried, i, mask, passes)
         return dataclasses.replace(
             carried, boxes=boxes, masks=np.array(masks) if isinstance(carried.masks, np.ndarray) else tuple(masks)
         )
@@ -68,16 +71,23 @@ class RefitObjects:
             self._known = [(found, {}), *self._known[:1]]
         return next(known for each, known in self._known if each is found)
 
-    def _learnt(self, then: Thumbnail, box: Area, mask: NDArray[np.float32]) -> _Key | None:
+    def _learnt(self, then: Thumbnail, box: Area, mask: NDArray[np.float32], passes: int) -> _Key | None:
         if mask.min() > 0.5 or (seen := _window(then, box)) is None:  # a box without a shape in it
             return None
         area, picture = seen
         plane = _bytes(_over(mask, box, area))
         colours = likely_colours(picture, plane)
-        return _Key(area, colours, self._network(picture, plane, colours) - plane)
+        return _Key(area, colours, self._network(picture, plane, colours, passes=passes) - plane)
 
     def _fitted(
-        self, now: Thumbnail, known: _Key, before: Area, carried: Instances, index: int, mask: NDArray[np.float32]
+        self,
+        now: Thumbnail,
+        known: _Key,
+        before: Area,
+        carried: Instances,
+        index: int,
+        mask: NDArray[np.float32],
+        passes: int,
     ) -> tuple[Area, NDArray[np.float32] | PlaneMask]:
         """Box and mask of an object whose box was `before`."""
         box, stays = carried.boxes[index], (carried.boxes[index], carried.masks[index])
@@ -85,8 +95,9 @@ class RefitObjects:
             return stays
         area, picture = seen
         plane = _bytes(_over(mask, box, area))
-        likely = self._network(picture, plane, known.colours)
-        likely -= FAULTS * _over(known.faults, _moved(known.area, before, box), area)
+        was = _moved(known.area, before, box)
+        likely = self._network(picture, plane, known.colours, _places(was, area), passes)
+        likely -= FAULTS * _over(known.faults, was, area)
         more = (likely >= _HALF + _NEEDED) & (plane < _HALF)
         less = (likely < _HALF - _NEEDED) & (plane >= _HALF)
         fitted = np.asarray(np.where(more | less, np.clip(likely, 0, 255), plane) / 255, np.float32)
@@ -139,6 +150,14 @@ def _over(plane: NDArray[np.float32], area: Area, part: Area, shape: tuple[int, 
     way = np.array([[step[0], 0, start[0]], [0, step[1], start[1]]])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(plane, way, shape[::-1], flags=how, borderMode=cv2.BORDER_CONSTANT), np.float32)
+
+
+def _places(area: Area, part: Area) -> Flow:
+    """(h, w, 2) of `SIZE`: the x and y in a plane that covers `area` of each pixel of one that covers `part`."""
+    density = np.array(SIZE[::-1]) / np.maximum(area[2:] - area[:2], 1e-3)
+    step = (part[2:] - part[:2]) / np.array(SIZE[::-1]) * density
+    start = (part[:2] - area[:2]) * density + step / 2 - 0.5
+    return np.asarray(grid(SIZE) * step + start, np.float32)
 
 
 def _bytes(plane: NDArray[np.float32]) -> Plane:

@@ -14,9 +14,8 @@ import streamseg
 from streamseg.contracts import MaskPropagator
 from streamseg.frame import Frame, Image
 from streamseg.motion import Effort, make_propagator
-from streamseg.motion.flow import look_at
-from streamseg.motion.refit import Refit, pictures, soft
-from streamseg.motion.refit_network import FILE, SIZE, Network, likely_colours
+from streamseg.motion.refit import Refit
+from streamseg.motion.refit_network import FILE, Network
 from streamseg.segmentation import Classes, Instances, Segmentation
 from tests.motion.clips import frame, texture
 
@@ -232,6 +231,21 @@ def test_the_least_effort_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> No
     carried(found(0), FRAMES, "quick")
 
 
+@pytest.mark.parametrize(("effort", "passes"), [("usual", 1), ("fine", 2)])
+def test_fine_asks_it_twice_for_each_mask(effort: Effort, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, ask = list[Labels](), Network._asked
+
+    def asked(self: Network, seen: Labels) -> NDArray[np.float32]:
+        shown.append(seen[3].copy())
+        return ask(self, seen)
+
+    monkeypatch.setattr(Network, "_asked", asked)
+    carried(found(0), FRAMES, effort)
+    assert len(shown) == passes * (1 + len(FRAMES))
+    if passes == 2:
+        assert all((one != other).any() for one, other in zip(shown[::2], shown[1::2], strict=True))
+
+
 def test_without_its_file_or_onnx_runtime_masks_are_carried(
     tmp_path: Path, alone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,13 +270,3 @@ def test_what_is_taken_away_is_no_surer_than_it_was(monkeypatch: pytest.MonkeyPa
     assert (fitted.confidence[gone] <= plain.confidence[gone]).all()
     assert (fitted.confidence[new] >= 128).all()
     np.testing.assert_array_equal(fitted.confidence[same], plain.confidence[same])
-
-
-def test_the_objects_colours_are_likely_and_those_around_it_are_not() -> None:
-    image, labels = drawn(2)
-    likely = likely_colours(pictures(look_at(frame(2, image))), soft(labels, 1))
-    assert likely.shape == (16**3,)
-    y, blue, red = pictures(look_at(frame(2, image)))[:, SIZE[0] // 2, round(82 / 320 * SIZE[1])] >> 4
-    assert likely[int(y) * 256 + int(blue) * 16 + int(red)] > 240
-    y, blue, red = pictures(look_at(frame(2, image)))[:, SIZE[0] // 2, round(140 / 320 * SIZE[1])] >> 4
-    assert likely[int(y) * 256 + int(blue) * 16 + int(red)] < 90

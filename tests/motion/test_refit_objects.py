@@ -108,13 +108,13 @@ def test_the_largest_are_fitted_and_with_the_least_effort_none(unfitted: pytest.
     key = found(*(small(10 + 30 * i) for i in range(4)), runner(0))
     plain, quick = carried(key), carried(key, "quick")
     unfitted.undo()
-    asked, ask = list[int](), Network.__call__
+    asked, ask = list[int](), Network._asked
 
-    def counted(self: Network, *told: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def counted(self: Network, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
         asked.append(1)
-        return ask(self, *told)
+        return ask(self, seen)
 
-    unfitted.setattr(Network, "__call__", counted)
+    unfitted.setattr(Network, "_asked", counted)
     fitted = carried(key)
     assert not same(fitted, plain, 4)
     assert len(asked) == 2 * (1 + LAST)  # of two objects: each once where they were found, and once in each new frame
