@@ -70,12 +70,13 @@ class PlaneMask:
         rows = _Samples(y0, y1, size[0], top, bottom, self.planes.shape[-2])
         if not columns.pixels or not rows.pixels:
             return Window(0, 0, np.zeros((0, 0), bool))
-        if self.coefficients is None:
-            part = self.planes[rows.needed, columns.needed]
-        else:  # row by row: a window of all planes in one piece would have to be copied
-            by_row = self.planes[:, rows.needed, columns.needed].transpose(1, 0, 2)
-            part = np.matmul(self.coefficients[None], by_row)[:, 0]
-        return Window(rows.start, columns.start, rows.weights @ part @ columns.weights.T > self.threshold)
+        with np.errstate(all="ignore"):  # some libraries for ARM tell of a division by zero where none is
+            if self.coefficients is None:
+                part = self.planes[rows.needed, columns.needed]
+            else:  # row by row: a window of all planes in one piece would have to be copied
+                by_row = self.planes[:, rows.needed, columns.needed].transpose(1, 0, 2)
+                part = np.matmul(self.coefficients[None], by_row)[:, 0]
+            return Window(rows.start, columns.start, rows.weights @ part @ columns.weights.T > self.threshold)
 
 
 def _onto(
