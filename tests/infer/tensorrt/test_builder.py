@@ -87,8 +87,9 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
     assert set(KNOWN) == set(ARCHITECTURES)
     folder = tmp_path_factory.mktemp(request.param)
-    size = {"height": 128, "width": 128} if KNOWN[request.param].instances else {"side": 128}
-    plan = make_plan(folder, network={"architecture": request.param}, export=size)
+    kind = KNOWN[request.param]
+    size = {"height": 128, "width": 128} if kind.instances else {"side": 128}
+    plan = make_plan(folder, 2 if kind.maps else 3, network={"architecture": request.param}, export=size)
     save_checkpoint(folder / "last.pt", plan, {"average": make(plan).state_dict()})
     return export(folder / "last.pt", folder / "made.onnx").file
 
