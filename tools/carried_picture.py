@@ -35,7 +35,7 @@ WIDTH = 400
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    sink = VideoSink(str(folder / "carried.mp4"))
+    sink = VideoSink(str(folder / "carried.mp4"), existing="replace")
     pictures = []
     for frame, ways in shown():
         beside = np.hstack([drawn(frame, each, title) for title, each in ways.items()])
