@@ -6,10 +6,10 @@ import sys
 import threading
 from pathlib import Path
 
-import av
 import pytest
 
 from streamseg import ending
+from tests.parts.clips import count_frames
 from tests.parts.patience import finished
 from tests.parts.program import environment
 
@@ -49,16 +49,11 @@ def ended(code: str, folder: Path) -> int:
     return run.returncode
 
 
-def frames_of(path: Path) -> int:
-    with av.open(path) as container:
-        return sum(1 for _ in container.decode(video=0))
-
-
 @pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
 def test_a_recording_is_whole_where_the_program_ends_before_the_stream(left: str, tmp_path: Path) -> None:
     assert ended(OPENED + left, tmp_path) == (3 if "exit(3)" in left else 0)
     assert [path.name for path in tmp_path.iterdir()] == ["held.mp4"]
-    assert frames_of(tmp_path / "held.mp4") >= 20
+    assert count_frames(tmp_path / "held.mp4") >= 20
 
 
 def test_a_process_that_was_forked_leaves_its_parents_recording_alone(tmp_path: Path) -> None:
@@ -72,7 +67,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 for _ in range(20): next(frames)
 """
     assert ended("import warnings\nwarnings.simplefilter('ignore')" + OPENED + code, tmp_path) == 0
-    assert frames_of(tmp_path / "held.mp4") >= 40
+    assert count_frames(tmp_path / "held.mp4") >= 40
 
 
 def test_a_network_at_work_is_waited_for(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from streamseg.capture.media import IMAGES as SUFFIXES
 from streamseg.errors import InputError
+from streamseg.evaluation.leftout import tell_left_out
 from streamseg.evaluation.objects import UnknownClassError, category_names, find_labelled, is_coco, read_objects
 from streamseg.evaluation.outlines import outlined
 from streamseg.evaluation.roboflow import NUMBERED, class_numbers, numbered_masks
@@ -169,10 +170,8 @@ def _pairs(pictures: Path, masks: Path) -> list[tuple[Path, Path]]:
     shown = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in SUFFIXES)
     names = [path.relative_to(pictures).with_suffix("") for path in shown]
     found = [(path, by_name[name]) for path, name in zip(shown, names, strict=True) if name in by_name]
-    if found and len(found) < len(shown):
-        _log.warning(
-            "%s: %d of %d pictures have no mask, and are left out", pictures, len(shown) - len(found), len(shown)
-        )
+    if found:
+        tell_left_out(pictures, len(found), len(shown))
     return found
 
 

@@ -10,7 +10,6 @@ import base64
 import functools
 import itertools
 import json
-import logging
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -23,13 +22,13 @@ import numpy as np
 from streamseg.capture.media import IMAGES as SUFFIXES
 from streamseg.coco import Rle, encode_rle
 from streamseg.errors import InputError
+from streamseg.evaluation.leftout import tell_left_out
 from streamseg.imagefile import read_image
 from streamseg.yamlfile import read_tree
 
 Thing = tuple[str, list[list[float]] | Rle]
 """What it is called, and where it is, as COCO has it: the corners around it, x and y in pixels by turns, or a mask."""
 Size = tuple[int, int]
-_log = logging.getLogger(__name__)
 _ABOUT = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "classes.txt")
 _PICTURES, _LABELS = "images", "labels"
 _BEYOND = 0.01  # of the picture's side, by which corners may lie outside of it
@@ -58,9 +57,7 @@ def outlined(folder: Path, into: Path, *, grouped: bool = False) -> tuple[Path, 
         return None
     if not found:
         raise InputError(f"{folder}: no picture has a file of outlines", "labels/NAME.txt of images/NAME.jpg")
-    if len(found) < len(pictures):
-        left = len(pictures) - len(found)
-        _log.warning("%s: %d of %d pictures have no outlines, and are left out", folder, left, len(pictures))
+    tell_left_out(folder, len(found), len(pictures), "outlines")
     return _as_coco(folder, found, read, list(names.values()), into)
 
 

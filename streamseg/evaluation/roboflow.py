@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from streamseg.capture.media import IMAGES
 from streamseg.errors import InputError
+from streamseg.evaluation.leftout import tell_left_out
 
 NUMBERED = "_classes.csv"
-_log = logging.getLogger(__name__)
 _MASK = "_mask.png"
 
 
@@ -37,8 +36,5 @@ def numbered_masks(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Pictures with their masks; how many have none, and are left out, is said."""
     shown = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and not path.name.endswith(_MASK))
     found = [(path, mask) for path in shown if (mask := path.with_name(path.stem + _MASK)).is_file()]
-    if len(found) < len(shown):
-        _log.warning(
-            "%s: %d of %d pictures have no mask, and are left out", folder, len(shown) - len(found), len(shown)
-        )
+    tell_left_out(folder, len(found), len(shown))
     yield from found

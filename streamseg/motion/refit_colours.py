@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.motion.flow import Flow
+from streamseg.motion.flow import Flow, grid
 from streamseg.motion.voting import Plane
 
 SIZE = 96, 160
@@ -93,7 +93,7 @@ def _near(picture: NDArray[np.uint8], mask: Plane) -> NDArray[np.uint8]:
 
 def _looked_up(picture: NDArray[np.uint8], near: NDArray[np.uint8], places: Flow | None) -> Plane:
     """(h, w): of the cells around where each pixel was, the nearer the more."""
-    x, y = _X if places is None else places[..., 0], _Y if places is None else places[..., 1]
+    x, y = (grid(SIZE) if places is None else places).transpose(2, 0, 1)
     across = np.clip((x + 0.5) / _CELL - 0.5, 0, _CELLS[1] - 1.001).astype(np.float32)
     down = np.clip((y + 0.5) / _CELL - 0.5, 0, _CELLS[0] - 1.001).astype(np.float32)
     column, row = across.astype(np.intp), down.astype(np.intp)
@@ -106,8 +106,7 @@ def _looked_up(picture: NDArray[np.uint8], near: NDArray[np.uint8], places: Flow
 
 _TO_NEXT = (2 * np.eye(8) + np.eye(8, k=1) + np.eye(8, k=-1)).astype(np.float32)
 _STEPS = 0, 512, _CELLS[1] * 512, (_CELLS[1] + 1) * 512
-_Y, _X = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in SIZE), indexing="ij")
-_OWN_CELLS = (_Y // _CELL * _CELLS[1] + _X // _CELL).astype(np.intp)
+_OWN_CELLS = (grid(SIZE) // _CELL @ np.array([1, _CELLS[1]])).astype(np.intp)
 
 
 def _coarse(picture: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -8,26 +8,19 @@ import sys
 import textwrap
 from pathlib import Path
 
-import cv2
 import pytest
 
+from tests.parts.clips import count_frames
+from tests.parts.patience import finished
 from tests.parts.program import environment
 
 SCENE = "test://?size=64x48&frames=8"
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
-def program(text: str, *words: str, seconds: float = 60) -> subprocess.CompletedProcess[bytes]:
-    """What became of a program; it does not get `seconds` to hang."""
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(text), *words]
-    return subprocess.run(command, env=environment(), capture_output=True, timeout=seconds, check=False)
-
-
-def count_frames(film: Path) -> int:
-    video, count = cv2.VideoCapture(str(film)), 0
-    while video.grab():
-        count += 1
-    return count
+def program(text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """What became of a program."""
+    return finished([sys.executable, "-W", "ignore", "-c", textwrap.dedent(text), *words], env=environment())
 
 
 @FORKS
@@ -50,7 +43,7 @@ def test_a_fork_calls_the_model_of_its_parent_opens_streams_and_ends() -> None:
         """,
         SCENE,
     )
-    assert done.stdout.split() == [b"8", b"7"], done.stderr.decode()
+    assert done.stdout.split() == ["8", "7"], done.stderr
 
 
 @FORKS
@@ -73,5 +66,5 @@ def test_a_stream_goes_on_in_the_process_that_opened_it_and_nowhere_else(tmp_pat
         """,
         str(film),
     )
-    assert done.stdout.decode().splitlines() == ["the stream runs in another process", "79"], done.stderr.decode()
+    assert done.stdout.splitlines() == ["the stream runs in another process", "79"], done.stderr
     assert count_frames(film) == 80

@@ -189,3 +189,9 @@ BROKEN: dict[str, Callable[[Path], Path]] = {
     "bomb.png": picture_bomb,
 }
 """Name to a function that writes a file out of which nothing can be had."""
+
+
+def count_frames(path: Path) -> int:
+    """How many can be decoded of a video."""
+    with av.open(path) as container:
+        return sum(1 for _ in container.decode(video=0))
