@@ -83,6 +83,8 @@ class GpuLabels:
     """
     came_down: tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None = None
     """The same, as the CPU has them."""
+    gpu: int = 0
+    """Its number, as CUDA counts."""
 
     def as_of(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None, tint: Tint) -> GpuLabels:
         """Those of the CPU: as they are where they came down as that, else brought there, a byte each.
@@ -93,6 +95,13 @@ class GpuLabels:
         if known is not None and _same(known[0], labels) and (not soft or _same(known[1], confidence)):
             return self
         return self.bring(labels, confidence if soft else None)
+
+    def holding(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> GpuLabels:
+        """The same, with all that is known of them: where one that is known here is not there, both are brought."""
+        known = self.came_down
+        if known is not None and _same(known[0], labels) and _same(known[1], confidence):
+            return self
+        return self.bring(labels, confidence)
 
 
 def _same(one: NDArray[np.uint8] | None, other: NDArray[np.uint8] | None) -> bool:

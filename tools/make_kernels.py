@@ -19,7 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "streamseg" / "cuda"
-SOURCE, PTX, SUMS = (FOLDER / name for name in ("kernels.cu", "kernels.ptx", "kernels.sha256"))
+SOURCES = tuple(FOLDER / name for name in ("kernels.cu", "search.cu", "carry.cu"))
+PTX, SUMS = FOLDER / "kernels.ptx", FOLDER / "kernels.sha256"
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 COMPILERS = ROOT / ".cache" / "gpu" / PYTHON / "compilers" / "nvidia" / "cu13"
 OLDEST, VERSION = 75, "7.5"
@@ -38,14 +39,19 @@ def main(arguments: list[str]) -> int:
         SUMS.write_text(sums())
         print(f"{PTX}: {PTX.stat().st_size / 1e3:.0f} kB")
     if SUMS.read_text() != sums():
-        print(f"{PTX}: was not made of {SOURCE.name} as it is: python tools/make_kernels.py", file=sys.stderr)
+        print(f"{PTX}: was not made of the source as it is: python tools/make_kernels.py", file=sys.stderr)
         return 1
     return 0
 
 
 def sums() -> str:
     """As `sha256sum` prints them."""
-    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in (SOURCE, PTX))
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in (*SOURCES, PTX))
+
+
+def source() -> str:
+    """As `streamseg.cuda.kernels.source` has it, which needs more than the standard library."""
+    return "".join(f'#line 1 "{file.name}"\n{file.read_text()}' for file in SOURCES)
 
 
 def compiled(compilers: Path) -> str:
@@ -53,7 +59,7 @@ def compiled(compilers: Path) -> str:
     ctypes.CDLL(str(next(compilers.glob("lib/libnvrtc-builtins.so.*"))))  # which NVRTC looks for by its name alone
     library = ctypes.CDLL(str(next(compilers.glob("lib/libnvrtc.so.*"))))
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    library.nvrtcCreateProgram(ctypes.byref(program), SOURCE.read_bytes(), SOURCE.name.encode(), 0, None, None)
+    library.nvrtcCreateProgram(ctypes.byref(program), source().encode(), PTX.stem.encode(), 0, None, None)
     options = [f"--gpu-architecture=compute_{OLDEST}", "--std=c++17", f"-I{compilers / 'include'}"]
     words = (ctypes.c_char_p * len(options))(*map(str.encode, options))
 

@@ -14,7 +14,7 @@ typedef __half half_t;
 #else
 #include <cmath>
 #define THREAD static
-#define ADD(counter, number) ((counter) += (number))
+#define ADD(counter, number) __atomic_fetch_add(&(counter), number, __ATOMIC_RELAXED)
 #define KERNEL(name, Task)                                                                  \
     extern "C" unsigned name##_bytes() { return sizeof(Task); }                             \
     extern "C" void name(const Task *task, int columns, int rows, int planes) {             \

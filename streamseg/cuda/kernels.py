@@ -18,8 +18,9 @@ from streamseg.yuv import along_axes
 
 _log = logging.getLogger(__name__)
 
-SOURCE = Path(__file__).with_name("kernels.cu")
-COMPILED = SOURCE.with_suffix(".ptx")
+SOURCES = tuple(Path(__file__).with_name(f"{name}.cu") for name in ("kernels", "search", "carry"))
+"""Compiled as one, in this order: each uses what those before have."""
+COMPILED = SOURCES[0].with_suffix(".ptx")
 KINDS = {"uint8": 0, "float16": 1, "float32": 2}
 """Of numbers, as the kernels count them."""
 _SIDES = ("pitch", "colour_pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
@@ -63,6 +64,11 @@ SHRINK = np.dtype(
 """`struct Shrink` of kernels.cu."""
 
 
+def source() -> str:
+    """CUDA C++ of all of them; a compiler names the files that it finds something wrong in."""
+    return "".join(f'#line 1 "{file.name}"\n{file.read_text()}' for file in SOURCES)
+
+
 class Kernels:
     """The kernels on one GPU, launched by any thread while its context is current; they go when they are forgotten."""
 
@@ -78,7 +84,7 @@ class Kernels:
         except BackendError as error:
             cuda.check()  # raises where the GPU is lost: pycuda may give no reason then
             _log.info("the kernels that ship do not load on %s: %s; they are compiled here", cuda.gpu, error.message)
-            module = cuda.load(cuda.compile(SOURCE.read_text()))
+            module = cuda.load(cuda.compile(source()))
         self._held: list[Any] = [module]
         del module
         weakref.finalize(self, _let_go, cuda, self._held).atexit = False

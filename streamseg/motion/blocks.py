@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 _SIDE = 8  # pixels of a block's side
 _AROUND = 2  # more on each side of it, by which it is recognised
 _REACH = 16  # pixels that something may have moved in each direction
-_LOST = 28.0  # grey levels left over in a block: fewer may be noise, or what is hidden in the other picture
+LOST = 28.0  # grey levels left over in a block: fewer may be noise, or what is hidden in the other picture
 _MOST = 8  # blocks that are looked for, those with the most left over
 
 
@@ -22,7 +22,7 @@ def matched(
     rows, columns = (side // _SIDE for side in here.shape)
     left_over = cv2.resize(rest, (columns, rows), interpolation=cv2.INTER_AREA).ravel()
     worst = np.argsort(-left_over, kind="stable")[:_MOST]
-    lost = worst[left_over[worst] > _LOST]
+    lost = worst[left_over[worst] > LOST]
     if not len(lost):
         return None
     moved: NDArray[np.float32] = flow.copy()

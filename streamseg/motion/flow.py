@@ -22,13 +22,14 @@ Flow = NDArray[np.float32]
 _GREY_AREA = 480 * 360
 _PATCH, _STRIDE = 8, 6
 _LEAST_STEPS = 3  # dense inverse search needs room for its patches
-_CUT = 0.33  # of the contrast: neighbours leave 0.06 to 0.2 of it over, other places of the same drive 0.4 and more
+CUT = 0.33  # of the contrast: neighbours leave 0.06 to 0.2 of it over, other places of the same drive 0.4 and more
 _CUT_AREA = 96 * 72  # pixels in which a cut is looked for
 _BACK_STEPS = 2
-_NOISE = 2.0  # grey levels that are left over where nothing moves
-_AROUND = (5, 5)  # pixels over which what a flow leaves over is averaged
-_LOST = 40.0  # grey levels left over somewhere: what moved there was lost on the way
-_CLOSER = 2.5  # grey levels that another flow must leave less over to be taken instead
+NOISE = 2.0  # grey levels that are left over where nothing moves
+_SIDE = 5
+AROUND = _SIDE * _SIDE  # pixels over which what a flow leaves over is averaged
+LOST = 40.0  # grey levels left over somewhere: what moved there was lost on the way
+CLOSER = 2.5  # grey levels that another flow must leave less over to be taken instead
 _KNOWN = 4  # pictures kept small
 
 
@@ -52,11 +53,16 @@ class Thumbnail:
 
 def look_at(frame: Frame) -> Thumbnail:
     """The frame, small."""
-    shrink = max(1, math.ceil((frame.height * frame.width / _GREY_AREA) ** 0.5))
-    height, width = (max(2, side // shrink // 2 * 2) for side in (frame.height, frame.width))
-    grey, *colours = frame.small(height, width)
+    grey, *colours = frame.small(*small_size(frame))
     blue, red = (np.asarray(cv2.addWeighted(colour, 2, colour, 0, -128), np.uint8) for colour in colours)
     return Thumbnail(frame.index, frame.time_s, (frame.height, frame.width), grey, (blue, red))
+
+
+def small_size(frame: Frame) -> tuple[int, int]:
+    """Height and width at which it is looked at, both even."""
+    shrink = max(1, math.ceil((frame.height * frame.width / _GREY_AREA) ** 0.5))
+    height, width = (max(2, side // shrink // 2 * 2) for side in (frame.height, frame.width))
+    return height, width
 
 
 class Search:
@@ -80,9 +86,7 @@ class Search:
 
     def shape(self, look: Thumbnail) -> tuple[int, int]:
         """Height and width of the flow; the same for frames of the same proportions, whatever their size."""
-        height, width = look.frame
-        scale = (self._area / (height * width)) ** 0.5
-        return _covered(height * scale), _covered(width * scale)
+        return flow_shape(look.frame, self._area)
 
     def __call__(self, now: Thumbnail, then: Thumbnail, like: Flow | None = None) -> Flow | None:
         """From pixels of `now` to where they are in `then`; None where that cannot make one picture of the other.
@@ -103,9 +107,25 @@ class Search:
         """`way`, which was followed step by step, searched once more all at once where steps lost what moves."""
         return self._mended(*self._pair(now, then), way, way) if self._again else way
 
+    def still(self, shape: tuple[int, int]) -> Flow:
+        """A flow of that height and width, of what does not move."""
+        return np.zeros((*shape, 2), np.float32)
+
+    def followed(self, first: Flow, second: Flow) -> Flow:
+        """The flow that follows `first`, then from there `second`."""
+        return compose(first, second)
+
+    def turned(self, flow: Flow) -> Flow:
+        """The flow back."""
+        return inverse(flow)
+
+    def fitted(self, flow: Flow, shape: tuple[int, int]) -> Flow:
+        """The same motion between pictures of that height and width."""
+        return flow if flow.shape[:2] == shape else resized(flow, shape)
+
     def _mended(self, here: Grey, there: Grey, flow: Flow, start: Flow) -> Flow:
         """`flow`; where it lost something, that of a search from `start` for each pixel which that explains better."""
-        if not self._again or cv2.minMaxLoc(rest := _rest(flow, here, there))[1] < _LOST:
+        if not self._again or cv2.minMaxLoc(rest := _rest(flow, here, there))[1] < LOST:
             return flow
         return self._closer(here, there, flow, rest, start)
 
@@ -120,7 +140,7 @@ class Search:
         other = self._found(here, there, start)
         if other is None:
             return flow
-        closer = cv2.subtract(rest, _rest(other, here, there)) > _CLOSER
+        closer = cv2.subtract(rest, _rest(other, here, there)) > CLOSER
         return np.where(closer[..., None], other, flow)
 
     def _found(self, here: Grey, there: Grey, start: Flow) -> Flow | None:
@@ -163,6 +183,13 @@ class Cuts:
         return then is not None and (then.frame != now.frame or self._search(now, then) is None)
 
 
+def flow_shape(frame: tuple[int, int], area: int) -> tuple[int, int]:
+    """Height and width of a flow of some `area` pixels, for frames of that height and width."""
+    scale = (area / (frame[0] * frame[1])) ** 0.5
+    height, width = (_covered(side * scale) for side in frame)
+    return height, width
+
+
 def _covered(side: float) -> int:
     """The nearest length that patches cover up to its end: along an edge without any, motion is a guess."""
     return _PATCH + _STRIDE * max(_LEAST_STEPS, round((side - _PATCH) / _STRIDE))
@@ -172,13 +199,13 @@ def _explains(flow: Flow, now: Grey, then: Grey) -> bool:
     moved = sample(then, grid(now.shape) + flow)
     rest = cv2.mean(cv2.absdiff(now, moved))[0]
     contrast = cv2.mean(cv2.absdiff(now, np.full_like(now, round(cv2.mean(now)[0]))))[0]
-    return rest < _NOISE + _CUT * contrast
+    return rest < NOISE + CUT * contrast
 
 
 def _rest(flow: Flow, now: Grey, then: Grey) -> NDArray[np.float32]:
     """(h, w): the grey levels that are left over around each pixel of `now`."""
     moved = sample(then, grid(now.shape) + flow)
-    return np.asarray(cv2.boxFilter(cv2.absdiff(now, moved), cv2.CV_32F, _AROUND), np.float32)
+    return np.asarray(cv2.boxFilter(cv2.absdiff(now, moved), cv2.CV_32F, (_SIDE, _SIDE)), np.float32)
 
 
 def compose(first: Flow, second: Flow) -> Flow:

@@ -2,42 +2,75 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
-import numpy as np
-
-from streamseg.motion.flow import Flow, Search, Thumbnail, compose, inverse, resized
+from streamseg.motion.flow import Flow, Thumbnail
 
 _DEPTH_S = 2.0
 _DEPTH = 120
 
 
-class _Way(NamedTuple):
+class Look(Protocol):
+    """What is kept of a frame."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def time_s(self) -> float: ...
+
+
+L = TypeVar("L", bound=Look)
+S = TypeVar("S", bound=Look, contravariant=True)
+F = TypeVar("F")
+
+
+class Motion(Protocol[S, F]):
+    """How motion is found and followed between what is kept of frames, as flows: see `Search`."""
+
+    def shape(self, look: S) -> tuple[int, int]: ...
+
+    def __call__(self, now: S, then: S, like: F | None = None) -> F | None: ...
+
+    def mended(self, now: S, then: S, way: F) -> F: ...
+
+    def still(self, shape: tuple[int, int]) -> F: ...
+
+    def followed(self, first: F, second: F) -> F: ...
+
+    def turned(self, flow: F) -> F: ...
+
+    def fitted(self, flow: F, shape: tuple[int, int]) -> F: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Way(Generic[L, F]):
     """How far the way to a frame has been followed."""
 
-    then: Thumbnail
-    at: Thumbnail
-    flow: Flow | None
+    then: L
+    at: L
+    flow: F | None
 
 
-class History:
+class History(Generic[L, F]):
     """What is known of the newest frames of a stream, and the way from one to another.
 
     `search` may become another one at any time: what was found before is resized to the pictures of the new one.
     """
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Motion[L, F]) -> None:
         self.search = search
-        self._looks: list[Thumbnail] = []
-        self._steps: dict[tuple[int, int], Flow | None] = {}
-        self._ways: list[_Way] = []
+        self._looks: list[L] = []
+        self._steps: dict[tuple[int, int], F | None] = {}
+        self._ways: list[_Way[L, F]] = []
 
     @property
-    def newest(self) -> Thumbnail:
+    def newest(self) -> L:
         """The frame that was seen last."""
         return self._looks[-1]
 
-    def see(self, look: Thumbnail) -> None:
+    def see(self, look: L) -> None:
         """The next frame. One of other proportions than those before has nothing to do with them."""
         if self._looks and self.search.shape(self.newest) != self.search.shape(look):
             self._looks, self._steps, self._ways = [], {}, []
@@ -46,17 +79,17 @@ class History:
             gone = self._looks.pop(0).index
             self._steps = {pair: flow for pair, flow in self._steps.items() if gone not in pair}
 
-    def find(self, index: int) -> Thumbnail | None:
+    def find(self, index: int) -> L | None:
         """The frame of that index; None where it is too old or was never seen."""
         known = [*self._looks, *(way.then for way in self._ways)]
         return next((look for look in known if look.index == index), None)
 
-    def before(self, now: Thumbnail) -> Thumbnail | None:
+    def before(self, now: L) -> L | None:
         """The frame that was seen before that one; None where it is forgotten."""
         at = self._looks.index(now) if now in self._looks else 0
         return self._looks[at - 1] if at else None
 
-    def way(self, now: Thumbnail, then: Thumbnail) -> Flow | None:
+    def way(self, now: L, then: L) -> F | None:
         """From the pixels of `now` to where they were, or will be, in `then`; None where a cut lies between.
 
         Followed frame by frame, and kept: the next frame's way begins with one step to this one. So the way to a
@@ -64,35 +97,38 @@ class History:
         """
         kept = (way for way in self._ways if way.then is then and _in_order(then, way.at, now))
         shape = self.search.shape(now)
-        _, at, flow = next(kept, _Way(then, then, np.zeros((*shape, 2), np.float32)))
-        flow, begun = _fitted(flow, shape), at
+        begun = next(kept, None)
+        at, flow = (begun.at, self._fitted(begun.flow, shape)) if begun else (then, self.search.still(shape))
+        first = at
         for look in self._looks if now.index > then.index else reversed(self._looks):
             if look is not at and _in_order(at, look, now):
-                step = _fitted(self.step(look, at), shape)
-                at, flow = look, None if step is None or flow is None else compose(step, flow)
-        if flow is not None and at is not begun and abs(at.index - then.index) > 1:
+                step = self._fitted(self.step(look, at), shape)
+                at, flow = look, None if step is None or flow is None else self.search.followed(step, flow)
+        if flow is not None and at is not first and abs(at.index - then.index) > 1:
             flow = self.search.mended(at, then, flow)
         self._ways = [_Way(then, at, flow), *(way for way in self._ways if way.then is not then)][:2]
         return flow
 
-    def step(self, now: Thumbnail, then: Thumbnail) -> Flow | None:
+    def step(self, now: L, then: L) -> F | None:
         """The same between frames of which none lies between."""
         pair = now.index, then.index
         if pair not in self._steps:
             back = self._steps.get((then.index, now.index))
-            like = _fitted(self._last(*pair), self.search.shape(now))
-            self._steps[pair] = self.search(now, then, like) if back is None else inverse(back)
+            like = self._fitted(self._last(*pair), self.search.shape(now))
+            self._steps[pair] = self.search(now, then, like) if back is None else self.search.turned(back)
         return self._steps[pair]
 
-    def _last(self, now: int, then: int) -> Flow | None:
+    def _last(self, now: int, then: int) -> F | None:
         """The step that was found last, of those in the same direction."""
         known = (flow for pair, flow in reversed(self._steps.items()) if (pair[1] < pair[0]) == (then < now))
         return next(known, None)
 
+    def _fitted(self, flow: F | None, shape: tuple[int, int]) -> F | None:
+        return None if flow is None else self.search.fitted(flow, shape)
 
-def _fitted(flow: Flow | None, shape: tuple[int, int]) -> Flow | None:
-    return flow if flow is None or flow.shape[:2] == shape else resized(flow, shape)
+
+FlowHistory: TypeAlias = History[Thumbnail, Flow]
 
 
-def _in_order(first: Thumbnail, second: Thumbnail, third: Thumbnail) -> bool:
+def _in_order(first: Look, second: Look, third: Look) -> bool:
     return first.index <= second.index <= third.index or first.index >= second.index >= third.index

@@ -14,13 +14,13 @@ from streamseg.motion.flow import Flow, Grey, Thumbnail, brighter, destinations,
 from streamseg.motion.voting import Around, Index, Looks, Plane, Voters, elect, share, voters_around
 
 _SURE, _LOST = 12, 48  # grey levels of difference that cost no confidence, and all of it
-_TRUST = np.interp(np.arange(256), [_SURE, _LOST], [255, 0]).round().astype(np.uint8)
+TRUST = np.interp(np.arange(256), [_SURE, _LOST], [255, 0]).round().astype(np.uint8)
 _SOFTENED = 0.67  # pixels: a pixel's own grey still makes three fifths of a row
 _ASK = np.uint8(255)  # where this is a value, too, more is asked than need be, no more
-_MARGIN = 1  # pixels from a border in which votes are asked for: further away they change little
-_BALLOTS = 1 << 19  # of all pixels of one side: where nearly all of a mask is borders, each is asked by fewer
-_FEWEST = 5  # and by so many at least
-_EVEN = 16  # of 255: probabilities that differ by no more are not voted for
+MARGIN = 1  # pixels from a border in which votes are asked for: further away they change little
+BALLOTS = 1 << 19  # of all pixels of one side: where nearly all of a mask is borders, each is asked by fewer
+FEWEST = 5  # and by so many at least
+EVEN = 16  # of 255: probabilities that differ by no more are not voted for
 
 
 class Reference(NamedTuple):
@@ -66,10 +66,10 @@ def match(now: Thumbnail, sides: Sequence[Reference], reach: float) -> tuple[Pla
     room = min(shape, now.grey.shape, key=lambda size: size[0] * size[1])
     rows, columns = shape[0] / room[0], shape[1] / room[1]
     around = voters_around(reach, rows, columns)
-    window = np.ones((2 * round(_MARGIN * rows) + 1, 2 * round(_MARGIN * columns) + 1), np.uint8)
+    window = np.ones((2 * round(MARGIN * rows) + 1, 2 * round(MARGIN * columns) + 1), np.uint8)
     most = max(int(side.labels.max()) for side in sides)
     soft = most == 1 and all(side.confidence is not None for side in sides)
-    even = _EVEN if soft else 0
+    even = EVEN if soft else 0
     planes = [_soft(side, shape) if soft else _sampled(side.labels, shape) for side in sides]
     own = sides[0].way is None  # then borders are asked only where they moved
     moved = [
@@ -128,7 +128,7 @@ def _voted(now: Thumbnail, moved: Sequence[_Moved], around: Around, soft: bool, 
     values: Plane = moved[0].seen.copy()
     pixels = np.flatnonzero(_asked(moved, even))
     if len(pixels):
-        around = around[: max(_FEWEST, _BALLOTS // len(pixels))]
+        around = around[: max(FEWEST, BALLOTS // len(pixels))]
         y, u, v = _looks(now, values.shape)
         looks = y.take(pixels), u.take(pixels), v.take(pixels)
         voters = [_voters(one, pixels) for one in moved]
@@ -188,7 +188,7 @@ def _trust(now: Thumbnail, then: Thumbnail, way: Flow) -> tuple[Plane, float]:
     by = cv2.mean(here[0])[0] - cv2.mean(there[0])[0]  # a change of exposure says nothing
     planes = zip(here, (brighter(there[0], by), *there[1:]), strict=True)
     unlike = np.maximum.reduce([_unlike(one, other) for one, other in planes])
-    return np.asarray(cv2.LUT(cv2.blur(unlike, (3, 3)), _TRUST), np.uint8) & inside(way), by
+    return np.asarray(cv2.LUT(cv2.blur(unlike, (3, 3)), TRUST), np.uint8) & inside(way), by
 
 
 def _unlike(here: Plane, there: Plane) -> Plane:

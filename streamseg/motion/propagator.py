@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Callable, Iterator, Sequence
 
 from streamseg.frame import Frame
+from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, unsure
 from streamseg.motion.flow import Flow, Search, Thumbnail, look_at
-from streamseg.motion.flow_history import History
-from streamseg.motion.instances import carry_instances, joined, no_instances
+from streamseg.motion.flow_history import FlowHistory
+from streamseg.motion.gpu_carrier import GpuCarrier
+from streamseg.motion.instances import carry_instances, joined
 from streamseg.motion.label_transfer import Reference, disagreement, match
 from streamseg.motion.refit import Refit
 from streamseg.motion.refit_network import Network
@@ -20,35 +19,6 @@ from streamseg.motion.there_and_back import doubted
 from streamseg.motion.tracking import Identities
 from streamseg.options import Effort
 from streamseg.segmentation import Instances, Segmentation
-
-
-class _Spent(NamedTuple):
-    """What an effort means."""
-
-    area: int
-    """Pixels of the picture in which motion is searched."""
-    reach: float
-    """Pixels around where the motion leads that vote."""
-    again: bool
-    """Whether motion that was lost is searched once more."""
-    blocks: bool
-    """Whether blocks are looked for where it is still lost."""
-    back: bool
-    """Whether the way back is asked what is doubtful."""
-    bent: bool
-    """Whether the masks of objects change their shape in their boxes."""
-    refit: int
-    """How many masks of objects a network fits to the picture."""
-    passes: int
-    """How often it is asked for each."""
-
-
-_EFFORTS: Mapping[Effort, _Spent] = {
-    "quick": _Spent(96 * 72, 1.0, again=False, blocks=False, back=False, bent=False, refit=0, passes=0),
-    "usual": _Spent(128 * 96, 2.3, again=True, blocks=False, back=False, bent=True, refit=2, passes=1),
-    "fine": _Spent(264 * 198, 3.0, again=True, blocks=True, back=True, bent=True, refit=4, passes=2),
-}
-_PAST_WORTH = 0.85  # of the last mask's votes where a new one is steadied: of two equals the new one is right
 
 
 class FlowPropagator:
@@ -66,11 +36,13 @@ class FlowPropagator:
         network = Network()
         self._refit = (Refit(network), RefitObjects(network)) if refit else None
         self._searches = {
-            each: Search(spent.area, again=spent.again, blocks=spent.blocks) for each, spent in _EFFORTS.items()
+            each: Search(spent.area, again=spent.again, blocks=spent.blocks) for each, spent in EFFORTS.items()
         }
-        self._glance = Search(_EFFORTS["quick"].area, coarse=True)
-        self._back = Search(_EFFORTS["quick"].area)
-        self._history = History(self._searches[effort])
+        self._glance = Search(EFFORTS["quick"].area, coarse=True)
+        self._back = Search(EFFORTS["quick"].area)
+        self._history = FlowHistory(self._searches[effort])
+        self._there = None if compare else GpuCarrier()
+        self._newest = -1
         self._steady = steady
         self.effort = effort
         self._last: tuple[Segmentation, Segmentation] | None = None
@@ -93,25 +65,28 @@ class FlowPropagator:
     def effort(self, effort: Effort | None) -> None:
         self._effort = effort
         self._history.search = self._searches[effort or "quick"]
-        self._spent = _EFFORTS[effort or "quick"]
+        self._spent = EFFORTS[effort or "quick"]
 
     def observe(self, frame: Frame) -> None:
         """The next frame of the stream; indices may have gaps, sizes may change."""
-        self._history.see(look_at(frame))
+        self._newest = frame.index
+        if self._there:
+            self._there.observe(frame, self._effort or "quick")
+        if not (self._there and self._there.alone):
+            self._history.see(look_at(frame))
 
     def carry(self, segmentation: Segmentation) -> Segmentation:
         """`segmentation` of an observed frame, brought to the newest observed one; steadied where it is that one's."""
         segmentation = self._with_disagreement(self._with_names(segmentation))
         if self._steady:
             segmentation = self._steadied(segmentation)
-        if segmentation.frame_index == self._history.newest.index:
+        if segmentation.frame_index == self._newest:
             return segmentation
-        carried = self._brought(self._history.newest, [segmentation], chained=True)
-        return self._doubted(segmentation, carried) if self._spent.back else carried
+        return self._brought(self._newest, [segmentation], live=True)
 
-    def _doubted(self, found: Segmentation, carried: Segmentation) -> Segmentation:
+    def _doubted(self, now: Thumbnail, found: Segmentation, carried: Segmentation) -> Segmentation:
         """`carried`, of which that is sure which the way back says as well."""
-        now, then = self._history.newest, self._history.find(found.frame_index)
+        then = self._history.find(found.frame_index)
         way = self._history.way(now, then) if then else None
         if then is None or way is None or carried.confidence is None:
             return carried
@@ -123,7 +98,7 @@ class FlowPropagator:
         if found.instances is None:
             return found
         if self._named is None or self._named[0] is not found:
-            known = self._known if self._known and _comparable(found, self._known) else None
+            known = self._known if self._known and comparable(found, self._known) else None
             before = None if known is None else _objects_at(self._history, known, found.frame_index)
             named, missing = self._identities.follow(found.instances, before, found.frame_time_s)
             self._named = found, dataclasses.replace(found, instances=named)
@@ -142,7 +117,7 @@ class FlowPropagator:
 
     def _differs(self, found: Segmentation, before: Segmentation) -> float | None:
         now, then = (self._history.find(each.frame_index) for each in (found, before))
-        if now is None or then is None or then.index >= now.index or not _comparable(found, before):
+        if now is None or then is None or then.index >= now.index or not comparable(found, before):
             return None
         way = self._history.way(now, then)
         return None if way is None else disagreement(now, Reference(then, way, before.labels, None), found.labels)
@@ -158,14 +133,20 @@ class FlowPropagator:
         if self._last is None:
             return found
         before = self._last[1]
-        if not _comparable(found, before):
+        if not comparable(found, before):
             return found
+        return self._by(
+            lambda gpu: gpu.steadied(found, before, self._spent, glance=self._effort == "quick"),
+            lambda: self._steadied_here(found, before),
+        )
+
+    def _steadied_here(self, found: Segmentation, before: Segmentation) -> Segmentation:
         now, then = (self._history.find(each.frame_index) for each in (found, before))
         way = self._way_to_last(now, then) if now and then and then.index < now.index else None
         if now is None or then is None or way is None:
             return found
         own = Reference(now, None, found.labels, found.confidence)
-        last = Reference(then, way, before.labels, before.confidence, _PAST_WORTH)
+        last = Reference(then, way, before.labels, before.confidence, PAST_WORTH)
         labels, confidence = match(now, [own, last], self._spent.reach)
         return dataclasses.replace(found, labels=labels, confidence=None if found.confidence is None else confidence)
 
@@ -182,11 +163,35 @@ class FlowPropagator:
         them is that of `after`. Either is None at an end of the stream."""
         ends = [self._with_disagreement(self._with_names(one)) for one in (before, after) if one is not None]
         for frame in frames:
-            now = self._history.find(frame.index)
             own = next((one for one in ends if one.frame_index == frame.index), None)
-            yield own or (_doubted(ends[0]) if now is None else self._brought(now, ends, chained=False))
+            yield own or self._brought(frame.index, ends, live=False)
 
-    def _brought(self, now: Thumbnail, found: Sequence[Segmentation], *, chained: bool) -> Segmentation:
+    def _brought(self, index: int, found: Sequence[Segmentation], *, live: bool) -> Segmentation:
+        """What was `found` at the frame of that index."""
+        back = live and self._spent.back
+        return self._by(
+            lambda gpu: gpu.brought(index, found, self._spent, back=back),
+            lambda: self._brought_here(index, found, live=live),
+        )
+
+    def _by(self, gpu: Callable[[GpuCarrier], Segmentation | None], cpu: Callable[[], Segmentation]) -> Segmentation:
+        """What the GPU makes of it, where that has shown that it makes the same as the CPU."""
+        there = gpu(self._there) if self._there else None
+        if there is not None and self._there and self._there.alone:
+            return there
+        here = cpu()
+        if there is not None and self._there:
+            self._there.compare(here, there)
+        return here
+
+    def _brought_here(self, index: int, found: Sequence[Segmentation], *, live: bool) -> Segmentation:
+        now = self._history.find(index)
+        if now is None:
+            return unsure(found[0])
+        carried = self._fitted(now, found, chained=live)
+        return self._doubted(now, found[0], carried) if live and self._spent.back else carried
+
+    def _fitted(self, now: Thumbnail, found: Sequence[Segmentation], *, chained: bool) -> Segmentation:
         """What was `found` at `now`, fitted to it where that is worth it."""
         carried = _onto(self._history, now, found, self._spent)
         if self._refit is None or not self._spent.refit:
@@ -202,16 +207,16 @@ class FlowPropagator:
         return dataclasses.replace(carried, instances=fitted)
 
 
-def _onto(history: History, now: Thumbnail, found: Sequence[Segmentation], spent: _Spent) -> Segmentation:
+def _onto(history: FlowHistory, now: Thumbnail, found: Sequence[Segmentation], spent: Spent) -> Segmentation:
     """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
     found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
-    alike = [one for one in found if _comparable(one, found[0])]
+    alike = [one for one in found if comparable(one, found[0])]
     seen = [(one, then) for one in alike if (then := history.find(one.frame_index)) is not None]
     if not seen:
-        return _doubted(found[0])
+        return unsure(found[0])
     ways = [(one, then, way) for one, then in seen if (way := history.way(now, then)) is not None]
     if not ways:
-        return _forgotten(found[0])
+        return forgotten(found[0])
     labels, confidence = match(
         now, [Reference(then, way, one.labels, one.confidence) for one, then, way in ways], spent.reach
     )
@@ -222,29 +227,10 @@ def _onto(history: History, now: Thumbnail, found: Sequence[Segmentation], spent
     return dataclasses.replace(nearest, labels=labels, confidence=confidence, instances=objects)
 
 
-def _comparable(one: Segmentation, other: Segmentation) -> bool:
-    """Whether labels mean the same in both: the model of a stream may be changed while it runs."""
-    return one.classes.names == other.classes.names
-
-
-def _objects_at(history: History, found: Segmentation, index: int) -> Instances | None:
+def _objects_at(history: FlowHistory, found: Segmentation, index: int) -> Instances | None:
     """The objects of `found` where they are in the frame of that index; None where no way leads there."""
     now, then = history.find(index), history.find(found.frame_index)
     way = history.way(now, then) if now and then and then.index < now.index else None
     if found.instances is None or now is None or then is None or way is None:
         return None
     return carry_instances(found.instances, way, then.frame, now.frame)
-
-
-def _doubted(segmentation: Segmentation) -> Segmentation:
-    """The same, but nothing in it is sure."""
-    return dataclasses.replace(segmentation, confidence=np.zeros_like(segmentation.labels))
-
-
-def _forgotten(segmentation: Segmentation) -> Segmentation:
-    """What is known once the picture is another one: nothing."""
-    classes, objects = segmentation.classes, segmentation.instances
-    ids = (classes.background, classes.ignore_index, 255)
-    labels = np.full_like(segmentation.labels, next(each for each in ids if each is not None))
-    objects = None if objects is None else no_instances(objects)
-    return dataclasses.replace(_doubted(segmentation), labels=labels, instances=objects)

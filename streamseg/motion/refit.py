@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Thumbnail, grid, sample
-from streamseg.motion.flow_history import History
+from streamseg.motion.flow_history import FlowHistory
 from streamseg.motion.refit_colours import SIZE, Colours, likely_colours
 from streamseg.motion.refit_network import FAULTS, Network
 from streamseg.motion.voting import Plane
@@ -49,7 +49,14 @@ class Refit:
         """The frame that a mask from the key was last fitted to, and that mask."""
 
     def __call__(
-        self, history: History, now: Thumbnail, key: Segmentation, carried: Segmentation, *, chained: bool, passes: int
+        self,
+        history: FlowHistory,
+        now: Thumbnail,
+        key: Segmentation,
+        carried: Segmentation,
+        *,
+        chained: bool,
+        passes: int,
     ) -> Segmentation:
         """`carried`, which is `key` brought to the frame `now`, fitted to that.
 
@@ -83,7 +90,7 @@ class Refit:
         colours = likely_colours(picture, mask)
         return _Key(key.frame_index, key.labels, colours, self._network(picture, mask, colours, passes=passes) - mask)
 
-    def _moved(self, history: History, now: Thumbnail, carried: Plane) -> Plane:
+    def _moved(self, history: FlowHistory, now: Thumbnail, carried: Plane) -> Plane:
         """The mask that was fitted to the frame before, moved on; `carried` where there is none."""
         if self._last is None or history.before(now) is not self._last[0]:
             return carried

@@ -10,10 +10,8 @@ from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Search, Thumbnail, grid, inverse, resized, sample
 
 Plane = NDArray[np.uint8]
-_DOUBTED = (
-    217  # of 255: seven in eight of such pixels have the right label on a drive, 83 to 98 % on clips of one thing
-)
-_MOST = np.where(np.arange(256) == 255, _DOUBTED, 255).astype(np.uint8)  # confidence, by whether labels differ
+DOUBTED = 217  # of 255: seven in eight of such pixels have the right label on a drive, 83 to 98 % on clips of one thing
+_MOST = np.where(np.arange(256) == 255, DOUBTED, 255).astype(np.uint8)  # confidence, by whether labels differ
 _AROUND = np.ones((3, 3), np.uint8)
 
 

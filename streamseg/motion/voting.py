@@ -19,7 +19,7 @@ Looks = tuple[Plane, Plane, Plane]
 Around = Sequence[tuple[int, int]]
 """Who votes, nearest first: how far away in y and x, in pixels of the labels."""
 
-_ALIKE = 8.0  # levels of difference, summed over brightness and colour, that make a vote e times weaker
+ALIKE = 8.0  # levels of difference, summed over brightness and colour, that make a vote e times weaker
 _UNDECIDED = 1 / 255  # of a vote: where nothing is alike the motion decides
 
 # Four bytes of a pixel make one number, its value the lowest of them, then how it looks. Of the differences to another
@@ -126,9 +126,10 @@ def _packed(side: Voters, pad: int) -> tuple[NDArray[np.uint32], int]:
 
 def _weights(worth: float) -> Votes:
     """(1, 256) by the bytes of `Ballots`."""
-    return np.asarray(worth * np.tile(_falling(), (1, 2)), np.float32)
+    return np.asarray(worth * np.tile(falling(), (1, 2)), np.float32)
 
 
 @lru_cache(1)
-def _falling() -> Votes:
-    return np.asarray(np.exp(-np.arange(_DIFFERS)[None] / _ALIKE), np.float32)
+def falling() -> Votes:
+    """(1, 128): what a vote is worth, by how unlike it looks."""
+    return np.asarray(np.exp(-np.arange(_DIFFERS)[None] / ALIKE), np.float32)

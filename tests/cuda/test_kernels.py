@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.cuda.kernels import COMPILED, FIT, PICK, SHRINK, SOURCE, TINT, shrink_task, tint_task
+from streamseg.cuda.kernels import COMPILED, FIT, PICK, SHRINK, TINT, shrink_task, source, tint_task
 from streamseg.frame import Frame
 from streamseg.gpu import GpuLabels, GpuPlanes
 from streamseg.motion.flow import look_at
@@ -37,7 +37,7 @@ def test_the_tasks_are_laid_out_as_in_the_source() -> None:
     assert host_kernels.library().tint_bytes() == TINT.itemsize
     assert host_kernels.library().shrink_bytes() == SHRINK.itemsize
     for name, dtype in (("Fit", FIT), ("Pick", PICK), ("Tint", TINT), ("Shrink", SHRINK)):
-        body = re.sub("//.*", "", SOURCE.read_text().split(f"struct {name} {{")[1].split("};")[0])
+        body = re.sub("//.*", "", source().split(f"struct {name} {{")[1].split("};")[0])
         fields = re.findall(r"(\w+)(?:\[\d+\])?(?=[,;])", body)
         assert fields == list(dtype.names or ())
 
@@ -173,4 +173,4 @@ def test_pycuda_compiles_the_source_where_a_gpu_is_unknown() -> None:
     if importlib.util.find_spec("pycuda") is None or shutil.which("nvcc") is None:
         pytest.skip("pycuda or nvcc is not installed")
     compiler = pytest.importorskip("pycuda.compiler", reason="pycuda needs a driver", exc_type=ImportError)
-    assert compiler.compile(SOURCE.read_text(), no_extern_c=True, arch="sm_90")
+    assert compiler.compile(source(), no_extern_c=True, arch="sm_90")

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamseg.cuda.kernels import SOURCE
+from streamseg.cuda.kernels import source
 from tests.parts.cuda_errors import LogicError
 from tests.parts.fake_cuda import FakeGpu
 
-ADDRESSES = ("picture", "out", "colour", "out_colour", "scores", "labels", "confidence")
+MAY_BE_NOTHING = ("colour", "confidence", "start", "way", "second", "trust", "sums")
+KERNELS = ("fit", "pick", "tint", "shrink", "grey", "search", "follow", "look", "warp", "trust", "ask", "vote", "doubt")
 
 
 @functools.cache
@@ -35,8 +36,9 @@ def library() -> ctypes.CDLL:
 def compile_kernels(folder: Path) -> Path:
     """The library that g++ makes of them."""
     target = folder / "kernels.so"
+    (folder / "kernels.cu").write_text(source())
     command = ["g++", "-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([*command, "-o", str(target), str(SOURCE)], check=True)
+    subprocess.run([*command, "-o", str(target), str(folder / "kernels.cu")], check=True)
     return target
 
 
@@ -52,18 +54,24 @@ def on(gpu: FakeGpu) -> dict[str, Callable[..., None]]:
 
     def make(kernel: str) -> Callable[..., None]:
         def launched(grid: tuple[int, int, int], block: tuple[int, int, int], task: Any) -> None:
-            task = np.array(task)
-            for name in set(ADDRESSES) & set(task.dtype.names):
-                address = int(task[name])
-                if name in ("colour", "confidence") and not address:
-                    continue
-                width = (1, 2, 4)[int(task["kind"])] if name in ("out", "scores") and "kind" in task.dtype.names else 1
-                if address % width:
-                    gpu.lost = True
-                    raise LogicError("cuEventSynchronize failed: misaligned address")
-                task[name] = gpu.view(address, 1).ctypes.data
-            run(kernel, task, (grid[0] * block[0], grid[1] * block[1], grid[2]))
+            run(kernel, located(gpu, np.array([task])[0]), (grid[0] * block[0], grid[1] * block[1], grid[2]))
 
         return launched
 
-    return {kernel: make(kernel) for kernel in ("fit", "pick", "tint", "shrink")}
+    return {kernel: make(kernel) for kernel in KERNELS}
+
+
+def located(gpu: FakeGpu, task: Any) -> Any:
+    """The task with all its addresses, which are its numbers of 64 bits, as they are here."""
+    for name in task.dtype.names:
+        if task.dtype[name].base.names:
+            for each in task[name]:
+                if any(each.tobytes()):  # one that is there
+                    located(gpu, each)
+        elif task.dtype[name] == np.uint64 and (int(task[name]) or name not in MAY_BE_NOTHING):
+            width = (1, 2, 4)[int(task["kind"])] if name in ("out", "scores") and "kind" in task.dtype.names else 1
+            if int(task[name]) % width:
+                gpu.lost = True
+                raise LogicError("cuEventSynchronize failed: misaligned address")
+            task[name] = gpu.view(int(task[name]), 1).ctypes.data
+    return task

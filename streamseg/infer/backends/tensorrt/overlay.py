@@ -44,7 +44,7 @@ class Overlay:
             copies.append(self._parts.pool.take(size))
             self._parts.cuda.copy(copies[-1].address, plane.address + place * size, size, stream)
         labels, confidence = copies[0].address + start, copies[1].address + start if copies[1:] else 0
-        return GpuLabels((part.height, part.width), columns, labels, confidence, copies, self.draw, self.bring)
+        return self._labels((part.height, part.width), columns, labels, confidence, copies)
 
     def bring(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None) -> GpuLabels:
         """See `GpuLabels.bring`."""
@@ -57,7 +57,13 @@ class Overlay:
             parts.stream.synchronize()  # then that is free for the next ones
         rows, columns = labels.shape
         sure = memory.address + labels.size if both[1:] else 0
-        return GpuLabels((rows, columns), columns, memory.address, sure, [memory], self.draw, self.bring)
+        return self._labels((rows, columns), columns, memory.address, sure, [memory])
+
+    def _labels(
+        self, size: tuple[int, int], pitch: int, labels: int, confidence: int, owners: Sequence[object]
+    ) -> GpuLabels:
+        gpu = self._parts.cuda.gpu.number
+        return GpuLabels(size, pitch, labels, confidence, owners, self.draw, self.bring, gpu=gpu)
 
     def draw(self, planes: GpuPlanes, labels: GpuLabels, tint: Tint) -> av.VideoFrame:
         """See `GpuLabels.overlay`."""

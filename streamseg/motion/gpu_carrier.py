@@ -1,0 +1,179 @@
+"""Masks of one stream carried on the GPU that its frames are on, where a network there found them."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from streamseg.errors import BackendError
+from streamseg.frame import Frame
+from streamseg.gpu import GpuLabels
+from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, no_label, unsure
+from streamseg.motion.flow_history import History
+from streamseg.motion.gpu_flow import GpuFlow, GpuLook, GpuSearch, Work, takes
+from streamseg.motion.gpu_transfer import GpuReference, Matching
+from streamseg.options import Effort
+from streamseg.segmentation import Segmentation
+
+_log = logging.getLogger(__name__)
+_ALIKE = 0.99  # of the pixels of a mask that was carried on the GPU have the same class where the CPU carried it
+T = TypeVar("T")
+
+
+class GpuCarrier:
+    """Does what `FlowPropagator` does, for semantic masks of more than two classes; belongs to one thread.
+
+    The first mask is carried on the CPU as well: where they differ, a line says so, and the CPU carries all.
+    """
+
+    def __init__(self) -> None:
+        self.alone = False
+        """Whether it has shown that it does what the CPU does, so that this need not follow the frames."""
+        self._given_up = self._alike = False
+        self._work: Work | None = None
+        self._searches: dict[Effort, GpuSearch] = {}
+        self._history: History[GpuLook, GpuFlow] | None = None
+        self._stream = ""
+
+    def observe(self, frame: Frame, effort: Effort) -> None:
+        """The next frame of the stream; what is carried next is carried with that effort."""
+        planes = frame.on_gpu
+        if planes is None or (self._work is not None and planes.gpu != self._work.gpu):
+            self._forget()
+            return
+        self._stream = frame.stream
+        self._tried(lambda: self._observed(frame, effort))
+
+    def brought(self, index: int, found: Sequence[Segmentation], spent: Spent, *, back: bool) -> Segmentation | None:
+        """What was `found` on one side of a frame or on both, brought to it; None where the CPU has to do that.
+
+        With `back` the way back is asked what is doubtful.
+        """
+        now = self._history.find(index) if self._history else None
+        if now is None or not all(map(self._takes, found)):
+            return self._left_to_the_cpu()
+        return self._done(lambda: self._brought(now, found, spent, back=back))
+
+    def steadied(self, found: Segmentation, before: Segmentation, spent: Spent, *, glance: bool) -> Segmentation | None:
+        """`found` with the votes of what was found before; None where the CPU has to do that.
+
+        `glance`: the way need not be the best.
+        """
+        if not self._history or not self._takes(found) or not self._takes(before):
+            return self._left_to_the_cpu()
+        now, then = (self._history.find(each.frame_index) for each in (found, before))
+        if now is None or then is None or then.index >= now.index:
+            return found if self.alone else None
+        return self._done(lambda: self._steadied(now, then, found, before, spent, glance=glance))
+
+    def compare(self, here: Segmentation, there: Segmentation) -> None:
+        """The same mask, carried on the CPU and on the GPU."""
+        alike = float(np.mean(here.labels == there.labels)) if here.labels.shape == there.labels.shape else 0.0
+        self._alike = self.alone = alike >= _ALIKE
+        if not self._alike:
+            self._give_up(f"{1 - alike:.1%} of their pixels are others than those of the GPU")
+
+    def _observed(self, frame: Frame, effort: Effort) -> None:
+        assert frame.on_gpu is not None
+        small, areas = (frame.on_gpu, [spent.area for spent in EFFORTS.values()])
+        if self._work is None:
+            self._work = Work(small.gpu)
+        with self._work.parts.cuda.current():
+            look = self._work.look_at(frame, small)
+            if not all(takes(look.frame, look.size, area) for area in areas):
+                self._forget()
+                return
+            if self._history is None:
+                self._searches = {
+                    each: GpuSearch(self._work, spent.area, again=spent.again, blocks=spent.blocks)
+                    for each, spent in EFFORTS.items()
+                }
+                self._history = History(self._searches[effort])
+            self._history.search = self._searches[effort]
+            self._history.see(look)
+
+    def _brought(self, now: GpuLook, found: Sequence[Segmentation], spent: Spent, *, back: bool) -> Segmentation:
+        assert self._work is not None and self._history is not None
+        found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
+        alike = [one for one in found if comparable(one, found[0])]
+        seen = [(one, then) for one in alike if (then := self._history.find(one.frame_index)) is not None]
+        if not seen:
+            return unsure(found[0])
+        with self._work.parts.cuda.current():
+            sides = []
+            for one, then in seen:
+                way = self._history.way(now, then)
+                sides.append(GpuReference(then, way, _there(one)))
+            matching = self._matching(now, sides, [one for one, _ in seen], spent)
+            if back and sides[0].way is not None:
+                glance = GpuSearch(self._work, EFFORTS["quick"].area)
+                matching.doubt(sides[0].way, glance(sides[0].then, now))
+            carried = matching.finish()
+        led = next((one for (one, _), led in zip(seen, carried.led, strict=True) if led), None)
+        if led is None:
+            return forgotten(found[0])
+        return dataclasses.replace(led, labels=carried.labels, confidence=carried.confidence, on_gpu=carried.there)
+
+    def _steadied(
+        self, now: GpuLook, then: GpuLook, found: Segmentation, before: Segmentation, spent: Spent, *, glance: bool
+    ) -> Segmentation:
+        assert self._work is not None and self._history is not None
+        with self._work.parts.cuda.current():
+            if glance and self._history.before(now) is then:
+                way: GpuFlow | None = GpuSearch(self._work, EFFORTS["quick"].area, coarse=True)(now, then)
+            else:
+                way = self._history.way(now, then)
+            sides = [GpuReference(now, None, _there(found)), GpuReference(then, way, _there(before), PAST_WORTH)]
+            carried = self._matching(now, sides, [found, before], spent).finish()
+        confidence = None if found.confidence is None else carried.confidence
+        return dataclasses.replace(found, labels=carried.labels, confidence=confidence, on_gpu=carried.there)
+
+    def _matching(
+        self, now: GpuLook, sides: Sequence[GpuReference], found: Sequence[Segmentation], spent: Spent
+    ) -> Matching:
+        assert self._work is not None
+        two = max(int(one.labels.max()) for one in found) == 1
+        soft = two and all(one.confidence is not None for one in found)
+        nothing = no_label(found[0].classes)
+        return Matching(self._work, now, sides, spent.reach, soft=soft, nothing=nothing)
+
+    def _takes(self, found: Segmentation) -> bool:
+        """Whether it is a mask that is carried here: one of two classes is fitted to the picture on the CPU."""
+        there = self._work is not None and found.on_gpu is not None and found.on_gpu.gpu == self._work.gpu
+        return there and found.instances is None and len(found.classes) > 2
+
+    def _left_to_the_cpu(self) -> None:
+        """Which has to follow the frames again for it."""
+        self.alone = False
+
+    def _done(self, do: Callable[[], Segmentation]) -> Segmentation | None:
+        done = self._tried(do)
+        self.alone = self._alike and done is not None
+        return done
+
+    def _tried(self, do: Callable[[], T]) -> T | None:
+        if self._given_up:
+            return None
+        try:
+            return do()
+        except BackendError as error:
+            self._give_up(error.message)
+            return None
+
+    def _give_up(self, why: str) -> None:
+        self._given_up = True
+        self._forget()
+        _log.warning("%s: masks are carried on the CPU: %s", self._stream or "the GPU", why)
+
+    def _forget(self) -> None:
+        self.alone, self._history, self._searches, self._work = False, None, {}, None
+
+
+def _there(found: Segmentation) -> GpuLabels:
+    """Its labels and confidence on the GPU."""
+    assert found.on_gpu is not None
+    return found.on_gpu.holding(found.labels, found.confidence)
