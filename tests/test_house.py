@@ -91,7 +91,7 @@ MAY_IMPORT = {
     "infer": BASE | {"infer.model", "infer.backends", "motion.flow"},
     "motion.blocks": set(),
     "motion.flow": {"frame", "motion.blocks"},
-    "motion": BASE | {"motion.blocks", "motion.flow"},
+    "motion": BASE | {"motion.blocks", "motion.flow", "cuda"},
     "privacy": BASE,
     "render": BASE,
     "sinks": BASE,

@@ -19,8 +19,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "streamseg" / "cuda"
-SOURCES = tuple(FOLDER / name for name in ("kernels.cu", "search.cu", "carry.cu"))
-PTX, SUMS = FOLDER / "kernels.ptx", FOLDER / "kernels.sha256"
+SOURCES = {
+    "kernels": ("common", "kernels"),
+    "motion": ("common", "search", "carry"),
+}  # as streamseg.cuda.kernels has it
+SUMS = FOLDER / "kernels.sha256"
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 COMPILERS = ROOT / ".cache" / "gpu" / PYTHON / "compilers" / "nvidia" / "cu13"
 OLDEST, VERSION = 75, "7.5"
@@ -33,33 +36,40 @@ def main(arguments: list[str]) -> int:
         if not COMPILERS.is_dir():
             print(f"{COMPILERS}: not there: python tools/gpu_parts.py makes it", file=sys.stderr)
             return 1
-        PTX.write_text(compiled(COMPILERS))
-        for architecture in ARCHITECTURES:
-            print(f"sm_{architecture}: {', '.join(assembled(PTX, architecture, COMPILERS))}")
+        for module in SOURCES:
+            ptx(module).write_text(compiled(module, COMPILERS))
+            print(f"{ptx(module)}: {ptx(module).stat().st_size / 1e3:.0f} kB")
+            for architecture in ARCHITECTURES:
+                print(f"sm_{architecture}: {', '.join(assembled(ptx(module), architecture, COMPILERS))}")
         SUMS.write_text(sums())
-        print(f"{PTX}: {PTX.stat().st_size / 1e3:.0f} kB")
     if SUMS.read_text() != sums():
-        print(f"{PTX}: was not made of the source as it is: python tools/make_kernels.py", file=sys.stderr)
+        print(
+            "the kernels that ship were not made of their source as it is: python tools/make_kernels.py",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
 
 def sums() -> str:
     """As `sha256sum` prints them."""
-    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in (*SOURCES, PTX))
+    sources = dict.fromkeys(name for names in SOURCES.values() for name in names)
+    files = [*(FOLDER / f"{name}.cu" for name in sources), *map(ptx, SOURCES)]
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
 
 
-def source() -> str:
-    """As `streamseg.cuda.kernels.source` has it, which needs more than the standard library."""
-    return "".join(f'#line 1 "{file.name}"\n{file.read_text()}' for file in SOURCES)
+def ptx(module: str) -> Path:
+    return FOLDER / f"{module}.ptx"
 
 
-def compiled(compilers: Path) -> str:
-    """The PTX of the source, by NVRTC: the same text each time."""
+def compiled(module: str, compilers: Path) -> str:
+    """The PTX of a module's source, by NVRTC: the same text each time."""
+    files = [FOLDER / f"{name}.cu" for name in SOURCES[module]]
+    source = "".join(f'#line 1 "{file.name}"\n{file.read_text()}' for file in files)
     ctypes.CDLL(str(next(compilers.glob("lib/libnvrtc-builtins.so.*"))))  # which NVRTC looks for by its name alone
     library = ctypes.CDLL(str(next(compilers.glob("lib/libnvrtc.so.*"))))
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    library.nvrtcCreateProgram(ctypes.byref(program), source().encode(), PTX.stem.encode(), 0, None, None)
+    library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), module.encode(), 0, None, None)
     options = [f"--gpu-architecture=compute_{OLDEST}", "--std=c++17", f"-I{compilers / 'include'}"]
     words = (ctypes.c_char_p * len(options))(*map(str.encode, options))
 

@@ -1,5 +1,5 @@
 // Labels carried along the motion of a video: what streamseg/motion/label_transfer.py and voting.py do on the CPU.
-// Compiled behind kernels.cu and search.cu, as one source.
+// Uses what search.cu has.
 
 // follow: a flow through a frame in between; or, without a second one, the flow back; or one for another size.
 struct Follow {

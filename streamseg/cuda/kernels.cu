@@ -1,50 +1,6 @@
-// What happens to a frame on the GPU before and behind the network. NVRTC compiles this for GPUs and g++ for the tests:
-// the work of one thread is an ordinary function of its place (x, y, z), and only the entries below differ.
+// What happens to a frame on the GPU before and behind the network.
 
-#ifdef __CUDACC__
-#include <cuda_fp16.h>
-#define THREAD static __device__ __forceinline__
-#define ADD(counter, number) atomicAdd(&(counter), number)
-// A task is read where it lies: without __grid_constant__ each thread would copy it.
-#define KERNEL(name, Task)                                                                                            \
-    extern "C" __global__ void name(const __grid_constant__ Task task) {                                                  \
-        name##_thread(task, blockIdx.x * blockDim.x + threadIdx.x, blockIdx.y * blockDim.y + threadIdx.y, blockIdx.z); \
-    }
-typedef __half half_t;
-#else
-#include <cmath>
-#define THREAD static
-#define ADD(counter, number) __atomic_fetch_add(&(counter), number, __ATOMIC_RELAXED)
-#define KERNEL(name, Task)                                                                  \
-    extern "C" unsigned name##_bytes() { return sizeof(Task); }                             \
-    extern "C" void name(const Task *task, int columns, int rows, int planes) {             \
-        for (int z = 0; z < planes; z++)                                                    \
-            for (int y = 0; y < rows; y++)                                                  \
-                for (int x = 0; x < columns; x++) name##_thread(*task, x, y, z);            \
-    }
-typedef _Float16 half_t;
-#endif
-
-typedef unsigned char byte;
 enum Kind { BYTES, HALVES, FLOATS };
-
-// Where a pixel's centre falls in a row of other pixels; of `between` by half-pixel convention, as cv2.INTER_LINEAR has it.
-struct Between {
-    int first, second;
-    float share;  // of the second
-};
-
-THREAD Between between_at(float at, int length) {
-    at = at < 0 ? 0 : at > length - 1 ? length - 1 : at;
-    int first = (int)at;
-    return {first, first + 1 < length ? first + 1 : first, at - first};
-}
-
-THREAD Between between(int place, float scale, int length) {
-    return between_at((place + 0.5f) * scale - 0.5f, length);
-}
-
-THREAD float mix(float a, float b, float share) { return share == 0 ? a : a + (b - a) * share; }
 
 // One number of a picture whose numbers lie `step` bytes apart, `pitch` from row to row.
 THREAD int sample(const byte *plane, int pitch, int step, const Between &u, const Between &v) {
@@ -54,8 +10,6 @@ THREAD int sample(const byte *plane, int pitch, int step, const Between &u, cons
     float low = mix(below[u.first * step], below[u.second * step], u.share);
     return (int)(mix(high, low, v.share) + 0.5f);
 }
-
-THREAD int to_byte(float number) { return number < 0 ? 0 : number > 255 ? 255 : (int)(number + 0.5f); }
 
 // fit: one picture into its place in the network's input: resized, padded, channels ordered, normalised.
 struct Fit {

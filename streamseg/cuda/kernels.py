@@ -18,9 +18,8 @@ from streamseg.yuv import along_axes
 
 _log = logging.getLogger(__name__)
 
-SOURCES = tuple(Path(__file__).with_name(f"{name}.cu") for name in ("kernels", "search", "carry"))
-"""Compiled as one, in this order: each uses what those before have."""
-COMPILED = SOURCES[0].with_suffix(".ptx")
+SOURCES = {"kernels": ("common", "kernels"), "motion": ("common", "search", "carry")}
+"""By module, what it is compiled of, one file behind the other."""
 KINDS = {"uint8": 0, "float16": 1, "float32": 2}
 """Of numbers, as the kernels count them."""
 _SIDES = ("pitch", "colour_pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
@@ -64,15 +63,22 @@ SHRINK = np.dtype(
 """`struct Shrink` of kernels.cu."""
 
 
-def source() -> str:
-    """CUDA C++ of all of them; a compiler names the files that it finds something wrong in."""
-    return "".join(f'#line 1 "{file.name}"\n{file.read_text()}' for file in SOURCES)
+def compiled(module: str) -> Path:
+    """What ships of it."""
+    return Path(__file__).with_name(f"{module}.ptx")
+
+
+def source(*modules: str) -> str:
+    """CUDA C++ of modules; a compiler names the file that it finds something wrong in."""
+    names = dict.fromkeys(name for module in modules for name in SOURCES[module])
+    files = [Path(__file__).with_name(f"{name}.cu") for name in names]
+    return "".join(f'#line 1 "{file.name}"\n{file.read_text()}' for file in files)
 
 
 class Kernels:
     """The kernels on one GPU, launched by any thread while its context is current; they go when they are forgotten."""
 
-    def __init__(self, cuda: CudaRuntime) -> None:
+    def __init__(self, cuda: CudaRuntime, module: str = "kernels") -> None:
         """Takes what ships, which the driver compiles for its GPU, or compiles the source where the driver does not.
 
         Raises:
@@ -80,13 +86,13 @@ class Kernels:
         """
         self._cuda = cuda
         try:
-            module = cuda.load(COMPILED.read_bytes())
+            loaded = cuda.load(compiled(module).read_bytes())
         except BackendError as error:
             cuda.check()  # raises where the GPU is lost: pycuda may give no reason then
             _log.info("the kernels that ship do not load on %s: %s; they are compiled here", cuda.gpu, error.message)
-            module = cuda.load(cuda.compile(source()))
-        self._held: list[Any] = [module]
-        del module
+            loaded = cuda.load(cuda.compile(source(module)))
+        self._held: list[Any] = [loaded]
+        del loaded
         weakref.finalize(self, _let_go, cuda, self._held).atexit = False
 
     def launch(self, kernel: str, threads: tuple[int, int, int], task: Any, stream: Stream) -> None:

@@ -1,47 +1,4 @@
-// Motion between small pictures of two frames, and labels carried along it: what streamseg/motion does on the CPU, for
-// frames that are on the GPU. Compiled behind kernels.cu, as one source.
-
-#ifdef __CUDACC__
-#define SHARED __shared__
-#define TOGETHER __syncthreads()
-#define MOST(number, other) atomicMax(&(number), other)
-#define LEAST(number, other) atomicMin(&(number), other)
-// One block of 32 by 8 threads, which wait for each other.
-#define BLOCK_KERNEL(name, Task)                                                     \
-    extern "C" __global__ void name(const __grid_constant__ Task task) {             \
-        name##_block(task, threadIdx.y * blockDim.x + threadIdx.x, blockDim.x * blockDim.y); \
-    }
-#else
-#include <algorithm>
-#define SHARED static
-#ifdef THREADS  // of the machine's own, to find what they do to each other
-#include <barrier>
-#include <thread>
-#include <vector>
-static std::barrier gate(THREADS);
-#define TOGETHER gate.arrive_and_wait()
-#define RUN(name)                                                                             \
-    std::vector<std::thread> all;                                                             \
-    for (int i = 0; i < THREADS; i++) all.emplace_back([=] { name##_block(*task, i, THREADS); }); \
-    for (auto &each : all) each.join()
-#else
-#define TOGETHER
-#define RUN(name) name##_block(*task, 0, 1)
-#endif
-template <class T> static void lower(T &number, T other, bool least) {
-    T seen = __atomic_load_n(&number, __ATOMIC_RELAXED);
-    while ((least ? other < seen : other > seen) &&
-           !__atomic_compare_exchange_n(&number, &seen, other, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
-}
-#define MOST(number, other) lower(number, other, false)
-#define LEAST(number, other) lower(number, other, true)
-#define BLOCK_KERNEL(name, Task)                               \
-    extern "C" unsigned name##_bytes() { return sizeof(Task); } \
-    extern "C" void name(const Task *task, int, int, int) { RUN(name); }
-#endif
-
-// What all threads of a block do together: `i` is each place below `count` once.
-#define EACH(i, count) for (int i = thread; i < (count); i += threads)
+// Motion between small pictures of two frames that are on the GPU: what streamseg/motion/flow.py does on the CPU.
 
 struct Pair {
     float x, y;

@@ -15,10 +15,12 @@ class Look(Protocol):
     """What is kept of a frame."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """The frame's."""
 
     @property
-    def time_s(self) -> float: ...
+    def time_s(self) -> float:
+        """The frame's."""
 
 
 L = TypeVar("L", bound=Look)
@@ -27,21 +29,28 @@ F = TypeVar("F")
 
 
 class Motion(Protocol[S, F]):
-    """How motion is found and followed between what is kept of frames, as flows: see `Search`."""
+    """How motion is found between what is kept of frames, and followed, as flows: `Search` on the CPU."""
 
-    def shape(self, look: S) -> tuple[int, int]: ...
+    def shape(self, look: S) -> tuple[int, int]:
+        """Height and width of the flow; the same for frames of the same proportions, whatever their size."""
 
-    def __call__(self, now: S, then: S, like: F | None = None) -> F | None: ...
+    def __call__(self, now: S, then: S, like: F | None = None) -> F | None:
+        """From pixels of `now` to where they are in `then`; begins with a flow `like` this one. None: there is none."""
 
-    def mended(self, now: S, then: S, way: F) -> F: ...
+    def mended(self, now: S, then: S, way: F) -> F:
+        """`way`, which was followed step by step, searched once more all at once where steps lost what moves."""
 
-    def still(self, shape: tuple[int, int]) -> F: ...
+    def still(self, shape: tuple[int, int]) -> F:
+        """A flow of that height and width, of what does not move."""
 
-    def followed(self, first: F, second: F) -> F: ...
+    def followed(self, first: F, second: F) -> F:
+        """The flow that follows `first`, then from there `second`."""
 
-    def turned(self, flow: F) -> F: ...
+    def turned(self, flow: F) -> F:
+        """The flow back."""
 
-    def fitted(self, flow: F, shape: tuple[int, int]) -> F: ...
+    def fitted(self, flow: F, shape: tuple[int, int]) -> F:
+        """The same motion between pictures of that height and width."""
 
 
 @dataclass(frozen=True, slots=True)

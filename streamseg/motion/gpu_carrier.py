@@ -55,7 +55,8 @@ class GpuCarrier:
         """
         now = self._history.find(index) if self._history else None
         if now is None or not all(map(self._takes, found)):
-            return self._left_to_the_cpu()
+            self.alone = False  # the CPU has to follow the frames again for it
+            return None
         return self._done(lambda: self._brought(now, found, spent, back=back))
 
     def steadied(self, found: Segmentation, before: Segmentation, spent: Spent, *, glance: bool) -> Segmentation | None:
@@ -64,7 +65,8 @@ class GpuCarrier:
         `glance`: the way need not be the best.
         """
         if not self._history or not self._takes(found) or not self._takes(before):
-            return self._left_to_the_cpu()
+            self.alone = False
+            return None
         now, then = (self._history.find(each.frame_index) for each in (found, before))
         if now is None or then is None or then.index >= now.index:
             return found if self.alone else None
@@ -79,14 +81,13 @@ class GpuCarrier:
 
     def _observed(self, frame: Frame, effort: Effort) -> None:
         assert frame.on_gpu is not None
-        small, areas = (frame.on_gpu, [spent.area for spent in EFFORTS.values()])
+        if not all(takes(frame, spent.area) for spent in EFFORTS.values()):
+            self._forget()
+            return
         if self._work is None:
-            self._work = Work(small.gpu)
+            self._work = Work(frame.on_gpu.gpu)
         with self._work.parts.cuda.current():
-            look = self._work.look_at(frame, small)
-            if not all(takes(look.frame, look.size, area) for area in areas):
-                self._forget()
-                return
+            look = self._work.look_at(frame, frame.on_gpu)
             if self._history is None:
                 self._searches = {
                     each: GpuSearch(self._work, spent.area, again=spent.again, blocks=spent.blocks)
@@ -145,10 +146,6 @@ class GpuCarrier:
         """Whether it is a mask that is carried here: one of two classes is fitted to the picture on the CPU."""
         there = self._work is not None and found.on_gpu is not None and found.on_gpu.gpu == self._work.gpu
         return there and found.instances is None and len(found.classes) > 2
-
-    def _left_to_the_cpu(self) -> None:
-        """Which has to follow the frames again for it."""
-        self.alone = False
 
     def _done(self, do: Callable[[], Segmentation]) -> Segmentation | None:
         done = self._tried(do)

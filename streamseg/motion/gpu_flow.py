@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.cuda.driver import open_cuda
-from streamseg.cuda.kernels import make_task
+from streamseg.cuda.kernels import Kernels, make_task
 from streamseg.cuda.memory import Lent
 from streamseg.cuda.motion_tasks import FOLLOW, GREY, LOOK, SEARCH
 from streamseg.cuda.parts import Parts
@@ -54,6 +54,8 @@ class Work:
     def __init__(self, gpu: int) -> None:
         """Raises BackendError: there is no such GPU, or it has no room."""
         self.parts = Parts(open_cuda(gpu), self)
+        with self.parts.cuda.current():
+            self.kernels = Kernels(self.parts.cuda, "motion")
         self._decoded: list[GpuPlanes] = []
         self._still: dict[Shape, GpuFlow] = {}
         with self.parts.cuda.current():
@@ -70,7 +72,7 @@ class Work:
 
     def launch(self, kernel: str, threads: tuple[int, int, int], kind: np.dtype[Any], **values: Any) -> None:
         """Begins a kernel with a task of that kind."""
-        self.parts.kernels.launch(kernel, threads, make_task(kind, values), self.parts.stream)
+        self.kernels.launch(kernel, threads, make_task(kind, values), self.parts.stream)
 
     def clear(self, memory: Lent, size_bytes: int) -> None:
         """Its first bytes, 16 at most, become 0."""
@@ -90,7 +92,7 @@ class Work:
         locked = self.parts.buffers.locked("/down", size_bytes)
         self.parts.cuda.download(locked, address, self.parts.stream)
         self.finish()
-        return locked.copy()
+        return np.array(locked, np.uint8)
 
     def finish(self) -> None:
         """Sleeps until all is done; pictures of the decoder may go then."""
@@ -129,10 +131,10 @@ class Work:
         return look.looks[shape]
 
 
-def takes(frame: Shape, small: Shape, area: int) -> bool:
-    """Whether a search in pictures of some `area` pixels can be done there, for frames of that height and width."""
-    rows, columns = flow.flow_shape(frame, area)
-    return rows <= min(small[0], _TALLEST) and columns <= small[1]
+def takes(frame: Frame, area: int) -> bool:
+    """Whether motion of a frame can be searched there in pictures of some `area` pixels: that is no more than it has."""
+    (height, width), (rows, columns) = flow.small_size(frame), flow.flow_shape((frame.height, frame.width), area)
+    return rows <= min(height, _TALLEST) and columns <= width
 
 
 class GpuSearch:

@@ -11,8 +11,9 @@ import numpy as np
 from streamseg.cuda.memory import Lent
 from streamseg.cuda.motion_tasks import CARRY, DOUBT, MOST_VOTERS, SIDE, TRUST, WARP
 from streamseg.gpu import GpuLabels
-from streamseg.motion.gpu_flow import GpuFlow, GpuLook, Shape, Work
-from streamseg.motion.label_transfer import BALLOTS, EVEN, FEWEST, MARGIN, TRUST as TRUSTED
+from streamseg.motion.gpu_flow import GpuFlow, GpuLook, Work
+from streamseg.motion.label_transfer import BALLOTS, EVEN, FEWEST, MARGIN
+from streamseg.motion.label_transfer import TRUST as TRUSTED
 from streamseg.motion.there_and_back import DOUBTED
 from streamseg.motion.voting import Plane, falling, voters_around
 
@@ -68,7 +69,7 @@ class Matching:
         for name, value in values.items():
             task[name] = value
         for kernel in ("ask", "vote"):
-            work.parts.kernels.launch(kernel, (columns, rows, 1), task, work.parts.stream)
+            work.kernels.launch(kernel, (columns, rows, 1), task, work.parts.stream)
 
     @property
     def _labels(self) -> int:

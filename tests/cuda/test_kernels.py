@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.cuda.kernels import COMPILED, FIT, PICK, SHRINK, TINT, shrink_task, source, tint_task
+from streamseg.cuda import kernels, motion_tasks
+from streamseg.cuda.kernels import SOURCES, compiled, shrink_task, source, tint_task
 from streamseg.frame import Frame
 from streamseg.gpu import GpuLabels, GpuPlanes
 from streamseg.motion.flow import look_at
@@ -31,14 +32,15 @@ def image(height: int, width: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 3).astype(np.uint8)
 
 
-def test_the_tasks_are_laid_out_as_in_the_source() -> None:
-    assert host_kernels.library().fit_bytes() == FIT.itemsize
-    assert host_kernels.library().pick_bytes() == PICK.itemsize
-    assert host_kernels.library().tint_bytes() == TINT.itemsize
-    assert host_kernels.library().shrink_bytes() == SHRINK.itemsize
-    for name, dtype in (("Fit", FIT), ("Pick", PICK), ("Tint", TINT), ("Shrink", SHRINK)):
-        body = re.sub("//.*", "", source().split(f"struct {name} {{")[1].split("};")[0])
-        fields = re.findall(r"(\w+)(?:\[\d+\])?(?=[,;])", body)
+@pytest.mark.parametrize("kernel", host_kernels.KERNELS)
+def test_its_task_is_laid_out_as_in_the_source(kernel: str) -> None:
+    tasks: dict[str, Any] = {**vars(kernels), **vars(motion_tasks)}
+    task = tasks.get(kernel.upper(), motion_tasks.CARRY)
+    assert getattr(host_kernels.library(), f"{kernel}_bytes")() == task.itemsize
+    name = "Carry" if task is motion_tasks.CARRY else kernel.title()
+    for struct, dtype in {name: task, "Side": motion_tasks.SIDE}.items():
+        body = re.sub("//.*", "", source(*SOURCES).split(f"struct {struct} {{")[1].split("};")[0])
+        fields = re.findall(r"(\w+)(?:\[\d+\])*(?=[,;])", body)
         assert fields == list(dtype.names or ())
 
 
@@ -160,17 +162,20 @@ def test_the_kernels_that_ship_were_made_of_this_source() -> None:
 
 
 @pytest.mark.slow
-def test_what_ships_is_what_nvidias_compiler_makes_and_every_gpu_takes_it_without_a_stack() -> None:
+@pytest.mark.parametrize("module", SOURCES)
+def test_what_ships_is_what_nvidias_compiler_makes_and_every_gpu_takes_it_without_a_stack(module: str) -> None:
     if not TOOL["COMPILERS"].is_dir():
         pytest.skip("CUDA's compilers are not there: python tools/gpu_parts.py")
-    assert TOOL["compiled"](TOOL["COMPILERS"]) == COMPILED.read_text()
+    assert TOOL["compiled"](module, TOOL["COMPILERS"]) == compiled(module).read_text()
     for architecture in TOOL["ARCHITECTURES"]:
-        assert TOOL["assembled"](COMPILED, architecture, TOOL["COMPILERS"]) == ["0 bytes stack frame"] * 4
+        said = TOOL["assembled"](compiled(module), architecture, TOOL["COMPILERS"])
+        assert said == ["0 bytes stack frame"] * len(re.findall(r"^(?:BLOCK_)?KERNEL", source(module), re.MULTILINE))
 
 
 @pytest.mark.slow
-def test_pycuda_compiles_the_source_where_a_gpu_is_unknown() -> None:
+@pytest.mark.parametrize("module", SOURCES)
+def test_pycuda_compiles_the_source_where_a_gpu_is_unknown(module: str) -> None:
     if importlib.util.find_spec("pycuda") is None or shutil.which("nvcc") is None:
         pytest.skip("pycuda or nvcc is not installed")
     compiler = pytest.importorskip("pycuda.compiler", reason="pycuda needs a driver", exc_type=ImportError)
-    assert compiler.compile(source(), no_extern_c=True, arch="sm_90")
+    assert compiler.compile(source(module), no_extern_c=True, arch="sm_90")

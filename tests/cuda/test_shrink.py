@@ -156,7 +156,7 @@ def test_kernels_that_cannot_be_had_are_not_looked_for_again(
         asked.append(source)
         raise FileNotFoundError("nvcc")
 
-    machine.refuse(kernels.COMPILED.read_bytes())
+    machine.refuse(kernels.compiled("kernels").read_bytes())
     machine.compiler(no_compiler)
     caplog.set_level(logging.WARNING, "streamseg")
     for index in range(2):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +15,11 @@ import pytest
 
 from streamseg.cuda.driver import open_cuda
 from streamseg.cuda.kernels import Kernels
+from streamseg.errors import BackendError
 from streamseg.frame import Frame
 from streamseg.infer.backends.tensorrt.overlay import Overlay
-from streamseg.motion import Effort, make_propagator
+from streamseg.motion import Effort
+from streamseg.motion.gpu_transfer import Matching
 from streamseg.motion.propagator import FlowPropagator
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Planes
@@ -110,17 +111,219 @@ def alike(one: Segmentation, other: Segmentation) -> tuple[float, float]:
     return float(np.mean(one.labels == other.labels)), sure
 
 
-@pytest.mark.parametrize("effort", EFFORTS)
-@pytest.mark.parametrize("confidence", [True, False])
-def test_masks_are_carried_as_on_the_cpu(scene: Scene, effort: Effort, confidence: bool) -> None:
-    there, here = (make_propagator(effort=effort) for _ in range(2))
-    keys = scene.found(0, confidence=confidence)
-    for index in range(9):
+def carried(scene: Scene, there: FlowPropagator, here: FlowPropagator, last: int, *, every: int, **found: Any) -> None:
+    """Frames up to `last`, with a mask of every so many: those that the GPU carries beside the CPU's."""
+    keys = scene.found(0, **found)
+    for index in range(last + 1):
         for propagator, frame in zip((there, here), scene.frames(index), strict=True):
             propagator.observe(frame)
-        if index % 4 == 0 and index:
-            keys = scene.found(index, confidence=confidence)
-        print(alike(there.carry(keys[0]), here.carry(keys[1])), there._there.alone)
+        if index % every == 0 and index:
+            keys = scene.found(index, **found)
         labels, sure = alike(there.carry(keys[0]), here.carry(keys[1]))
         assert labels > 0.999
         assert sure < 1
+
+
+def both(**how: Any) -> tuple[FlowPropagator, FlowPropagator]:
+    return FlowPropagator(**how), FlowPropagator(**how)
+
+
+def alone(propagator: FlowPropagator) -> bool:
+    """Whether the GPU carries by itself."""
+    return propagator._there is not None and propagator._there.alone
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("confidence", [True, False])
+def test_masks_are_carried_as_on_the_cpu(scene: Scene, effort: Effort, confidence: bool) -> None:
+    there, here = both(effort=effort)
+    carried(scene, there, here, 8, every=4, confidence=confidence)
+    assert alone(there)
+    assert not alone(here)  # its frames are on the CPU
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_masks_of_every_frame_are_steadied_as_on_the_cpu(scene: Scene, effort: Effort) -> None:
+    there, here = both(effort=effort)
+    carried(scene, there, here, 5, every=1, noise=12)
+    assert alone(there)
+
+
+@pytest.mark.parametrize("effort", ["quick", "fine"])
+def test_what_lies_between_two_masks_is_carried_from_both(scene: Scene, effort: Effort) -> None:
+    there, here = both(effort=effort)
+    ends: list[tuple[Segmentation, Segmentation]] = []
+    for start in (0, 4):
+        frames = [scene.frames(index) for index in range(start + bool(start), start + 5)]
+        for pair in frames:
+            there.observe(pair[0])
+            here.observe(pair[1])
+        ends = [*ends[-1:], *(scene.found(index) for index in ((0, 4) if not start else (8,)))]
+        results = (
+            list(propagator.between([pair[side] for pair in frames], ends[0][side], ends[1][side]))
+            for side, propagator in enumerate((there, here))
+        )
+        for one, other in zip(*results, strict=True):
+            labels, sure = alike(one, other)
+            assert labels > 0.999
+            assert sure < 1
+    assert alone(there)
+
+
+def test_nothing_of_a_frame_comes_down_but_what_was_carried(machine: Machine, scene: Scene) -> None:
+    propagator = FlowPropagator()
+    found, _ = scene.found(0)
+    for index in range(7):
+        frame, _ = scene.frames(index)
+        machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
+        propagator.observe(frame)
+        segmentation = propagator.carry(found)
+        if index > 1:  # the first was carried on the CPU as well
+            assert machine.gpu.uploaded_bytes == 0
+            assert machine.gpu.downloaded_bytes == 16 + 2 * LABELS[0] * LABELS[1]
+            assert segmentation.on_gpu is not None
+            there = segmentation.on_gpu
+            kept = machine.gpu.view(there.labels, segmentation.labels.size)
+            assert np.array_equal(kept.reshape(LABELS), segmentation.labels)
+            assert there.holding(segmentation.labels, segmentation.confidence) is there
+
+
+def test_across_a_cut_nothing_is_known(scene: Scene) -> None:
+    there, here = both()
+    carried(scene, there, here, 3, every=4)
+    assert alone(there)
+    keys = scene.found(0)
+    for propagator, frame in zip((there, here), scene.frames(4, scene=1), strict=True):
+        propagator.observe(frame)
+    one, other = there.carry(keys[0]), here.carry(keys[1])
+    assert alike(one, other) == (1.0, 0.0)
+    assert (one.labels == 255).all()
+    assert one.confidence is not None
+    assert not one.confidence.any()
+
+
+def test_effort_may_change_from_frame_to_frame(scene: Scene) -> None:
+    there, here = both()
+    keys = scene.found(0)
+    for index, effort in enumerate(("usual", "quick", "fine", "usual", None, "fine", "quick")):
+        there.effort = here.effort = effort  # type: ignore[assignment]
+        for propagator, frame in zip((there, here), scene.frames(index), strict=True):
+            propagator.observe(frame)
+        labels, sure = alike(there.carry(keys[0]), here.carry(keys[1]))
+        assert labels > 0.998
+        assert sure < 2
+    assert alone(there)
+
+
+def test_a_mask_from_long_ago_is_held(scene: Scene) -> None:
+    propagator = FlowPropagator()
+    found, _ = scene.found(0)
+    for index in (0, 1, 2, 200):
+        frame, _ = scene.frames(index, at=min(index, 3))
+        propagator.observe(frame)
+        segmentation = propagator.carry(found)
+    segmentation = propagator.carry(replace(found, frame_index=1))
+    assert np.array_equal(segmentation.labels, found.labels)
+    assert segmentation.confidence is not None
+    assert not segmentation.confidence.any()
+
+
+def test_masks_that_it_does_not_carry_are_the_cpus(scene: Scene) -> None:
+    there, here = both()
+    two = Classes(("background", "person"), np.zeros((2, 3), np.uint8), background=0)
+    keys = [replace(one, labels=np.minimum(one.labels, 1), classes=two) for one in scene.found(0)]
+    for index in range(3):
+        for propagator, frame in zip((there, here), scene.frames(index), strict=True):
+            propagator.observe(frame)
+        one, other = (each.carry(key) for each, key in zip((there, here), keys, strict=True))
+        assert alike(one, other)[0] > 0.99  # the small picture of the frame is of another maker
+        assert not alone(there)
+
+
+def test_the_model_may_change_to_one_that_it_does_not_carry(scene: Scene) -> None:
+    propagator = FlowPropagator()
+    found, _ = scene.found(0)
+    for index in range(3):
+        propagator.observe(scene.frames(index)[0])
+        propagator.carry(found)
+    assert alone(propagator)
+    for index in range(3, 6):
+        propagator.observe(scene.frames(index)[0])
+        plain = replace(scene.found(index)[1], classes=CLASSES)  # another network found it, on the CPU
+        segmentation = propagator.carry(plain)
+        assert not alone(propagator)
+    propagator.observe(scene.frames(6)[0])
+    segmentation = propagator.carry(plain)
+    assert segmentation.confidence is not None
+    assert segmentation.confidence.mean() > 100
+
+
+def test_what_the_gpu_makes_otherwise_is_not_taken(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = Matching.finish
+
+    def wrong(matching: Matching) -> Any:
+        made = right(matching)
+        made.labels[:20] = 0
+        return made
+
+    monkeypatch.setattr(Matching, "finish", wrong)
+    there, here = both()
+    carried(scene, there, here, 4, every=3)
+    assert not alone(there)
+    assert caplog.messages == [
+        "the GPU: masks are carried on the CPU: 16.7% of their pixels are others than those of the GPU"
+    ]
+
+
+@pytest.mark.parametrize("what", ["streamseg.motion.gpu_flow.Parts", "streamseg.motion.gpu_flow.Kernels"])
+def test_where_the_gpu_has_no_room_the_cpu_carries_and_a_line_says_so_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    def full(*_: object) -> None:
+        raise BackendError("the GPU failed: out of memory")
+
+    monkeypatch.setattr(what, full)
+    there, here = both()
+    keys = scene.found(0)
+    for index in range(3):
+        for propagator, frame in zip((there, here), scene.frames(index), strict=True):
+            propagator.observe(frame)
+        assert alike(there.carry(keys[0]), here.carry(keys[1]))[0] > 0.99
+    assert caplog.messages == ["the GPU: masks are carried on the CPU: the GPU failed: out of memory"]
+
+
+def test_a_gpu_that_is_lost_ends_nothing_but_its_carrying(
+    machine: Machine, scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    propagator = FlowPropagator()
+    found, _ = scene.found(0)
+    for index in range(3):
+        propagator.observe(scene.frames(index)[0])
+        propagator.carry(found)
+    here = scene.frames(3)[1]
+    machine.gpu.lost = True
+    segmentation = propagator.carry(found)
+    propagator.observe(here)
+    machine.gpu.lost = False
+    assert np.array_equal(segmentation.labels, found.labels)
+    (line,) = caplog.messages
+    assert line.startswith("the GPU: masks are carried on the CPU: the GPU failed: ")
+
+
+def test_frames_of_another_shape_have_nothing_to_do_with_those_before(scene: Scene) -> None:
+    propagator = FlowPropagator()
+    found, _ = scene.found(0)
+    for index in range(3):
+        propagator.observe(scene.frames(index)[0])
+        propagator.carry(found)
+    picture = av.VideoFrame.from_ndarray(np.full((400, 200, 3), 90, np.uint8), format="bgr24").reformat(
+        format="yuv420p"
+    )
+    tall: Any = DecodedThere(scene.machine.gpu, picture)
+    scene._kept.append(tall)
+    propagator.observe(Frame(Planes(tall), 3, 0.12, 0.0))
+    segmentation = propagator.carry(found)
+    assert segmentation.confidence is not None
+    assert not segmentation.confidence.any()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamseg.cuda.kernels import source
+from streamseg.cuda.kernels import SOURCES, source
 from tests.parts.cuda_errors import LogicError
 from tests.parts.fake_cuda import FakeGpu
 
@@ -36,9 +36,19 @@ def library() -> ctypes.CDLL:
 def compile_kernels(folder: Path) -> Path:
     """The library that g++ makes of them."""
     target = folder / "kernels.so"
-    (folder / "kernels.cu").write_text(source())
+    (folder / "kernels.cu").write_text(source(*SOURCES))
     command = ["g++", "-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     subprocess.run([*command, "-o", str(target), str(folder / "kernels.cu")], check=True)
+    return target
+
+
+def compile_with_threads(folder: Path, count: int) -> Path:
+    """A program of `search_threads.cpp`, in which a block has so many threads, and which says where two of them are at
+    one place at once."""
+    (folder / "kernels.cu").write_text(source(*SOURCES))
+    target, program = folder / "search", Path(__file__).with_name("search_threads.cpp")
+    command = ["g++", "-std=c++20", "-O1", "-Wno-unused-function", f"-DTHREADS={count}", "-fsanitize=thread"]
+    subprocess.run([*command, "-I", str(folder), "-o", str(target), str(program), "-lpthread"], check=True)
     return target
 
 

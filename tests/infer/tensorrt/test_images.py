@@ -95,7 +95,7 @@ def test_kernels_that_do_not_load_are_compiled_here(
         asked.append(arch)
         return b"compiled"
 
-    machine.refuse(kernels.COMPILED.read_bytes())
+    machine.refuse(kernels.compiled("kernels").read_bytes())
     machine.compiler(compile_source)
     with caplog.at_level(logging.INFO, "streamseg"):
         through, _ = both(write(tmp_path, "input: {std: [255]}"))
@@ -110,7 +110,7 @@ def test_without_any_kernels_the_cpu_does_their_work(
     def no_compiler(source: str, **_: object) -> bytes:
         raise FileNotFoundError("nvcc")
 
-    machine.refuse(kernels.COMPILED.read_bytes())
+    machine.refuse(kernels.compiled("kernels").read_bytes())
     machine.compiler(no_compiler)
     file = write(tmp_path, "input: {std: [255]}")
     with caplog.at_level(logging.INFO, "streamseg"):
