@@ -4,8 +4,8 @@
 // follow: a flow through a frame in between; or, without a second one, the flow back; or one for another size.
 struct Follow {
     const float *first;   // (first_rows, first_columns, 2), and whether it leads anywhere
-    const float *second;  // the same from there, where one is to be followed
     float *out;           // (rows, columns, 2), and whether it leads anywhere
+    const float *second;  // the same as `first` from there, where one is to be followed; else null
     int first_columns, first_rows, second_columns, second_rows, columns, rows;
     int back;  // the way back of `first`, which has the size of `out`
 };

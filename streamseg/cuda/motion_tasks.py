@@ -21,7 +21,7 @@ SEARCH = np.dtype(
 )  # fmt: skip
 FOLLOW = np.dtype(
     [
-        *((name, "u8") for name in ("first", "second", "out")),
+        *((name, "u8") for name in ("first", "out", "second")),
         *((name, "i4") for name in ("first_columns", "first_rows", "second_columns", "second_rows")),
         *((name, "i4") for name in ("columns", "rows", "back")),
     ],

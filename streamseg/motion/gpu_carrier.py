@@ -72,12 +72,13 @@ class GpuCarrier:
             return found if self.alone else None
         return self._done(lambda: self._steadied(now, then, found, before, spent, glance=glance))
 
-    def compare(self, here: Segmentation, there: Segmentation) -> None:
-        """The same mask, carried on the CPU and on the GPU."""
+    def compare(self, here: Segmentation, there: Segmentation) -> bool:
+        """Whether the same mask, carried on the CPU and on the GPU, is the same; from then on that is known."""
         alike = float(np.mean(here.labels == there.labels)) if here.labels.shape == there.labels.shape else 0.0
         self._alike = self.alone = alike >= _ALIKE
         if not self._alike:
             self._give_up(f"{1 - alike:.1%} of their pixels are others than those of the GPU")
+        return self._alike
 
     def _observed(self, frame: Frame, effort: Effort) -> None:
         assert frame.on_gpu is not None
@@ -105,14 +106,11 @@ class GpuCarrier:
         if not seen:
             return unsure(found[0])
         with self._work.parts.cuda.current():
-            sides = []
-            for one, then in seen:
-                way = self._history.way(now, then)
-                sides.append(GpuReference(then, way, _there(one)))
+            sides = [GpuReference(then, self._history.way(now, then), _there(one)) for one, then in seen]
             matching = self._matching(now, sides, [one for one, _ in seen], spent)
-            if back and sides[0].way is not None:
-                glance = GpuSearch(self._work, EFFORTS["quick"].area)
-                matching.doubt(sides[0].way, glance(sides[0].then, now))
+            way = sides[0].way
+            if back and way is not None and way.moves:
+                matching.doubt(way, GpuSearch(self._work, EFFORTS["quick"].area)(sides[0].then, now))
             carried = matching.finish()
         led = next((one for (one, _), led in zip(seen, carried.led, strict=True) if led), None)
         if led is None:
@@ -130,8 +128,11 @@ class GpuCarrier:
                 way = self._history.way(now, then)
             sides = [GpuReference(now, None, _there(found)), GpuReference(then, way, _there(before), PAST_WORTH)]
             carried = self._matching(now, sides, [found, before], spent).finish()
-        confidence = None if found.confidence is None else carried.confidence
-        return dataclasses.replace(found, labels=carried.labels, confidence=confidence, on_gpu=carried.there)
+        labels, confidence, there = carried.labels, carried.confidence, carried.there
+        if found.confidence is None:
+            there = dataclasses.replace(there, confidence=0, came_down=(labels, None))
+            return dataclasses.replace(found, labels=labels, on_gpu=there)
+        return dataclasses.replace(found, labels=labels, confidence=confidence, on_gpu=there)
 
     def _matching(
         self, now: GpuLook, sides: Sequence[GpuReference], found: Sequence[Segmentation], spent: Spent

@@ -20,6 +20,7 @@ from streamseg.motion import blocks, flow
 _ROOM = 56  # bytes for each pixel that a search needs for what it finds on the way
 _TALLEST = 8 + 6 * 127  # pixels: a block of threads has that many rows of patches
 _ONE_BLOCK = 32, 8, 1  # threads, which wait for each other
+_ZEROS = 16  # bytes
 _UNSEEN = 4  # frames that may wait to be made small: each of them keeps a picture of the decoder
 Shape = tuple[int, int]
 
@@ -46,6 +47,8 @@ class GpuFlow(NamedTuple):
 
     memory: Lent
     shape: Shape
+    moves: bool = True
+    """Else nothing in it does, and nothing is in its memory."""
 
 
 class Work:
@@ -57,9 +60,10 @@ class Work:
         with self.parts.cuda.current():
             self.kernels = Kernels(self.parts.cuda, "motion")
         self._decoded: list[GpuPlanes] = []
-        self._still: dict[Shape, GpuFlow] = {}
         with self.parts.cuda.current():
-            self._zeros = self.upload(np.zeros(16, np.uint8))
+            self.zeros, none = self.take(_ZEROS), self.parts.buffers.locked("/zeros", _ZEROS)
+            none[:] = 0
+            self.parts.cuda.upload(self.zeros.address, none, self.parts.stream)
 
     @property
     def gpu(self) -> int:
@@ -75,17 +79,8 @@ class Work:
         self.kernels.launch(kernel, threads, make_task(kind, values), self.parts.stream)
 
     def clear(self, memory: Lent, size_bytes: int) -> None:
-        """Its first bytes, 16 at most, become 0."""
-        self.parts.cuda.copy(memory.address, self._zeros.address, size_bytes, self.parts.stream)
-
-    def upload(self, values: NDArray[Any]) -> Lent:
-        """The bytes of an array, there; waits for it."""
-        plain = values.reshape(-1).view(np.uint8)
-        lent, locked = self.take(plain.size), self.parts.buffers.locked("/up", plain.size)
-        np.copyto(locked, plain)
-        self.parts.cuda.upload(lent.address, locked, self.parts.stream)
-        self.finish()
-        return lent
+        """Its first bytes, few, become 0."""
+        self.parts.cuda.copy(memory.address, self.zeros.address, size_bytes, self.parts.stream)
 
     def download(self, address: int, size_bytes: int) -> NDArray[np.uint8]:
         """So many bytes, once all before is done; the caller's own."""
@@ -110,14 +105,6 @@ class Work:
         self._decoded.append(planes)
         return GpuLook(frame.index, frame.time_s, (frame.height, frame.width), small, (height, width))
 
-    def still(self, shape: Shape) -> GpuFlow:
-        """A flow of what does not move."""
-        if shape not in self._still:
-            values = np.zeros(shape[0] * shape[1] * 2 + 1, np.float32)
-            values[-1] = 1
-            self._still[shape] = GpuFlow(self.upload(values), shape)
-        return self._still[shape]
-
     def looks(self, look: GpuLook, shape: Shape) -> Lent:
         """How the pixels of a frame look at that size."""
         if shape not in look.looks:
@@ -132,7 +119,7 @@ class Work:
 
 
 def takes(frame: Frame, area: int) -> bool:
-    """Whether motion of a frame can be searched there in pictures of some `area` pixels: that is no more than it has."""
+    """Whether a frame has as many pixels as motion is searched in there, some `area`."""
     (height, width), (rows, columns) = flow.small_size(frame), flow.flow_shape((frame.height, frame.width), area)
     return rows <= min(height, _TALLEST) and columns <= width
 
@@ -160,11 +147,11 @@ class GpuSearch:
 
     def still(self, shape: Shape) -> GpuFlow:
         """A flow of that height and width, of what does not move."""
-        return self._work.still(shape)
+        return GpuFlow(self._work.zeros, shape, moves=False)
 
     def followed(self, first: GpuFlow, second: GpuFlow) -> GpuFlow:
         """The flow that follows `first`, then from there `second`."""
-        return self._followed(first, first.shape, second=second)
+        return self._followed(first, first.shape, second=second) if second.moves else first
 
     def turned(self, flow: GpuFlow) -> GpuFlow:
         """The flow back."""
@@ -172,7 +159,9 @@ class GpuSearch:
 
     def fitted(self, flow: GpuFlow, shape: Shape) -> GpuFlow:
         """The same motion between pictures of that height and width."""
-        return flow if flow.shape == shape else self._followed(flow, shape)
+        if flow.shape == shape:
+            return flow
+        return self._followed(flow, shape) if flow.moves else self.still(shape)
 
     def _searched(self, now: GpuLook, then: GpuLook, **begin: int) -> GpuFlow:
         rows, columns = shape = self.shape(now)

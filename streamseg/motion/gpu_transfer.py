@@ -123,7 +123,7 @@ class Matching:
             "height": of.size[0], "width": of.size[1], "worth": side.worth,
             "looks": work.looks(side.then, self._size).address,
         }  # fmt: skip
-        if side.way is not None:
+        if side.way is not None and side.way.moves:
             trust, sums = self._trust(now, side.then, side.way)
             kept = [trust, sums, side.way.memory]
             rows, columns = side.way.shape

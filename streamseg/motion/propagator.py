@@ -180,9 +180,9 @@ class FlowPropagator:
         if there is not None and self._there and self._there.alone:
             return there
         here = cpu()
-        if there is not None and self._there:
-            self._there.compare(here, there)
-        return here
+        if there is None or not self._there:
+            return here
+        return there if self._there.compare(here, there) else here
 
     def _brought_here(self, index: int, found: Sequence[Segmentation], *, live: bool) -> Segmentation:
         now = self._history.find(index)

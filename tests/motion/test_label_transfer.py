@@ -40,7 +40,7 @@ def test_votes_at_borders_are_as_good_as_votes_everywhere(
         return np.ones_like(usual)
 
     monkeypatch.setattr(matching, "_asked", everywhere)
-    monkeypatch.setattr(matching, "_BALLOTS", 1 << 30)
+    monkeypatch.setattr(matching, "BALLOTS", 1 << 30)
     labels, confidences = matched(confidence, n_sides)
     assert np.array_equal(at_borders[0], labels)
     assert np.abs(at_borders[1].astype(int) - confidences).max() <= 1
