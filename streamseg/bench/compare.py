@@ -69,6 +69,8 @@ class Wanted:
     """An interpreter that has Roboflow's `inference`."""
     ultralytics: Path | None = None
     """An interpreter that has `ultralytics`."""
+    gpu: int | None = None
+    """The number of an NVIDIA GPU, for what is tuned."""
 
 
 def compare(wanted: Wanted) -> tuple[Task, list[Row]]:
@@ -120,6 +122,7 @@ def prepare(wanted: Wanted, folder: Path) -> Task:
         bare=bare,
         classes=spec_classes(spec),
         threads=available_cores(),
+        gpu=wanted.gpu,
     )
 
 

@@ -40,6 +40,8 @@ class Task:
     bare: Bare
     classes: Classes
     threads: int
+    gpu: int | None = None
+    """The number of an NVIDIA GPU, for what is tuned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ def pipeline(task: Task, choice: Choice | None = None, *, carried: bool = False)
             "null",
             model=choice.file or str(task.file) if choice else str(task.file),
             backend=choice.backend if choice else "ort-cpu",
+            gpu=task.gpu,
             workers=choice.workers if choice else None,
             threads=choice.threads if choice else None,
             steady=False,

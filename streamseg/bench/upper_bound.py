@@ -24,8 +24,12 @@ def alone(task: Task, backend: str, workers: int, threads: int, file: Path | Non
     image = np.random.default_rng(0).integers(0, 256, (1, *task.size, 3), dtype=np.uint8)
 
     def start() -> Iterator[None]:
-        networks = [open_backend(file or task.file, threads, backend) for _ in range(workers)]
-        return _counted([functools.partial(network.run, {task.image: image}) for network in networks])
+        networks = [open_backend(file or task.file, threads, backend, gpu=task.gpu or 0) for _ in range(workers)]
+        try:
+            yield from _counted([functools.partial(network.run, {task.image: image}) for network in networks])
+        finally:
+            for network in networks:
+                network.close()
 
     return Inside("network alone", f"{backend}, {workers} x {threads} threads", start)
 

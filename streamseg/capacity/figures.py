@@ -39,7 +39,15 @@ class _Again:
         """There is nothing to give back."""
 
 
-def measured(model: str, size: tuple[int, int], fps: float, seconds: float, *, encoded: bool = False) -> Figures:
+def measured(
+    model: str,
+    size: tuple[int, int],
+    fps: float,
+    seconds: float,
+    *,
+    encoded: bool = False,
+    gpu: int | None = None,
+) -> Figures:
     """Runs `model` on a generated scene, then the pipeline on an H.264 file of it.
 
     Args:
@@ -48,11 +56,12 @@ def measured(model: str, size: tuple[int, int], fps: float, seconds: float, *, e
         fps: frames a second of a camera; of these a mask every 0.4 s is carried to the others.
         seconds: how long the network is measured; the rest takes as long as 260 frames take.
         encoded: whether the frames with their masks are encoded again, as for a recording or a stream.
+        gpu: the number of an NVIDIA GPU, by default the first.
 
     Raises:
         StreamsegError: the model cannot be had, or fails.
     """
-    recipe = load_segmenter(model)
+    recipe = load_segmenter(model, gpu=gpu)
     scene = f"test://?frames={_FRAMES}&size={size[0]}x{size[1]}&fps={fps:g}"
     segment = recipe.make(available_cores())
     try:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamseg.commands.flags import add_json, add_overwrite, rounds, seconds
+from streamseg.commands.flags import add_gpu, add_json, add_overwrite, rounds, seconds
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--ultralytics", type=Path, metavar="PYTHON", help="an interpreter that has Ultralytics, to compare with"
     )
+    add_gpu(command)
     add_json(command)
     command.add_argument("--plot", type=Path, metavar="FILE.png", help="also as a picture; needs matplotlib")
     add_overwrite(command)
@@ -38,8 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.bench.compare import Wanted, compare
     from streamseg.bench.report import as_tree, plot, print_table
     from streamseg.files import refuse_existing
+    from streamseg.infer import check_gpu
     from streamseg.stdio import print_json
 
+    check_gpu(arguments.gpu)
     if arguments.plot:
         refuse_existing(arguments.plot, overwrite=arguments.overwrite)
     wanted = Wanted(
@@ -49,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.seconds,
         arguments.inference,
         arguments.ultralytics,
+        arguments.gpu,
     )
     if sys.stderr.isatty():
         print(f"every loop takes {arguments.rounds} turns: minutes, best on a quiet machine", file=sys.stderr)

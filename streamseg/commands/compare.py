@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from streamseg.commands.flags import add_json, share
+from streamseg.commands.flags import add_gpu, add_json, share
 from streamseg.errors import InputError
 
 if typing.TYPE_CHECKING:
@@ -44,6 +44,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         metavar="0..1",
         help="share of equal labels; below it exit code 1 (default: %(default)s)",
     )
+    add_gpu(command)
     add_json(command)
 
 
@@ -51,15 +52,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Compares and prints; exit code 1 where fewer labels agree than asked for."""
     from streamseg.evaluation.compare import compare, make_side
     from streamseg.evaluation.layers import compare_layers
-    from streamseg.infer import network_file
+    from streamseg.infer import check_gpu, network_file
     from streamseg.machine import available_cores
     from streamseg.stdio import print_json
 
+    check_gpu(arguments.gpu)
     models = [network_file(name) for name in arguments.models]
     words = _backends(arguments.backends, len(models))
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)
-        one, other = (make_side(file, each, room) for file, each in zip((models * 2)[:2], words, strict=True))
+        pairs = zip((models * 2)[:2], words, strict=True)
+        one, other = (make_side(file, each, room, arguments.gpu or 0) for file, each in pairs)
         threads = available_cores()
         layers: list[Layer] = []
         if arguments.layers:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from streamseg import __version__, entrypoints, installing, runtimes
 from streamseg.cgroup import cpu_quota
-from streamseg.commands.flags import add_json
+from streamseg.commands.flags import add_gpu, add_json
 from streamseg.config import DEFAULT_MODEL
 from streamseg.errors import StreamsegError, printable
 from streamseg.machine import available_cores, nvidia_driver, nvidia_gpus, version_of
@@ -52,14 +52,17 @@ _COLOURS = {"fine": "green", "optional": "dim", "missing": "red"}
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     """How it is told."""
+    add_gpu(command)
     add_json(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Looks and prints; exit code 0 where the default model runs, else 5."""
+    from streamseg.infer import check_gpu
     from streamseg.stdio import print_json
 
-    findings = list(examine())
+    check_gpu(arguments.gpu)
+    findings = list(examine(arguments.gpu))
     if arguments.json:
         print_json([{"what": each.what, "state": each.state, "ok": each.ok, "says": each.says} for each in findings])
     else:
@@ -88,8 +91,8 @@ def _verdict(findings: Sequence[Finding]) -> str:
     )
 
 
-def examine() -> Iterator[Finding]:
-    """Every finding, cheapest first; the last says whether the default model really runs."""
+def examine(gpu: int | None = None) -> Iterator[Finding]:
+    """Every finding, cheapest first; the last says whether the default model really runs. `gpu` as `load_segmenter`."""
     yield Finding("streamseg", True, f"{__version__}, Python {platform.python_version()}, {platform.machine()}")
     quota = cpu_quota()
     limit = "" if quota is None else f": the container's quota is {quota:g}"
@@ -104,8 +107,9 @@ def examine() -> Iterator[Finding]:
     for look in (_tensorrt, _providers, _tuned):
         yield _careful(look)
     yield from _added()
-    yield from _chain()
-    yield _careful(_inference)._replace(needed=True)
+    yield from _chain(gpu or 0)
+    found = _careful(functools.partial(_inference, gpu))
+    yield found._replace(what=found.what or f"model {DEFAULT_MODEL}", needed=True)
 
 
 def _package(names: tuple[str, ...]) -> Finding:
@@ -190,25 +194,25 @@ def _added() -> Iterator[Finding]:
                 yield Finding(what, True, f"added by {part.package}")
 
 
-def _chain() -> Iterator[Finding]:
+def _chain(gpu: int) -> Iterator[Finding]:
     """Every backend at work on a small network, in the order in which a run tries them; then what it never tries."""
     from streamseg.infer.backends import BACKENDS, ON_REQUEST
     from streamseg.infer.backends.faults import ON_NVIDIA
 
     taken = False
     for name in BACKENDS:
-        found = _careful(functools.partial(_backend, name))
+        found = _careful(functools.partial(_backend, name, gpu))
         says = f"{found.says}; a run takes it" if found.ok and not taken else found.says
         says = says if found.ok or name not in ON_NVIDIA else f"for an NVIDIA GPU: {says}"
         yield found._replace(what=found.what or f"backend {name}", says=says)
         taken = taken or found.ok
     for name in ON_REQUEST:
-        found = _careful(functools.partial(_backend, name))
+        found = _careful(functools.partial(_backend, name, gpu))
         says = f"{found.says}; only where named, or found quicker by `tune`" if found.ok else found.says
         yield found._replace(what=found.what or f"backend {name}", says=says)
 
 
-def _backend(name: str) -> Finding:
+def _backend(name: str, gpu: int) -> Finding:
     from streamseg.infer.backends import REFERENCE, openers
     from streamseg.infer.backends.faults import stepping_down
     from streamseg.infer.failover import agreement
@@ -218,8 +222,10 @@ def _backend(name: str) -> Finding:
     what = f"backend {name}"
     file = SHIPPED / f"{_SMALL_MODEL}.onnx"
     try:
-        with stepping_down(name):
-            one, other = (Network(load_spec(file), openers(file, 1, each)[each]()) for each in (name, REFERENCE))
+        with stepping_down(name, gpu):
+            one, other = (
+                Network(load_spec(file), openers(file, 1, each, gpu=gpu)[each]()) for each in (name, REFERENCE)
+            )
     except StreamsegError as error:
         return Finding(what, False, str(error))
     for network in (one, other):
@@ -239,7 +245,7 @@ def _tuned() -> Finding:
     return Finding(f"tuned {DEFAULT_MODEL}", bool(found), says or f"not yet: streamseg tune {DEFAULT_MODEL}")
 
 
-def _inference() -> Finding:
+def _inference(gpu: int | None = None) -> Finding:
     """Loads the default model and runs it, as `run` would."""
     from streamseg.capture import open_source
     from streamseg.infer import load_segmenter
@@ -247,7 +253,7 @@ def _inference() -> Finding:
     what = f"model {DEFAULT_MODEL}"
     try:
         source = open_source("test://?frames=20")
-        segment = load_segmenter(DEFAULT_MODEL).make(available_cores())
+        segment = load_segmenter(DEFAULT_MODEL, gpu=gpu).make(available_cores())
         times_ms = []
         for frame in source:
             started_s = time.perf_counter()

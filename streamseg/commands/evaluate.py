@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from streamseg.commands.flags import MODEL, add_json, add_overwrite, listed
+from streamseg.commands.flags import MODEL, add_gpu, add_json, add_overwrite, listed
 from streamseg.errors import InputError
 
 if typing.TYPE_CHECKING:
@@ -57,6 +57,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         help="put classes of the model together, in the order of the masks' ids, where those know fewer",
     )  # fmt: skip
     command.add_argument("--ids", action="append", default=[], metavar="OLD=NEW", help="rename an id; repeatable")
+    add_gpu(command)
     add_json(command)
     command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write the worst pictures side by side")
     add_overwrite(command)
@@ -102,7 +103,7 @@ def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evalua
     from streamseg.infer.tiles import tiled
     from streamseg.machine import available_cores
 
-    recipe = load_segmenter(model)
+    recipe = load_segmenter(model, gpu=arguments.gpu)
     if arguments.tiles:
         recipe = tiled(recipe, _tiles(arguments.tiles))
     if arguments.fold:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from streamseg.commands.helptext import Rare
 from streamseg.files import text_lines
 from streamseg.moment import Moment
 
@@ -25,6 +26,12 @@ class Known(tuple[str, ...]):
 def add_overwrite(command: argparse.ArgumentParser) -> None:
     """For a command that writes a file."""
     command.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+
+
+def add_gpu(command: argparse.ArgumentParser) -> None:
+    """For a command that runs a network; the number is checked by `streamseg.infer.check_gpu`."""
+    text = "which NVIDIA GPU runs the network: its number in `streamseg doctor` (default: the first)"
+    command.add_argument("--gpu", type=gpu, metavar="N", help=Rare(text))
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
@@ -64,6 +71,13 @@ def seconds(text: str) -> float:
     if not 0 < float(text) <= 86_400:
         raise argparse.ArgumentTypeError(f"{text}: expected seconds, more than 0 and at most a day")
     return float(text)
+
+
+def gpu(text: str) -> int:
+    """For argparse: 0 to 63, as the option `gpu` has it."""
+    if not 0 <= int(text) <= 63:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 0 to 63")
+    return int(text)
 
 
 def count(text: str) -> int:

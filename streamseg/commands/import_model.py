@@ -7,7 +7,7 @@ import re
 import typing
 from pathlib import Path
 
-from streamseg.commands.flags import Known, add_overwrite, listed
+from streamseg.commands.flags import Known, add_gpu, add_overwrite, listed
 from streamseg.errors import InputError
 from streamseg.files import as_argument
 
@@ -77,6 +77,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         metavar="PICTURE",
         help="write NAME-check.png here: PICTURE, and what the model finds in it",
     )
+    add_gpu(command)
     for title, flags in _FLAGS.items():
         group = command.add_argument_group(title)
         for flag, (value, text, *choices) in flags.items():
@@ -91,16 +92,17 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.commands.trial import before_and_after
     from streamseg.convert.importer import import_model
     from streamseg.imagefile import read_image
-    from streamseg.infer import check_format
+    from streamseg.infer import check_format, check_gpu
     from streamseg.model import load
 
+    check_gpu(arguments.gpu)
     check_format(str(arguments.model))
     picture = None if arguments.check is None else read_image(arguments.check)
     with Console(stderr=True).status(f"reading {arguments.model.name}, and comparing labels with its own"):
         result = import_model(arguments.model, arguments.target, _hints(arguments), overwrite=arguments.overwrite)
     print(f"{result.file}: {result.assumed}")
     if picture is not None:
-        with load(result.file) as model:
+        with load(result.file, gpu=arguments.gpu) as model:
             checked = before_and_after(
                 model, picture, Path(f"{result.file.stem}-check.png"), overwrite=arguments.overwrite
             )

@@ -6,7 +6,7 @@ import argparse
 import typing
 from pathlib import Path
 
-from streamseg.commands.flags import add_json, add_overwrite
+from streamseg.commands.flags import add_gpu, add_json, add_overwrite
 from streamseg.errors import InputError
 
 if typing.TYPE_CHECKING:
@@ -25,17 +25,19 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         help="instead: what this model is, and what it finds; a picture of that is NAME-try.png",
     )
     command.add_argument("--picture", type=Path, metavar="FILE", help="with --try: also in this picture")
+    add_gpu(command)
     add_overwrite(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Lists them on the standard output, or tries one."""
     from streamseg.commands.trial import try_model
-    from streamseg.infer import list_models
+    from streamseg.infer import check_gpu, list_models
     from streamseg.stdio import print_json
 
+    check_gpu(arguments.gpu)
     if arguments.tried is not None:
-        try_model(arguments.tried, arguments.picture, overwrite=arguments.overwrite)
+        try_model(arguments.tried, arguments.picture, overwrite=arguments.overwrite, gpu=arguments.gpu)
         return 0
     if arguments.picture is not None:
         raise InputError("--picture is for a model that is tried", "--try NAME")

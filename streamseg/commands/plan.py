@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import typing
 
-from streamseg.commands.flags import MODEL, add_json, seconds, warn_if_busy
+from streamseg.commands.flags import MODEL, add_gpu, add_json, seconds, warn_if_busy
 from streamseg.errors import InputError
 
 if typing.TYPE_CHECKING:
@@ -50,6 +50,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seconds", type=seconds, default=3.0, metavar="SECONDS", help="to measure the network (default: %(default)g)"
     )
+    add_gpu(command)
     add_json(command)
 
 
@@ -57,8 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Measures what is not given, and prints what it comes to."""
     from streamseg.capacity.queueing import Server
     from streamseg.capacity.site import Site, alone, disk_bytes, served
+    from streamseg.infer import check_gpu
     from streamseg.stdio import print_json
 
+    check_gpu(arguments.gpu)
     arguments.size = _size(arguments.size)
     site = Site(arguments.cameras, arguments.fps, arguments.mask_every, arguments.bitrate * 1e6, arguments.keep)
     figures = _figures(arguments)
@@ -95,7 +98,14 @@ def _figures(arguments: argparse.Namespace) -> Figures:
     from streamseg.capacity.figures import measured
 
     warn_if_busy()
-    return measured(arguments.model, arguments.size, arguments.fps, arguments.seconds, encoded=arguments.encode)
+    return measured(
+        arguments.model,
+        arguments.size,
+        arguments.fps,
+        arguments.seconds,
+        encoded=arguments.encode,
+        gpu=arguments.gpu,
+    )
 
 
 def _print_site(site: Site, figures: Figures, arguments: argparse.Namespace) -> None:

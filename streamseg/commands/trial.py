@@ -24,10 +24,11 @@ _FEW = 4  # classes that are named
 _LEAST = 5e-4  # of the picture, to be worth a word
 
 
-def try_model(name: str, picture: Path | None, *, overwrite: bool) -> None:
+def try_model(name: str, picture: Path | None, *, overwrite: bool, gpu: int | None = None) -> None:
     """Tells of the model `name` on the standard output, and writes NAME-try.png here: before, and after.
 
     A file that was not imported is taken as `streamseg import` would take it; nothing is kept of that.
+    `gpu` is the number of an NVIDIA GPU.
 
     Raises:
         InputError: there is no such model or picture, or the import would have a question.
@@ -44,7 +45,7 @@ def try_model(name: str, picture: Path | None, *, overwrite: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file, told = _told(name, Path(folder))
         print(told)
-        with load(file) as model:
+        with load(file, gpu=gpu) as model:
             found, scene = _look_at_scene(model)
             print(f"test scene:  {found}")
             if image is None or picture is None:

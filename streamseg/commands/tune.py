@@ -7,7 +7,7 @@ import typing
 from collections.abc import Sequence
 from pathlib import Path
 
-from streamseg.commands.flags import MODEL, add_json, seconds, share, warn_if_busy
+from streamseg.commands.flags import MODEL, add_gpu, add_json, seconds, share, warn_if_busy
 
 if typing.TYPE_CHECKING:
     from streamseg.infer.tuning_store import Choice, Goal
@@ -38,28 +38,31 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seconds", type=seconds, default=20.0, metavar="SECONDS", help="how long to measure (default: %(default)g)"
     )
+    add_gpu(command)
     add_json(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Finds the quickest way to run a model here and remembers it."""
     from streamseg.folders import needed, tuned_folder
-    from streamseg.infer import network_file
+    from streamseg.infer import check_gpu, network_file
     from streamseg.infer.tuning_store import remember
     from streamseg.machine import available_cores
     from streamseg.stdio import print_json
     from streamseg.tuning.tune import beside, best, check_variants, chosen, race, some_images
 
+    check_gpu(arguments.gpu)
     needed(tuned_folder(), "XDG_CACHE_HOME")  # before anything is measured
     file = network_file(arguments.model)
     images = some_images(arguments.pictures or _SCENE)
     others = arguments.others or list(beside(file))
-    variants = check_variants(file, others, images, arguments.least)
+    variants = check_variants(file, others, images, arguments.least, arguments.gpu or 0)
     warn_if_busy()
     goals: tuple[Goal, ...] = ("file", "live") if arguments.goal is None else (arguments.goal,)
     found: dict[Goal, Choice] = {}
     for goal in goals:
-        candidates = race(file, variants, goal, images, available_cores(), arguments.seconds / len(goals))
+        turn_s = arguments.seconds / len(goals)
+        candidates = race(file, variants, goal, images, available_cores(), turn_s, arguments.gpu or 0)
         found[goal] = chosen(best(candidates, goal), file)
         if not arguments.json:
             _print_race(goal, candidates, found[goal])

@@ -32,6 +32,8 @@ class Side:
     file: Path
     """What is run: the model, or the same graph in another precision."""
     backend: str
+    gpu: int = 0
+    """The number of an NVIDIA GPU, for a backend that takes one."""
 
     def open(self, threads: int, file: Path | None = None) -> Backend:
         """Its backend, on `file` or its own.
@@ -39,7 +41,9 @@ class Side:
         Raises:
             InputError, BackendError: it does not run here.
         """
-        opener, *_ = openers(file or self.file, threads, self.backend).values()  # of several servers the first
+        opener, *_ = openers(
+            file or self.file, threads, self.backend, gpu=self.gpu
+        ).values()  # of several servers the first
         return opener()
 
 
@@ -70,7 +74,7 @@ class Comparison:
     classes: tuple[ClassAgreement, ...]
 
 
-def make_side(model: Path, words: str, folder: Path) -> Side:
+def make_side(model: Path, words: str, folder: Path, gpu: int = 0) -> Side:
     """`words` are BACKEND, BACKEND:PRECISION or a server; a graph in another precision is written into `folder`.
 
     Raises:
@@ -84,7 +88,7 @@ def make_side(model: Path, words: str, folder: Path) -> Side:
     if precision:
         file = folder / f"{model.stem}-{precision}.onnx"
         file.write_bytes(prepare(model, "fp16" if precision == "fp16" else "fp32"))
-    return Side(f"{model.stem} on {redact(words)}", model, file, backend)
+    return Side(f"{model.stem} on {redact(words)}", model, file, backend, gpu)
 
 
 def compare(one: Side, other: Side, frames: Iterable[Frame], threads: int) -> Comparison:

@@ -75,8 +75,7 @@ def load_segmenter(
     """
     from streamseg.infer import choosing, classical, pose
 
-    if gpu is not None:
-        _check_gpu(gpu)
+    check_gpu(gpu)
     gpu = gpu or 0
     settings = settings or {}
     file = find_model(name_or_path)
@@ -99,7 +98,10 @@ def load_segmenter(
     return _network(file or _onnx_path(name_or_path), backend, gpu, stopped, said)
 
 
-def _check_gpu(number: int) -> None:
+def check_gpu(number: int | None) -> None:
+    """Raises InputError where CUDA shows no NVIDIA GPU of that number; None is the first, which need not be there."""
+    if number is None:
+        return
     there = len(nvidia_gpus())
     if number >= there:
         shown = f"CUDA shows {there}, counted from 0" if there else "there is none here"

@@ -77,11 +77,13 @@ class Candidate:
         return min(turn.cpu_ms for turn in self.turns)
 
 
-def check_variants(file: Path, others: Sequence[Path], images: Sequence[Image], least: float) -> list[Variant]:
+def check_variants(
+    file: Path, others: Sequence[Path], images: Sequence[Image], least: float, gpu: int = 0
+) -> list[Variant]:
     """Every backend on `file` and on the same network in `others`, each compared with ONNX Runtime in fp32 on `images`.
 
     Refused are those that cannot run here and those that agree on less than `least` (0..1) of the pixels
-    or of the objects; those for a device that is not here are left out.
+    or of the objects; those for a device that is not here are left out. `gpu` is the number of an NVIDIA GPU.
 
     Raises:
         InputError: `file` itself is wrong; an other file holds another network.
@@ -95,12 +97,18 @@ def check_variants(file: Path, others: Sequence[Path], images: Sequence[Image], 
     expected = _found(spec, file, REFERENCE, images)
     names = [REFERENCE, *(name for name in BACKENDS | ON_REQUEST if name != REFERENCE)]
     pairs = itertools.product((file, *others), names)
-    checked = (_checked(spec, Variant(name, path), images, expected, least) for path, name in pairs)
+    checked = (_checked(spec, Variant(name, path), images, expected, least, gpu) for path, name in pairs)
     return [variant for variant in checked if variant is not None]
 
 
 def race(
-    file: Path, variants: Sequence[Variant], goal: Goal, images: Sequence[Image], cores: int, seconds: float
+    file: Path,
+    variants: Sequence[Variant],
+    goal: Goal,
+    images: Sequence[Image],
+    cores: int,
+    seconds: float,
+    gpu: int = 0,
 ) -> list[Candidate]:
     """Lets the variants that were not refused take turns for about `seconds`; best first, each has had one turn.
 
@@ -121,7 +129,7 @@ def race(
         for candidate in running * 2:
             if candidate.turns and time.monotonic() > ends_s:
                 return sorted(candidates, key=lambda each: _badness(each, goal))
-            if candidate in candidates and not _takes_turn(spec, candidate, images, turn_s):
+            if candidate in candidates and not _takes_turn(spec, candidate, images, turn_s, gpu):
                 candidates.remove(candidate)
         running = sorted((each for each in running if each in candidates), key=lambda each: _badness(each, goal))
         running = running[: max(_FINALISTS, len(running) // 2)]
@@ -163,15 +171,15 @@ def _badness(candidate: Candidate, goal: Goal) -> float:
     return candidate.latency_ms if goal == "live" else 1e3 / candidate.rate
 
 
-def _takes_turn(spec: ModelSpec, candidate: Candidate, images: Sequence[Image], seconds: float) -> bool:
+def _takes_turn(spec: ModelSpec, candidate: Candidate, images: Sequence[Image], seconds: float, gpu: int) -> bool:
     """Whether it came to the end of its turn."""
     backend, file = candidate.variant.backend, candidate.variant.file
 
     def make() -> Network:
-        return Network(spec, open_backend(file, candidate.threads, backend))
+        return Network(spec, open_backend(file, candidate.threads, backend, gpu=gpu))
 
     try:
-        with stepping_down(backend):
+        with stepping_down(backend, gpu):
             candidate.turns.append(measure(make, candidate.workers, images, seconds))
     except BackendError as error:
         if backend == REFERENCE:
@@ -182,11 +190,11 @@ def _takes_turn(spec: ModelSpec, candidate: Candidate, images: Sequence[Image], 
 
 
 def _checked(
-    spec: ModelSpec, variant: Variant, images: Sequence[Image], expected: Sequence[Segmentation], least: float
+    spec: ModelSpec, variant: Variant, images: Sequence[Image], expected: Sequence[Segmentation], least: float, gpu: int
 ) -> Variant | None:
     try:
-        with stepping_down(variant.backend):
-            found = _found(spec, variant.file, variant.backend, images)
+        with stepping_down(variant.backend, gpu):
+            found = _found(spec, variant.file, variant.backend, images, gpu)
     except AbsentError as error:
         _log.debug("%s", error)
         return None
@@ -210,8 +218,8 @@ def _agreements(found: Sequence[Segmentation], expected: Sequence[Segmentation])
         yield both / either, "objects"
 
 
-def _found(spec: ModelSpec, file: Path, backend: str, images: Sequence[Image]) -> list[Segmentation]:
-    network = Network(spec, open_backend(file, 1, backend))
+def _found(spec: ModelSpec, file: Path, backend: str, images: Sequence[Image], gpu: int = 0) -> list[Segmentation]:
+    network = Network(spec, open_backend(file, 1, backend, gpu=gpu))
     try:
         return [network([Frame(image, index, 0.0, 0.0)])[0] for index, image in enumerate(images)]
     finally:
