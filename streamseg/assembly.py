@@ -73,7 +73,7 @@ def assemble(
         StreamsegError: any of them cannot be had; what was open by then is closed again.
     """
     controls = controls or Controls()
-    controls.rules = tuple(options.rules)
+    controls.rules, controls.codec = tuple(options.rules), options.codec
     said, meter = said or Said(), meter or Meter()
     for at, problem in rule_problems(options):
         raise InputError(f"{'.'.join(at)}: {problem}")

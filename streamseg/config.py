@@ -14,7 +14,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
 from streamseg.errors import InputError
-from streamseg.options import Effort, PrivacyOptions, RenderOptions, SourceOptions
+from streamseg.options import Codec, Effort, PrivacyOptions, RenderOptions, SourceOptions
 from streamseg.pipeline.scheduler import Target
 from streamseg.rules.check import Problem, name_problems
 from streamseg.rules.grammar import Rule
@@ -47,6 +47,13 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(description="where the result goes", extra={"group": "output", "default": "a window"}),
     ] = ()
     overwrite: Annotated[bool, Meta(description="replace outputs that exist", extra={"group": "output"})] = False
+    codec: Annotated[
+        Codec,
+        Meta(
+            description="what videos are encoded in; hevc, which is H.265, takes less room and more of the processor",
+            extra={"group": "output", "value": "NAME", "rare": True},
+        ),
+    ] = "h264"
     model: Annotated[
         str,
         Meta(

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from streamseg.frame import Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
-from streamseg.options import Effort, RenderOptions
+from streamseg.options import Codec, Effort, RenderOptions
 from streamseg.prompts import Prompts
 from streamseg.rules.event import NOTHING_FOUND, Clips, Event, Findings, RuleReading, ZoneReading
 from streamseg.segmentation import Classes, Segmentation
@@ -145,8 +145,7 @@ class MaskPropagator(Protocol):
     def between(
         self, frames: Sequence[Frame], before: Segmentation | None, after: Segmentation | None
     ) -> Iterable[Segmentation]:
-        """One segmentation for each of `frames`, all observed: they follow the frame of `before`, and the last of
-        them is that of `after`. Either is None at an end of the stream."""
+        """One for each of `frames`, all observed, behind that of `before`; the last is `after`'s. Both may be None."""
 
 
 class Cover(Protocol):
@@ -223,8 +222,7 @@ class Shown:
 
 
 Existing = Literal["refuse", "replace", "keep"]
-"""What becomes of files that have an output's name already: the run is refused, they are replaced, or the output takes
-free names beside them, as a service does that begins again and again."""
+"""Where files have an output's name already: the run is refused, they are replaced, or it takes names beside them."""
 
 
 class SimpleSink(Protocol):
@@ -289,6 +287,8 @@ class Controls:
     """Names of the run's rules, for outputs that tell of them before the first event."""
     clips: Clips = field(default_factory=Clips)
     """What outputs keep of events, for those that tell of them."""
+    codec: Codec = "h264"
+    """Of videos that are written."""
 
     @property
     def quit(self) -> bool:

@@ -22,6 +22,7 @@ VIEW_NAMES = ("overlay", "mask", "side-by-side", "blur", "replace", "matte", "ob
 """Those of `streamseg.render`, which `--help` does not import; packages add more."""
 
 Decoder = Literal["cpu", "cuda", "vaapi"]
+Codec = Literal["h264", "hevc"]
 Effort = Literal["quick", "usual", "fine"]
 """How much is spent on carrying and steadying masks."""
 

@@ -23,7 +23,7 @@ from streamseg.frame import StreamInfo
 from streamseg.infer import load_segmenter
 from streamseg.metrics import Metrics
 from streamseg.model import ModelLike, load, name_of
-from streamseg.options import Decoder, Effort
+from streamseg.options import Codec, Decoder, Effort
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import Target
 from streamseg.render import check_opacity, find_view
@@ -67,6 +67,7 @@ def open(
     hide_all_but: str | Sequence[str] = (),
     hide_with: str = "pixels",
     overwrite: bool = False,
+    codec: Codec = "h264",
     every: int = 1,
     start: float | str | None = None,
     end: float | str | None = None,
@@ -112,6 +113,7 @@ def open(
         hide_all_but: covers everything but these classes.
         hide_with: what lies over what is hidden: `pixels`, `blur`, or a colour as `#rrggbb`.
         overwrite: replaces outputs that exist.
+        codec: of video files, segments, clips and RTSP: `h264`, or `hevc` (H.265).
         every: takes only every n-th frame.
         start: where to begin: seconds, `1:30`, or a frame as `250f`.
         end: where to stop, likewise.
@@ -146,7 +148,7 @@ def open(
             "every": every, "start": start, "end": end, "size": size, "fps": fps, "pixel_format": pixel_format,
             "transport": transport, "wait": wait, "stall_timeout": stall_timeout, "max_megapixels": max_megapixels,
             "hide": hide, "hide_all_but": hide_all_but, "hide_with": hide_with, "workers": workers, "threads": threads,
-            "decode": decode, "gpu": gpu,
+            "decode": decode, "gpu": gpu, "codec": codec,
         })
     )  # fmt: skip
     switch, controls, said = ModelSwitch(), Controls(), Said()

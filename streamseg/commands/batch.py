@@ -121,6 +121,8 @@ def _asked(options: RunOptions, outputs: Sequence[str]) -> dict[str, object]:
     for name, value in msgspec.to_builtins(options, enc_hook=str).items():
         asked |= value if name in ("render", "privacy", "capture") else {name: value}
     del asked["gpu"]
+    if asked["codec"] == "h264":  # archives were begun before there was another
+        del asked["codec"]
     return {**asked, "outputs": list(outputs)}
 
 

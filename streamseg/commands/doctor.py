@@ -131,11 +131,12 @@ def _careful(look: Callable[[], Finding]) -> Finding:
 def _codecs() -> Finding:
     import av
 
-    wanted = {"decode": ("h264", "hevc", "av1", "mjpeg", "vp9"), "encode": ("libx264",)}
+    wanted = {"decode": ("h264", "hevc", "av1", "mjpeg", "vp9"), "encode": ("libx264", "libx265")}
     modes = {"decode": "r", "encode": "w"}
     have = {what: [name for name in names if _codec(av, name, modes[what])] for what, names in wanted.items()}
     text = "; ".join(f"{what} {', '.join(names) or 'none'}" for what, names in have.items())
-    return Finding("codecs", all(have.values()), f"{text} (FFmpeg in PyAV {av.__version__})")
+    ok = bool(have["decode"]) and "libx264" in have["encode"]
+    return Finding("codecs", ok, f"{text} (FFmpeg in PyAV {av.__version__})")
 
 
 def _codec(av: object, name: str, mode: str) -> bool:

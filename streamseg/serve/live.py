@@ -118,7 +118,7 @@ class _Encoding:
         if self._encoder is None or form(fitting) != self._form:
             self._start_s = self._start_s or shown.frame.arrived_s
             self._form = form(fitting)
-            self._encoder = Encoder(av.open(os.devnull, "w", format="h264"), fitting, self._name, _WATCHED)
+            self._encoder = Encoder(av.open(os.devnull, "w", format="h264"), fitting, self._name, options=_WATCHED)
         return self._encoder.write(fitting.pixels, shown.frame.arrived_s - self._start_s, key=key)
 
 

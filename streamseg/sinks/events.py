@@ -14,6 +14,7 @@ from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError, printable
 from streamseg.files import Folder, write_whole
 from streamseg.rules.event import Clips
+from streamseg.sinks.codecs import encoding
 from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, in_use, reason, recover_part
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names
@@ -41,7 +42,8 @@ class EventsSink:
     needs_image = True
 
     def __init__(self, uri: str, controls: Controls | None = None) -> None:
-        asked, self._clips = _asked(uri), (controls or Controls()).clips
+        controls = controls or Controls()
+        asked, self._clips, self._encoding = _asked(uri), controls.clips, encoding(controls.codec)
         self._names, self._watch = clip_names(uri), _watch(asked, self._clips)
         self._folder = self._names.folder
         self._after_s = seconds(asked, "after", 5.0)
@@ -137,7 +139,7 @@ class EventsSink:
             self._before.clear()
             # A file of nothing but its head, so that the parameters which a clip begins with are known.
             head = av.open(os.devnull, "w", format="mp4", options={"movflags": "empty_moov+frag_keyframe"})
-            self._encoder, self._form = Encoder(head, shown, str(self._folder)), form(shown)
+            self._encoder, self._form = Encoder(head, shown, str(self._folder), self._encoding), form(shown)
             head.start_encoding()
         return self._encoder
 

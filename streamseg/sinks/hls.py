@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamseg.contracts import Existing, Shown
+from streamseg.contracts import Controls, Existing, Shown
 from streamseg.errors import InputError, OutputError
 from streamseg.files import Folder
 from streamseg.frame import StreamInfo
@@ -22,6 +23,7 @@ from streamseg.sinks.video import Encoder, Form, form
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
+_log = logging.getLogger(__name__)
 _LIST = "index.m3u8"
 _SEGMENT = re.compile(r"index-\d+\.ts(\.tmp)?")
 _ENDS, _TAIL = b"#EXT-X-ENDLIST", 64  # of a list that nothing is added to; its last bytes
@@ -151,10 +153,16 @@ def _folder(uri: str) -> Path:
     return Path(folder)
 
 
+def _open(uri: str, info: StreamInfo, controls: Controls, existing: Existing) -> HlsSink:
+    if controls.codec != "h264":
+        _log.info("%s: is H.264 all the same, which every browser plays", uri)
+    return HlsSink(uri, info, existing=existing)
+
+
 HLS = OutputKind(
     forms="hls:FOLDER",
     means=lambda uri: uri.startswith("hls:"),
-    open=lambda uri, info, controls, existing: HlsSink(uri, info, existing=existing),
+    open=_open,
     check=_folder,
     names=lambda uri, inputs: literal(f"{folder_of(uri)}/index.m3u8"),
     also_replaced=list_and_segments,

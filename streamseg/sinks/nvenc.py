@@ -1,4 +1,4 @@
-"""The H.264 encoder of an NVIDIA GPU, for pictures that are there already: none goes up for it."""
+"""The encoder of an NVIDIA GPU, for pictures that are there already: none goes up for it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from fractions import Fraction
 from typing import Any
 
 from streamseg.frame import Pixels
+from streamseg.sinks.codecs import Encoding
 from streamseg.yuv import Planes
 
 _log = logging.getLogger(__name__)
-CODEC = "h264_nvenc"
-# As libx264 is told: no frame is held back, one quality for all, and a key frame whenever one is asked for.
-OPTIONS = {
-    "preset": "p4", "tune": "ull", "rc": "vbr", "cq": "21", "b": "0", "bf": "0", "delay": "0", "forced-idr": "1",
-}  # fmt: skip
 
 
-def encodes(pixels: Pixels, name: str) -> bool:
+def encodes(pixels: Pixels, name: str, encoding: Encoding) -> bool:
     """Whether pictures like this one are encoded where they are; a line says so of the output `name` if the GPU cannot.
 
-    An encoder is opened for it: some GPUs have none, and others only so many at once.
+    An encoder is opened for it: some GPUs have none, or not for this codec, and others only so many at once.
     """
     frame = pixels.there() if isinstance(pixels, Planes) else None
     if frame is None:
@@ -28,9 +24,9 @@ def encodes(pixels: Pixels, name: str) -> bool:
     import av
 
     try:
-        context: Any = av.CodecContext.create(CODEC, "w")
+        context: Any = av.CodecContext.create(encoding.gpu, "w")
         context.width, context.height, context.pix_fmt = frame.width, frame.height, "cuda"
-        context.options, context.time_base = dict(OPTIONS), Fraction(1, 30)
+        context.options, context.time_base = dict(encoding.recorded_there), Fraction(1, 30)
         frame.pts = 0
         context.encode(frame)
     except (av.error.FFmpegError, ValueError, OSError) as error:

@@ -8,21 +8,23 @@ from streamseg.contracts import Shown, Sink
 from streamseg.frame import StreamInfo
 from streamseg.net.urls import read_address
 from streamseg.sinks import nvenc
+from streamseg.sinks.codecs import Encoding, encoding
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.paced import Paced
 from streamseg.sinks.retry import Retrying
-from streamseg.sinks.rtsp import Publisher, units_of
+from streamseg.sinks.rtp import CARRIED, parameter_sets, units_of
+from streamseg.sinks.rtsp import Publisher
 from streamseg.sinks.video import Encoder, Form, form
 
 
-def publish(uri: str, info: StreamInfo) -> Sink:
+def publish(uri: str, info: StreamInfo, codec: str = "h264") -> Sink:
     """A sink that connects again for ever; what is no live stream is published at its own speed."""
-    sink = Retrying(PublishSink(uri))
+    sink = Retrying(PublishSink(uri, codec))
     return sink if info.live else Paced(sink)
 
 
 class PublishSink:
-    """Publishes H.264 over TCP at `rtsp://USER:PASSWORD@HOST/PATH`; `${NAME}` is filled from the environment.
+    """Publishes video over TCP at `rtsp://USER:PASSWORD@HOST/PATH`; `${NAME}` is filled from the environment.
 
     Connects at the first picture, after every error, and for every new size.
     """
@@ -31,8 +33,8 @@ class PublishSink:
     needs_image = True
     unwritten = 0
 
-    def __init__(self, uri: str) -> None:
-        self._address = read_address(uri)
+    def __init__(self, uri: str, codec: str = "h264") -> None:
+        self._address, self._encoding = read_address(uri), encoding(codec)
         self._form: Form | None = None
         self._encoder: Encoder | None = None
         self._publisher: Publisher | None = None
@@ -47,7 +49,7 @@ class PublishSink:
             self.close()
         try:
             if self._encoder is None:
-                self._form, self._encoder = form(shown), _encoder(shown, self._address.name)
+                self._form, self._encoder = form(shown), _encoder(shown, self._address.name, self._encoding)
             for packet in self._encoder.write(shown.pixels, shown.frame.time_s):
                 self._send(units_of(bytes(packet)), packet.pts or 0)
         except BaseException:
@@ -62,20 +64,22 @@ class PublishSink:
 
     def _send(self, units: list[bytes], ticks: int) -> None:
         if self._publisher is None:
-            self._publisher = Publisher(self._address, [unit for unit in units if unit[0] & 0x1F in (7, 8)])
+            carried = CARRIED[self._encoding.bare]
+            self._publisher = Publisher(self._address, parameter_sets(units, carried), carried)
         self._publisher.send(units, ticks)
 
 
-def _encoder(first: Shown, name: str) -> Encoder:
+def _encoder(first: Shown, name: str, encoding: Encoding) -> Encoder:
     import av
 
-    return Encoder(av.open(os.devnull, "w", format="h264"), first, name, on_gpu=nvenc.encodes(first.pixels, name))
+    there = nvenc.encodes(first.pixels, name, encoding)
+    return Encoder(av.open(os.devnull, "w", format=encoding.bare), first, name, encoding, on_gpu=there)
 
 
 PUBLISH = OutputKind(
     forms="rtsp://…",
     means=lambda uri: uri.lower().startswith("rtsp://"),
-    open=lambda uri, info, controls, existing: publish(uri, info),
+    open=lambda uri, info, controls, existing: publish(uri, info, controls.codec),
     check=read_address,
     reach=lambda uri: Publisher(read_address(uri), None).close(),
 )

@@ -1,4 +1,4 @@
-"""RTSP as a publisher speaks it (RFC 2326, with H.264 as in RFC 6184), over one TCP connection.
+"""RTSP as a publisher speaks it (RFC 2326), over one TCP connection.
 
 FFmpeg's own muxer is not used: it ignores errors of a connection that fell silent, and stops every thread of the
 process while it connects. Here each step has a time limit, and nobody else waits.
@@ -6,10 +6,8 @@ process while it connects. Here each step has a time limit, and nobody else wait
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import random
-import re
 import select
 import struct
 import time
@@ -20,14 +18,12 @@ from streamseg.net.connection import connect, trouble
 from streamseg.net.rtspclient import Asked, RefusedError, RtspClient
 from streamseg.net.rtspmessages import Message, Parser
 from streamseg.net.urls import Address
+from streamseg.sinks.rtp import H264, PAYLOAD, Carried, description, payloads
 
 _TIMEOUT_S = 3.0
 _ALIVE_EVERY_S = 20.0
-_PAYLOAD = 96
 _HEADER = struct.Struct(">cBHBBHII")
-_LARGEST = 1400  # bytes of video in an RTP packet
 _MOST_READS = 100  # whatever the other side sends
-_START = re.compile(rb"\x00\x00\x00?\x01")
 
 
 class Publisher:
@@ -35,16 +31,17 @@ class Publisher:
 
     Args:
         address: where to publish, with user and password where the server wants them.
-        parameters: SPS and PPS, which the server is told before the first picture; None only asks what the server can,
-            since whatever is announced would end what others publish there.
+        parameters: what decoders need, which the server is told before the first picture; None only asks what the
+            server can, since whatever is announced would end what others publish there.
+        carried: their codec.
 
     Raises:
         OutputError: the server cannot be reached, does not answer, or does not want it.
     """
 
-    def __init__(self, address: Address, parameters: Sequence[bytes] | None) -> None:
+    def __init__(self, address: Address, parameters: Sequence[bytes] | None, carried: Carried = H264) -> None:
         self._name, self._client, self._parser = address.name, RtspClient(address), Parser()
-        self._session = ""
+        self._session, self._carried = "", carried
         self._alive: tuple[str, Asked] | None = None  # the last request that only shows that we are here
         # RFC 3550 lets all three begin anywhere, and FFmpeg takes a time of 0 for none.
         self._number, self._ssrc, self._first_ticks = (random.getrandbits(bits) for bits in (16, 32, 31))
@@ -67,9 +64,9 @@ class Publisher:
         Raises:
             OutputError: the connection broke, or nothing could be sent for three seconds.
         """
-        payloads = list(_payloads(units))
-        last = len(payloads) - 1
-        framed = b"".join(self._packet(payload, ticks, last=at == last) for at, payload in enumerate(payloads))
+        cut = list(payloads(units, self._carried))
+        last = len(cut) - 1
+        framed = b"".join(self._packet(payload, ticks, last=at == last) for at, payload in enumerate(cut))
         with self._told_apart():
             self._listen()
             self._socket.sendall(framed)
@@ -78,7 +75,7 @@ class Publisher:
         """An RTP packet as it stands between RTSP's own lines: `$`, channel, length, header."""
         self._number = (self._number + 1) & 0xFFFF
         ticks = (self._first_ticks + ticks) & 0xFFFFFFFF
-        kind = _PAYLOAD | last << 7
+        kind = PAYLOAD | last << 7
         return _HEADER.pack(b"$", 0, 12 + len(payload), 0x80, kind, self._number, ticks, self._ssrc) + payload
 
     def close(self) -> None:
@@ -90,7 +87,9 @@ class Publisher:
         self._socket.close()
 
     def _begin(self, parameters: Sequence[bytes]) -> None:
-        self._ask(self._request("ANNOUNCE", {"Content-Type": "application/sdp"}, _description(parameters)))
+        self._ask(
+            self._request("ANNOUNCE", {"Content-Type": "application/sdp"}, description(parameters, self._carried))
+        )
         transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"}
         answer = self._ask(self._request("SETUP", transport, track="/streamid=0"))
         self._session = answer.get("session").partition(";")[0]
@@ -168,32 +167,3 @@ class Publisher:
         except OSError as error:
             what, hint, _ = trouble(error, self._client.there)
             raise OutputError(f"{self._name}: {what}", hint) from None
-
-
-def units_of(data: bytes) -> list[bytes]:
-    """The NAL units in H.264 as the encoder gives it, with start codes between."""
-    return [unit for unit in _START.split(data) if unit]
-
-
-def _payloads(units: Sequence[bytes]) -> Iterator[bytes]:
-    """What RTP packets hold: a unit as it is, or cut into fragments of type 28."""
-    for unit in units:
-        if len(unit) <= _LARGEST:
-            yield unit
-            continue
-        indicator, kind = unit[0] & 0xE0 | 28, unit[0] & 0x1F
-        for at in range(1, len(unit), _LARGEST):
-            first, last = at == 1, at + _LARGEST >= len(unit)
-            yield bytes((indicator, first << 7 | last << 6 | kind)) + unit[at : at + _LARGEST]
-
-
-def _description(parameters: Sequence[bytes]) -> bytes:
-    sets = ",".join(base64.b64encode(unit).decode() for unit in parameters)
-    profile = parameters[0][1:4].hex()
-    lines = [
-        "v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=streamseg", "c=IN IP4 0.0.0.0", "t=0 0",
-        f"m=video 0 RTP/AVP {_PAYLOAD}", f"a=rtpmap:{_PAYLOAD} H264/90000",
-        f"a=fmtp:{_PAYLOAD} packetization-mode=1;profile-level-id={profile};sprop-parameter-sets={sets}",
-        "a=control:streamid=0",
-    ]  # fmt: skip
-    return "".join(f"{line}\r\n" for line in lines).encode()

@@ -1,4 +1,4 @@
-"""Video as H.264, each picture at its own time, in files that survive a crash."""
+"""Video as H.264 or H.265, each picture at its own time, in files that survive a crash."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from streamseg.files import Folder
 from streamseg.frame import Pixels, as_image
 from streamseg.machine import available_cores
 from streamseg.sinks import nvenc
+from streamseg.sinks.codecs import H264, Encoding, encoding
 from streamseg.sinks.crash_safe_file import FORMATS, VideoFile, check_room, reason
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names
@@ -31,23 +32,22 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Without look-ahead, so that a frame is in the file as soon as it was shown; 20 is visually close to the source.
-_RECORDED = {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
 CLOCK = Fraction(1, 90_000)
 _KEY_EVERY = 90_000  # ticks: a crash costs the open fragment, so at most a second
 _FIRST = 3_600  # ticks that a picture lasts of which nothing else is known
+_TAGGED = ("mp4", "mov")
 _NAMED_ALIKE, _UNSPECIFIED = (1, 6), 2  # BT.709 and BT.601 have one number for matrix, primaries and transfer
 
 
 class VideoSink:
-    """Writes H.264 with each frame at its own time; another size or shape of pixels starts a file `NAME-2.mp4`."""
+    """Writes video with each frame at its own time; another size or shape of pixels starts a file `NAME-2.mp4`."""
 
     blocking = True
     needs_image = True
 
-    def __init__(self, uri: str, *, existing: Existing = "refuse") -> None:
+    def __init__(self, uri: str, *, existing: Existing = "refuse", codec: str = "h264") -> None:
         self._names = Names(uri, numbers=False)
-        self._path = Path(uri)
+        self._path, self._encoding = Path(uri), encoding(codec)
         self._replace = existing == "replace"
         self._finished, self._failed = 0, False
         self._open: Recording | None = None
@@ -93,7 +93,8 @@ class VideoSink:
             self._folder.make()
             if self._failed:
                 check_room(self._path.parent)
-            return Recording(self._next_path(), first, replace=self._replace and not self._finished)
+            replace = self._replace and not self._finished
+            return Recording(self._next_path(), first, self._encoding, replace=replace)
         except (OSError, ValueError) as error:
             raise OutputError(f"{self._path}: {reason(error)}") from None
 
@@ -130,10 +131,11 @@ def form(shown: Shown) -> Form:
 class Recording(VideoFile):
     """A file of pictures of one form, whose times begin at 0."""
 
-    def __init__(self, path: Path, first: Shown, *, replace: bool = False) -> None:
+    def __init__(self, path: Path, first: Shown, encoding: Encoding = H264, *, replace: bool = False) -> None:
         super().__init__(path, replace=replace)
         self.form, self.start_s = form(first), 0.0
-        self._encoder = Encoder(self.container, first, str(path), on_gpu=nvenc.encodes(first.pixels, str(path)))
+        there = nvenc.encodes(first.pixels, str(path), encoding)
+        self._encoder = Encoder(self.container, first, str(path), encoding, on_gpu=there)
         self._begun = False
 
     def takes(self, pixels: Pixels) -> bool:
@@ -154,10 +156,10 @@ class Recording(VideoFile):
 
 
 class Encoder:
-    """H.264 for a stream of `container`: pictures like the `first`, each at its own time, a key frame every second.
+    """Encodes a stream of `container`: pictures like the `first`, each at its own time, a key frame every second.
 
-    `options` are libx264's. `on_gpu`: that of an NVIDIA GPU, which takes pictures from there. The first of them opens
-    it, so nothing is known of its packets before.
+    `options` are those of the CPU's encoder, instead of its own. `on_gpu`: that of an NVIDIA GPU, which takes pictures
+    from there. The first of them opens it, so nothing is known of its packets before.
     """
 
     def __init__(
@@ -165,17 +167,20 @@ class Encoder:
         container: OutputContainer,
         first: Shown,
         name: str,
-        options: Mapping[str, str] = _RECORDED,
+        encoding: Encoding = H264,
+        options: Mapping[str, str] | None = None,
         *,
         on_gpu: bool = False,
     ) -> None:
         size, aspect = first.pixels.shape[:2], first.frame.pixel_aspect
         self._colours = first.pixels.colours if isinstance(first.pixels, Planes) else BT601
-        height, width = (side + side % 2 for side in size)
+        height, width = (max(encoding.least, side + side % 2) for side in size)
         if (height, width) != size:
-            _log.info("%s: %dx%d is padded to even sides, which H.264 wants", name, *size[::-1])
+            wants = f"sides that are even and no shorter than {encoding.least}, which {encoding.title} wants"
+            _log.info("%s: %dx%d is padded to %s", name, *size[::-1], wants)
         self._size, self._aspect, self._on_gpu = (height, width), aspect, on_gpu
-        self._options = nvenc.OPTIONS if on_gpu else dict(options)
+        self._encoding = encoding
+        self._options = dict(encoding.recorded_there if on_gpu else options or encoding.recorded)
         self.stream = self.stream_in(container)
         self._ticks = self._key_ticks = -_KEY_EVERY
         self._padding = (height - size[0], width - size[1])
@@ -185,7 +190,7 @@ class Encoder:
 
         Not made after the template of `stream`: PyAV 16 and older open an encoder with other options for that.
         """
-        stream = _start(container, self._size, self._colours, self._options, on_gpu=self._on_gpu)
+        stream = _start(container, self._encoding, self._size, self._colours, self._options, on_gpu=self._on_gpu)
         stream.codec_context.sample_aspect_ratio = self._aspect
         return stream
 
@@ -216,7 +221,7 @@ class Encoder:
 
     def _encodable(self, pixels: Pixels) -> av.VideoFrame:
         """A frame for the encoder, in this file's colours; planes that have them are taken as they are."""
-        if isinstance(pixels, Planes) and pixels.colours == self._colours:
+        if isinstance(pixels, Planes) and pixels.colours == self._colours and not any(self._padding):
             return (pixels.there() if self._on_gpu else None) or pixels.wrapped()
         image = as_image(pixels)
         if any(self._padding):
@@ -227,16 +232,19 @@ class Encoder:
 
 def _start(
     container: OutputContainer,
+    encoding: Encoding,
     size: tuple[int, int],
     colours: tuple[int, int],
     options: dict[str, str],
     *,
     on_gpu: bool,
 ) -> VideoStream:
-    codec, pix_fmt = (nvenc.CODEC, "cuda") if on_gpu else ("libx264", "yuv420p")
+    codec, pix_fmt = (encoding.gpu, "cuda") if on_gpu else (encoding.cpu, "yuv420p")
     stream = cast("VideoStream", container.add_stream(codec, rate=30, options=options))
     stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
     context = stream.codec_context
+    if encoding.tag and container.format.name in _TAGGED:
+        context.codec_tag = encoding.tag
     context.time_base, context.gop_size = CLOCK, 250
     context.thread_count = available_cores()  # left to itself it takes the machine's, whatever a container may use
     # Said, because players guess another matrix for HD where nothing is.
@@ -254,7 +262,7 @@ def has_pattern(uri: str) -> bool:
 VIDEO = OutputKind(
     forms="FILE.mp4|mkv|mov|ts",
     means=lambda uri: suffix_of(uri) in FORMATS and not has_pattern(uri),
-    open=lambda uri, info, controls, existing: VideoSink(uri, existing=existing),
+    open=lambda uri, info, controls, existing: VideoSink(uri, existing=existing, codec=controls.codec),
     names=lambda uri, inputs: Names(uri, numbers=False),
     patterns=True,
 )

@@ -1,4 +1,4 @@
-"""An RTSP server for tests that takes what is published at /live and writes it to a file of raw H.264.
+"""An RTSP server for tests that takes what is published at /live and writes it to a file of raw H.264, or H.265.
 
 Runs under the system's Python, which has GStreamer's bindings. Prints `ready` once it listens.
 """
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true")
+    parser.add_argument("--codec", choices=("h264", "h265"), default="h264")
     arguments = parser.parse_args()
     Gst.init(None)
     factory = GstRtspServer.RTSPMediaFactory()
@@ -30,7 +31,8 @@ def main() -> None:
     factory.set_protocols(GstRtsp.RTSPLowerTrans.TCP)
     factory.set_latency(0)
     factory.set_launch(
-        "( rtph264depay name=depay0 ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au ! "
+        f"( rtp{arguments.codec}depay name=depay0 ! {arguments.codec}parse ! "
+        f"video/x-{arguments.codec},stream-format=byte-stream,alignment=au ! "
         f"filesink location={arguments.file} buffer-mode=unbuffered sync=false )"
     )
     server = GstRtspServer.RTSPServer()

@@ -18,7 +18,6 @@ from streamseg.frame import Frame, Image
 from streamseg.sinks import open_sink
 from streamseg.sinks.publish import PublishSink
 from streamseg.sinks.retry import Retrying
-from streamseg.sinks.rtsp import units_of
 from tests.parts.clips import read_number
 from tests.parts.fakes import FILE, segmentation
 from tests.parts.leftovers import open_files
@@ -32,9 +31,9 @@ def taken(path: Path) -> list[int]:
     return [read_number(picture) for picture in images_of(path)]
 
 
-def images_of(path: Path) -> list[Image]:
+def images_of(path: Path, codec: str = "h264") -> list[Image]:
     try:
-        with av.open(str(path), format="h264") as container:
+        with av.open(str(path), format=codec) as container:
             return [np.asarray(frame.to_ndarray(format="bgr24"), np.uint8) for frame in container.decode(video=0)]
     except av.error.FFmpegError:  # only begun
         return []
@@ -276,7 +275,3 @@ def test_a_server_that_falls_silent_is_given_up_and_holds_up_nobody_meanwhile(tm
         done.set()
         other.join()
         server.go_on()
-
-
-def test_units_are_found_between_start_codes() -> None:
-    assert units_of(b"\0\0\0\1ab\0\0\1c\0\0\0\1\0d") == [b"ab", b"c", b"\0d"]

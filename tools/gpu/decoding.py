@@ -13,15 +13,15 @@ import av
 import numpy as np
 
 from streamseg.gpu import frame_of
-from streamseg.sinks import nvenc
+from streamseg.sinks.codecs import ENCODINGS, Encoding
 
 FRAMES, SIZE = 120, (1280, 720)
-CODECS = ("libx264", "libx265")
 
 
 def probe() -> Iterator[str]:
     """A line for each codec and way."""
-    for codec in CODECS:
+    for encoding in ENCODINGS.values():
+        codec = encoding.cpu
         try:
             data = clip(codec)
         except Exception as error:  # of FFmpeg's
@@ -36,9 +36,9 @@ def probe() -> Iterator[str]:
             except Exception as error:  # without CUDA it raises PermissionError, of FFmpeg's
                 yield f"{codec}: {name}: {type(error).__name__}: {error}"
         try:
-            yield f"{codec}: from there through {nvenc.CODEC}: {encoded(data)}"
+            yield f"{codec}: from there through {encoding.gpu}: {encoded(data, encoding)}"
         except Exception as error:
-            yield f"{codec}: from there through {nvenc.CODEC}: {type(error).__name__}: {error}"
+            yield f"{codec}: from there through {encoding.gpu}: {type(error).__name__}: {error}"
 
 
 def decoded(data: bytes, expected: list[Any], *, owned: bool) -> str:
@@ -56,13 +56,13 @@ def decoded(data: bytes, expected: list[Any], *, owned: bool) -> str:
     return f"{speed}; {found[0].format.name}, at most {away} away from the CPU's"
 
 
-def encoded(data: bytes) -> str:
+def encoded(data: bytes, encoding: Encoding) -> str:
     """Decoded and encoded on the GPU, as outputs do it."""
     from av.codec.hwaccel import HWAccel
 
-    context: Any = av.CodecContext.create(nvenc.CODEC, "w")
+    context: Any = av.CodecContext.create(encoding.gpu, "w")
     context.width, context.height, context.pix_fmt = *SIZE, "cuda"
-    context.options, context.time_base = dict(nvenc.OPTIONS), Fraction(1, 30)
+    context.options, context.time_base = dict(encoding.recorded_there), Fraction(1, 30)
     packets, started_s = [], time.perf_counter()
     for number, frame in enumerate(frames(data, hwaccel=HWAccel("cuda", 0, is_hw_owned=True))):
         own = frame_of(frame.planes, (1, 1), 0)

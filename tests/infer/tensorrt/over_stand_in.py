@@ -31,6 +31,7 @@ from streamseg.infer.network import Network
 from streamseg.motion.flow import look_at
 from streamseg.options import SourceOptions
 from streamseg.sinks import nvenc, video
+from streamseg.sinks.codecs import ENCODINGS
 from tests.parts import clips
 from tests.parts.gpu_machine import Machine
 from tests.parts.patience import until
@@ -183,26 +184,27 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """That of the GPU is there."""
     began = video._start
 
-    def start(container: Any, size: Any, colours: Any, options: Any, *, on_gpu: bool) -> Any:
+    def start(container: Any, encoding: Any, size: Any, colours: Any, options: Any, *, on_gpu: bool) -> Any:
         if not on_gpu:
-            return began(container, size, colours, options, on_gpu=False)
-        assert options is nvenc.OPTIONS
-        return Nvenc(began(container, size, colours, dict(video._RECORDED), on_gpu=False))
+            return began(container, encoding, size, colours, options, on_gpu=False)
+        assert options == encoding.recorded_there
+        return Nvenc(began(container, encoding, size, colours, dict(encoding.recorded), on_gpu=False))
 
     monkeypatch.setattr(Nvenc, "frames", 0)
-    monkeypatch.setattr(nvenc, "encodes", lambda pixels, name: pixels.there() is not None)
+    monkeypatch.setattr(nvenc, "encodes", lambda pixels, name, encoding: pixels.there() is not None)
     monkeypatch.setattr(video, "_start", start)
 
 
 @pytest.mark.usefixtures("encoder")
+@pytest.mark.parametrize("codec", ENCODINGS)
 @pytest.mark.parametrize(
     ("steady", "up", "down"), [(False, 0, 6 * LABELS), (True, ZEROS, 6 * LABELS + 5 * CARRIED + 2 * SMALL)]
 )
 def test_of_a_1080p_film_that_is_decoded_looked_at_drawn_and_encoded_on_the_gpu_labels_cross_the_bus(
-    machine: Machine, values: dict[str, Any], tmp_path: Path, steady: bool, up: int, down: int
+    machine: Machine, values: dict[str, Any], tmp_path: Path, codec: str, steady: bool, up: int, down: int
 ) -> None:
     """And how sure each is, where they are steadied; and two small pictures: the CPU makes the first one as well."""
-    values["steady"] = steady
+    values |= {"steady": steady, "codec": codec}
     expected = films(values, "cpu", tmp_path / "cpu.mp4")
     machine.gpu.uploaded_bytes = machine.gpu.downloaded_bytes = 0
     found = films(values, "cuda", tmp_path / "gpu.mp4")
