@@ -167,8 +167,13 @@ def checked_outputs(options: RunOptions, existing: Existing, inputs: Inputs | No
 
 def gpus_for(options: RunOptions) -> int:
     """How many NVIDIA GPUs runs with `options` may take in turn; 0 where they name one, or have no use for any."""
+    return len(nvidia_gpus()) if may_take_turns(options) else 0
+
+
+def may_take_turns(options: RunOptions) -> bool:
+    """Whether runs with `options` have a use for any NVIDIA GPU that there may be: not where they name one."""
     useless = options.backend not in (None, *ON_NVIDIA) and options.capture.decode != "cuda"
-    return 0 if useless or options.capture.gpu is not None else len(nvidia_gpus())
+    return not useless and options.capture.gpu is None
 
 
 def carries(recipe: SegmenterFactory) -> bool:

@@ -1,4 +1,8 @@
-"""Workers as actors of a Ray cluster, whose machines see the same folders; one that dies is replaced elsewhere."""
+"""Workers as actors of a Ray cluster, whose machines see the same folders; one that dies is replaced elsewhere.
+
+Where networks may run on NVIDIA GPUs, each GPU that Ray knows of gets an actor, to which Ray deals it; the cores of
+machines without any get actors that ask for none, and see none should Ray put them beside a GPU.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ import re
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamseg.archive.row import Row
 from streamseg.archive.task import Job, Looked, Lost, Progress, Task
@@ -29,11 +33,42 @@ _INSTALLED = f"streamseg has to be installed on each of them; and {_TOKEN}"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def connect(address: str) -> list[int]:
+class Machine(NamedTuple):
+    """What Ray may use of one."""
+
+    cores: int
+    gpus: int = 0
+
+
+class Fleet(NamedTuple):
+    """How many workers there are, and what each has."""
+
+    workers: int
+    cores: int
+    """Of one without a GPU."""
+    gpu_cores: int = 0
+    """Of one with a GPU; 0 where none is dealt."""
+
+
+def fleet(machines: Sequence[Machine], most: int, asked: int | None = None, *, on_gpus: bool = False) -> Fleet:
+    """Workers for `machines`: as many as were `asked` for, else one a GPU, if work is done there, and one a core.
+
+    The cores of a machine with GPUs are shared among those that have these. No more than `most` have work.
+    """
+    gpus = sum(machine.gpus for machine in machines) if on_gpus else 0
+    plain = [machine.cores for machine in machines if not (gpus and machine.gpus)]
+    workers = max(1, min(most, asked or gpus + sum(plain)))
+    others = max(1, workers - gpus)
+    cores = max(1, min([sum(plain) // others, *filter(None, plain)]))
+    shares = [max(1, machine.cores // machine.gpus) for machine in machines if machine.gpus]
+    return Fleet(workers, cores, min(shares) if gpus else 0)
+
+
+def connect(address: str) -> list[Machine]:
     """Joins the cluster at `address`; `auto` is the one that this machine belongs to, `local` one that is begun here.
 
     Returns:
-        The cores of each of its machines.
+        Its machines, with the GPUs that Ray knows of.
 
     Raises:
         InputError: Ray is not installed.
@@ -59,7 +94,8 @@ def connect(address: str) -> list[int]:
             signal.signal(number, handler)
     if ray.available_resources().get("CPU", 0) < 1:
         _log.warning("--ray %s: other work has all cores of the cluster; films wait until one is free", address)
-    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Machine(int(each.get("CPU", 0)), int(each.get("GPU", 0))) for each in there]
 
 
 def _knock(address: str) -> None:
@@ -81,10 +117,11 @@ def disconnect() -> None:
 
 
 def run_on_ray(
-    jobs: Iterable[Job], task: Task, count: int, stopped: Callable[[], bool]
+    jobs: Iterable[Job], task: Task, count: int, stopped: Callable[[], bool], gpu_cores: int = 0
 ) -> Iterator[Row | Looked | Progress | Lost]:
     """Runs `jobs` with `count` actors, and gives what becomes of each as it comes.
 
+    With `gpu_cores` the first of them get a GPU each, as long as there are any, and so many cores.
     Where it is `stopped`, films under way are given up, and it ends.
 
     Raises:
@@ -94,11 +131,15 @@ def run_on_ray(
     import ray
 
     waiting, asked, work_folder, stillborn = deque(jobs), dict[Any, _Slot](), str(Path.cwd()), 0
-    actors = ray.remote(num_cpus=task.cores, max_restarts=0)(_Actor)
+    plain = ray.remote(num_cpus=task.cores, max_restarts=0)(_Actor)
+    beside = ray.remote(num_cpus=gpu_cores, num_gpus=1, max_restarts=0)(_Actor) if gpu_cores else plain
 
     def hire() -> None:
-        actor = actors.remote(task, work_folder)
-        asked[actor.missing.remote()] = _Slot(actor)
+        taken = sum(slot.on_gpu for slot in asked.values())
+        on_gpu = bool(gpu_cores) and taken < ray.cluster_resources().get("GPU", 0)  # of machines that are there now
+        own = replace(task, cores=gpu_cores) if on_gpu else task
+        actor = (beside if on_gpu else plain).remote(own, work_folder, sees_its_own=bool(gpu_cores))
+        asked[actor.missing.remote()] = _Slot(actor, on_gpu)
 
     for _ in range(min(count, len(waiting))):
         hire()
@@ -130,6 +171,7 @@ class _Slot:
     """An actor, and what it does; no job while it starts."""
 
     actor: Any
+    on_gpu: bool = False
     job: Job | None = None
     dead: str = ""
     """Why it died, in a line."""
@@ -138,8 +180,14 @@ class _Slot:
 class _Actor:
     """A worker on some machine."""
 
-    def __init__(self, task: Task, work_folder: str) -> None:
+    def __init__(self, task: Task, work_folder: str, *, sees_its_own: bool = False) -> None:
+        """`sees_its_own`: of NVIDIA's GPUs those that Ray dealt it, which need not be any."""
         self._task, self._missing = task, ""
+        if sees_its_own:
+            import ray
+
+            # Ray does so for who asked for one, unless told not to; a newer one shows all to who asked for none.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, ray.get_gpu_ids()))
         for folder in (work_folder, task.folder):
             if not Path(folder).is_dir():
                 self._missing = f"{os.uname().nodename} does not see {folder}"

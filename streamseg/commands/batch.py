@@ -8,6 +8,7 @@ import functools
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from streamseg.commands.failure import say
@@ -183,8 +184,9 @@ def _shared(
     from streamseg.archive import cluster, processes
     from streamseg.archive.pieces import check_pieces, in_pieces
     from streamseg.archive.task import Task
-    from streamseg.assembly import gpus_for
+    from streamseg.assembly import gpus_for, may_take_turns
     from streamseg.commands.films import prepare
+    from streamseg.infer.classical import METHODS
     from streamseg.machine import available_cores
     from streamseg.said import Said
 
@@ -193,14 +195,18 @@ def _shared(
     if arguments.pieces:
         check_pieces(options, recipe)
         todo = list(in_pieces(todo, options, arguments.pieces))
-    machines = cluster.connect(arguments.ray) if arguments.ray else [available_cores()]
-    gpus = gpus_for(options) if recipe.workers and not arguments.ray else 0
-    usual = sum(machines) if arguments.ray or not recipe.workers else max(1, gpus)
-    at_once = max(len(todo), sum(len(job.pieces) for job in todo))
-    workers = max(1, min(at_once, arguments.workers or usual))
-    cores = max(1, min(sum(machines) // workers, *filter(None, machines)))
-    task = Task(options, outputs, str(folder.path.absolute()), cores, arguments.trust_engine, gpus)
-    return (cluster.run_on_ray if arguments.ray else processes.run_here), task, workers, todo
+    most = max(len(todo), sum(len(job.pieces) for job in todo))
+    task = Task(options, outputs, str(folder.path.absolute()), trust_engine=arguments.trust_engine)
+    if arguments.ray:
+        machines = cluster.connect(arguments.ray)
+        on_gpus = may_take_turns(options) and (options.model not in METHODS or options.capture.decode == "cuda")
+        hired = cluster.fleet(machines, most, arguments.workers, on_gpus=on_gpus)
+        run_jobs: RunJobs = functools.partial(cluster.run_on_ray, gpu_cores=hired.gpu_cores)
+        return run_jobs, replace(task, cores=hired.cores), hired.workers, todo
+    gpus = gpus_for(options) if recipe.workers else 0
+    usual = max(1, gpus) if recipe.workers else None
+    hired = cluster.fleet([cluster.Machine(available_cores())], most, arguments.workers or usual)
+    return processes.run_here, replace(task, cores=hired.cores, gpus=gpus), hired.workers, todo
 
 
 def _finish(arguments: argparse.Namespace, folder: ResultFolder, jobs: Sequence[Job], before: int) -> int:
