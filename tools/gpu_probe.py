@@ -1,10 +1,12 @@
-"""What only a GPU can show, in a quarter of an hour on any of NVIDIA's: a table in Markdown for docs/tensorrt.md.
+"""What only a GPU can show, in half an hour on any of NVIDIA's: a table in Markdown for docs/tensorrt.md.
 
     python tools/gpu_probe.py [SECTION ...] > gpu.md
 
+A row is a figure: its date, what it is of, how it was measured, what it is held against, and whether it passed.
+
 Runs from a checkout, in the environment that streamseg is installed in. Each section has a process of its own, so that
-a GPU that one of them loses is there for the next. Whatever is not installed is said, and the rest goes on. Exit code 0
-where every section came to its end, 1 where not, 3 without a GPU.
+a GPU that one of them loses is there for the next. What cannot be measured is skipped, and its row says why. Exit code
+0 where every section came to its end and passed, 1 where not, 3 without a GPU, where all rows say that they skipped.
 """
 
 from __future__ import annotations
@@ -23,9 +25,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).parent))
+from gpu.row import HEAD, Row, skipped, unpacked
+
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+
 NO_GPU = 3
-LIMIT_S = 180.0
 NOISE = re.compile(r"PyCUDA WARNING|^cu[A-Z]\w+ failed: ")  # of destructors
 PACKAGES = ("pycuda", "tensorrt", "tensorrt-cu12", "onnxruntime-gpu", "av", "numpy")
 
@@ -36,6 +43,7 @@ class Section(NamedTuple):
     module: str
     function: str
     shows: str
+    limit_s: float = 180.0
 
 
 SECTIONS = {
@@ -46,8 +54,9 @@ SECTIONS = {
     "full": Section("failing", "full", "a GPU that is full"),
     "lost": Section("failing", "lost", "a GPU that is lost"),
     "hidden": Section("failing", "hidden", "a GPU that is hidden"),
-    "decoding": Section("decoding", "probe", "NVDEC through PyAV"),
+    "decoding": Section("decoding", "probe", "NVDEC and NVENC through PyAV"),
     "workers": Section("working", "probe", "how many workers pay on a file"),
+    "backends": Section("backends", "probe", "every backend against the CPU", 1200.0),
 }
 
 
@@ -59,51 +68,62 @@ def main() -> int:
     unknown = sorted(set(arguments.sections) - set(SECTIONS))
     if unknown:
         parser.error(f"no section {', '.join(unknown)}")
-    sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
     if arguments.one:
         return run(SECTIONS[arguments.one])
     from streamseg.machine import nvidia_driver
 
+    names = arguments.sections or list(SECTIONS)
     if not (driver := nvidia_driver()):
-        print("gpu_probe: no NVIDIA driver is loaded here: `nvidia-smi` must list a GPU", file=sys.stderr)
+        why = "no NVIDIA driver is loaded here: `nvidia-smi` must list a GPU"
+        print("\n".join([HEAD, *(skipped(SECTIONS[name].shows, why).in_table(name) for name in names)]))
+        print(f"gpu_probe: {why}", file=sys.stderr)
         return NO_GPU
     print(f"\n## Probed on {datetime.date.today()}\n")
     for line in machine(driver):
         print(f"- {line}")
-    print("\n| section | what was seen |\n|---|---|", flush=True)
-    return int(not all([apart(name) for name in arguments.sections or SECTIONS]))
+    print(f"\n{HEAD}", flush=True)
+    return int(not all([apart(name) for name in names]))
 
 
 def run(section: Section) -> int:
-    """In this process."""
-    for line in getattr(importlib.import_module(f"gpu.{section.module}"), section.function)():
-        print(line, flush=True)
+    """In this process; what lacks something is skipped."""
+    from streamseg.errors import StreamsegError
+
+    try:
+        for row in getattr(importlib.import_module(f"gpu.{section.module}"), section.function)():
+            print(row.packed(), flush=True)
+    except (StreamsegError, ImportError) as error:
+        print(skipped(section.shows, error).packed(), flush=True)
     return 0
 
 
 def apart(name: str) -> bool:
-    """Whether the section came to its end, in a process of its own; its lines go into the table."""
+    """Whether the section came to its end and passed, in a process of its own; its rows go into the table."""
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if name == "hidden" else {}
     variables = {**os.environ, "PYTHONFAULTHANDLER": "1", **hidden}
-    started_s = time.monotonic()
+    section, started_s = SECTIONS[name], time.monotonic()
     command = [sys.executable, __file__, "--one", name]
     with subprocess.Popen(
         command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         try:
-            said, ended = process.communicate(timeout=LIMIT_S)[0], f"exit {process.returncode}"
+            said, ended = process.communicate(timeout=section.limit_s)[0], f"exit {process.returncode}"
         except subprocess.TimeoutExpired:
             process.kill()
-            said, ended = process.communicate()[0], f"stopped after {LIMIT_S:.0f} s"
-    lines = said.strip().splitlines()
+            said, ended = process.communicate()[0], f"stopped after {section.limit_s:.0f} s"
+    took = f"{ended}, {time.monotonic() - started_s:.1f} s"
+    lines = [line for line in said.splitlines() if line.strip()]
+    rows = [row for row in map(unpacked, lines) if row is not None]
     noise = [line for line in lines if NOISE.search(line)]
-    lines = [line for line in lines if line not in noise]
-    if process.returncode:  # a traceback: its last line says it
-        lines = lines[-3:]
-    ended += f", {time.monotonic() - started_s:.1f} s, {len(noise)} lines of pycuda's own"
-    cell = "<br>".join(line.replace("|", "\\|") for line in [*lines, f"({ended})"])
-    print(f"| `{name}`: {SECTIONS[name].shows} | {cell} |", flush=True)
-    return process.returncode == 0
+    others = [line for line in lines if line not in noise and unpacked(line) is None]
+    if process.returncode:  # a traceback: its last lines say it
+        took += f": {' '.join(others[-3:])}"
+    end = Row(
+        section.shows, "its process", f"{took}; {len(noise)} lines of pycuda's own", "exit 0", not process.returncode
+    )
+    for row in (*rows, end):
+        print(row.in_table(name), flush=True)
+    return all(row.passed is not False for row in (*rows, end))
 
 
 def machine(driver: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ import pytest
 from streamseg.archive.cluster import Fleet, Machine, fleet
 from tests.archive.archives import film
 from tests.archive.test_cluster import MEMORY, cluster
-from tests.parts.program import environment, finished, run_program
+from tests.parts.patience import finished
+from tests.parts.program import environment, run_program
 
 __all__ = ["cluster"]
 A, B, C = Machine(16, 4), Machine(6, 2), Machine(8)

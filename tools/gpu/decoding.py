@@ -3,6 +3,7 @@ NVENC behind it."""
 
 from __future__ import annotations
 
+import functools
 import io
 import time
 from collections.abc import Iterator
@@ -12,51 +13,68 @@ from typing import Any
 import av
 import numpy as np
 
+from gpu.row import Row, skipped
 from streamseg.gpu import frame_of
 from streamseg.sinks.codecs import ENCODINGS, Encoding
 
 FRAMES, SIZE = 120, (1280, 720)
 
 
-def probe() -> Iterator[str]:
-    """A line for each codec and way."""
+def probe() -> Iterator[Row]:
+    """Rows for each codec and way."""
     for encoding in ENCODINGS.values():
-        codec = encoding.cpu
         try:
-            data = clip(codec)
+            data = clip(encoding.cpu)
         except Exception as error:  # of FFmpeg's
-            yield f"{codec}: cannot be encoded here: {error}"
+            yield skipped(encoding.title, error)
             continue
         started_s = time.perf_counter()
         expected = [planes(frame) for frame in frames(data)]
-        yield f"{codec}: CPU {len(expected) / (time.perf_counter() - started_s):.0f} frames/s, decoded and copied"
-        for name, owned in (("downloaded", False), ("left on the GPU", True)):
+        rate = len(expected) / (time.perf_counter() - started_s)
+        yield Row(f"{encoding.title} decoded by the CPU", f"{FRAMES} frames of {called()}", f"{rate:.0f} frames/s")
+        for what, measure in (
+            (f"{encoding.title} decoded by NVDEC, downloaded", functools.partial(downloaded, data, expected, rate)),
+            (f"{encoding.title} decoded by NVDEC, left there", functools.partial(left, data, rate)),
+            (f"{encoding.title} from there through {encoding.gpu}", functools.partial(encoded, data, encoding)),
+        ):
             try:
-                yield f"{codec}: {name}: {decoded(data, expected, owned=owned)}"
+                yield from measure(what)
             except Exception as error:  # without CUDA it raises PermissionError, of FFmpeg's
-                yield f"{codec}: {name}: {type(error).__name__}: {error}"
-        try:
-            yield f"{codec}: from there through {encoding.gpu}: {encoded(data, encoding)}"
-        except Exception as error:
-            yield f"{codec}: from there through {encoding.gpu}: {type(error).__name__}: {error}"
+                yield skipped(what, f"{type(error).__name__}: {error}")
 
 
-def decoded(data: bytes, expected: list[Any], *, owned: bool) -> str:
+def called() -> str:
+    return f"{SIZE[0]}x{SIZE[1]}"
+
+
+def downloaded(data: bytes, expected: list[Any], rate: float, what: str) -> Iterator[Row]:
+    found, row = decoded(data, rate, what, owned=False)
+    yield row
+    away = max(int(np.abs(planes(one).astype(int) - other).max()) for one, other in zip(found, expected, strict=True))
+    yield Row(what, "against the CPU's", f"at most {away} steps away, {found[0].format.name}", "0 steps", away == 0)
+
+
+def left(data: bytes, rate: float, what: str) -> Iterator[Row]:
+    found, row = decoded(data, rate, what, owned=True)
+    yield row
+    first = found[0].planes[0]
+    figure = f"{found[0].format.name} on device {first.__dlpack_device__()}, rows of {first.line_size} bytes"
+    yield Row(what, "by DLPack", figure, "cuda", found[0].format.name == "cuda")
+
+
+def decoded(data: bytes, rate: float, what: str, *, owned: bool) -> tuple[list[Any], Row]:
+    """Frames, and how fast they came; `rate` is that of the CPU."""
     from av.codec.hwaccel import HWAccel
 
     way = HWAccel("cuda", 0, allow_software_fallback=False, is_hw_owned=owned)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     found = list(frames(data, hwaccel=way))
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-    speed = f"{len(found) / wall_s:.0f} frames/s, {cpu_s / len(found) * 1e3:.2f} ms of a core a frame"
-    if owned:
-        first = found[0].planes[0]
-        return f"{speed}; {found[0].format.name} on device {first.__dlpack_device__()}, rows of {first.line_size} bytes"
-    away = max(int(np.abs(planes(one).astype(int) - other).max()) for one, other in zip(found, expected, strict=True))
-    return f"{speed}; {found[0].format.name}, at most {away} away from the CPU's"
+    figure = f"{len(found) / wall_s:.0f} frames/s, {cpu_s / len(found) * 1e3:.2f} ms of a core a frame"
+    return found, Row(what, "wall clock", figure, f"the CPU's {rate:.0f} frames/s", len(found) / wall_s > rate)
 
 
-def encoded(data: bytes, encoding: Encoding) -> str:
+def encoded(data: bytes, encoding: Encoding, what: str) -> Iterator[Row]:
     """Decoded and encoded on the GPU, as outputs do it."""
     from av.codec.hwaccel import HWAccel
 
@@ -70,7 +88,8 @@ def encoded(data: bytes, encoding: Encoding) -> str:
         packets += context.encode(own)
     packets += context.encode(None)
     speed = len(packets) / (time.perf_counter() - started_s)
-    return f"{len(packets)} packets, {sum(packet.size for packet in packets) / 1e6:.2f} MB, {speed:.0f} frames/s"
+    figure = f"{len(packets)} packets, {sum(packet.size for packet in packets) / 1e6:.2f} MB, {speed:.0f} frames/s"
+    yield Row(what, "wall clock, decoding included", figure, f"{FRAMES} packets", len(packets) == FRAMES)
 
 
 def clip(codec: str) -> bytes:

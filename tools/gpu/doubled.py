@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gpu.memory import raw_driver
+from gpu.row import Row
 from streamseg.cuda import driver
 from streamseg.cuda.driver import PycudaRuntime, open_cuda
 from streamseg.infer import load_segmenter
@@ -34,6 +35,7 @@ from tests.parts.toy_models import segmenter
 
 SIZES = [(48, 64), (37, 53), (480, 640), (480, 640)]
 STREAMS, FRAMES = 4, 20
+LEAST = 0.99  # fp16 rounds
 SPEC = "classes: [a, b, c, d, e]\noutputs: {logits: scores}\n"
 
 
@@ -97,7 +99,7 @@ class MappedRuntime(PycudaRuntime):
         self.gpu_of_the_double.mapped.pop(address).base.free()
 
 
-def probe() -> Iterator[str]:
+def probe() -> Iterator[Row]:
     """Labels against ONNX Runtime's, several streams on one network, and what stays on the GPU."""
     gpu = MappedRuntime.gpu_of_the_double = MappedGpu()
     driver.PycudaRuntime = MappedRuntime  # type: ignore[misc]
@@ -108,9 +110,13 @@ def probe() -> Iterator[str]:
         os.environ["STREAMSEG_ENGINES"] = folder
         cases = list(itertools.product((1, 3, None), ("NCHW", "NHWC"), ("float32", "float16"), FITS))
         alike = [agreement(Path(folder), *case) for case in cases]
-        yield f"{len(cases)} networks between the kernels: at least {min(alike):.2%} of the labels are ONNX Runtime's"
-        yield f"{STREAMS} streams on one network: {streams(Path(folder, 'toy.onnx')) or 'well'}"
-    yield f"{len(gpu.mapped)} buffers stay; {gpu.broken or 'no rule was broken'}"
+        how = f"{len(cases)} networks between the kernels, against ONNX Runtime"
+        yield Row("labels alike", how, f"at least {min(alike):.2%}", f"{LEAST:.0%}", min(alike) >= LEAST)
+        errors = streams(Path(folder, "toy.onnx"))
+        how = f"{STREAMS} threads, {FRAMES} frames each"
+        yield Row("streams on one network", how, f"{len(errors)} errors {'; '.join(errors)}", "0 errors", not errors)
+    figure = f"{len(gpu.mapped)} buffers; {len(gpu.broken)} rules broken {'; '.join(gpu.broken)}"
+    yield Row("what stays", "the double's own count", figure, "0 and 0", not (gpu.mapped or gpu.broken))
 
 
 FITS = ("stretch", "letterbox", "crop")

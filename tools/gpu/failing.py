@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
+from gpu.row import Row
 from streamseg.cuda.contract import CudaRuntime
 from streamseg.cuda.driver import open_cuda
 from streamseg.cuda.kernels import Kernels
 from streamseg.cuda.memory import Buffers
-from streamseg.errors import BackendError
 from streamseg.infer.backends import faults, openers
 from streamseg.infer.backends.tensorrt.tasks import launch_fit
 from streamseg.infer.model.catalogue import SHIPPED
@@ -18,33 +19,32 @@ from streamseg.infer.model.spec import InputSpec
 
 NOWHERE = 0x10
 PIECE_BYTES = 4 << 30
+KNOWN = ", known as the end of CUDA"
 
 
-def full() -> Iterator[str]:
+def full() -> Iterator[Row]:
     """All of the memory, and then some of it again."""
-    cuda, held = open_cuda(), list[int]()
+    cuda, held, error = open_cuda(), list[int](), None
     with cuda.current():
-        try:
-            while True:
+        while error is None:
+            try:
                 held.append(cuda.allocate(PIECE_BYTES))
-        except Exception as error:
-            yield f"behind {len(held)} times 4 GiB: {type(error).__module__}.{type(error).__name__}: {error}"
+            except Exception as raised:
+                error = raised
+        figure = f"behind {len(held)} times 4 GiB {told(error)}"
+        right = "memory" in str(error) and not faults.is_fatal(str(error))
+        yield Row("memory that runs out", "pieces of 4 GiB until one fails", figure, "out of memory, not fatal", right)
         for address in held:
             cuda.free(address)
-        cuda.free(cuda.allocate(PIECE_BYTES // 8))
-    yield "and goes on"
+        yield timed("memory behind it", lambda: cuda.free(cuda.allocate(PIECE_BYTES // 8)), passes=True)
 
 
-def hidden() -> Iterator[str]:
+def hidden() -> Iterator[Row]:
     """Run with `CUDA_VISIBLE_DEVICES=`."""
-    try:
-        open_cuda()
-        yield "there is a GPU although none is visible"
-    except BackendError as error:
-        yield f"refused: {error}"
+    yield timed("opening a GPU that is hidden", open_cuda, passes=False)
 
 
-def lost() -> Iterator[str]:
+def lost() -> Iterator[Row]:
     """An illegal address, then everything that streamseg would do next. This process cannot be saved."""
     cuda = open_cuda()
     with cuda.current():
@@ -56,27 +56,44 @@ def lost() -> Iterator[str]:
         launch_fit(kernels, NOWHERE, (64, 64), fit, InputSpec(), out, stream)
         stream.synchronize()
 
-    yield outcome("the illegal kernel", within(cuda, kill))
-    yield outcome("pushing and popping", within(cuda, lambda: None))
-    yield outcome("asking it", within(cuda, cuda.check))
-    yield outcome("memory", within(cuda, lambda: cuda.allocate(1)))
-    yield outcome("giving back", within(cuda, buffers.free))
-    yield outcome("opening anew", open_cuda)
-    yield outcome("loading kernels anew", within(cuda, lambda: Kernels(cuda)))
-    yield outcome("ONNX Runtime's CUDA provider behind it", ort_cuda)
-    thread = threading.Thread(target=lambda: outcome("", within(cuda, lambda: None)))
+    yield fatal("the illegal kernel", within(cuda, kill))
+    yield timed("pushing and popping", within(cuda, lambda: None), passes=True)
+    yield timed("asking it", within(cuda, cuda.check))
+    yield timed("memory", within(cuda, lambda: cuda.allocate(1)))
+    yield timed("giving back", within(cuda, buffers.free))
+    yield timed("opening anew", open_cuda)
+    yield timed("loading kernels anew", within(cuda, lambda: Kernels(cuda)))
+    yield timed("ONNX Runtime's CUDA provider behind it", ort_cuda)
+    rows: list[Row] = []
+    thread = threading.Thread(target=lambda: rows.append(timed("a thread of its own", within(cuda, lambda: None))))
     thread.start()
     thread.join()
-    yield "a thread that pushed and popped has ended, and the process lives"
+    yield Row("the process", "a thread that pushed, popped and ended", f"lives; {rows[0].figure}", "lives", True)
 
 
-def outcome(what: str, work: Callable[[], object]) -> str:
+def fatal(what: str, work: Callable[[], object]) -> Row:
+    """Of what CUDA does not survive."""
+    row = timed(what, work)
+    return row._replace(bound="known as the end of CUDA", passed=KNOWN in row.figure)
+
+
+def timed(what: str, work: Callable[[], object], *, passes: bool | None = None) -> Row:
+    """What becomes of `work`, and how long it takes; `passes` is what should."""
+    started_s = time.perf_counter()
     try:
         work()
-        return f"{what}: passes"
+        said, right = "passes", True
     except Exception as error:
-        known = ", known as the end of CUDA" if faults.is_fatal(str(error)) else ""
-        return f"{what}: {type(error).__name__}: {error}{known}"
+        said, right = told(error), False
+    figure = f"{said}, {(time.perf_counter() - started_s) * 1e3:.1f} ms"
+    bound = {None: "", True: "passes", False: "is refused"}[passes]
+    return Row(what, "once, wall clock", figure, bound, None if passes is None else right == passes)
+
+
+def told(error: Exception) -> str:
+    """What was raised, by what, and what streamseg makes of it."""
+    known = KNOWN if faults.is_fatal(str(error)) else ""
+    return f"{type(error).__module__}.{type(error).__name__}: {error}{known}"
 
 
 def within(cuda: CudaRuntime, work: Callable[[], object]) -> Callable[[], None]:

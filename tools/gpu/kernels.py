@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import av
 import cv2
 import numpy as np
 
+from gpu.row import Row
 from streamseg.cuda.contract import CudaRuntime
 from streamseg.cuda.driver import open_cuda
 from streamseg.cuda.kernels import Kernels
@@ -49,25 +50,28 @@ MOST_OF_SMALL = 1  # grey level: OpenCV counts in eleven bits
 MOST_AWAY = 1.1  # steps of 255: OpenCV counts in eleven bits
 
 
-def probe() -> Iterator[str]:
-    """All cases, a line for each kernel."""
+def probe() -> Iterator[Row]:
+    """All cases, a row for each kernel."""
     cuda = open_cuda()
     away = [fit_away(cuda, *case) for case in fit_cases()]
-    wrong = sum(each > MOST_AWAY for each in away)
-    yield f"fit: {wrong} of {len(away)} cases wrong; at most {max(away):.2f} steps of 255 from OpenCV"
+    yield held("fit", "OpenCV", away, MOST_AWAY, "steps of 255")
     found = [pick_wrong(cuda, *case) for case in itertools.product(SCORES, ("float32", "float16"), (1, 3))]
-    yield f"pick: {sum(found)} of {len(found)} cases wrong"
+    yield held("pick", "NumPy", found, 0, "labelled otherwise")
     decoded = [
         decoded_away(cuda, *case) for case in itertools.product(DECODED, ("stretch", "letterbox", "crop"), COLOURS)
     ]
-    wrong = sum(each > MOST_OF_PLANES for each in decoded)
-    yield f"fit of decoded frames: {wrong} of {len(decoded)} cases wrong; at most {max(decoded):.0f} steps of 255"
+    yield held("fit of decoded frames", "the CPU's way", decoded, MOST_OF_PLANES, "steps of 255")
     drawn = [drawn_otherwise(cuda, *case) for case in itertools.product(DECODED, (2, 19), (None, 0), COLOURS)]
-    wrong = sum(each > MOST_ELSEWHERE for each in drawn)
-    yield f"tint: {wrong} of {len(drawn)} cases wrong; at most {max(drawn):.2%} of the bytes are other than the CPU's"
+    yield held("tint", "the CPU's overlay", drawn, MOST_ELSEWHERE, "of the bytes are more than a step away")
     small = [shrunk_away(cuda, *case) for case in SHRUNK]
-    wrong = sum(each > MOST_OF_SMALL for each in small)
-    yield f"shrink: {wrong} of {len(small)} cases wrong; at most {max(small)} grey levels from the CPU's"
+    yield held("shrink", "the CPU's small picture", small, MOST_OF_SMALL, "grey levels")
+
+
+def held(kernel: str, against: str, away: Sequence[float], most: float, unit: str) -> Row:
+    """The worst of all cases."""
+    wrong = sum(each > most for each in away)
+    how = f"{len(away)} cases against {against}"
+    return Row(kernel, how, f"at most {max(away):.4g} {unit}; {wrong} cases wrong", f"{most:g} {unit}", not wrong)
 
 
 def wrong_kernels(cuda: CudaRuntime) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gpu.memory import raw_driver
+from gpu.row import Row
 from streamseg.cuda.driver import open_cuda
 from streamseg.cuda.kernels import Kernels
 from streamseg.cuda.memory import Buffers
@@ -16,7 +17,7 @@ from streamseg.cuda.memory import Buffers
 SIZE_BYTES = 1 << 20
 
 
-def probe() -> Iterator[str]:
+def probe() -> Iterator[Row]:
     """Bytes that did not come back, and what pycuda said."""
     cuda, box = open_cuda(), dict[str, Any]()
     with cuda.current():
@@ -48,4 +49,12 @@ def probe() -> Iterator[str]:
         gc.collect()
     with cuda.current():
         kept = before - raw_driver().mem_get_info()[0]
-    yield f"{kept} bytes were not given back; {len(said)} warnings{': ' + str(said[0].message) if said else ''}"
+    told = f": {said[0].message}" if said else ""
+    how = "CUDA's free memory before and behind"
+    yield Row(
+        "what stays on the GPU",
+        how,
+        f"{kept} bytes; {len(said)} warnings{told}",
+        "0 bytes, 0 warnings",
+        not (kept or said),
+    )

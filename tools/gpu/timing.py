@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from gpu.memory import raw_driver
+from gpu.row import Row
 from streamseg.cuda.contract import CudaRuntime
 from streamseg.cuda.driver import open_cuda
 from streamseg.cuda.kernels import Kernels
@@ -28,45 +29,46 @@ COPIES_MB = (0.2, 2, 6)
 SHRUNK = (1080, 1920), (270, 480)
 TURNS, LAUNCHES = 100, 20
 TIMED = 200  # one behind the other
+CLOCK = "CUDA's clock, many in a row"
 
 
-def probe() -> Iterator[str]:
-    """A line for each size and each way of waiting."""
+def probe() -> Iterator[Row]:
+    """Rows for each size and each way of waiting."""
     cuda = open_cuda()
     with cuda.current():
         kernels, stream, buffers = Kernels(cuda), cuda.make_stream(), Buffers(cuda)
         for frame, size in SIZES:
-            yield kernel_line(cuda, kernels, stream, buffers, frame, size)
+            yield from kernel_rows(kernels, stream, buffers, frame, size)
         for megabytes in COPIES_MB:
-            yield copy_line(cuda, stream, buffers, round(megabytes * 1e6))
-        yield small_line(cuda, kernels, stream, buffers)
-        yield from wait_lines(kernels, stream, buffers)
+            yield from copy_rows(cuda, stream, buffers, round(megabytes * 1e6))
+        yield small_row(cuda, kernels, stream, buffers)
+        yield from wait_rows(kernels, stream, buffers)
         buffers.free()
         del kernels
         del stream
 
 
-def kernel_line(cuda: CudaRuntime, kernels: Kernels, stream: Any, buffers: Buffers, frame: Any, size: Any) -> str:
+def kernel_rows(kernels: Kernels, stream: Any, buffers: Buffers, frame: Any, size: Any) -> Iterator[Row]:
     rows, columns = size
     fit = make_fit("stretch", frame, size)
     picture, out = buffers.on_gpu("picture", frame[0] * frame[1] * 3), buffers.on_gpu("out", rows * columns * 6)
     fit_us = launches_us(stream, lambda: launch_fit(kernels, picture, frame, fit, HALVES, out, stream))
-    picks = []
+    yield Row(f"fit, {called(frame)} to {called(size)}", CLOCK, f"{fit_us:.1f} us")
     for classes in (2, 21):
         port = scores(buffers, classes, size)
         pick_us = launches_us(stream, lambda: launch_pick(kernels, port, 1, out, size, stream))  # noqa: B023
-        picks.append(f"pick of {classes} {pick_us:.1f} us")
-    return f"{frame} to {size}: fit {fit_us:.1f} us, {', '.join(picks)}"
+        yield Row(f"pick of {classes} classes, {called(size)}", CLOCK, f"{pick_us:.1f} us")
 
 
-def copy_line(cuda: CudaRuntime, stream: Any, buffers: Buffers, size_bytes: int) -> str:
+def copy_rows(cuda: CudaRuntime, stream: Any, buffers: Buffers, size_bytes: int) -> Iterator[Row]:
     here, there = buffers.locked("copy", size_bytes), buffers.on_gpu("copy", size_bytes)
     up_us = launches_us(stream, lambda: cuda.upload(there, here, stream))
     down_us = launches_us(stream, lambda: cuda.download(here, there, stream))
-    return f"{size_bytes / 1e6:.1f} MB: up {up_us:.1f} us, down {down_us:.1f} us"
+    for way, us in (("up", up_us), ("down", down_us)):
+        yield Row(f"{size_bytes / 1e6:.1f} MB {way}", CLOCK, f"{us:.1f} us")
 
 
-def small_line(cuda: CudaRuntime, kernels: Kernels, stream: Any, buffers: Buffers) -> str:
+def small_row(cuda: CudaRuntime, kernels: Kernels, stream: Any, buffers: Buffers) -> Row:
     """The small picture that motion wants of a frame: made there, or here of all that comes down."""
     (height, width), (rows, columns) = SHRUNK
     whole, small = height * width * 3 // 2, rows * columns * 3 // 2
@@ -81,24 +83,33 @@ def small_line(cuda: CudaRuntime, kernels: Kernels, stream: Any, buffers: Buffer
     for _ in range(TURNS):
         here.small(rows, columns)
     here_us = (time.perf_counter() - started_s) / TURNS * 1e6
-    return (
-        f"{SHRUNK[0]} to {SHRUNK[1]}: shrink {shrink_us:.1f} us and down {small_us:.1f} us; "
-        f"or the frame down {whole_us:.1f} us and the CPU {here_us:.1f} us"
-    )
+    what = f"shrink, {called(SHRUNK[0])} to {called(SHRUNK[1])}, and down"
+    figure = f"{shrink_us:.1f} + {small_us:.1f} us"
+    bound = f"the frame down and the CPU: {whole_us:.1f} + {here_us:.1f} us"
+    return Row(what, CLOCK, figure, bound, shrink_us + small_us < whole_us + here_us)
 
 
-def wait_lines(kernels: Kernels, stream: Any, buffers: Buffers) -> Iterator[str]:
+def wait_rows(kernels: Kernels, stream: Any, buffers: Buffers) -> Iterator[Row]:
     """As streamseg waits, and as CUDA does by itself."""
     size = SIZES[-1][1]
     port, out = scores(buffers, 21, size), buffers.on_gpu("out", size[0] * size[1] * 6)
-    for name, wait in (("asleep", stream.synchronize), ("spinning", stream.raw.synchronize)):
+    spun_ms = 0.0
+    for name, wait in (("spinning", stream.raw.synchronize), ("asleep", stream.synchronize)):
         wall_s, cpu_s = time.perf_counter(), time.thread_time()
         for _ in range(TURNS):
             for _ in range(LAUNCHES):
                 launch_pick(kernels, port, 1, out, size, stream)
             wait()
-        cpu_ms, wall_ms = ((time.thread_time() - cpu_s) * 1e3, (time.perf_counter() - wall_s) * 1e3)
-        yield f"waiting {name}: {cpu_ms / TURNS:.2f} ms of a core in {wall_ms / TURNS:.2f} ms"
+        cpu_ms, wall_ms = ((each * 1e3 / TURNS) for each in (time.thread_time() - cpu_s, time.perf_counter() - wall_s))
+        row = Row(
+            f"waiting {name}", f"{TURNS} times for {LAUNCHES} kernels", f"{cpu_ms:.2f} ms of a core in {wall_ms:.2f} ms"
+        )
+        yield row._replace(bound=f"spinning: {spun_ms:.2f} ms", passed=cpu_ms < spun_ms) if spun_ms else row
+        spun_ms = cpu_ms
+
+
+def called(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
 
 
 def scores(buffers: Buffers, classes: int, size: tuple[int, int]) -> IOTensor:

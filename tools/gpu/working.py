@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gpu.memory import gpu_mb, process_mb
+from gpu.row import Row, skipped
 from streamseg.assembly import assemble
 from streamseg.config import make_options
 from streamseg.errors import StreamsegError
@@ -17,14 +18,15 @@ FRAMES = 600
 MODEL = "lane"
 
 
-def probe() -> Iterator[str]:
+def probe() -> Iterator[Row]:
     """Frames a second without the first, which wait for engines; memory while all workers are at work."""
     for backend in ON_NVIDIA:
         for workers in WORKERS:
             try:
-                yield f"{backend}, {workers} workers: {measured(backend, workers)}"
+                how = f"`{MODEL}`, {FRAMES} frames of 1280x720"
+                yield Row(f"{backend}, {workers} workers", how, measured(backend, workers))
             except StreamsegError as error:
-                yield f"{backend}: {error}"
+                yield skipped(f"{backend}, {workers} workers", error)
                 break
 
 
