@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypedDict
 
 import cv2
@@ -67,7 +67,7 @@ def polygons(mask: NDArray[np.bool_], left: int = 0, top: int = 0) -> list[list[
     """The outlines of `mask`, (H, W) bool, each as x, y, x, y, … in pixels; COCO's polygons have no holes.
 
     They run along the outer edges of the pixels, so that rasterising them gives the mask again. A row or column alone
-    has an outline too.
+    has an outline too. None passes a corner twice: parts that touch at a corner have an outline each.
 
     Args:
         mask: of a whole picture, or of the part that begins at `left`, `top`.
@@ -77,7 +77,24 @@ def polygons(mask: NDArray[np.bool_], left: int = 0, top: int = 0) -> list[list[
     doubled = np.repeat(np.repeat(mask.view(np.uint8), 2, axis=0), 2, axis=1)
     found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     outlines = (np.ceil(contour.reshape(-1, 2) / 2) + (left, top) for contour in found)
-    return [outline.reshape(-1).tolist() for outline in outlines if len(outline) >= _LEAST_CORNERS]
+    loops = (loop for outline in outlines for loop in _loops(list(map(tuple, outline.tolist()))))
+    return [[value for corner in loop for value in corner] for loop in loops if len(loop) >= _LEAST_CORNERS]
+
+
+def _loops(corners: list[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
+    """What an outline goes around before it comes to a corner again, and what is left."""
+    path: list[tuple[float, float]] = []
+    places: dict[tuple[float, float], int] = {}
+    for corner in corners:
+        if (start := places.get(corner)) is None:
+            places[corner] = len(path)
+            path.append(corner)
+            continue
+        yield path[start:]
+        for each in path[start + 1 :]:
+            del places[each]
+        del path[start + 1 :]
+    yield path
 
 
 def _edges(

@@ -20,12 +20,18 @@ BACKGROUND = "background"
 """What the tools call the class under everything, whatever a model calls it; it is black."""
 VOID = 255
 VOID_COLOUR = (192, 224, 224)  # blue, green, red: VOC's for what belongs to no class
+_IGNORED = "__ignore__"
 _LINE = re.compile(r"(?P<name>.+?):(?P<red>\d+),(?P<green>\d+),(?P<blue>\d+)(:.*)?")
 
 
 def is_background(name: str) -> bool:
     """Whether a tool means what is under everything: `Background` as well, and `_background_` of LabelMe."""
     return name.casefold().strip("_") == BACKGROUND
+
+
+def is_void(name: str) -> bool:
+    """Whether a tool means what belongs to no class: `__ignore__` of LabelMe."""
+    return name.casefold() == _IGNORED
 
 
 def generated(count: int) -> NDArray[np.uint8]:

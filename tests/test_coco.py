@@ -48,6 +48,22 @@ def test_polygons_cover_the_mask_to_the_pixel_with_its_holes_filled(mask: NDArra
     assert np.array_equal(drawn, filled.astype(bool))
 
 
+@pytest.mark.parametrize("mask", masks(), ids=lambda mask: f"{mask.shape[1]}x{mask.shape[0]}")
+def test_no_outline_touches_itself(mask: NDArray[np.bool_]) -> None:
+    """Shapely takes such for invalid, and so do tools that are made with it."""
+    for outline in polygons(mask):
+        corners = list(zip(outline[::2], outline[1::2], strict=True))
+        assert len(set(corners)) == len(corners)
+        assert len(corners) >= 4
+
+
+def test_parts_that_touch_at_a_corner_have_an_outline_each() -> None:
+    assert sorted(polygons(np.eye(2, dtype=bool))) == [[0, 0, 0, 1, 1, 1, 1, 0], [1, 1, 1, 2, 2, 2, 2, 1]]
+    bay = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 0]], bool)  # whose two ends meet at a corner
+    (outline,) = polygons(bay)
+    assert len(outline) == 2 * 6
+
+
 def test_many_masks_at_once_lie_where_their_windows_are_in_the_frame() -> None:
     dice = np.random.default_rng(5)
     windows = [Window(0, 0, mask) for mask in masks()] + [

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamseg import installing
 from streamseg.capture.media import IMAGES
 from streamseg.errors import InputError
-from streamseg.labelmap import is_background
+from streamseg.labelmap import VOID, is_background, is_void
 from streamseg.maskfile import read_mask
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def read_objects(
     """The objects of a picture of (height, width) `shape`; `classes` are the model's, the background first.
 
     Numbered masks hold objects of class 1. COCO's categories are told apart by their names; what is of a background is
-    no object. With `crowds` what COCO's JSON marks as a crowd is one as well, beneath the others.
+    no object. With `crowds` what COCO's JSON marks as a crowd is one as well, beneath the others; and what belongs to no
+    class is one of class 255.
 
     Raises:
         InputError: the mask cannot be read or is of another size, or a category is none of the classes.
@@ -108,7 +109,7 @@ def is_coco(path: Path) -> bool:
 
 
 def category_names(truth: Path) -> list[str]:
-    """What COCO's JSON calls its categories, in the order of their ids; not those that only stand above others.
+    """What COCO's JSON calls its classes, in the order of their ids; not those that only stand above others.
 
     Raises:
         InputError: it is none of COCO's.
@@ -120,7 +121,7 @@ def category_names(truth: Path) -> list[str]:
     return [
         str(each.get("name", number))
         for number, each in sorted(coco.cats.items())
-        if number in used or each.get("name") not in above
+        if (number in used or each.get("name") not in above) and not is_void(str(each.get("name")))
     ]
 
 
@@ -184,14 +185,17 @@ def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[in
     for annotation in sorted(kept, key=lambda each: not each.get("iscrowd")):
         name = str(coco.cats.get(annotation["category_id"], {}).get("name", annotation["category_id"]))
         beneath = name not in classes and is_background(name)
-        if name not in classes and not beneath:
+        void = name not in classes and is_void(name)
+        if void and not crowds:
+            continue
+        if name not in classes and not beneath and not void:
             raise UnknownClassError(
                 f"{_told(labelled)}: category '{name}' is none of the classes", f"one of {', '.join(classes[1:])}"
             )
         mask = _drawn(labelled, annotation, name, numbers.shape)
         numbers[mask > 0] = 0 if beneath else len(class_ids)
         if not beneath:
-            class_ids.append(list(classes).index(name))
+            class_ids.append(VOID if void else list(classes).index(name))
     return Objects(numbers, np.array(class_ids, np.int32))
 
 
