@@ -19,32 +19,17 @@ from typing import Any
 import numpy as np
 import onnx
 import tflite
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
+from tflite_graph import TO_NCHW, TO_NHWC, Graph, UnknownPartError, name_of
 
 _OPSET, _IR_VERSION = 17, 8
 _SAME = 0  # tflite's Padding.SAME; 1 is VALID
-_DTYPES = {0: np.float32, 1: np.float16, 2: np.int32}
-_TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 _DEPTHWISE = (3, 0, 1, 2)
-_ACTIVATIONS = {1: "Relu", 3: "Relu6"}
 _NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
 
 
-class UnknownPartError(Exception):
-    """The network has something in it that this converter does not know."""
-
-
-class Converter:
+class Converter(Graph):
     """Walks the operators of one TFLite graph, in order, and writes an ONNX node or two for each."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._model = tflite.Model.GetRootAsModel(raw, 0)
-        self._graph = self._model.Subgraphs(0)
-        self._tensors = [self._graph.Tensors(i) for i in range(self._graph.TensorsLength())]
-        self._constants = {i: data for i in range(len(self._tensors)) if (data := self._data(i)) is not None}
-        self._nodes: list[onnx.NodeProto] = []
-        self._weights: dict[str, onnx.TensorProto] = {}
 
     def convert(self) -> onnx.ModelProto:
         """The whole graph, checked by ONNX's own checker."""
@@ -78,7 +63,7 @@ class Converter:
 
     def convolution(self, operator: Any, inputs: list[int], output: int) -> None:
         options = _options(operator, tflite.Conv2DOptions)
-        self._convolution(options, inputs, output, _TO_NCHW, 1)
+        self._convolution(options, inputs, output, TO_NCHW, 1)
 
     def depthwise(self, operator: Any, inputs: list[int], output: int) -> None:
         options = _options(operator, tflite.DepthwiseConv2DOptions)
@@ -93,7 +78,7 @@ class Converter:
             pads = _same_pads(self._shape(inputs[0])[1:3], kernel, strides, dilations)
         self._add(
             "Conv",
-            [_name(inputs[0]), self._weight(inputs[1], order), self._weight(inputs[2])],
+            [name_of(inputs[0]), self._weight(inputs[1], order), self._weight(inputs[2])],
             output,
             options.FusedActivationFunction(),
             kernel_shape=kernel,
@@ -110,7 +95,7 @@ class Converter:
         if kernel != strides:
             raise UnknownPartError(f"transposed convolution of {kernel} with strides {strides}")
         weights = [self._weight(inputs[1], _DEPTHWISE), *(self._weight(i) for i in inputs[3:])]
-        self._add("ConvTranspose", [_name(inputs[2]), *weights], output, strides=strides, kernel_shape=kernel)
+        self._add("ConvTranspose", [name_of(inputs[2]), *weights], output, strides=strides, kernel_shape=kernel)
 
     def transposed(self, operator: Any, inputs: list[int], output: int) -> None:
         """MediaPipe's own operator; its options are three integers: padding, stride across, stride down."""
@@ -119,7 +104,7 @@ class Converter:
         if kernel != (down, across):
             raise UnknownPartError(f"transposed convolution of {kernel} with strides ({down}, {across})")
         weights = [self._weight(inputs[1], _DEPTHWISE), self._weight(inputs[2])]
-        self._add("ConvTranspose", [_name(inputs[0]), *weights], output, strides=kernel, kernel_shape=kernel)
+        self._add("ConvTranspose", [name_of(inputs[0]), *weights], output, strides=kernel, kernel_shape=kernel)
 
     def add(self, operator: Any, inputs: list[int], output: int) -> None:
         activation = _options(operator, tflite.AddOptions).FusedActivationFunction()
@@ -132,18 +117,18 @@ class Converter:
     def mean(self, operator: Any, inputs: list[int], output: int) -> None:
         if self._shape(output)[1:3] != [1, 1]:
             raise UnknownPartError(f"a mean that leaves {self._shape(output)}")
-        self._add("GlobalAveragePool", [_name(inputs[0])], output)
+        self._add("GlobalAveragePool", [name_of(inputs[0])], output)
 
     def sum(self, operator: Any, inputs: list[int], output: int) -> None:
         if not _options(operator, tflite.ReducerOptions).KeepDims() or len(self._shape(inputs[0])) != 4:
             raise UnknownPartError(f"a sum that leaves {self._shape(output)}")
-        axes = [_TO_NCHW.index(int(axis) % 4) for axis in self._constants[inputs[1]].reshape(-1)]
-        self._add("ReduceSum", [_name(inputs[0]), self._numbers(output, "axes", axes)], output, keepdims=1)
+        axes = [TO_NCHW.index(int(axis) % 4) for axis in self._constants[inputs[1]].reshape(-1)]
+        self._add("ReduceSum", [name_of(inputs[0]), self._numbers(output, "axes", axes)], output, keepdims=1)
 
     def softmax(self, operator: Any, inputs: list[int], output: int) -> None:
         if _options(operator, tflite.SoftmaxOptions).Beta() != 1:
             raise UnknownPartError("a softmax with a temperature")
-        self._add("Softmax", [_name(inputs[0])], output, axis=1 if len(self._shape(output)) == 4 else -1)
+        self._add("Softmax", [name_of(inputs[0])], output, axis=1 if len(self._shape(output)) == 4 else -1)
 
     def pool(self, operator: Any, inputs: list[int], output: int) -> None:
         options = _options(operator, tflite.Pool2DOptions)
@@ -152,39 +137,39 @@ class Converter:
         if options.Padding() == _SAME:
             pads = _same_pads(self._shape(inputs[0])[1:3], kernel, strides, (1, 1))
         activation = options.FusedActivationFunction()
-        self._add("MaxPool", [_name(inputs[0])], output, activation, kernel_shape=kernel, strides=strides, pads=pads)
+        self._add("MaxPool", [name_of(inputs[0])], output, activation, kernel_shape=kernel, strides=strides, pads=pads)
 
     def pad(self, operator: Any, inputs: list[int], output: int) -> None:
         """With zeros, before and after each axis."""
-        sides = self._constants[inputs[1]][list(_TO_NCHW)]
-        self._add("Pad", [_name(inputs[0]), self._numbers(output, "pads", sides.T.reshape(-1))], output)
+        sides = self._constants[inputs[1]][list(TO_NCHW)]
+        self._add("Pad", [name_of(inputs[0]), self._numbers(output, "pads", sides.T.reshape(-1))], output)
 
     def concatenate(self, operator: Any, inputs: list[int], output: int) -> None:
         rank, axis = len(self._shape(output)), _options(operator, tflite.ConcatenationOptions).Axis()
-        axis = _TO_NCHW.index(axis % 4) if rank == 4 else axis
-        self._add("Concat", [_name(i) for i in inputs], output, axis=axis)
+        axis = TO_NCHW.index(axis % 4) if rank == 4 else axis
+        self._add("Concat", [name_of(i) for i in inputs], output, axis=axis)
 
     def depth_to_space(self, operator: Any, inputs: list[int], output: int) -> None:
         size = _options(operator, tflite.DepthToSpaceOptions).BlockSize()
-        self._add("DepthToSpace", [_name(inputs[0])], output, blocksize=size, mode="DCR")
+        self._add("DepthToSpace", [name_of(inputs[0])], output, blocksize=size, mode="DCR")
 
     def reshape(self, operator: Any, inputs: list[int], output: int) -> None:
         """By the order that values have in NHWC."""
         shape, ranks = self._shape(output), (len(self._shape(inputs[0])), len(self._shape(output)))
-        before, after, name = _name(inputs[0]), f"{_name(output)}_reshaped", _name(output)
+        before, after, name = name_of(inputs[0]), f"{name_of(output)}_reshaped", name_of(output)
         if ranks[0] == 4:
-            self._nodes.append(helper.make_node("Transpose", [before], [f"{name}_nhwc"], perm=_TO_NHWC))
+            self._nodes.append(helper.make_node("Transpose", [before], [f"{name}_nhwc"], perm=TO_NHWC))
             before = f"{name}_nhwc"
         sizes = self._numbers(output, "shape", shape)
         self._nodes.append(helper.make_node("Reshape", [before, sizes], [after if ranks[1] == 4 else name]))
         if ranks[1] == 4:
-            self._nodes.append(helper.make_node("Transpose", [after], [name], perm=_TO_NCHW))
+            self._nodes.append(helper.make_node("Transpose", [after], [name], perm=TO_NCHW))
 
     def transpose(self, operator: Any, inputs: list[int], output: int) -> None:
         order = [int(axis) for axis in self._constants[inputs[1]]]
         if len(order) == 4:
-            order = [_TO_NHWC[order[axis]] for axis in _TO_NCHW]
-        self._add("Transpose", [_name(inputs[0])], output, perm=order)
+            order = [TO_NHWC[order[axis]] for axis in TO_NCHW]
+        self._add("Transpose", [name_of(inputs[0])], output, perm=order)
 
     def densify(self, operator: Any, inputs: list[int], output: int) -> None:
         """Weights stored sparse become dense here and now."""
@@ -202,75 +187,13 @@ class Converter:
 
     def _resize(self, options: Any, inputs: list[int], output: int, **how: Any) -> None:
         grid = "half_pixel" if options.HalfPixelCenters() else "asymmetric"
-        sizes = self._numbers(output, "sizes", [self._shape(output)[i] for i in _TO_NCHW])
+        sizes = self._numbers(output, "sizes", [self._shape(output)[i] for i in TO_NCHW])
         mode = "align_corners" if options.AlignCorners() else grid
-        self._add("Resize", [_name(inputs[0]), "", "", sizes], output, coordinate_transformation_mode=mode, **how)
-
-    def _add(self, op: str, inputs: list[str], output: int, activation: int = 0, **attributes: Any) -> None:
-        """A node and, where TFLite has fused one into it, the activation behind it."""
-        name = _name(output)
-        inner = f"{name}_plain" if activation else name
-        self._nodes.append(helper.make_node(op, inputs, [inner], **attributes))
-        if not activation:
-            return
-        if activation not in _ACTIVATIONS:
-            raise UnknownPartError(f"fused activation {activation}")
-        kind = _ACTIVATIONS[activation]
-        if kind == "Relu":
-            self._nodes.append(helper.make_node("Relu", [inner], [name]))
-            return
-        bounds = [self._scalar("zero", 0), self._scalar("six", 6)]
-        self._nodes.append(helper.make_node("Clip", [inner, *bounds], [name]))
-
-    def _scalar(self, name: str, value: float) -> str:
-        self._weights[name] = numpy_helper.from_array(np.array(value, np.float32), name)
-        return name
-
-    def _numbers(self, output: int, what: str, values: Any) -> str:
-        name = f"{_name(output)}_{what}"
-        self._weights[name] = numpy_helper.from_array(np.array(values, np.int64), name)
-        return name
-
-    def _operand(self, i: int) -> str:
-        if i not in self._constants:
-            return _name(i)
-        rank = self._constants[i].ndim
-        return self._weight(i, {0: None, 1: (-1,), 4: _TO_NCHW}[rank])
-
-    def _weight(self, i: int, order: tuple[int, ...] | None = None) -> str:
-        """A constant under its name, its axes in `order`; (-1,) lays a vector along the channels."""
-        name = f"{_name(i)}_weight"
-        data = self._constants[i].astype(np.float32)
-        if order == (-1,):
-            data = data.reshape(1, -1, 1, 1)
-        elif order is not None:
-            data = np.ascontiguousarray(data.transpose(order))
-        self._weights[name] = numpy_helper.from_array(data, name)
-        return name
-
-    def _data(self, i: int) -> NDArray[Any] | None:
-        tensor = self._tensors[i]
-        buffer = self._model.Buffers(tensor.Buffer())
-        if not buffer.DataLength():
-            return None
-        if tensor.Type() not in _DTYPES:
-            raise UnknownPartError(f"weights of type {tensor.Type()}")
-        values = np.frombuffer(buffer.DataAsNumpy().tobytes(), _DTYPES[tensor.Type()])
-        sparsity = tensor.Sparsity()
-        return values.reshape(self._shape(i)) if sparsity is None else _dense(values, sparsity, self._shape(i))
-
-    def _shape(self, i: int) -> list[int]:
-        tensor = self._tensors[i]
-        return [int(side) for side in tensor.ShapeAsNumpy()] if tensor.ShapeLength() else []
-
-    def _port(self, i: int) -> onnx.ValueInfoProto:
-        shape = self._shape(i)
-        sides = [shape[axis] for axis in _TO_NCHW] if len(shape) == 4 else shape
-        return helper.make_tensor_value_info(_name(i), onnx.TensorProto.FLOAT, sides)
+        self._add("Resize", [name_of(inputs[0]), "", "", sizes], output, coordinate_transformation_mode=mode, **how)
 
 
 def _plain(op: str) -> Callable[[Converter, Any, list[int], int], None]:
-    return lambda converter, operator, inputs, output: converter._add(op, [_name(inputs[0])], output)
+    return lambda converter, operator, inputs, output: converter._add(op, [name_of(inputs[0])], output)
 
 
 _HANDLERS: dict[str, Callable[[Converter, Any, list[int], int], None]] = {
@@ -298,42 +221,6 @@ _HANDLERS: dict[str, Callable[[Converter, Any, list[int], int], None]] = {
     "TRANSPOSE": Converter.transpose,
     "TRANSPOSE_CONV": Converter.transposed_convolution,
 }
-
-
-def _name(i: int) -> str:
-    return f"t{i}"
-
-
-def _dense(values: NDArray[Any], sparsity: Any, shape: list[int]) -> NDArray[Any]:
-    """All values of a sparse tensor: level by level, dense ones have all their indices, others list theirs."""
-    if sparsity.BlockMapLength():
-        raise UnknownPartError("sparse weights in blocks")
-    order = [int(axis) for axis in sparsity.TraversalOrderAsNumpy()]
-    places, indices = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
-    for level in range(len(order)):
-        meta = sparsity.DimMetadata(level)
-        if meta.Format() == tflite.DimensionType.DENSE:
-            counts = np.full(len(places), meta.DenseSize())
-            starts = places * meta.DenseSize()
-        else:
-            segments = _listed(meta.ArraySegmentsType(), meta.ArraySegments())
-            starts, counts = segments[places], np.diff(segments)[places]
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.repeat(starts, counts) + within
-        found = within
-        if meta.Format() != tflite.DimensionType.DENSE:
-            found = _listed(meta.ArrayIndicesType(), meta.ArrayIndices())[places]
-        indices = np.column_stack([np.repeat(indices, counts, axis=0), found])
-    dense = np.zeros(shape, values.dtype)
-    dense[tuple(indices[:, order.index(axis)] for axis in range(len(shape)))] = values[places]
-    return dense
-
-
-def _listed(kind: int, table: Any) -> NDArray[np.int64]:
-    names = {value: name for name, value in vars(tflite.SparseIndexVector).items() if isinstance(value, int)}
-    vector = getattr(tflite, names[kind])()
-    vector.Init(table.Bytes, table.Pos)
-    return np.asarray(vector.ValuesAsNumpy(), np.int64)
 
 
 def _options(operator: Any, kind: Any) -> Any:

@@ -79,8 +79,8 @@ def read_objects(
     """The objects of a picture of (height, width) `shape`; `classes` are the model's, the background first.
 
     Numbered masks hold objects of class 1. COCO's categories are told apart by their names; what is of a background is
-    no object. With `crowds` what COCO's JSON marks as a crowd is one as well, beneath the others; and what belongs to no
-    class is one of class 255.
+    no object. With `crowds` what COCO's JSON marks as a crowd is one as well, beneath the others, and what belongs to
+    no class is one of class 255.
 
     Raises:
         InputError: the mask cannot be read or is of another size, or a category is none of the classes.

@@ -24,8 +24,8 @@ from streamseg.training.plan import Plan  # noqa: E402
 from streamseg.training.reread import start_from_model  # noqa: E402
 from streamseg.training.retrain import retraining  # noqa: E402
 from streamseg.training.weight_compression import packed  # noqa: E402
+from tests.evaluation.outline_folders import write  # noqa: E402
 from tests.evaluation.test_corrected import picture  # noqa: E402
-from tests.evaluation.test_outlines import write  # noqa: E402
 from tests.parts import toy_models  # noqa: E402
 from tests.parts.program import run_program  # noqa: E402
 from tests.training.scene import draw_scene, make_plan  # noqa: E402
