@@ -143,7 +143,7 @@ def test_where_no_worker_lives_to_its_first_film_a_line_says_why(monkeypatch: py
     def failing(ref: int) -> None:
         raise exceptions.RayActorError(error_msg="The actor failed to import:\n\nImportError: no streamseg here")
 
-    actors = SimpleNamespace(remote=lambda *asked: Stillborn)
+    actors = SimpleNamespace(remote=lambda *asked, **more: Stillborn)
     monkeypatch.setattr("ray.remote", lambda **asked: lambda kind: actors)
     monkeypatch.setattr("ray.wait", lambda refs, timeout: (refs[:1], refs[1:]))
     monkeypatch.setattr("ray.get", failing)
