@@ -44,6 +44,8 @@ def package(name: str) -> str:
 
 def pip() -> str:
     """This Python's pip, as it can be called in this terminal."""
+    if getattr(sys, "frozen", False):  # a program that holds its Python: what it lacks goes where it is made
+        return "pip"
     here = Path(sys.executable).parent
     found = shutil.which("pip")
     if found and Path(found).parent == here:

@@ -94,3 +94,10 @@ def test_the_extras_that_are_named_exist() -> None:
     from streamseg.infer.model.catalogue import IN_PACKAGES
 
     assert {"train", "serve", "openvino", *EXTRAS.values(), *IN_PACKAGES.values()} <= set(known)
+
+
+def test_a_program_that_holds_its_python_is_no_python_to_call_pip_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/watch/watch")
+    assert installing.package("openvino") == "/opt/watch/watch -m pip install openvino"
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert installing.package("openvino") == "pip install openvino"

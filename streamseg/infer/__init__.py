@@ -15,6 +15,7 @@ from streamseg.errors import InputError
 from streamseg.files import missing
 from streamseg.infer.model.catalogue import (
     IN_PACKAGES,
+    SHIPPED,
     Listed,
     added_names,
     find_added,
@@ -262,6 +263,9 @@ def unknown_model(name: str) -> InputError:
 
     if name in IN_PACKAGES:
         return InputError(f"model '{name}' is in a package of its own", installing.models(IN_PACKAGES[name]))
+    if not SHIPPED.is_dir():
+        hint = "a program that is packed needs streamseg's data files beside its modules, and neither in a zip"
+        return InputError(f"no model '{name}': streamseg's own models are not in {SHIPPED}", hint)
     known = dict.fromkeys([*network_names(), choosing.NAME, *IN_PACKAGES, *classical.METHODS, *added_names()])
     close = difflib.get_close_matches(name, known, n=3)
     guess = f"did you mean {' or '.join(close)}? " if close else ""
