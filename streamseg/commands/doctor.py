@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib.metadata
+import importlib
 import importlib.util
 import os
 import platform
@@ -23,14 +23,12 @@ _SMALL_MODEL = "person-wide"
 _LEAST_AGREEMENT = 0.99
 
 
-_PACKAGES = (
-    ("numpy",),
-    ("opencv-python", "opencv-python-headless"),
-    ("av",),
-    ("onnx",),
-    ("onnxruntime", "onnxruntime-gpu", "onnxruntime-migraphx", "onnxruntime-directml"),
-)
-"""What streamseg is made with; where there are several names, any will do."""
+_OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+_ONNXRUNTIME = (
+    "onnxruntime", *(f"onnxruntime-{kind}" for kind in ("gpu", "openvino", "migraphx", "directml", "qnn", "rocm"))
+)  # fmt: skip
+_PACKAGES = {"numpy": ("numpy",), "cv2": _OPENCV, "av": ("av",), "onnx": ("onnx",), "onnxruntime": _ONNXRUNTIME}
+"""What streamseg is made with, by what is imported; where there are several names of packages, any will do."""
 
 
 class Finding(NamedTuple):
@@ -97,8 +95,8 @@ def examine(gpu: int | None = None) -> Iterator[Finding]:
     quota = cpu_quota()
     limit = "" if quota is None else f": the container's quota is {quota:g}"
     yield Finding("cores", True, f"{available_cores()} of {os.cpu_count()} usable{limit}")
-    for names in _PACKAGES:
-        yield _package(names)
+    for module, names in _PACKAGES.items():
+        yield _package(module, names)
     yield _careful(_codecs)._replace(needed=True)
     for look in (_cameras, _display, _gpu):
         yield _careful(look)
@@ -112,11 +110,16 @@ def examine(gpu: int | None = None) -> Iterator[Finding]:
     yield found._replace(what=found.what or f"model {DEFAULT_MODEL}", needed=True)
 
 
-def _package(names: tuple[str, ...]) -> Finding:
-    """The first of `names` that is installed."""
+def _package(module: str, names: tuple[str, ...]) -> Finding:
+    """The first of `names` that is installed, else what is imported: Conda and Linux have names of their own."""
     for name in names:
         if version := version_of(name):
             return Finding(name, True, version)
+    try:
+        there = runtimes.onnxruntime() if module == "onnxruntime" else importlib.import_module(module)
+        return Finding(module, True, there.__version__)
+    except Exception:  # of a folder that an uninstalled package left, too
+        pass
     return Finding(names[0], False, f"not installed: {installing.package(names[0])}", needed=True)
 
 

@@ -142,7 +142,7 @@ def save(shown: Shown) -> None:
 def display_problem() -> str | None:
     """Why no window can be shown here, or None where one can; opens nothing."""
     if "GUI:                           NONE" in cv2.getBuildInformation():
-        return "this OpenCV was built without windows (opencv-python-headless)"
+        return "this OpenCV was built without windows, as the headless packages are"
     if os.name != "posix" or os.uname().sysname == "Darwin":
         return None
     wayland, x11 = os.environ.get("WAYLAND_DISPLAY"), os.environ.get("DISPLAY")

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from streamseg.cli import main
@@ -88,8 +91,31 @@ def test_a_package_that_every_run_needs_is_missing(
         return "" if name in ("av", "opencv-python") else importlib.metadata.version("numpy")
 
     monkeypatch.setattr("streamseg.commands.doctor.version_of", version_of)
+    monkeypatch.setitem(sys.modules, "av", None)
     found = rows(capsys)
     assert found["av"]["state"] == "missing" and "pip install av" in str(found["av"]["says"])
     assert found["opencv-python-headless"]["state"] == "fine"
     assert main(["doctor"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "missing: av"
+    assert capsys.readouterr().out.splitlines()[-1] == "missing: av, codecs"
+
+
+@pytest.mark.parametrize("name", ["opencv-contrib-python", "opencv-contrib-python-headless", "onnxruntime-openvino"])
+def test_a_package_of_the_same_under_another_name_will_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    known = importlib.metadata.version
+    beside = name.partition("-")[0]
+    monkeypatch.setattr(
+        "streamseg.commands.doctor.version_of",
+        lambda asked: "9.9" if asked == name else "" if asked.startswith(beside) else known("numpy"),
+    )
+    assert rows(capsys)[name] == {"what": name, "state": "fine", "ok": True, "says": "9.9"}
+
+
+def test_what_no_package_says_it_has_but_can_be_imported_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("streamseg.commands.doctor.version_of", lambda name: "")
+    found = rows(capsys)
+    for what, version in (("cv2", cv2.__version__), ("numpy", np.__version__)):
+        assert (found[what]["state"], found[what]["says"]) == ("fine", version)
