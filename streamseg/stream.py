@@ -26,6 +26,7 @@ from streamseg.model import ModelLike, load, name_of
 from streamseg.options import Codec, Decoder, Effort
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import Target
+from streamseg.reading import Reading
 from streamseg.render import check_opacity, find_view
 from streamseg.rules.shapes import Points
 from streamseg.said import Said
@@ -248,7 +249,7 @@ class Stream:
         frames = self._shown()
         self._frames = weakref.ref(frames)  # so that leaving a loop early ends the stream
         close_at_exit(frames, self.close)
-        return frames
+        return Reading(frames, lambda: self._closed)
 
     def _shown(self) -> Generator[Shown, None, None]:
         with contextlib.closing(self._switch):
