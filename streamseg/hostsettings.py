@@ -42,9 +42,9 @@ def _set_opencv_threads(count: int) -> None:
 _pillow = logging.getLogger("PIL")
 opencv_one_thread = Setting(cv2.getNumThreads, _set_opencv_threads, 1)
 """For a run: its stages are the threads, and OpenCV's own would do the same work in up to twice the time."""
-opencv_silent = Setting(
-    cv2.utils.logging.getLogLevel, cv2.utils.logging.setLogLevel, cv2.utils.logging.LOG_LEVEL_SILENT
-)
+_levels = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 has them there, 4.10 in `cv2` itself
+_SILENT = 0
+opencv_silent = Setting(_levels.getLogLevel, _levels.setLogLevel, _SILENT)
 """For what fails with a line of streamseg's own, without OpenCV's on the standard error."""
 pillow_silent = Setting(lambda: _pillow.level, _pillow.setLevel, logging.CRITICAL)
 """The same for Pillow."""

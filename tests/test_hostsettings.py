@@ -31,6 +31,16 @@ import streamseg.capture, streamseg.sinks, streamseg.imagefile
 print(*(is_now == was for is_now, was in zip(state(), before)))
 """
 
+ELSEWHERE = """
+import cv2
+cv2.getLogLevel, cv2.setLogLevel = cv2.utils.logging.getLogLevel, cv2.utils.logging.setLogLevel
+before = cv2.getLogLevel()
+del cv2.utils.logging
+import streamseg
+levels = {cv2.getLogLevel() for shown in streamseg.open("test://?frames=2&size=64x48", model="otsu")}
+print(levels, cv2.getLogLevel() == before)
+"""
+
 
 @pytest.fixture(autouse=True)
 def own_settings() -> Iterator[None]:
@@ -44,6 +54,13 @@ def own_settings() -> Iterator[None]:
 
 def settings() -> tuple[int, int, int]:
     return cv2.getNumThreads(), cv2.utils.logging.getLogLevel(), logging.getLogger("PIL").level
+
+
+def test_opencv_is_silenced_where_it_has_its_levels_elsewhere() -> None:
+    """In OpenCV 4.10 they are not in `cv2.utils.logging`."""
+    command = [sys.executable, "-c", ELSEWHERE]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("{0} True\n", "")
 
 
 def test_importing_streamseg_changes_neither_the_environment_nor_opencv() -> None:
