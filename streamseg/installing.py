@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shlex
@@ -46,6 +47,8 @@ def pip() -> str:
     """This Python's pip, as it can be called in this terminal."""
     if getattr(sys, "frozen", False):  # a program that holds its Python: what it lacks goes where it is made
         return "pip"
+    if importlib.util.find_spec("pip") is None and shutil.which("uv"):  # an environment that uv made has none
+        return "uv pip" if os.environ.get("VIRTUAL_ENV") == sys.prefix else f"VIRTUAL_ENV={_quoted(sys.prefix)} uv pip"
     here = Path(sys.executable).parent
     found = shutil.which("pip")
     if found and Path(found).parent == here:

@@ -101,3 +101,19 @@ def test_a_program_that_holds_its_python_is_no_python_to_call_pip_with(monkeypat
     assert installing.package("openvino") == "/opt/watch/watch -m pip install openvino"
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert installing.package("openvino") == "pip install openvino"
+
+
+def test_an_environment_without_pip_is_installed_into_by_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\n")
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", "/srv/en v")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    assert installing.package("openvino").endswith("-m pip install openvino")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert installing.package("openvino") == "VIRTUAL_ENV='/srv/en v' uv pip install openvino"
+    monkeypatch.setenv("VIRTUAL_ENV", "/srv/en v")
+    assert installing.package("openvino") == "uv pip install openvino"
+    uv.unlink()
+    assert installing.package("openvino").endswith("-m pip install openvino")
