@@ -224,7 +224,7 @@ class Pipeline:
     def _gap(self, index: int) -> int:
         """How many frames were let go since the one shown before."""
         gap, self._last_index = index - self._last_index, index
-        return gap // self.source.info.every - 1
+        return max(0, gap // self.source.info.every - 1)  # a source of its own may count back
 
     def _hand_over(self, shown: Shown, queue: Handoff[Shown]) -> None:
         """Waits for room as long as nobody asked to quit: a reader of the standard output may never come back."""

@@ -5,7 +5,7 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,7 +15,7 @@ from streamseg.frame import Frame, Image
 from streamseg.metrics import Metrics
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.segmentation import Segmentation
-from tests.parts.fakes import CountingSource, ListSink, Marker
+from tests.parts.fakes import CountingSource, ListSink, Marker, frame
 
 
 def accounted(metrics: Metrics) -> bool:
@@ -46,6 +46,16 @@ def test_a_file_gives_every_frame_in_order(workers: int, batch: int, count: int)
     metrics = pipeline.metrics()
     assert (metrics.captured, metrics.shown, metrics.inferred, dict(metrics.dropped)) == (count, count, count, {})
     assert not threads()
+
+
+def test_a_source_of_ones_own_whose_numbers_run_back_drops_nothing() -> None:
+    """As a player that is wound back does; what is left out on the way forward is counted."""
+
+    class Back(CountingSource):
+        def __iter__(self) -> Iterator[Frame]:
+            yield from map(frame, (3, 2, 1, 4, 0))
+
+    assert [one.dropped for one in Pipeline(Back(), Marker)] == [0, 0, 0, 2, 0]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
