@@ -51,6 +51,7 @@ SECTIONS = {
     "times": Section("timing", "probe", "what they, copies and waiting cost"),
     "threads": Section("threads", "probe", "made, used and let go in different threads"),
     "double": Section("doubled", "probe", "the TensorRT path around the double of TensorRT"),
+    "motion": Section("carrying", "probe", "masks carried by the GPU beside those of the CPU", 400.0),
     "full": Section("failing", "full", "a GPU that is full"),
     "lost": Section("failing", "lost", "a GPU that is lost"),
     "hidden": Section("failing", "hidden", "a GPU that is hidden"),

@@ -38,7 +38,7 @@ def rows(printed: str, section: str) -> list[list[str]]:
 
 
 PROBED = (
-    "kernels", "times", "threads", "double", "full", "lost", "hidden", "decoding", "workers", "backends",
+    "kernels", "times", "threads", "double", "motion", "full", "lost", "hidden", "decoding", "workers", "backends",
 )  # fmt: skip
 
 
@@ -79,6 +79,16 @@ SEEN = {
         ("labels alike", "at least 100.00%", "yes"),
         ("streams on one network", "0 errors", "yes"),
         ("what stays", "0 buffers; 0 rules broken", "yes"),
+    ],
+    "motion": [
+        row
+        for effort in ("quick", "usual", "fine")
+        for row in (
+            (f"{effort}: labels alike", ", at least ", "yes"),
+            (f"{effort}: the GPU carries alone", "yes", "yes"),
+            (f"{effort}: on the GPU", "ms of a core in ", "-"),
+            (f"{effort}: on the CPU", "ms of a core in ", "-"),
+        )
     ],
     "full": [
         ("memory that runs out", "pycuda._driver.MemoryError: cuMemAlloc failed: out of memory", "yes"),
