@@ -52,6 +52,7 @@ SECTIONS = {
     "threads": Section("threads", "probe", "made, used and let go in different threads"),
     "double": Section("doubled", "probe", "the TensorRT path around the double of TensorRT"),
     "motion": Section("carrying", "probe", "masks carried by the GPU beside those of the CPU", 400.0),
+    "memcheck": Section("memcheck", "probe", "the kernels under compute-sanitizer", 900.0),
     "full": Section("failing", "full", "a GPU that is full"),
     "lost": Section("failing", "lost", "a GPU that is lost"),
     "hidden": Section("failing", "hidden", "a GPU that is hidden"),

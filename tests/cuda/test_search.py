@@ -122,7 +122,7 @@ def test_no_thread_reads_what_another_writes_at_the_same_time(tmp_path: Path) ->
         pytest.skip("the kernels are compiled by g++ here, which is not installed")
     told = []
     for threads in (1, 5):
-        program = host_kernels.compile_with_threads(tmp_path, threads)
+        program = host_kernels.compile_watched(tmp_path, f"-DTHREADS={threads}", "-fsanitize=thread")
         done = subprocess.run([program], capture_output=True, text=True, timeout=300, check=False)
         if "unexpected memory mapping" in done.stderr:
             pytest.skip("g++'s thread sanitizer does not run on this kernel of Linux")
@@ -130,3 +130,12 @@ def test_no_thread_reads_what_another_writes_at_the_same_time(tmp_path: Path) ->
         told.append(done.stdout)
     assert told[0] == told[1]
     assert [line.split()[1] for line in told[0].splitlines()] == ["1", "1"]
+
+
+@pytest.mark.slow
+def test_it_reads_and_writes_nothing_but_its_own(tmp_path: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("the kernels are compiled by g++ here, which is not installed")
+    watched = host_kernels.compile_watched(tmp_path, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    done = subprocess.run([watched], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -42,12 +42,11 @@ def compile_kernels(folder: Path) -> Path:
     return target
 
 
-def compile_with_threads(folder: Path, count: int) -> Path:
-    """A program of `search_threads.cpp`, in which a block has so many threads, and which says where two of them are at
-    one place at once."""
+def compile_watched(folder: Path, *flags: str) -> Path:
+    """The program of `search_threads.cpp`, which says what g++ watches for under these flags; -DTHREADS=N: so many."""
     (folder / "kernels.cu").write_text(source(*SOURCES))
     target, program = folder / "search", Path(__file__).with_name("search_threads.cpp")
-    command = ["g++", "-std=c++20", "-O1", "-Wno-unused-function", f"-DTHREADS={count}", "-fsanitize=thread"]
+    command = ["g++", "-std=c++20", "-O1", "-Wno-unused-function", *flags]
     subprocess.run([*command, "-I", str(folder), "-o", str(target), str(program), "-lpthread"], check=True)
     return target
 

@@ -38,7 +38,8 @@ def rows(printed: str, section: str) -> list[list[str]]:
 
 
 PROBED = (
-    "kernels", "times", "threads", "double", "motion", "full", "lost", "hidden", "decoding", "workers", "backends",
+    "kernels", "times", "threads", "double", "motion", "memcheck", "full", "lost", "hidden", "decoding", "workers",
+    "backends",
 )  # fmt: skip
 
 
@@ -89,6 +90,10 @@ SEEN = {
             (f"{effort}: on the GPU", "ms of a core in ", "-"),
             (f"{effort}: on the CPU", "ms of a core in ", "-"),
         )
+    ],
+    "memcheck": [
+        (f"{tool} of `{section}`", "skipped: compute-sanitizer", "-")
+        for tool, section in (("memcheck", "kernels"), ("memcheck", "motion"), ("racecheck", "motion"))
     ],
     "full": [
         ("memory that runs out", "pycuda._driver.MemoryError: cuMemAlloc failed: out of memory", "yes"),
