@@ -57,6 +57,7 @@ SECTIONS = {
     "lost": Section("failing", "lost", "a GPU that is lost"),
     "hidden": Section("failing", "hidden", "a GPU that is hidden"),
     "decoding": Section("decoding", "probe", "NVDEC and NVENC through PyAV"),
+    "film": Section("film", "probe", "a film that stays on the GPU", 600.0),
     "workers": Section("working", "probe", "how many workers pay on a file"),
     "backends": Section("backends", "probe", "every backend against the CPU", 1200.0),
 }

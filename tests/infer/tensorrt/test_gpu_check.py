@@ -38,8 +38,8 @@ def rows(printed: str, section: str) -> list[list[str]]:
 
 
 PROBED = (
-    "kernels", "times", "threads", "double", "motion", "memcheck", "full", "lost", "hidden", "decoding", "workers",
-    "backends",
+    "kernels", "times", "threads", "double", "motion", "memcheck", "full", "lost", "hidden", "decoding", "film",
+    "workers", "backends",
 )  # fmt: skip
 
 
@@ -107,6 +107,7 @@ SEEN = {
         ("the process", "lives; passes, ", "yes"),
     ],
     "hidden": [("opening a GPU that is hidden", "BackendError: there is no NVIDIA GPU", "yes")],
+    "film": [("film through tensorrt", "skipped: ", "-"), ("film through tensorrt-rtx", "skipped: ", "-")],
     "workers": [("tensorrt, 1 workers", "skipped: ", "-"), ("ort-cuda, 1 workers", "skipped: ", "-")],
 }  # fmt: skip
 """What a row is of, what is in its figure, and whether it passed."""
@@ -235,3 +236,19 @@ def test_a_row_goes_through_a_process_and_into_the_table_whatever_is_in_it(monke
     assert back == row.Row("what | is", "how so", "a figure", "", False)
     assert back.in_table("x") == f"| {datetime.date.today()} | `x` | what / is | how so | a figure | - | no |"
     assert row.unpacked("Traceback (most recent call last):") is None
+
+
+def test_a_film_through_the_gpu_is_measured_with_its_bytes(
+    machine: Machine, check: Any, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the double, whose decoder is the CPU's all the same."""
+    film = importlib.import_module("gpu.film")
+    monkeypatch.setattr(film, "MODEL", str(toy))
+    monkeypatch.setattr(film, "FRAMES", 3)
+    monkeypatch.setattr(film, "BACKENDS", ("tensorrt",))
+    found = list(film.probe())
+    names = [f"film through tensorrt, {codec}" for codec in ("h264", "hevc")]
+    ends = ("the CPU decodes", "the GPU decodes", "over the bus")
+    assert [row.what for row in found] == [f"{name}, {end}" for name in names for end in ends]
+    assert all("0.00 MB over the bus" not in row.figure for row in found)
+    assert {row.passed for row in found[::3]} == {None} and None not in {row.passed for row in found[1::3]}
