@@ -14,7 +14,7 @@ from pathlib import Path
 from streamseg.cgroup import cpu_quota
 
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino")
-_ON_OTHERS = ("onnxruntime-directml", "onnxruntime-migraphx", "onnxruntime-qnn")
+_ON_OTHERS = tuple(f"onnxruntime-{kind}" for kind in ("directml", "migraphx", "openvino", "qnn", "rocm"))
 _ON_NVIDIA = (
     "pycuda",
     "cuda-bindings",

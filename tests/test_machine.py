@@ -73,3 +73,12 @@ def test_another_gpu_driver_or_library_is_another_machine(bare: None, monkeypatc
     assert (key["tensorrt"], key["pycuda"]) == ("11.4.0", "2026.1")
     versions["tensorrt"] = "11.5.0"
     assert machine.machine_key() != key
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-rocm"])
+def test_another_build_of_onnx_runtime_is_another_machine(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {package: "1.24.1"}
+    monkeypatch.setattr(machine, "version_of", lambda name: versions.get(name, ""))
+    before = machine.machine_key()
+    versions[package] = "1.25.0"
+    assert machine.machine_key() != before

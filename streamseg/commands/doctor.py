@@ -25,7 +25,7 @@ _LEAST_AGREEMENT = 0.99
 
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 _ONNXRUNTIME = (
-    "onnxruntime", *(f"onnxruntime-{kind}" for kind in ("gpu", "openvino", "migraphx", "directml", "qnn", "rocm"))
+    "onnxruntime", *(f"onnxruntime-{kind}" for kind in ("gpu", "openvino", "migraphx", "rocm", "directml"))
 )  # fmt: skip
 _PACKAGES = {"numpy": ("numpy",), "cv2": _OPENCV, "av": ("av",), "onnx": ("onnx",), "onnxruntime": _ONNXRUNTIME}
 """What streamseg is made with, by what is imported; where there are several names of packages, any will do."""
