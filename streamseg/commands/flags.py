@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-from streamseg.commands.helptext import Rare
 from streamseg.files import text_lines
 from streamseg.moment import Moment
 
@@ -31,7 +30,7 @@ def add_overwrite(command: argparse.ArgumentParser) -> None:
 def add_gpu(command: argparse.ArgumentParser) -> None:
     """For a command that runs a network; the number is checked by `streamseg.infer.check_gpu`."""
     text = "which NVIDIA GPU runs the network: its number in `streamseg doctor` (default: the first)"
-    command.add_argument("--gpu", type=gpu, metavar="N", help=Rare(text))
+    command.add_argument("--gpu", type=gpu, metavar="N", help=text)
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
