@@ -99,7 +99,8 @@ def _input(taken: InputSpec, spec: ModelSpec) -> str:
     )
     size = f"{taken.width}x{taken.height}"
     if taken.height is None and taken.width is None:
-        size = f"{spec.input.side} along the longer side"
+        side, largest = spec.input.side, spec.input.largest
+        size = f"{side} along the longer side" if largest is None else f"{side} to {largest} along the longer side"
     elif None in (taken.height, taken.width):
         size = f"{taken.height or taken.width} px of {'width' if taken.height is None else 'height'}"
     fit = {"stretch": "stretched", "letterbox": f"letterboxed (grey {spec.input.pad})", "crop": "cropped"}

@@ -170,7 +170,8 @@ def _network(
         most=None if remembers else batch or MOST_AT_ONCE,
         instances=spec.task == "instance",
         licence=spec.licence,
-        side=max(spec.input.height or 0, spec.input.width or 0, *_sides(spec, shape)) or spec.input.side,
+        side=max(spec.input.height or 0, spec.input.width or 0, *_sides(spec, shape))
+        or (spec.input.largest or spec.input.side),
         tuned={
             goal: Workers(choice.workers, choice.threads, functools.partial(make, choice))
             for goal, choice in choices.items()

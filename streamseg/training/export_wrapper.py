@@ -95,6 +95,7 @@ def model_spec(plan: Plan) -> ModelSpec:
                 height=wanted.height,
                 width=wanted.width,
                 side=wanted.side,
+                largest=wanted.largest,
                 dtype="uint8",
                 colour="grey" if plan.data.grey else "bgr",
                 # Objects come in fixed sizes, and are of no use when they are squeezed.

@@ -141,7 +141,9 @@ def as_input(images: NDArray[np.uint8], plan: Plan) -> Tensor:
 def run_size(plan: Plan, shape: tuple[int, ...]) -> tuple[int, int]:
     """Height, width to which the program will bring a picture of (height, width, …) `shape`."""
     wanted = plan.export
-    size = InputSpec(height=wanted.height, width=wanted.width, side=wanted.side, stride=stride(plan))
+    size = InputSpec(
+        height=wanted.height, width=wanted.width, side=wanted.side, largest=wanted.largest, stride=stride(plan)
+    )
     return input_size(size, (shape[0], shape[1]))
 
 

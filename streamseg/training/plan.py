@@ -115,6 +115,10 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     elastic_px: float = 0.0
     colour: float = 0.0
     """0..1: brightness, contrast, saturation and hue."""
+    grey: float = 0.0
+    """Probability, 0..1, that the colours are taken away."""
+    negative: float = 0.0
+    """Probability, 0..1, that dark becomes bright: for what is dark under one microscope and bright under another."""
     noise: float = 0.0
     """Standard deviation, 0..255, at most."""
     blur: float = 0.0
@@ -155,7 +159,8 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How often an epoch shows each picture: more for few pictures, so that an epoch is worth its validation."""
     rare: float = 0.0
     """0..1: pictures with a class that fewer of them have than this share are shown more often, by the root of that
-    share through theirs. Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019."""
+    share through theirs. Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019. Where
+    objects are numbered: pictures whose mean colour fewer of them have."""
     validate_every: int = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int = 1
@@ -170,6 +175,8 @@ class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     width: int | None = None
     side: int = 512
     """Pixels of the longer side, where the size is free."""
+    largest: int | None = None
+    """Then larger pictures keep their size, up to so many pixels of the longer side; None: none does."""
     labels_stride: int = 1
     """1: a label for every pixel; 2: for every second one, in a quarter of the time that labels take."""
     background: int | None = None

@@ -163,6 +163,7 @@ def _export(model: Path, spec: ModelSpec) -> Export:
         height=spec.input.height,
         width=spec.input.width,
         side=spec.input.side,
+        largest=spec.input.largest,
         labels_stride=_labels_stride(model, spec),
         background=spec.background,
         least_score=spec.least_score,

@@ -160,3 +160,14 @@ def test_an_undone_plane_is_its_own() -> None:
 )
 def test_free_sides_follow_the_frame(spec: InputSpec, expected: tuple[int, int]) -> None:
     assert input_size(spec, (720, 1280)) == expected
+
+
+def test_larger_frames_keep_their_size_up_to_the_largest() -> None:
+    frames = [(256, 256), (400, 500), (520, 696), (1024, 768), (2000, 4000)]
+    bounded = InputSpec(side=512, largest=1024, stride=32)
+    assert [input_size(bounded, each) for each in frames] == [
+        (512, 512), (416, 512), (512, 704), (1024, 768), (512, 1024),
+    ]  # fmt: skip
+    assert [input_size(InputSpec(side=512, stride=32), each) for each in frames[2:]] == [
+        (384, 512), (512, 384), (256, 512),
+    ]  # fmt: skip

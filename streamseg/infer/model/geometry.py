@@ -94,7 +94,7 @@ def input_size(spec: InputSpec, frame: tuple[int, int], scale: float = 1.0) -> t
     """
     height, width = spec.height, spec.width
     if height is None and width is None:
-        scale *= spec.side / max(frame)
+        scale *= min(max(spec.side, *frame), spec.largest or spec.side) / max(frame)
     else:
         scale = height / frame[0] if height is not None else (width or 0) / frame[1]
     return (

@@ -46,6 +46,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     width: int | None = None
     side: int = 512
     """Pixels of the frame's longer side where height and width are both free."""
+    largest: int | None = None
+    """Then larger frames keep their size, up to so many pixels of the longer side; None: none does."""
     dtype: Literal["uint8", "float32", "float16"] = "float32"
     colour: Colour = "rgb"
     mean: tuple[float, ...] = (0.0,)
@@ -73,15 +75,20 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             raise ValueError(f"`pad` must be 0 to 255, not {self.pad}")
         if self.dtype == "uint8" and (any(self.mean) or set(self.std) != {1.0}):
             raise ValueError("a uint8 input takes no `mean` or `std`: the graph normalises")
-        for word in ("height", "width", "side", "stride"):
-            value = getattr(self, word)
-            if value is not None and not 1 <= value <= _MAX_SIDE_PX:
-                raise ValueError(f"`{word}` must be 1 to {_MAX_SIDE_PX} px, not {value}")
+        self._check_sides()
 
     @property
     def channels(self) -> int:
         """1 for grey, else 3."""
         return 1 if self.colour == "grey" else 3
+
+    def _check_sides(self) -> None:
+        for word in ("height", "width", "side", "stride"):
+            value = getattr(self, word)
+            if value is not None and not 1 <= value <= _MAX_SIDE_PX:
+                raise ValueError(f"`{word}` must be 1 to {_MAX_SIDE_PX} px, not {value}")
+        if self.largest is not None and not self.side <= self.largest <= _MAX_SIDE_PX:
+            raise ValueError(f"`largest` must be `side`, {self.side}, to {_MAX_SIDE_PX} px, not {self.largest}")
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -91,6 +91,7 @@ def test_a_file_that_was_imported_before_is_told_by_which_name_it_runs(
         (("mean: [123.675, 116.28, 103.53]", "mean: [1, 2]"), r"`mean` needs one number, or one a channel, for rgb"),
         (("58.395", "0"), r"`std` must be above 0"),
         (("height: 24", "height: 100000"), r"`height` must be 1 to 16384 px"),
+        (("fit: letterbox", "side: 512, largest: 256"), r"`largest` must be `side`, 512, to 16384 px, not 256"),
         (("fit: letterbox", "fit: squeeze"), r"street\.yaml:5: .*'squeeze'"),
         (("fit: letterbox", "dtype: uint8"), r"a uint8 input takes no `mean` or `std`"),
     ],

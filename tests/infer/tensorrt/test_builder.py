@@ -169,6 +169,8 @@ def test_profiles_cover_what_the_spec_can_lead_to() -> None:
     assert profile.least == (1, 32, 32, 3)
     assert profile.usual == (1, 288, 512, 3)
     assert profile.most == (4, 544, 544, 3)
+    larger = msgspec.structs.replace(spec, input=msgspec.structs.replace(spec.input, largest=1024))
+    assert make_profiles(larger, [free])["x"].most == (4, 1056, 1056, 3)
     one_side = TensorInfo("x", (None, 512, None, 3), BYTES)
     for wanted, given in ((spec.input, one_side), (InputSpec(layout="NHWC", height=512, stride=32), free)):
         profile = make_profiles(msgspec.structs.replace(spec, input=wanted), [given])["x"]

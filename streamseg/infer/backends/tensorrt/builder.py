@@ -59,7 +59,7 @@ def _profile_of(info: TensorInfo, wanted: InputSpec) -> Profile:
 def _sides(wanted: InputSpec) -> tuple[tuple[int, int], tuple[int, int]]:
     """Least and most height and width."""
     if wanted.height is None and wanted.width is None:
-        longest = wanted.side + wanted.stride
+        longest = (wanted.largest or wanted.side) + wanted.stride
         return (wanted.stride, wanted.stride), (longest, longest)
     (rows, columns) = zip(*(input_size(wanted, frame) for frame in (_WIDEST_FRAME, _WIDEST_FRAME[::-1])), strict=True)
     return (min(rows), min(columns)), (max(rows), max(columns))
