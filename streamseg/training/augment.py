@@ -28,7 +28,7 @@ def augment(
     picture that is letterboxed, and the labels are 0.
     """
     image, labels = _shape(image, labels, how, random, zoom, pad)
-    return _colour(image, how.colour, random), labels
+    return _turned(_colour(image, how.colour, random), how, random), labels
 
 
 def paste(
@@ -113,6 +113,14 @@ def _colour(image: Image, strength: float, random: Random) -> Image:
     grey = cv2.cvtColor(cv2.cvtColor(toned, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     keep = 1 + random.uniform(-0.7, 0.5) * strength
     return np.asarray(cv2.addWeighted(toned, keep, grey, 1 - keep, 0), np.uint8)
+
+
+def _turned(image: Image, how: Augment, random: Random) -> Image:
+    """By chance without its colours, by chance dark for bright."""
+    if how.grey and random.random() < how.grey:
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+    return ~image if how.negative and random.random() < how.negative else image
 
 
 def degrade(image: Image, how: Augment, random: Random) -> Image:

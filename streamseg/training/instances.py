@@ -27,10 +27,12 @@ from streamseg.training.groups import divide
 from streamseg.training.instance_loss import Target, instance_loss
 from streamseg.training.network import architecture, as_input, as_run
 from streamseg.training.plan import Folder, Plan
+from streamseg.training.sets import drawn, whole_sum
 from streamseg.training.watershed import watershed_loss
 
 _LEAST_PIXELS = 12
 _LEAST_SCORE = 0.5
+_ALIKE = 48.0  # from one mean colour to another, of 0..255 in three channels: what looks alike
 
 
 class InstanceTask:
@@ -54,6 +56,9 @@ class InstanceTask:
             sets["validation"] = _find(data.root, data.validation)
         self._images = [self._load(each) for each in parts.learnt]
         self._checked, self._sealed = sets, parts.sealed
+        self._often = whole_sum(
+            plan.schedule.repeat * rare_looks([each for each, _ in self._images], plan.schedule.rare)
+        )
 
     @property
     def checks(self) -> list[str]:
@@ -61,11 +66,13 @@ class InstanceTask:
         return list(self._checked)
 
     def __len__(self) -> int:
-        return len(self._images) * self._plan.schedule.repeat
+        return round(self._often.sum())
 
     def order(self, random: np.random.Generator) -> NDArray[np.int64]:
         """Which pictures an epoch shows, one after the other."""
-        return random.permutation(len(self)) % len(self._images)
+        if not self._plan.schedule.rare:
+            return random.permutation(len(self)) % len(self._images)
+        return drawn(self._often, random)
 
     def loss(self, network: nn.Module, views: Sequence[tuple[int, np.random.Generator]], epoch: int) -> Tensor:
         """Both stages' losses, or that of the maps, on random views of some pictures."""
@@ -113,6 +120,15 @@ class InstanceTask:
         small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
         numbers = cv2.resize(objects.numbers, size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(small, np.uint8), Objects(np.asarray(numbers, np.uint16), objects.class_ids)
+
+
+def rare_looks(images: Sequence[Image], rare: float) -> NDArray[np.float64]:
+    """(N,): how often each picture is shown, 1 or more; those of a mean colour that few have, the most often."""
+    if not rare:
+        return np.ones(len(images))
+    colours = np.array([image.mean((0, 1)) for image in images])
+    shares = np.array([np.mean(np.linalg.norm(colours - each, axis=1) < _ALIKE) for each in colours])
+    return np.asarray(np.sqrt(np.maximum(1.0, rare / shares)), np.float64)
 
 
 def make_target(objects: Objects) -> Target:

@@ -93,7 +93,9 @@ class Sets:
     def order(self, random: np.random.Generator) -> NDArray[np.int64]:
         """The pictures of an epoch, in the order in which they are shown."""
         first = self.learnt[0]
-        chosen = [random.permutation(first.shown) % len(first.pairs) if first.often is None else _drawn(first, random)]
+        chosen = [
+            random.permutation(first.shown) % len(first.pairs) if first.often is None else drawn(first.often, random)
+        ]
         start = len(first.pairs)
         for each in self.learnt[1:]:
             turns = -(-each.shown // len(each.pairs))
@@ -173,15 +175,18 @@ def _learnt(pairs: Pairs, repeat: int, rare: float, missed: tuple[int, ...]) -> 
         return Learnt(pairs, len(pairs) * repeat, misses=missed)
     share = np.maximum(pairs.present.mean(axis=0), 1 / max(1, len(pairs)))
     factors = np.sqrt(np.maximum(1.0, rare / share))  # of each class
-    often = repeat * np.where(pairs.present, factors, 1.0).max(axis=1)
-    shown = round(often.sum())
-    return Learnt(pairs, shown, often * (shown / often.sum()), missed)
+    often = whole_sum(repeat * np.where(pairs.present, factors, 1.0).max(axis=1))
+    return Learnt(pairs, round(often.sum()), often, missed)
 
 
-def _drawn(learnt: Learnt, random: np.random.Generator) -> NDArray[np.int64]:
-    """As many as are shown in an epoch: each as often as it is on average, rounded up or down."""
-    assert learnt.often is not None
-    ends = np.cumsum(learnt.often)
-    ends[-1] = learnt.shown
+def whole_sum(often: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How often each picture is shown, on average, so that an epoch shows a whole number of them."""
+    return often * (round(often.sum()) / often.sum())
+
+
+def drawn(often: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.int64]:
+    """The pictures of an epoch in random order: each as often as it is on average, rounded up or down."""
+    ends = np.cumsum(often)
+    ends[-1] = round(ends[-1])
     times = np.diff(np.floor(ends + random.random()), prepend=0.0).astype(np.int64)
     return random.permutation(np.repeat(np.arange(len(times)), times))

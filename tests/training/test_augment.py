@@ -90,3 +90,17 @@ def test_the_originals_are_not_written_to() -> None:
     augment(picture, labels, WILD, np.random.default_rng(3))
     assert np.array_equal(picture, kept[0])
     assert np.array_equal(labels, kept[1])
+
+
+def test_colours_are_taken_away_and_dark_becomes_bright() -> None:
+    picture, labels = painted()
+    picture[..., 1] //= 2
+    for how, expected in (
+        ({"negative": 1.0}, ~picture),
+        ({"grey": 1.0}, None),
+        ({"grey": 0.0, "negative": 0.0}, picture),
+    ):
+        plain = msgspec.structs.replace(PLAIN, crop=labels.shape, **how)
+        seen, truth = augment(picture, labels, plain, np.random.default_rng(0))
+        assert np.array_equal(truth, labels)
+        assert np.array_equal(seen, expected) if expected is not None else (seen[..., 0] == seen[..., 1]).all()

@@ -17,6 +17,7 @@ from streamseg.evaluation.evaluate import Wanted, evaluate  # noqa: E402
 from streamseg.evaluation.objects import Objects  # noqa: E402
 from streamseg.infer import load_segmenter  # noqa: E402
 from streamseg.training.checkpoint import load_checkpoint  # noqa: E402
+from streamseg.training.data import read_image  # noqa: E402
 from streamseg.training.export import export  # noqa: E402
 from streamseg.training.instances import InstanceTask, make_target  # noqa: E402
 from streamseg.training.network import build  # noqa: E402
@@ -125,3 +126,13 @@ def test_a_plan_that_does_not_fit_objects_is_one_line(
     write_objects(tmp_path)
     with pytest.raises(InputError, match=complaint):
         train(objects_plan(tmp_path, **tables), tmp_path / "out", Silent())
+
+
+def test_pictures_of_a_colour_that_few_have_are_shown_more_often(tmp_path: Path) -> None:
+    write_objects(tmp_path, 10)
+    odd = tmp_path / "pictures" / "9.png"
+    cv2.imwrite(str(odd), 255 - read_image(odd))
+    task = InstanceTask(objects_plan(tmp_path, schedule={"rare": 0.4, "repeat": 2}))
+    orders = [task.order(np.random.default_rng(seed)) for seed in range(40)]
+    assert len(task) == len(orders[0]) == 9 * 2 + 4
+    np.testing.assert_allclose(np.mean([np.bincount(each, minlength=10) for each in orders], 0), [2.0] * 9 + [4.0])
