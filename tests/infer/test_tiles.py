@@ -202,7 +202,7 @@ def test_where_nothing_is_found_there_are_no_objects() -> None:
 
 
 def test_a_network_says_how_large_it_sees() -> None:
-    assert [load_segmenter(name).side for name in ("person", "nuclei", "lane")] == [256, 512, 512]
+    assert [load_segmenter(name).side for name in ("person", "nuclei", "lane")] == [256, 1024, 512]
     assert load_segmenter("otsu").side is None
 
 

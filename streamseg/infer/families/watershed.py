@@ -22,7 +22,7 @@ _SEED = 0.3
 """How deep, less `_BORDER` times the second map, the seed of an object lies; each connected part is one."""
 _BORDER = 0.5
 _STEP = 0.1
-_LEAST_SEED, _LEAST = 15, 30  # pixels of the maps
+_LEAST_SEED, _LEAST = 20, 30  # pixels of the maps
 _BYTE = 255
 _CROSS, _SQUARE = (cv2.getStructuringElement(shape, (3, 3)) for shape in (cv2.MORPH_CROSS, cv2.MORPH_RECT))
 
