@@ -212,6 +212,7 @@ def _hint(file: Path) -> str:
 def spec_text(spec: ModelSpec) -> str:
     """JSON for a file's metadata; what is as by default is left out."""
     fields = {key: value for key, value in msgspec.to_builtins(spec).items() if value not in ("", None)}
+    fields["input"] = {key: value for key, value in fields["input"].items() if value is not None}
     return msgspec.json.encode(legible(fields)).decode()
 
 
