@@ -53,7 +53,7 @@ def probe() -> Iterator[Row]:
 
 
 def rows(what: str, film: Path, backend: str, codec: str) -> Iterator[Row]:
-    """Of one film, to and fro in one codec."""
+    """Of one film, read and written in one codec."""
     how, out = f"`{MODEL}`, {FRAMES} frames of 1920x1080", film.with_name("out.mp4")
     options: dict[str, object] = {"source": str(film), "model": MODEL, "backend": backend}
     try:

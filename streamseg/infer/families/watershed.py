@@ -55,8 +55,8 @@ class Watershed:
         kept = kept[np.argsort(-scores[kept], kind="stable")][: limits.most]
         table = np.zeros(len(areas), np.int32)
         table[kept] = np.arange(1, len(kept) + 1)
-        numbers = table[numbers]
-        per_pixel = np.array([size[1] / there.shape[1], size[0] / there.shape[0]] * 2)
+        numbers = _at(size, table[numbers], numbers == 0, there)
+        per_pixel = np.array([size[1] / numbers.shape[1], size[0] / numbers.shape[0]] * 2)
         return Objects(
             (_boxes(numbers, len(kept)) * per_pixel).astype(np.float32),
             scores[kept].astype(np.float32),
@@ -81,6 +81,18 @@ def flood(there: NDArray[np.bool_], height: NDArray[np.float32]) -> NDArray[np.i
     if rest > 1:
         numbers[parts > 0] = parts[parts > 0] + numbers.max()
     return numbers
+
+
+def _at(
+    size: tuple[int, int], numbers: NDArray[np.int32], free: NDArray[np.bool_], there: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """The objects at a larger `size`; their outer border is that of the map `there` seen closer, without its steps."""
+    if size[0] <= there.shape[0]:
+        return numbers
+    large, plain = size[::-1], numbers.astype(np.float32)
+    around = np.where(free, cv2.dilate(plain, _SQUARE), plain)
+    inside = cv2.resize(there, large, interpolation=cv2.INTER_LINEAR) > _THERE
+    return np.where(inside, cv2.resize(around, large, interpolation=cv2.INTER_NEAREST), 0).astype(np.int32)
 
 
 def _spread(numbers: NDArray[np.int32], to: NDArray[np.bool_]) -> None:

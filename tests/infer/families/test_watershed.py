@@ -33,11 +33,20 @@ def test_two_that_touch_are_two_and_each_has_its_half() -> None:
     assert found.scores.tolist() == pytest.approx([0.9, 0.9])
     assert found.numbers is not None
     whole = found.numbers > 0
-    assert (whole == (discs((20, 20), (35, 20))[0] > 0)).all()
-    left, right = (found.numbers[20, 20], found.numbers[20, 35])
+    true = cv2.resize((discs((20, 20), (35, 20))[0] > 0).astype(np.uint8), SIZE[::-1], interpolation=cv2.INTER_NEAREST)
+    assert whole.shape == SIZE
+    assert (whole & (true > 0)).sum() / (whole | (true > 0)).sum() > 0.95
+    left, right = (found.numbers[40, 40], found.numbers[40, 70])
     assert left != right
-    assert (found.numbers[whole & (np.arange(60) < 26)] == left).all()
-    assert (found.numbers[whole & (np.arange(60) > 29)] == right).all()
+    assert (found.numbers[whole & (np.arange(120) < 52)] == left).all()
+    assert (found.numbers[whole & (np.arange(120) > 59)] == right).all()
+
+
+def test_borders_have_no_steps_of_the_maps_size() -> None:
+    found = decoded(discs((20, 20)))
+    assert found.numbers is not None
+    blocks = found.numbers.reshape(SIZE[0] // 2, 2, SIZE[1] // 2, 2)
+    assert (blocks.min((1, 3)) != blocks.max((1, 3))).any()  # pixels of the maps that are in part inside
 
 
 def test_boxes_and_masks_lie_in_the_frame() -> None:
