@@ -22,13 +22,10 @@ from refit_scenes import Scenes
 from streamseg import runtimes
 from streamseg.frame import Frame
 from streamseg.motion import Effort
-from streamseg.motion.flow import Flow
 from streamseg.motion.propagator import FlowPropagator
 from streamseg.motion.refit import Refit, soft
-from streamseg.motion.refit_colours import Colours
-from streamseg.motion.refit_network import Network, inputs
+from streamseg.motion.refit_network import Network
 from streamseg.motion.refit_objects import RefitObjects
-from streamseg.motion.voting import Plane
 from streamseg.segmentation import Classes, Segmentation
 
 OBJECT = Classes(("background", "object"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), background=0)
@@ -80,13 +77,11 @@ class _Recorder(Network):
         self.fits = True
         self.seen: Bytes | None = None
 
-    def __call__(
-        self, picture: Bytes, mask: Plane, colours: Colours, places: Flow | None = None, passes: int = 1
-    ) -> NDArray[np.float32]:
-        seen = inputs(picture, mask, colours, places)
-        self.seen = None if places is None else seen
-        if not self.fits:
-            return mask.astype(np.float32)
+    def __call__(self, seen: Bytes, passes: int = 1) -> NDArray[np.float32]:
+        self.seen = seen.copy()
+        return super().__call__(seen, passes) if self.fits else seen[3].astype(np.float32)
+
+    def _asked(self, seen: Bytes) -> NDArray[np.float32]:
         return np.asarray(self._other.run(None, {"seen": seen[None, : self._planes]})[0][0, 0] * 255, np.float32)
 
 
@@ -94,12 +89,13 @@ def carried(images: list[Bytes], masks: list[Bytes], random: np.random.Generator
     """Pairs of some frames."""
     effort: Effort = "fine" if random.random() < 0.6 else "usual"
     propagator = FlowPropagator(steady=False, effort=effort)
-    propagator._refit = Refit(network), RefitObjects(network)
+    fits = Refit(network)
+    propagator._refit = fits, RefitObjects(network)
     frames = [Frame(image, at, at / 24, at / 24) for at, image in enumerate(images)]
     first = Segmentation(masks[0], OBJECT, 0, 0.0, None)
     asked, way = set(random.choice(np.arange(1, FRAMES), _ASKED, replace=False).tolist()), random.random()
     if way < 0.15:
-        return _between(propagator, frames[: int(random.integers(4, 8))], masks, network)
+        return _between(propagator, frames[: int(random.integers(4, 8))], masks, fits, network)
     network.fits = way < 0.55
     made = []
     for frame in frames:
@@ -108,11 +104,13 @@ def carried(images: list[Bytes], masks: list[Bytes], random: np.random.Generator
         if frame.index and (network.fits or frame.index in asked):
             propagator.carry(first)
         if frame.index in asked:
-            made += _pair(network, masks[frame.index])
+            made += _pair(fits, network, masks[frame.index])
     return made
 
 
-def _between(propagator: FlowPropagator, frames: list[Frame], masks: list[Bytes], network: _Recorder) -> list[Bytes]:
+def _between(
+    propagator: FlowPropagator, frames: list[Frame], masks: list[Bytes], fits: Refit, network: _Recorder
+) -> list[Bytes]:
     """Pairs of the frames between the first and the last, carried from both sides."""
     network.fits, last = False, len(frames) - 1
     for frame in frames:
@@ -122,11 +120,11 @@ def _between(propagator: FlowPropagator, frames: list[Frame], masks: list[Bytes]
     for frame in frames[1:last]:
         network.seen = None
         next(filled)
-        made += _pair(network, masks[frame.index])
+        made += _pair(fits, network, masks[frame.index])
     return made
 
 
-def _pair(network: _Recorder, true: Bytes) -> list[Bytes]:
-    if network.seen is None or true.mean() < _LEAST:
+def _pair(fits: Refit, network: _Recorder, true: Bytes) -> list[Bytes]:
+    if network.seen is None or fits._last is None or true.mean() < _LEAST:
         return []
     return [np.concatenate([network.seen, soft(true, 1)[None]])]

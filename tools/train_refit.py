@@ -11,21 +11,20 @@ and network that fitted masks on the way (--before) give the same pairs; the wei
 from __future__ import annotations
 
 import argparse
-import io
 from math import cos, pi
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
+import onnxruntime
 import torch
+from onnxruntime.quantization import CalibrationDataReader, quantize_static
 from refit_pairs import BLOCK, Bytes, pairs
 from torch import Tensor, nn
 from torch.nn import functional
 
 from streamseg.motion.refit_colours import SIZE
 from streamseg.motion.refit_network import FILE
-from streamseg.training.weight_compression import shrink
 
 BATCH, RATE, AVERAGE = 32, 3e-3, 0.995
 _SAVED = 200  # batches between checkpoints
@@ -184,14 +183,33 @@ def _average(mean: Network, network: Network, share: float) -> None:
             kept.copy_(new)
 
 
-def write(network: Network, file: Path) -> None:
-    """The network as ONNX, its weights in 16 bits."""
-    raw, seen = io.BytesIO(), torch.zeros(1, 6, *SIZE, dtype=torch.uint8)
-    names = {"input_names": ["seen"], "output_names": ["likely"]}
-    torch.onnx.export(_Shipped(network).eval(), (seen,), raw, opset_version=17, dynamo=False, **names)
-    model = onnx.load_from_string(raw.getvalue())
-    shrink(model.graph, in_8_bits=False)
-    onnx.save(model, file)
+def write(network: Network, file: Path, known: list[Bytes]) -> None:
+    """The network as ONNX in 8 bits, which takes half of the time; of `known` it is shown some for their range.
+
+    Of the weights' 8 bits 7 are used: processors without VNNI add two products of bytes in 16 bits.
+    """
+    seen, names = torch.zeros(1, 6, *SIZE, dtype=torch.uint8), {"input_names": ["seen"], "output_names": ["likely"]}
+    whole, plain = file.with_suffix(".whole.onnx"), file.with_suffix(".plain.onnx")
+    torch.onnx.export(_Shipped(network).eval(), (seen,), whole, opset_version=17, dynamo=False, **names)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(plain)
+    onnxruntime.InferenceSession(str(whole), options, providers=["CPUExecutionProvider"])
+    kinds = ["Conv", "Add", "Relu"]
+    quantize_static(plain, file, _Shown(known), per_channel=True, reduce_range=True, op_types_to_quantize=kinds)
+    whole.unlink()
+    plain.unlink()
+
+
+class _Shown(CalibrationDataReader):
+    """Some of the pairs, one by one."""
+
+    def __init__(self, known: list[Bytes]) -> None:
+        self._pairs = (pair[None, :6] for block in known[::5] for pair in block[::40])
+
+    def get_next(self) -> dict[str, Bytes] | None:
+        pair = next(self._pairs, None)
+        return None if pair is None else {"seen": np.ascontiguousarray(pair)}
 
 
 def main() -> None:
@@ -210,7 +228,7 @@ def main() -> None:
     asked.work.mkdir(parents=True, exist_ok=True)
     known = pairs(asked.data, asked.work, asked.pairs, asked.seed, asked.before, asked.processes)
     network = train(known, asked.work, asked.samples, asked.seed)
-    write(network, asked.out)
+    write(network, asked.out, known)
     print(f"{asked.out}: {asked.out.stat().st_size} bytes")
 
 

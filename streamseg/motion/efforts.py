@@ -38,7 +38,7 @@ class Spent(NamedTuple):
 
 EFFORTS: Mapping[Effort, Spent] = {
     "quick": Spent(96 * 72, 1.0, again=False, blocks=False, back=False, bent=False, refit=0, passes=0),
-    "usual": Spent(128 * 96, 2.3, again=True, blocks=False, back=False, bent=True, refit=2, passes=1),
+    "usual": Spent(128 * 96, 2.3, again=True, blocks=False, back=False, bent=True, refit=2, passes=2),
     "fine": Spent(264 * 198, 3.0, again=True, blocks=True, back=True, bent=True, refit=4, passes=2),
 }
 

@@ -199,7 +199,8 @@ class FlowPropagator:
         key = next(one for one in found if one.frame_index == carried.frame_index)
         of_all, of_objects = self._refit
         if key.instances is None or carried.instances is None:
-            return of_all(self._history, now, key, carried, chained=chained, passes=self._spent.passes)
+            known = [key, *(one for one in found if one is not key and comparable(one, key))]
+            return of_all(self._history, now, known, carried, chained=chained, passes=self._spent.passes)
         then = self._history.find(key.frame_index)
         if then is None:
             return carried

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -13,13 +14,12 @@ from numpy.typing import NDArray
 from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Thumbnail, grid, sample
 from streamseg.motion.flow_history import FlowHistory
-from streamseg.motion.refit_colours import SIZE, Colours, likely_colours
-from streamseg.motion.refit_network import FAULTS, Network
+from streamseg.motion.refit_colours import SIZE, Colours, likely, likely_colours
+from streamseg.motion.refit_network import FAULTS, Network, inputs
 from streamseg.motion.voting import Plane
 from streamseg.segmentation import Segmentation
 
-_NEEDED = (0.3 * np.arange(256)).round().astype(np.uint8)
-"""By the confidence of a carried label: how far beyond one half the network must be, in 255th, to change it."""
+_NEEDED = 0.3  # of the confidence of a carried label: how far beyond one half the network must be to change it
 _HALF = 128
 _FINE = 192, 320  # what is larger is sampled first
 _LEAST, _MOST = 0.004, 0.9  # of the picture: less the flow may have lost, and around more nothing is left
@@ -44,21 +44,22 @@ class Refit:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._key: _Key | None = None
-        self._last: tuple[Thumbnail, Plane] | None = None
-        """The frame that a mask from the key was last fitted to, and that mask."""
+        self._keys: list[_Key] = []
+        """The last two that were used."""
+        self._last: tuple[_Key, Thumbnail, Plane] | None = None
+        """The frame that a mask from a key was last fitted to, and that mask."""
 
     def __call__(
         self,
         history: FlowHistory,
         now: Thumbnail,
-        key: Segmentation,
+        found: Sequence[Segmentation],
         carried: Segmentation,
         *,
         chained: bool,
         passes: int,
     ) -> Segmentation:
-        """`carried`, which is `key` brought to the frame `now`, fitted to that.
+        """`carried`, which is what was `found` brought to the frame `now`, fitted to that; the nearest comes first.
 
         `chained` continues from the mask that was fitted to the frame before: better where that is nearer to the key
         than this one, and `carried` knows nothing of a mask on the other side. The network is asked `passes` times.
@@ -67,43 +68,73 @@ class Refit:
         frame. A mask that is empty, tiny or fills the picture stays as it is, and so do masks of more than one class;
         all do where ONNX Runtime or the network's file is missing.
         """
-        classes, then = key.classes, history.find(key.frame_index)
-        if then is None or len(classes) != 2 or classes.background not in (0, 1):
+        last, self._last = self._last, None
+        classes = carried.classes
+        if len(classes) != 2 or classes.background not in (0, 1):
             return carried
         thing = 1 - classes.background
         mask = soft(carried.labels, thing)
         if not _LEAST < cv2.mean(mask)[0] / 255 < _MOST or not self._network.there:
-            self._last = None
             return carried
-        if self._key is None or not self._key.of(key):
-            self._key, self._last = self._learnt(pictures(then), key, soft(key.labels, thing), passes), None
-        before = self._moved(history, now, mask) if chained else mask
-        way = history.way(now, then)
-        places = grid(SIZE) if way is None else _places(way)
-        likely = self._network(pictures(now), before, self._key.colours, places, passes)
-        likely -= FAULTS * sample(self._key.faults, places)
-        labels, confidence = _put(np.clip(likely, 0, 255).astype(np.uint8), mask, carried, thing)
-        self._last = now, soft(labels, thing)
+        keys = [key for one in found if (key := self._key(history, one, thing, passes)) is not None]
+        if not keys:
+            return carried
+        before = mask
+        if chained and last is not None and last[0] is keys[0] and history.before(now) is last[1]:
+            before = _moved(history, now, last[1], last[2], mask)
+        picture = pictures(now)
+        by_colour, faults = _told(history, now, picture, keys)
+        likely = self._network(np.concatenate([picture, before[None], by_colour]), passes) - FAULTS * faults
+        fitted = np.clip(likely, 0, 255).astype(np.uint8)
+        labels, confidence = _put(fitted, mask, carried, thing)
+        self._last = keys[0], now, soft(labels, thing)
         return dataclasses.replace(carried, labels=labels, confidence=confidence)
 
-    def _learnt(self, picture: NDArray[np.uint8], key: Segmentation, mask: Plane, passes: int) -> _Key:
+    def _key(self, history: FlowHistory, found: Segmentation, thing: int, passes: int) -> _Key | None:
+        """What is known of a mask; None where its frame was forgotten."""
+        then = history.find(found.frame_index)
+        known = next((key for key in self._keys if key.of(found)), None)
+        if then is None or known is not None:
+            return known if then else None
+        picture, mask = pictures(then), soft(found.labels, thing)
         colours = likely_colours(picture, mask)
-        return _Key(key.frame_index, key.labels, colours, self._network(picture, mask, colours, passes=passes) - mask)
+        faults = self._network(inputs(picture, mask, colours), passes) - mask
+        known = _Key(found.frame_index, found.labels, colours, faults)
+        self._keys = [known, *self._keys[:1]]
+        return known
 
-    def _moved(self, history: FlowHistory, now: Thumbnail, carried: Plane) -> Plane:
-        """The mask that was fitted to the frame before, moved on; `carried` where there is none."""
-        if self._last is None or history.before(now) is not self._last[0]:
-            return carried
-        step = history.step(now, self._last[0])
-        return carried if step is None else sample(self._last[1], _places(step))
+
+def _told(
+    history: FlowHistory, now: Thumbnail, picture: NDArray[np.uint8], keys: Sequence[_Key]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """By the colours of the keys how likely each pixel is the object's, and their faults: the nearer the more."""
+    nearness, planes, faults = list[float](), list[NDArray[np.uint8]](), list[NDArray[np.float32]]()
+    for key in keys:
+        then = history.find(key.frame_index)
+        way = None if then is None else history.way(now, then)
+        if way is not None or not planes:
+            places = grid(SIZE) if way is None else _places(way)
+            planes.append(likely(picture, key.colours, places))
+            faults.append(sample(key.faults, places))
+            nearness.append(1 / max(1, abs(key.frame_index - now.index)))
+    if len(planes) == 1:
+        return planes[0], faults[0]
+    by_colour, fault = (np.average(each, axis=0, weights=nearness) for each in (planes, faults))
+    return np.asarray(np.rint(by_colour), np.uint8), np.asarray(fault, np.float32)
+
+
+def _moved(history: FlowHistory, now: Thumbnail, then: Thumbnail, fitted: Plane, carried: Plane) -> Plane:
+    """The mask that was fitted to the frame before, moved on; `carried` where nothing is known of that."""
+    step = history.step(now, then)
+    return carried if step is None else sample(fitted, _places(step))
 
 
 def _places(step: Flow) -> Flow:
     """(h, w, 2) of `SIZE`: the x and y that each pixel came from."""
     height, width = SIZE
     small = cv2.resize(step, (width, height), interpolation=cv2.INTER_LINEAR)
-    small *= np.array([width / step.shape[1], height / step.shape[0]], np.float32)
-    return np.asarray(cv2.add(small, grid(SIZE), small), np.float32)
+    small = cv2.transform(small, np.diag([width / step.shape[1], height / step.shape[0]]))
+    return np.asarray(cv2.add(small, grid(SIZE)), np.float32)
 
 
 def pictures(look: Thumbnail) -> NDArray[np.uint8]:
@@ -133,11 +164,11 @@ def _put(likely: Plane, mask: Plane, carried: Segmentation, thing: int) -> tuple
     part = _border(likely, mask, labels.shape)
     if not labels[part].size:
         return labels, confidence
-    needed = np.asarray(cv2.LUT(_shrunk(_sampled(confidence)), _NEEDED), np.uint8)
-    likely, needed = _enlarged(likely, part, labels.shape), _enlarged(needed, part, labels.shape)
+    beyond = np.asarray(cv2.convertScaleAbs(_shrunk(_sampled(confidence)), alpha=_NEEDED), np.uint8)
+    likely, beyond = _enlarged(likely, part, labels.shape), _enlarged(beyond, part, labels.shape)
     was = labels[part] == thing
-    more = (cv2.subtract(likely, needed) >= _HALF) & ~was
-    less = (cv2.add(likely, needed) < _HALF) & was
+    more = (cv2.subtract(likely, beyond) >= _HALF) & ~was
+    less = (cv2.add(likely, beyond) < _HALF) & was
     for changed, label, sure in ((more, thing, likely), (less, 1 - thing, cv2.bitwise_not(likely))):
         chosen = changed.view(np.uint8)
         cv2.copyTo(np.full_like(likely, label), chosen, labels[part])

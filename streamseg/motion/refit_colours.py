@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +15,12 @@ SIZE = 96, 160
 """Height and width of all that the network sees."""
 _CELL = 16  # pixels a side, in which colours are counted together
 _CELLS = SIZE[0] // _CELL, SIZE[1] // _CELL
-_LEVELS = np.digitize(np.arange(256), (100, 114, 123, 133, 142, 156)).astype(np.intp)
+_VALUES = np.arange(256)
+_LEVELS = np.digitize(_VALUES, (100, 114, 123, 133, 142, 156))
 """Of blue or red: finest near grey, where most of a picture is."""
+_OF_512 = tuple(each.astype(np.uint16) for each in ((_VALUES >> 5) * 64, _LEVELS * 8, _LEVELS))
+_OF_4096 = tuple((_VALUES >> 4).astype(np.uint16) * np.uint16(each) for each in (256, 16, 1))
+"""What brightness, blue and red add to the number of a colour."""
 _UNSURE = 1.0  # pixels of either kind that are taken for seen everywhere
 
 
@@ -35,7 +40,9 @@ def likely_colours(picture: NDArray[np.uint8], mask: Plane) -> Colours:
 
 def likely(picture: NDArray[np.uint8], colours: Colours, places: Flow | None) -> NDArray[np.uint8]:
     """(2, h, w) of `SIZE`: by the colours of the whole object, and by those near where each pixel was (`places`)."""
-    return np.stack([colours.everywhere.take(_bins(picture)), _looked_up(picture, colours.near, places)])
+    return np.stack(
+        [colours.everywhere.take(_bins(picture).astype(np.intp)), _looked_up(picture, colours.near, places)]
+    )
 
 
 # Everywhere.
@@ -57,7 +64,7 @@ def _everywhere(picture: NDArray[np.uint8], mask: Plane) -> Plane:
     return np.asarray(part * 127.5, np.uint8).ravel()
 
 
-def _counted(bins: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _counted(bins: NDArray[np.uint16], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.bincount(bins, weights, 16**3), np.float64).reshape(8, 2, 8, 2, 8, 2)
 
 
@@ -65,9 +72,9 @@ def _part(thing: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.f
     return (thing + 0.25) / (thing + rest + 0.5)
 
 
-def _bins(picture: NDArray[np.uint8]) -> NDArray[np.intp]:
-    y, blue, red = np.asarray(picture >> 4, np.intp)
-    return np.asarray(y * 256 + blue * 16 + red)
+def _bins(picture: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """(h, w): which of 16x16x16 colours."""
+    return _numbered(picture, _OF_4096)
 
 
 def _ends(there: Plane) -> tuple[int, int]:
@@ -93,15 +100,27 @@ def _near(picture: NDArray[np.uint8], mask: Plane) -> NDArray[np.uint8]:
 
 def _looked_up(picture: NDArray[np.uint8], near: NDArray[np.uint8], places: Flow | None) -> Plane:
     """(h, w): of the cells around where each pixel was, the nearer the more."""
-    x, y = (grid(SIZE) if places is None else places).transpose(2, 0, 1)
-    across = np.clip((x + 0.5) / _CELL - 0.5, 0, _CELLS[1] - 1.001).astype(np.float32)
-    down = np.clip((y + 0.5) / _CELL - 0.5, 0, _CELLS[0] - 1.001).astype(np.float32)
-    column, row = across.astype(np.intp), down.astype(np.intp)
-    across, down = across - column, down - row
-    at, flat = (row * _CELLS[1] + column) * 512 + _coarse(picture), near.ravel()
-    one, two, three, four = (flat.take(at + step).astype(np.float32) for step in _STEPS)
-    upper, lower = one + (two - one) * across, three + (four - three) * across
-    return np.asarray(upper + (lower - upper) * down, np.uint8)
+    across, down = (
+        np.clip(each * np.float32(1 / _CELL) + np.float32(0.5 / _CELL - 0.5), 0, np.float32(cells - 1.001))
+        for each, cells in zip(cv2.split(grid(SIZE) if places is None else places), _CELLS[::-1], strict=True)
+    )
+    column, at = across.astype(np.int32), down.astype(np.int32)
+    across -= column
+    down -= at
+    at *= _CELLS[1]
+    at += column
+    at *= 512
+    at += _coarse(picture)
+    where, flat = at.astype(np.intp), near.ravel()
+    one, two, three, four = (flat.take(where + step).astype(np.float32) for step in _STEPS)
+    for left, right in ((one, two), (three, four)):  # in place: this is asked for every frame
+        right -= left
+        right *= across
+        left += right
+    three -= one
+    three *= down
+    one += three
+    return np.asarray(one, np.uint8)
 
 
 _TO_NEXT = (2 * np.eye(8) + np.eye(8, k=1) + np.eye(8, k=-1)).astype(np.float32)
@@ -109,6 +128,11 @@ _STEPS = 0, 512, _CELLS[1] * 512, (_CELLS[1] + 1) * 512
 _OWN_CELLS = (grid(SIZE) // _CELL @ np.array([1, _CELLS[1]])).astype(np.intp)
 
 
-def _coarse(picture: NDArray[np.uint8]) -> NDArray[np.intp]:
+def _coarse(picture: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """(h, w): which of 8x8x8 colours."""
-    return np.asarray((picture[0] >> 5) * np.intp(64) + _LEVELS[picture[1]] * 8 + _LEVELS[picture[2]], np.intp)
+    return _numbered(picture, _OF_512)
+
+
+def _numbered(picture: NDArray[np.uint8], tables: tuple[NDArray[np.uint16], ...]) -> NDArray[np.uint16]:
+    y, blue, red = (cv2.LUT(plane, table) for plane, table in zip(picture, tables, strict=True))
+    return np.asarray(cv2.add(cv2.add(y, blue), red), np.uint16)

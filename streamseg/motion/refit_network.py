@@ -36,20 +36,11 @@ class Network:
                 self._session = False
         return self._session is not False
 
-    def __call__(
-        self,
-        picture: NDArray[np.uint8],
-        mask: Plane,
-        colours: Colours,
-        places: Flow | None = None,
-        passes: int = 1,
-    ) -> NDArray[np.float32]:
-        """(h, w) of `SIZE`: how likely each pixel is the object's, in 255th.
+    def __call__(self, seen: NDArray[np.uint8], passes: int = 1) -> NDArray[np.float32]:
+        """(h, w) of `SIZE`: of what `inputs` gives how likely each pixel is the object's, in 255th.
 
-        `places`: where each pixel was, (h, w, 2), in the picture that the colours are of; None: it is that picture.
-        From the second pass on, what was found is the mask: what was far off is reached step by step.
+        From the second pass on, what was found is the mask, in place: what was far off is reached step by step.
         """
-        seen = inputs(picture, mask, colours, places)
         found = self._asked(seen)
         for _ in range(passes - 1):
             seen[_MASK] = np.rint(found)

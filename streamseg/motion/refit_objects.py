@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamseg.masks import PlaneMask, plane_mask
 from streamseg.motion.flow import Flow, Thumbnail, grid
 from streamseg.motion.refit_colours import SIZE, Colours, likely_colours
-from streamseg.motion.refit_network import FAULTS, Network
+from streamseg.motion.refit_network import FAULTS, Network, inputs
 from streamseg.motion.voting import Plane
 from streamseg.segmentation import Instances
 
@@ -77,7 +77,7 @@ class RefitObjects:
         area, picture = seen
         plane = _bytes(_over(mask, box, area))
         colours = likely_colours(picture, plane)
-        return _Key(area, colours, self._network(picture, plane, colours, passes=passes) - plane)
+        return _Key(area, colours, self._network(inputs(picture, plane, colours), passes) - plane)
 
     def _fitted(
         self,
@@ -96,7 +96,7 @@ class RefitObjects:
         area, picture = seen
         plane = _bytes(_over(mask, box, area))
         was = _moved(known.area, before, box)
-        likely = self._network(picture, plane, known.colours, _places(was, area), passes)
+        likely = self._network(inputs(picture, plane, known.colours, _places(was, area)), passes)
         likely -= FAULTS * _over(known.faults, was, area)
         more = (likely >= _HALF + _NEEDED) & (plane < _HALF)
         less = (likely < _HALF - _NEEDED) & (plane >= _HALF)

@@ -117,7 +117,7 @@ def test_the_largest_are_fitted_and_with_the_least_effort_none(unfitted: pytest.
     unfitted.setattr(Network, "_asked", counted)
     fitted = carried(key)
     assert not same(fitted, plain, 4)
-    assert len(asked) == 2 * (1 + LAST)  # of two objects: each once where they were found, and once in each new frame
+    assert len(asked) == 2 * 2 * (1 + LAST)  # of two objects: each twice where they were found, and in each new frame
     asked.clear()
     assert all(same(carried(key, "quick"), quick, i) for i in range(5))
     assert not asked
