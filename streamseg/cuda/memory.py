@@ -27,14 +27,18 @@ class Pool:
     def take(self, size_bytes: int) -> Lent:
         """So many bytes; what is in them is left over."""
         free = self._free.setdefault(size_bytes, [])
-        lent = Lent(free.pop() if free else self._cuda.allocate(size_bytes))
+        try:
+            address = free.pop()  # in one step: another thread may take the last
+        except IndexError:
+            address = self._cuda.allocate(size_bytes)
+        lent = Lent(address)
         weakref.finalize(lent, self._back, free, lent.address).atexit = False
         return lent
 
     def close(self) -> None:
         """Frees what is there; what comes back later is freed then."""
         self._closed = True
-        for free in self._free.values():
+        for free in list(self._free.values()):
             while free:
                 self._cuda.free(free.pop())
 
