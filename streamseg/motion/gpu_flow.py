@@ -21,6 +21,7 @@ _ROOM = 56  # bytes for each pixel that a search needs for what it finds on the 
 _TALLEST = 8 + 6 * 127  # pixels: a block of threads has that many rows of patches
 _ONE_BLOCK = 32, 8, 1  # threads, which wait for each other
 _ZEROS = 16  # bytes
+_COMPARED = 8  # frames of which it is kept how their pixels look: the one that is matched, and those of masks
 _UNSEEN = 4  # frames that may wait to be made small: each of them keeps a picture of the decoder
 Shape = tuple[int, int]
 
@@ -60,6 +61,7 @@ class Work:
         with self.parts.cuda.current():
             self.kernels = Kernels(self.parts.cuda, "motion")
         self._decoded: list[GpuPlanes] = []
+        self._compared: list[GpuLook] = []
         with self.parts.cuda.current():
             self.zeros, none = self.take(_ZEROS), self.parts.buffers.locked("/zeros", _ZEROS)
             none[:] = 0
@@ -106,7 +108,10 @@ class Work:
         return GpuLook(frame.index, frame.time_s, (frame.height, frame.width), small, (height, width))
 
     def looks(self, look: GpuLook, shape: Shape) -> Lent:
-        """How the pixels of a frame look at that size."""
+        """How the pixels of a frame look at that size; kept of the frames that were asked for last."""
+        self._compared = [*(each for each in self._compared if each is not look), look]
+        if len(self._compared) > _COMPARED:
+            self._compared.pop(0).looks.clear()
         if shape not in look.looks:
             out = self.take(3 * shape[0] * shape[1])
             (height, width), (rows, columns) = look.size, shape

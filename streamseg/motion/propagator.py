@@ -41,7 +41,7 @@ class FlowPropagator:
         self._glance = Search(EFFORTS["quick"].area, coarse=True)
         self._back = Search(EFFORTS["quick"].area)
         self._history = FlowHistory(self._searches[effort])
-        self._there = None if compare else GpuCarrier()
+        self._there = None if compare else GpuCarrier(effort)
         self._newest = -1
         self._steady = steady
         self.effort = effort
@@ -66,12 +66,14 @@ class FlowPropagator:
         self._effort = effort
         self._history.search = self._searches[effort or "quick"]
         self._spent = EFFORTS[effort or "quick"]
+        if self._there:
+            self._there.effort = effort or "quick"
 
     def observe(self, frame: Frame) -> None:
         """The next frame of the stream; indices may have gaps, sizes may change."""
         self._newest = frame.index
         if self._there:
-            self._there.observe(frame, self._effort or "quick")
+            self._there.observe(frame)
         if not (self._there and self._there.alone):
             self._history.see(look_at(frame))
 
@@ -138,6 +140,7 @@ class FlowPropagator:
         return self._by(
             lambda gpu: gpu.steadied(found, before, self._spent, glance=self._effort == "quick"),
             lambda: self._steadied_here(found, before),
+            [found],
         )
 
     def _steadied_here(self, found: Segmentation, before: Segmentation) -> Segmentation:
@@ -172,9 +175,15 @@ class FlowPropagator:
         return self._by(
             lambda gpu: gpu.brought(index, found, self._spent, back=back),
             lambda: self._brought_here(index, found, live=live),
+            found,
         )
 
-    def _by(self, gpu: Callable[[GpuCarrier], Segmentation | None], cpu: Callable[[], Segmentation]) -> Segmentation:
+    def _by(
+        self,
+        gpu: Callable[[GpuCarrier], Segmentation | None],
+        cpu: Callable[[], Segmentation],
+        found: Sequence[Segmentation],
+    ) -> Segmentation:
         """What the GPU makes of it, where that has shown that it makes the same as the CPU."""
         there = gpu(self._there) if self._there else None
         if there is not None and self._there and self._there.alone:
@@ -182,7 +191,8 @@ class FlowPropagator:
         here = cpu()
         if there is None or not self._there:
             return here
-        return there if self._there.compare(here, there) else here
+        before = next(one for one in found if one.frame_index == here.frame_index)
+        return there if self._there.compare(before, here, there) else here
 
     def _brought_here(self, index: int, found: Sequence[Segmentation], *, live: bool) -> Segmentation:
         now = self._history.find(index)

@@ -19,6 +19,9 @@ from streamseg.errors import BackendError
 from streamseg.frame import Frame
 from streamseg.infer.backends.tensorrt.overlay import Overlay
 from streamseg.motion import Effort
+from streamseg.motion.efforts import EFFORTS as SPENT
+from streamseg.motion.flow import flow_shape
+from streamseg.motion.gpu_flow import Work
 from streamseg.motion.gpu_transfer import Matching
 from streamseg.motion.propagator import FlowPropagator
 from streamseg.segmentation import Classes, Segmentation
@@ -239,6 +242,8 @@ def test_masks_that_it_does_not_carry_are_the_cpus(scene: Scene) -> None:
         one, other = (each.carry(key) for each, key in zip((there, here), keys, strict=True))
         assert alike(one, other)[0] > 0.99  # the small picture of the frame is of another maker
         assert not alone(there)
+    assert there._there is not None
+    assert there._there._work is None  # nor does it look at frames for them
 
 
 def test_the_model_may_change_to_one_that_it_does_not_carry(scene: Scene) -> None:
@@ -328,3 +333,73 @@ def test_frames_of_another_shape_have_nothing_to_do_with_those_before(scene: Sce
     segmentation = propagator.carry(found)
     assert segmentation.confidence is not None
     assert not segmentation.confidence.any()
+
+
+@pytest.mark.parametrize("effort", ["quick", "fine"])
+def test_a_mask_is_searched_for_with_the_effort_it_is_given_once_its_frame_was_seen(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, effort: Effort
+) -> None:
+    launch, rows = Work.launch, set[int]()
+
+    def watched(work: Work, kernel: str, threads: tuple[int, int, int], kind: Any, **values: Any) -> None:
+        if kernel == "search":
+            rows.add(values["rows"])
+        launch(work, kernel, threads, kind, **values)
+
+    monkeypatch.setattr(Work, "launch", watched)
+    propagator, found = FlowPropagator(), scene.found(0)[0]
+    for index in range(2):
+        propagator.observe(scene.frames(index)[0])
+    propagator.effort = effort
+    propagator.carry(found)
+    assert flow_shape(SIZE, SPENT[effort].area)[0] in rows
+    assert flow_shape(SIZE, SPENT["usual"].area)[0] not in rows
+
+
+@pytest.mark.parametrize("what", ["one class", "a mask of a frame that was not seen", "nothing moves"])
+def test_masks_that_could_not_be_wrong_prove_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    there, here = both()
+    keys = scene.found(0)
+    if what == "one class":
+        keys = (
+            replace(keys[0], labels=np.full(LABELS, 2, np.uint8)),
+            replace(keys[1], labels=np.full(LABELS, 2, np.uint8)),
+        )
+    if what == "a mask of a frame that was not seen":
+        keys = replace(keys[0], frame_index=-1), replace(keys[1], frame_index=-1)
+    right, unmoved, still = Matching.finish, keys[0].labels.copy(), what == "nothing moves"
+    monkeypatch.setattr(Matching, "finish", lambda matching: right(matching)._replace(labels=unmoved.copy()))
+    for index in range(3):
+        for propagator, frame in zip((there, here), scene.frames(index, at=0 if still else index), strict=True):
+            propagator.observe(frame)
+        there.carry(keys[0])
+        here.carry(keys[1])
+        assert not alone(there)
+
+
+def test_a_key_that_only_the_cpu_saw_is_carried_by_the_cpu(scene: Scene) -> None:
+    there, here = both()
+    for index in range(9):
+        pair = scene.frames(index)
+        if index == 0 or index == 4:
+            keys = scene.found(index)
+        on_cpu = 3 <= index < 6
+        there.observe(scene.frames(index)[1] if on_cpu else pair[0])
+        here.observe(pair[1])
+        one, other = there.carry(keys[0]), here.carry(keys[1])
+        if index != 3:  # the CPU saw no frame with a mask yet
+            labels, sure = alike(one, other)
+            assert labels > 0.99
+            assert sure < 2
+
+
+def test_how_pixels_look_is_kept_of_few_frames(scene: Scene) -> None:
+    propagator, found = FlowPropagator(), scene.found(0)[0]
+    for index in range(20):
+        propagator.observe(scene.frames(index, at=index % 8)[0])
+        propagator.carry(found)
+    assert propagator._there is not None
+    assert propagator._there._history is not None
+    looks = propagator._there._history._looks
+    assert len(looks) == 20
+    assert sum(bool(look.looks) for look in looks) <= 8

@@ -28,7 +28,7 @@ HEIGHT, WIDTH = 1080, 1920
 LABELS = 288, 512
 FRAMES, EVERY = 20, 5  # a mask of the network in every fifth
 CLASSES = Classes(tuple("abcdef"), np.zeros((6, 3), np.uint8))
-BOUND = 0.99  # of the pixels: the share of which `GpuCarrier` takes a first mask for the same
+BOUND = 0.99  # of the pixels
 
 
 def probe() -> Iterator[Row]:
