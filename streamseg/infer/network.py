@@ -19,6 +19,7 @@ from streamseg.infer.model.geometry import Fit, input_size, sized
 from streamseg.infer.model.spec import ModelSpec, spec_classes
 from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.model.validate import check_model, check_output_shape, input_info
+from streamseg.infer.postprocess import strange_labels
 from streamseg.infer.preprocess import Preprocessor
 from streamseg.infer.readers import READERS
 from streamseg.motion.flow import Cuts
@@ -84,12 +85,18 @@ class Network:
                 self._forget()
             outputs, fits, kept = self._run(run, size, self._batch or len(run))
             read = self._reader.read(run, fits, outputs)
-            found += (_kept_too(each, labels) for each, labels in zip(read, kept, strict=True))
+            named = self._named(outputs)
+            found += (_kept_too(each, labels, named) for each, labels in zip(read, kept, strict=True))
         return found
 
     def close(self) -> None:
         """Lets the backend go; may be called twice."""
         self._backend.close()
+
+    def _named(self, outputs: Mapping[str, Tensor]) -> bool:
+        """Whether all labels that the network gives have a name: others become void on the CPU alone."""
+        classes = self.warmed_up.classes
+        return "labels" not in outputs or strange_labels(outputs["labels"], len(classes), classes.ignore_index) is None
 
     def _forget(self) -> None:
         if self._memory:
@@ -150,10 +157,11 @@ def _there(frame: Frame, gpu: int) -> GpuPlanes | None:
     return frame.on_gpu if frame.on_gpu and frame.on_gpu.gpu == gpu else None
 
 
-def _kept_too(found: Segmentation, labels: GpuLabels | None) -> Segmentation:
+def _kept_too(found: Segmentation, labels: GpuLabels | None, named: bool) -> Segmentation:
+    """With those on the GPU; where not all are `named`, they are others there, and what is here goes up when wanted."""
     if labels is None:
         return found
-    return replace(found, on_gpu=replace(labels, came_down=(found.labels, found.confidence)))
+    return replace(found, on_gpu=replace(labels, came_down=(found.labels, found.confidence) if named else None))
 
 
 def _blots(height: int, width: int) -> Frame:

@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+import onnx
 import pytest
 
 from streamseg.frame import Frame
@@ -16,6 +17,7 @@ from streamseg.infer.backends.ort import OrtBackend
 from streamseg.infer.model.catalogue import find_model, load_spec
 from streamseg.infer.network import Network
 from streamseg.yuv import Planes
+from tests.infer.test_network import FIVE
 from tests.infer.test_network import frame as picture
 from tests.parts.decoded_there import DecodedThere, both
 from tests.parts.gpu_machine import Machine
@@ -102,6 +104,35 @@ def test_networks_that_ship_see_the_same_in_it(machine: Machine, name: str) -> N
         assert abs(len(found.instances) - len(expected.instances)) <= 1
     on_gpu.close()
     there.close()
+
+
+@pytest.mark.parametrize("names", [FIVE, FIVE[:3]])
+def test_labels_on_the_gpu_are_those_of_the_cpu_also_where_some_have_no_name(
+    machine: Machine, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    file = tmp_path / "bytes.onnx"
+    file.with_suffix(".yaml").write_text(
+        f"classes: [{', '.join(names)}]\noutputs: {{labels: bytes}}\ninput: {{std: [255]}}"
+    )
+    graph = onnx.load(segmenter(tmp_path / "labels.onnx", kind="labels"))
+    graph.graph.node.append(onnx.helper.make_node("Cast", ["scores"], ["bytes"], to=onnx.TensorProto.UINT8))
+    graph.graph.output[0].name, graph.graph.output[0].type.tensor_type.elem_type = "bytes", onnx.TensorProto.UINT8
+    onnx.save(graph, file)
+    network = Network(load_spec(file), open_backend(file, 1, "tensorrt"))
+    _, frame, there = both(machine.gpu, decoded(240, 426))
+    (found,) = network([frame])
+    assert found.on_gpu is not None
+    assert (found.labels == 255).any() == (len(names) < 5)
+    held = found.on_gpu.holding(found.labels, found.confidence)
+    rows, columns = held.size
+    on_gpu = machine.gpu.view(held.labels, (rows - 1) * held.pitch + columns)
+    kept = np.stack([on_gpu[row * held.pitch :][:columns] for row in range(rows)])
+    np.testing.assert_array_equal(kept, found.labels)
+    assert (held is found.on_gpu) == (len(names) == 5)  # only what is another one goes up
+    network.close()
+    there.close()
+    del found, held
+    assert machine.gpu.leaks() == []
 
 
 def test_a_frame_comes_down_once_when_somebody_asks_for_it(machine: Machine) -> None:
