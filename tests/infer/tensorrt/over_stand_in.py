@@ -199,7 +199,6 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
         return Nvenc(began(container, encoding, size, colours, dict(encoding.recorded), on_gpu=False))
 
     monkeypatch.setattr(Nvenc, "frames", 0)
-    monkeypatch.setattr(comparison, "_CHANGED", 0.0)  # the GPU carries alone from the second mask on
     monkeypatch.setattr(nvenc, "encodes", lambda pixels, name, encoding: pixels.there() is not None)
     monkeypatch.setattr(video, "_start", start)
 

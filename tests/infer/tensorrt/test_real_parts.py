@@ -20,6 +20,7 @@ ON_THE_DOUBLES = [
     "test_backend.py", "test_faults.py", "test_gpu_flag.py", "test_graphs.py", "test_images.py", "test_lost_gpu.py",
     "test_on_gpu.py", "test_overlay.py", "test_runtime_cache.py", "test_several_gpus.py", "test_stepping_down.py",
     "../../cuda/test_shrink.py", "../../motion/test_gpu_carrier.py",
+    "../../motion/test_gpu_left.py",
 ]  # fmt: skip
 DRIVER_IS_HERE = """
 from streamseg.infer import backends
