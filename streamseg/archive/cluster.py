@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 _ANSWER_S = 10.0
 _LOOK_UP_S = 0.5  # how often it is asked whether to stop
 _STARTS = 3  # of workers, one after the other, none of which lives
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"  # with which gRPC begins, RFC 9113, section 3.4
 _BEGIN = "`ray start --head` begins a cluster"
 _TOKEN = "one begun with a token wants RAY_AUTH_MODE=token here, one without RAY_AUTH_MODE=disabled"
 _INSTALLED = f"streamseg has to be installed on each of them; and {_TOKEN}"
@@ -99,12 +100,14 @@ def connect(address: str) -> list[Machine]:
 
 
 def _knock(address: str) -> None:
-    """Raises SourceError where nobody listens at HOST:PORT: Ray would try for minutes."""
+    """Raises SourceError where nobody listens at HOST:PORT, or answers: Ray would try for minutes, or for ever."""
     if not re.search(r":\d+$", address):
         return
     place = read_address(address if "://" in address else f"ray://{address}")
     try:
-        socket.create_connection(place.place, _ANSWER_S).close()
+        with socket.create_connection(place.place, _ANSWER_S) as connection:
+            connection.sendall(_GREETING)
+            connection.recv(1)  # with TLS an alert, or the end
     except OSError as error:
         raise SourceError(f"--ray {address}: {trouble(error, place).what}", _BEGIN) from None
 

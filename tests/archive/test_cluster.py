@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,6 +126,18 @@ def test_where_nobody_listens_at_the_address_of_a_cluster_a_line_says_so() -> No
     pytest.importorskip("ray", reason="ray is not installed", exc_type=ImportError)
     with pytest.raises(SourceError, match="--ray 127.0.0.1:1: connection refused"):
         connect("127.0.0.1:1")
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_where_nobody_answers_at_the_address_of_a_cluster_a_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    pytest.importorskip("ray", reason="ray is not installed", exc_type=ImportError)
+    monkeypatch.setattr("streamseg.archive.cluster._ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"{scheme}127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(SourceError, match=f"--ray {address}: "):
+            connect(address)
 
 
 def test_where_no_worker_lives_to_its_first_film_a_line_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
