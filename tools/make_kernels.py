@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "streamseg" / "cuda"
 SOURCES = {
     "kernels": ("common", "kernels"),
-    "motion": ("common", "search", "carry"),
+    "motion": ("common", "flows", "patches", "search", "looks", "vote"),
 }  # as streamseg.cuda.kernels has it
 SUMS = FOLDER / "kernels.sha256"
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"

@@ -18,7 +18,7 @@ from streamseg.yuv import along_axes
 
 _log = logging.getLogger(__name__)
 
-SOURCES = {"kernels": ("common", "kernels"), "motion": ("common", "search", "carry")}
+SOURCES = {"kernels": ("common", "kernels"), "motion": ("common", "flows", "patches", "search", "looks", "vote")}
 """By module, what it is compiled of, one file behind the other."""
 KINDS = {"uint8": 0, "float16": 1, "float32": 2}
 """Of numbers, as the kernels count them."""

@@ -1,4 +1,4 @@
-"""The tasks of the kernels that follow motion and carry labels: the structs of search.cu and carry.cu."""
+"""The tasks of the kernels that follow motion and carry labels: each a struct of the same name in a `.cu` here."""
 
 from __future__ import annotations
 
