@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +46,12 @@ EFFORTS: Mapping[Effort, Spent] = {
 def comparable(one: Segmentation, other: Segmentation) -> bool:
     """Whether labels mean the same in both: the model of a stream may be changed while it runs."""
     return one.classes.names == other.classes.names
+
+
+def nearest_first(found: Sequence[Segmentation], index: int) -> list[Segmentation]:
+    """By how far their frames are from that index; only those whose labels mean what the nearest one's do."""
+    nearest = sorted(found, key=lambda one: abs(one.frame_index - index))
+    return [one for one in nearest if comparable(one, nearest[0])]
 
 
 def unsure(segmentation: Segmentation) -> Segmentation:

@@ -11,10 +11,11 @@ from streamseg.errors import BackendError
 from streamseg.frame import Frame
 from streamseg.gpu import GpuLabels
 from streamseg.motion.comparison import Comparison
-from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, no_label, unsure
+from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, forgotten, nearest_first, no_label, unsure
 from streamseg.motion.flow_history import History
 from streamseg.motion.gpu_flow import GpuFlow, GpuLook, GpuSearch, Work, takes
 from streamseg.motion.gpu_transfer import GpuReference, Matching
+from streamseg.motion.label_transfer import is_soft
 from streamseg.options import Effort
 from streamseg.segmentation import Segmentation
 
@@ -108,9 +109,8 @@ class GpuCarrier:
 
     def _brought(self, now: GpuLook, found: Sequence[Segmentation], spent: Spent, *, back: bool) -> Segmentation:
         assert self._work is not None and self._history is not None
-        found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
-        alike = [one for one in found if comparable(one, found[0])]
-        seen = [(one, then) for one in alike if (then := self._history.find(one.frame_index)) is not None]
+        found = nearest_first(found, now.index)
+        seen = [(one, then) for one in found if (then := self._history.find(one.frame_index)) is not None]
         if not seen:
             return unsure(found[0])
         self._history.search = self._searches[self.effort]
@@ -119,7 +119,7 @@ class GpuCarrier:
             matching = self._matching(now, sides, [one for one, _ in seen], spent)
             way = sides[0].way
             if back and way is not None and way.moves:
-                matching.doubt(way, GpuSearch(self._work, EFFORTS["quick"].area)(sides[0].then, now))
+                matching.doubt(way, self._searches["quick"](sides[0].then, now))
             carried = matching.finish()
         led = next((one for (one, _), led in zip(seen, carried.led, strict=True) if led), None)
         if led is None:
@@ -148,10 +148,7 @@ class GpuCarrier:
         self, now: GpuLook, sides: Sequence[GpuReference], found: Sequence[Segmentation], spent: Spent
     ) -> Matching:
         assert self._work is not None
-        two = max(int(one.labels.max()) for one in found) == 1
-        soft = two and all(one.confidence is not None for one in found)
-        nothing = no_label(found[0].classes)
-        return Matching(self._work, now, sides, spent.reach, soft=soft, nothing=nothing)
+        return Matching(self._work, now, sides, spent.reach, soft=is_soft(found), nothing=no_label(found[0].classes))
 
     def _takes(self, found: Segmentation) -> bool:
         """Whether it is a mask that is carried here: one of two classes is fitted to the picture on the CPU."""

@@ -58,11 +58,10 @@ class Work:
     def __init__(self, gpu: int) -> None:
         """Raises BackendError: there is no such GPU, or it has no room."""
         self.parts = Parts(open_cuda(gpu), self)
-        with self.parts.cuda.current():
-            self.kernels = Kernels(self.parts.cuda, "motion")
         self._decoded: list[GpuPlanes] = []
         self._compared: list[GpuLook] = []
         with self.parts.cuda.current():
+            self.kernels = Kernels(self.parts.cuda, "motion")
             self.zeros, none = self.take(_ZEROS), self.parts.buffers.locked("/zeros", _ZEROS)
             none[:] = 0
             self.parts.cuda.upload(self.zeros.address, none, self.parts.stream)

@@ -12,7 +12,7 @@ from streamseg.cuda.memory import Lent
 from streamseg.cuda.motion_tasks import CARRY, DOUBT, MOST_VOTERS, SIDE, TRUST, WARP
 from streamseg.gpu import GpuLabels
 from streamseg.motion.gpu_flow import GpuFlow, GpuLook, Work
-from streamseg.motion.label_transfer import BALLOTS, EVEN, FEWEST, MARGIN
+from streamseg.motion.label_transfer import BALLOTS, EVEN, FEWEST, MARGIN, pixels_of_one
 from streamseg.motion.label_transfer import TRUST as TRUSTED
 from streamseg.motion.there_and_back import DOUBTED
 from streamseg.motion.voting import Plane, falling, voters_around
@@ -108,8 +108,7 @@ class Matching:
 
     def _reach(self, task: Any, now: GpuLook, reach: float) -> None:
         """Who votes for a pixel, and what is around it."""
-        room = min(self._size, now.size, key=lambda size: size[0] * size[1])
-        rows, columns = self._size[0] / room[0], self._size[1] / room[1]
+        rows, columns = pixels_of_one(self._size, now.size)
         around = voters_around(reach, rows, columns)[:MOST_VOTERS]
         task["reach_y"], task["reach_x"] = round(MARGIN * rows), round(MARGIN * columns)
         task["voters"] = len(around)

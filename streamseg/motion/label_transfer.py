@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Grey, Thumbnail, brighter, destinations, grid, inside, sample
 from streamseg.motion.voting import Around, Index, Looks, Plane, Voters, elect, share, voters_around
+from streamseg.segmentation import Segmentation
 
 _SURE, _LOST = 12, 48  # grey levels of difference that cost no confidence, and all of it
 TRUST = np.interp(np.arange(256), [_SURE, _LOST], [255, 0]).round().astype(np.uint8)
@@ -63,12 +64,10 @@ def match(now: Thumbnail, sides: Sequence[Reference], reach: float) -> tuple[Pla
     label.
     """
     shape = sides[0].labels.shape
-    room = min(shape, now.grey.shape, key=lambda size: size[0] * size[1])
-    rows, columns = shape[0] / room[0], shape[1] / room[1]
+    rows, columns = pixels_of_one(shape, now.grey.shape)
     around = voters_around(reach, rows, columns)
     window = np.ones((2 * round(MARGIN * rows) + 1, 2 * round(MARGIN * columns) + 1), np.uint8)
-    most = max(int(side.labels.max()) for side in sides)
-    soft = most == 1 and all(side.confidence is not None for side in sides)
+    soft = is_soft(sides)
     even = EVEN if soft else 0
     planes = [_soft(side, shape) if soft else _sampled(side.labels, shape) for side in sides]
     own = sides[0].way is None  # then borders are asked only where they moved
@@ -81,6 +80,17 @@ def match(now: Thumbnail, sides: Sequence[Reference], reach: float) -> tuple[Pla
     sure = np.asarray(cv2.max(values, cv2.bitwise_not(values)), np.uint8)
     trust = np.maximum.reduce([_fitted(one.trust, shape) for one in moved])
     return (values > 127).view(np.uint8), _times(sure, trust)
+
+
+def is_soft(found: Sequence[Reference] | Sequence[Segmentation]) -> bool:
+    """Whether it is voted for how likely class 1 is: there are two, and it is known how sure each is."""
+    return max(int(one.labels.max()) for one in found) == 1 and all(one.confidence is not None for one in found)
+
+
+def pixels_of_one(shape: tuple[int, ...], grey: tuple[int, ...]) -> tuple[float, float]:
+    """Rows and columns of labels of that shape for a pixel of a small picture of the shape `grey`."""
+    room = min(shape, grey, key=lambda size: size[0] * size[1])
+    return shape[0] / room[0], shape[1] / room[1]
 
 
 def disagreement(now: Thumbnail, side: Reference, labels: Plane) -> float:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 from streamseg.frame import Frame
-from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, unsure
+from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, nearest_first, unsure
 from streamseg.motion.flow import Flow, Search, Thumbnail, look_at
 from streamseg.motion.flow_history import FlowHistory
 from streamseg.motion.gpu_carrier import GpuCarrier
@@ -185,14 +185,15 @@ class FlowPropagator:
         found: Sequence[Segmentation],
     ) -> Segmentation:
         """What the GPU makes of it, where that has shown that it makes the same as the CPU."""
-        there = gpu(self._there) if self._there else None
-        if there is not None and self._there and self._there.alone:
+        carrier = self._there
+        there = gpu(carrier) if carrier else None
+        if carrier is None or there is None:
+            return cpu()
+        if carrier.alone:
             return there
         here = cpu()
-        if there is None or not self._there:
-            return here
         before = next(one for one in found if one.frame_index == here.frame_index)
-        return there if self._there.compare(before, here, there) else here
+        return there if carrier.compare(before, here, there) else here
 
     def _brought_here(self, index: int, found: Sequence[Segmentation], *, live: bool) -> Segmentation:
         now = self._history.find(index)
@@ -220,9 +221,8 @@ class FlowPropagator:
 
 def _onto(history: FlowHistory, now: Thumbnail, found: Sequence[Segmentation], spent: Spent) -> Segmentation:
     """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
-    found = sorted(found, key=lambda one: abs(one.frame_index - now.index))
-    alike = [one for one in found if comparable(one, found[0])]
-    seen = [(one, then) for one in alike if (then := history.find(one.frame_index)) is not None]
+    found = nearest_first(found, now.index)
+    seen = [(one, then) for one in found if (then := history.find(one.frame_index)) is not None]
     if not seen:
         return unsure(found[0])
     ways = [(one, then, way) for one, then in seen if (way := history.way(now, then)) is not None]
