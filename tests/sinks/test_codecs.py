@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -89,34 +84,6 @@ def test_planes_are_recorded_as_they_are_and_in_their_own_colours(tmp_path: Path
             (found,) = container.decode(video=0)
             assert (found.colorspace, found.color_range) == (matrix, span)
             assert np.abs(found.to_ndarray().astype(int) - buffer).max() <= 2
-
-
-_WRITER = """
-import sys, time
-from streamseg.sinks.video import VideoSink
-from tests.sinks.test_video import shown
-sink = VideoSink(sys.argv[1], codec="hevc")
-started = time.monotonic()
-for number in range(10_000):
-    sink.write(shown(number % 256, number / 25))
-    print(number, flush=True)
-    time.sleep(max(0.0, started + number / 100 - time.monotonic()))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_kill_costs_at_most_two_seconds(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"out{suffix}"
-    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True)
-    assert writer.stdout is not None
-    writer.stdout.readline()
-    time.sleep(1.0 + random.Random(0).random())
-    writer.send_signal(signal.SIGKILL)
-    last = int((writer.stdout.read().split() or ["0"])[-1])
-    writer.wait()
-    writer.stdout.close()
-    assert len(read(path.with_name(path.name + ".part"))) >= last - 2 * 25
 
 
 def test_segments_are_written_in_it(tmp_path: Path) -> None:
