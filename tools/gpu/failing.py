@@ -61,8 +61,8 @@ def lost() -> Iterator[Row]:
     yield timed("asking it", within(cuda, cuda.check))
     yield timed("memory", within(cuda, lambda: cuda.allocate(1)))
     yield timed("giving back", within(cuda, buffers.free))
-    yield timed("opening anew", open_cuda)
-    yield timed("loading kernels anew", within(cuda, lambda: Kernels(cuda)))
+    yield timed("opening again", open_cuda)
+    yield timed("loading kernels again", within(cuda, lambda: Kernels(cuda)))
     yield timed("ONNX Runtime's CUDA provider behind it", ort_cuda)
     rows: list[Row] = []
     thread = threading.Thread(target=lambda: rows.append(timed("a thread of its own", within(cuda, lambda: None))))

@@ -102,8 +102,8 @@ SEEN = {
     "lost": [
         ("the illegal kernel", "log say more), known as the end of CUDA, ", "yes"),
         ("pushing and popping", "passes, ", "yes"),
-        ("opening anew", "passes, ", "-"),
-        ("loading kernels anew", "BackendError: the GPU failed", "-"),
+        ("opening again", "passes, ", "-"),
+        ("loading kernels again", "BackendError: the GPU failed", "-"),
         ("the process", "lives; passes, ", "yes"),
     ],
     "hidden": [("opening a GPU that is hidden", "BackendError: there is no NVIDIA GPU", "yes")],
