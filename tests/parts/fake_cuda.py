@@ -62,6 +62,8 @@ class FakeGpu:
     _next: int = 0x7000_0000
     _local: threading.local = field(default_factory=threading.local)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    running: threading.RLock = field(default_factory=threading.RLock)
+    """Held while a stream does what is in it, so that who waits for it from another thread finds it done."""
 
     @property
     def stack(self) -> list[FakeContext]:
@@ -112,7 +114,7 @@ class FakeGpu:
     @property
     def held_bytes(self) -> int:
         """Of its memory."""
-        return sum(each.data.size for each in self.memory.values()) + sum(self.kept.values())
+        return sum(each.data.size for each in list(self.memory.values())) + sum(list(self.kept.values()))
 
     def has_room(self, size: int) -> bool:
         return self.held_bytes + size <= self.room_bytes
@@ -242,8 +244,9 @@ class FakeStream(Thing):
 
     def put(self, work: Callable[[], None], *pages: Pages) -> None:
         must(self.gpu.number == self.context.number, "a stream takes work while the context of its own GPU is current")
-        self.waiting.append(work)
-        self.copied += pages
+        with self.gpu.running:
+            self.waiting.append(work)
+            self.copied += pages
         self.gpu.in_flight()
 
     def wait_for_event(self, event: FakeEvent) -> None:
@@ -259,9 +262,10 @@ class FakeStream(Thing):
     def finish(self) -> None:
         if self.gpu.meet and self.waiting:
             self.gpu.meet.wait(30)
-        waiting, self.waiting, self.copied = self.waiting, [], []
-        for work in waiting:
-            work()
+        with self.gpu.running:
+            waiting, self.waiting, self.copied = self.waiting, [], []
+            for work in waiting:
+                work()
 
 
 class FakeEvent(Thing):

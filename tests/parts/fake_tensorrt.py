@@ -69,13 +69,15 @@ class InMemory:
 
     def __init__(self, world: World, size: int) -> None:
         self.world = world
+        self.used_in: weakref.WeakSet[Any] = weakref.WeakSet()
+        """Streams."""
         world.gpu.kept[self] = size
 
     def __del__(self) -> None:
         gpu = self.world.gpu
         if not gpu.stack:
             gpu.broken.append(f"a context is current where {type(self).__name__} goes")
-        if any(stream.waiting for stream in list(gpu.streams.values())) and not gpu.lost and not gpu.meet:
+        if any(stream.waiting for stream in self.used_in) and not gpu.lost and not gpu.meet:
             gpu.broken.append(f"nothing is under way where {type(self).__name__} goes")
 
 
@@ -215,7 +217,10 @@ class ExecutionContext(InMemory):
                 data = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
                 world.gpu.view(addresses[name], data.size)[:] = data
 
-        world.gpu.streams[stream_handle].put(work)
+        stream = world.gpu.streams[stream_handle]
+        for used in (self, engine):
+            used.used_in.add(stream)
+        stream.put(work)
         return True
 
     def _compile(self, shapes: dict[str, tuple[int, ...]]) -> None:

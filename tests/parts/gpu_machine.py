@@ -119,5 +119,5 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine
     gc.collect()  # what an error still holds goes here, and not while a thread of the next test happens to run
     load_library.cache_clear()
     faults.LOST.clear()
-    assert made.gpu.broken == []
+    assert made.gpu.broken == [], made.gpu.broken
     assert not made.gpu.stack, "contexts are left on the thread's stack"
