@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -18,7 +19,7 @@ from streamseg.options import SourceOptions
 OPEN_TIMEOUT_S = 5.0
 """For each step of opening a stream."""
 _BLIND_S = 60.0  # cameras that save send a key frame in 20 to 40 s
-_JUMP_S = 10.0  # a stamp this far ahead is a new clock, not a pause
+_JUMP_S = 10.0  # a live stamp this far ahead is a new clock, not a pause
 
 
 class Transport(Protocol):
@@ -73,7 +74,7 @@ class StreamSource:
     def __iter__(self) -> Iterator[Frame]:
         import av
 
-        clock = Timeline(self._name, 1 / (self.info.fps or 25.0), _JUMP_S)
+        clock = Timeline(self._name, 1 / (self.info.fps or 25.0), self._longest_gap_s)
         index = 0
         try:
             for decoded in decode_packets(self._packets, self._packets.stream, self.counters, self._watch):
@@ -96,6 +97,14 @@ class StreamSource:
     def close(self) -> None:
         """Ends the iteration before its next frame; the iterating thread closes the connection."""
         self._closed = True
+
+    @property
+    def _longest_gap_s(self) -> float:
+        """Between two stamps. A recording may pause for any time, as it may in a file; a live one until it is silent.
+
+        The time of arrival is our own, and has no jumps.
+        """
+        return math.inf if not self.info.live or self._arrived_s else max(_JUMP_S, self._stall_s)
 
     @property
     def _failure(self) -> StreamsegError | None:

@@ -21,18 +21,19 @@ class Timeline:
 
     def __init__(self, name: str, step_s: float, longest_gap_s: float = math.inf) -> None:
         self._name, self._step_s, self._longest_gap_s = name, step_s, longest_gap_s
-        self._shift_s: float | None = None
+        self._shift_s: float | None = None  # known with the first stamp, which the first frame need not have
         self._last_s, self._lasts_s = 0.0, step_s
+        self._begun = False
         self._told = False
 
     def read(self, stamp_s: float | None, lasts_s: float | None = None) -> float:
         """Seconds since the first frame for a frame that says `stamp_s`, and that it is to be shown for `lasts_s`."""
         behind_s, self._lasts_s = self._lasts_s, max(self._step_s, lasts_s or 0.0)
-        if self._shift_s is None:
-            self._shift_s = -(stamp_s or 0.0)
-            return 0.0
-        due_s = self._last_s + behind_s
-        time_s = due_s if stamp_s is None else stamp_s + self._shift_s
+        due_s = self._last_s + behind_s if self._begun else 0.0
+        self._begun = True
+        if self._shift_s is None and stamp_s is not None:
+            self._shift_s = due_s - stamp_s
+        time_s = due_s if stamp_s is None or self._shift_s is None else stamp_s + self._shift_s
         if stamp_s is not None and not -_TOLERANCE_S <= time_s - self._last_s <= self._longest_gap_s:
             self._shift_s, time_s = due_s - stamp_s, due_s
             self._tell()

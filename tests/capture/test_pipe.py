@@ -8,8 +8,10 @@ from pathlib import Path
 import av
 import pytest
 
+from streamseg.capture import open_source
 from streamseg.capture.packets import Packets
 from streamseg.capture.pipe import open_pipe
+from streamseg.capture.stream import StreamSource
 from streamseg.errors import InputError, SourceError
 from streamseg.options import SourceOptions
 from tests.parts.clips import audio_only, clip, read_number
@@ -35,6 +37,22 @@ def test_video_that_is_piped_in_has_an_end_and_every_frame(tmp_path: Path, stand
     assert (source.info.name, source.info.live) == ("-", False)
     assert [read_number(frame.image) for frame in source] == list(range(12))
     source.close()
+
+
+def test_a_recording_that_pauses_has_the_times_that_it_has_as_a_file(tmp_path: Path, standard_input: None) -> None:
+    path = clip(tmp_path / "a.mkv", frames=4, times_ms=[0, 40, 20_000, 80_000], options={"bf": "0"})
+    pipe_in(path)
+    times = [frame.time_s for frame in open_pipe(SourceOptions())]
+    assert times == [frame.time_s for frame in open_source(str(path))] == pytest.approx([0, 0.04, 20, 80])
+
+
+@pytest.mark.parametrize(("stall_s", "jumps"), [(5.0, True), (60.0, False)])
+def test_a_live_pause_that_was_to_be_waited_for_is_no_new_clock(stall_s: float, jumps: bool, tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mkv", frames=3, times_ms=[0, 40, 20_000], options={"bf": "0"})
+    options = SourceOptions(stall_timeout_s=stall_s)
+    source = StreamSource(Packets(av.open(str(path)), "a", 64.0), "a", options, live=True)
+    *_, last = source
+    assert last.time_s == pytest.approx(0.08 if jumps else 20.0)
 
 
 @pytest.mark.parametrize("content", [b"", b"no video\n" * 1000], ids=["nothing", "text"])

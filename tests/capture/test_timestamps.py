@@ -16,6 +16,10 @@ def test_times_count_from_the_first_frame_and_missing_ones_are_filled_in() -> No
     assert read(Timeline("a", 0.04), None, None) == [0.0, 0.04]
 
 
+def test_frames_before_the_first_stamp_lie_before_it_whatever_it_says() -> None:
+    assert read(Timeline("a.ts", 0.04), None, None, 3600.08, 3600.12) == [0.0, 0.04, 0.08, 0.12]
+
+
 def test_disorder_of_a_frame_or_two_never_runs_backwards() -> None:
     assert read(Timeline("a", 0.04), 1.0, 1.08, 1.04, 1.12) == [0.0, 0.08, 0.08, 0.12]
 
