@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -82,36 +83,35 @@ def assemble(
     existing = existing or ("replace" if options.overwrite else "refuse")
     outputs = checked_outputs(options, existing, None if source is None else Inputs())
     recipe = load_model(options, controls, load, trust_engine=trust_engine, said=said)
-    source = open_source(options.uri, options.capture) if source is None else part_of(source, options.capture)
-    info = replace(source.info, name=name or source.info.name, pixel_um=options.capture.pixel_size)
-    sinks: list[Sink] = []
-    try:
+    with contextlib.ExitStack() as opened:
+        source = open_source(options.uri, options.capture) if source is None else part_of(source, options.capture)
+        opened.callback(source.close)
+        info = replace(source.info, name=name or source.info.name, pixel_um=options.capture.pixel_size)
+        sinks: list[Sink] = []
         for output in outputs:
             sinks.append(open_sink(output, info, controls, existing=existing))
-    except BaseException:
-        source.close()
-        for sink in sinks:
-            sink.close()
-        raise
-    sinks += [retrying(sink, source.info) for sink in more_sinks]
-    workers = share_cores(options, source.info, recipe)
-    target = options.target or ("fps" if source.info.live else "quality")
-    pace = InferenceScheduler(target, source.info, options.effort, workers.count)
-    return Pipeline(
-        source,
-        lambda: workers.make(workers.threads),
-        evaluate=make_evaluator(options, source.info),
-        cover=make_cover(options.privacy, moving=source.info.moving, said=said, meter=meter),
-        render=render if not sinks or any(sink.needs_image for sink in sinks) else None,
-        sinks=sinks,
-        workers=workers.count,
-        batch=recipe.batch,
-        make_propagator=_mover(options, source.info, recipe, pace),
-        pace=pace,
-        controls=controls,
-        meter=meter,
-        name=name,
-    )
+            opened.callback(sinks[-1].close)
+        sinks += [retrying(sink, source.info) for sink in more_sinks]
+        workers = share_cores(options, source.info, recipe)
+        target = options.target or ("fps" if source.info.live else "quality")
+        pace = InferenceScheduler(target, source.info, options.effort, workers.count)
+        pipeline = Pipeline(
+            source,
+            lambda: workers.make(workers.threads),
+            evaluate=make_evaluator(options, source.info),
+            cover=make_cover(options.privacy, moving=source.info.moving, said=said, meter=meter),
+            render=render if not sinks or any(sink.needs_image for sink in sinks) else None,
+            sinks=sinks,
+            workers=workers.count,
+            batch=recipe.batch,
+            make_propagator=_mover(options, source.info, recipe, pace),
+            pace=pace,
+            controls=controls,
+            meter=meter,
+            name=name,
+        )
+        opened.pop_all()
+    return pipeline
 
 
 def load_model(

@@ -50,6 +50,14 @@ def test_source_model_view_and_outputs_may_be_objects() -> None:
     assert not marker.closed  # it may serve another stream
 
 
+def test_what_was_open_is_closed_where_the_last_step_of_opening_fails(tmp_path: Path) -> None:
+    source, path = CountingSource(6), tmp_path / "a.jsonl"
+    with pytest.raises(InputError, match="belt: lies outside of the picture"):
+        streamseg.open(source, path, model=Marker(), zones={"belt": [(70, 0), (90, 0), (90, 40)]})
+    assert source.closed.is_set()
+    streamseg.open(SCENE, path, model="otsu", overwrite=True).run()
+
+
 def test_paths_and_sizes_are_taken_as_python_has_them(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     streamseg.open("test://?frames=3", path, model="otsu", size=(64, 48)).run()
