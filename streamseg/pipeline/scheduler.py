@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING, Literal
@@ -50,6 +51,7 @@ class InferenceScheduler:
         """What is spent on the next frame's mask."""
         self.scale = 1.0
         """Of the network's usual input side, where that is free."""
+        self._measuring = threading.Lock()  # workers finish frames while another thread changes the network
         self._took_s: deque[float] = deque(maxlen=_RECENT)
         self._gaps_s: deque[float] = deque(maxlen=_RECENT)
         self._gap_s = 1 / (info.fps or 25.0)
@@ -89,18 +91,21 @@ class InferenceScheduler:
     def took(self, seconds: float, now_s: float) -> None:
         """The network finished a frame after `seconds` of work."""
         self._trial.looked(seconds)
-        self._took_s.append(seconds)
-        self._usual_s = median(self._took_s)
         if self.target == "power" and self._live:  # a file's gap is fixed: the caller waits for just these masks
             self._rests_until_s = now_s + _REST * seconds
-        if self._live and len(self._took_s) == _RECENT and self._usual_s > _LIVE_GAP_S and self.scale > _SCALES[-1]:
-            self.scale = _SCALES[_SCALES.index(self.scale) + 1]
-            self._took_s.clear()
+        with self._measuring:
+            self._took_s.append(seconds)
+            self._usual_s = median(self._took_s)
+            slow = len(self._took_s) == _RECENT and self._usual_s > _LIVE_GAP_S
+            if self._live and slow and self.scale > _SCALES[-1]:
+                self.scale = _SCALES[_SCALES.index(self.scale) + 1]
+                self._took_s.clear()
 
     def another_network(self) -> None:
         """What was measured of the network no longer holds."""
-        self._took_s.clear()
-        self.scale, self._usual_s = 1.0, 0.0
+        with self._measuring:
+            self._took_s.clear()
+            self.scale, self._usual_s = 1.0, 0.0
 
     @property
     def keeps_up(self) -> bool:

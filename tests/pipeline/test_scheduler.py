@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import statistics
+import threading
+from collections.abc import Sequence
+
 import pytest
 
 from streamseg.frame import StreamInfo
+from streamseg.pipeline import scheduler
 from streamseg.pipeline.scheduler import InferenceScheduler, Target
 from tests.parts.fakes import frame
 
@@ -78,6 +83,19 @@ def test_an_explanation_is_another_where_the_decision_is_and_not_where_its_figur
     assert one.kind == other.kind
     kinds = {fed(target, took_s).explain().kind for target, took_s in SEVERAL}
     assert len(kinds) == len(SEVERAL)
+
+
+def test_a_network_that_is_changed_while_a_frame_is_measured_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = fed("fps", 0.02)
+
+    def median(values: Sequence[float]) -> float:
+        changing = threading.Thread(target=pace.another_network)
+        changing.start()
+        changing.join(0.1)  # as long as it may take where it does not wait
+        return statistics.median(values)
+
+    monkeypatch.setattr(scheduler, "median", median)
+    pace.took(0.02, 1.0)
 
 
 SEVERAL: list[tuple[Target, float]] = [
