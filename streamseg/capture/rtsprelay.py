@@ -10,6 +10,7 @@ from streamseg.net.rtspclient import Asked, RefusedError, RtspClient
 from streamseg.net.rtspmessages import Message
 from streamseg.net.urls import Address
 
+_MOST_UNANSWERED = 16  # requests: cameras may never answer one that only keeps the session, and those come for ever
 LOGIN_HINT = "put user and password into the URL, or into STREAMSEG_USER and STREAMSEG_PASSWORD"
 
 
@@ -59,6 +60,8 @@ class Relay:
         self.failure = self.failure or self.refusal or self._error(RefusedError(what, away=True))
 
     def _ask(self, waiting: _Waiting) -> bytes:
+        while len(self._waiting) >= _MOST_UNANSWERED:
+            del self._waiting[next(iter(self._waiting))]
         number, request = self._client.write(waiting.asked)
         self._waiting[number] = waiting
         return request
