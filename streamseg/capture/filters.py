@@ -68,7 +68,7 @@ class Filters:
             try:
                 yield from self._filtered(decoded)
             except av.error.FFmpegError:
-                self._counters["decode_errors"] += 1 + len(self._inside)
+                self._counters["decode_errors"] += len(self._inside) + (decoded not in self._inside)
                 self._graph = self._made_for = None
                 self._inside.clear()
         yield from self._rest()

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from streamseg.capture import open_source
+from streamseg.capture import filters, open_source
 from tests.parts import clips, odd_video
 
 INTERLACED: dict[str, tuple[str, dict[str, str]]] = {
@@ -62,6 +62,19 @@ def test_a_stream_that_changes_between_both_keeps_its_progressive_frames(tmp_pat
     woven = [frame for frame, wanted in zip(found, plain, strict=True) if wanted.interlaced_frame]
     assert len(woven) >= 9
     assert np.median([odd_video.teeth(frame.image) for frame in woven[1:-1]]) < 4
+
+
+def test_frames_that_cannot_be_filtered_count_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def push(self, frame: av.VideoFrame | None) -> None:
+            raise av.error.InvalidDataError(1, "broken")
+
+    codec, options = INTERLACED["a.mp4"]
+    path = odd_video.write(tmp_path / "a.mp4", [odd_video.comb(n) for n in range(6)], codec=codec, options=options)
+    monkeypatch.setattr(filters, "graph_of", lambda *_: Broken())
+    source = open_source(str(path))
+    assert not list(source)
+    assert source.counters == {"decode_errors": 6}
 
 
 def test_an_interlaced_video_that_is_turned_is_both(tmp_path: Path) -> None:
