@@ -25,7 +25,7 @@ class Moment(str):
 
     def __new__(cls, named: str | float) -> Moment:
         """`named`: seconds, `1:30`, `1:02:03.5`, or a frame as `250f`."""
-        text = named.strip() if isinstance(named, str) else f"{named:g}" if _is_number(named) else str(named)
+        text = named.strip() if isinstance(named, str) else _written(named) if _is_number(named) else str(named)
         counted, timed = _FRAMES.fullmatch(text), _TIME.fullmatch(text)
         number = not isinstance(named, str) and _is_number(named) and 0 <= named < math.inf
         if not (counted or timed or number):
@@ -50,6 +50,11 @@ class Moment(str):
 
 def _is_number(named: object) -> bool:
     return isinstance(named, int | float) and not isinstance(named, bool)
+
+
+def _written(number: float) -> str:
+    """As a person would write it, so that it is read as the same moment again."""
+    return f"{number:.9f}".rstrip("0").rstrip(".")
 
 
 def _seconds(timed: re.Match[str]) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import pytest
 
@@ -24,6 +25,12 @@ from streamseg.moment import Moment
 def test_a_time_is_seconds_or_what_a_clock_shows(named: str | float, seconds: float) -> None:
     assert Moment(named).seconds == pytest.approx(seconds)
     assert Moment(named).frames is None
+
+
+@pytest.mark.parametrize("seconds", [12345.678, 0.00001, 1234567.25, 100, 3723.4567, 0, 1e-9])
+def test_a_number_is_written_as_it_is_read_again(seconds: float) -> None:
+    assert Moment(str(Moment(seconds))).seconds == pytest.approx(seconds, rel=1e-12)
+    assert pickle.loads(pickle.dumps(Moment(seconds))).seconds == seconds
 
 
 def test_an_f_behind_a_number_makes_it_a_frame() -> None:
