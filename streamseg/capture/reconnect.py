@@ -161,9 +161,9 @@ class ReconnectingSource:
         self._tell(outage.reason, wait_s, pause_s)
         self._pause(self._closed, min(pause_s, max(0.0, self._left_s())))
         if not self._closed.is_set():
-            self._past += Counter(connection.source.counters if connection.source else {})
+            past = self._past + Counter(connection.source.counters if connection.source else {})
             self._events["reconnects"] += 1
-            self._connection = _Connection(self._open)
+            self._connection, self._past = _Connection(self._open), past  # at once, or a reader would count twice
             if self._closed.is_set():
                 self._connection.abandon()
 
@@ -191,7 +191,7 @@ def opened_apart(open_source: Callable[[], _Opened]) -> _Opened:
         finally:
             done.set()
 
-    threading.Thread(target=work, name="streamseg-open", daemon=True).start()
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), name="streamseg-open", daemon=True).start()
     while not done.wait(0.5):  # a signal that comes just before a wait begins does not end it
         pass
     if failed:

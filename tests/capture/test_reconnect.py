@@ -8,9 +8,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 import pytest
 
+from streamseg.capture import reconnect
 from streamseg.capture.reconnect import ReconnectingSource, opened_apart
 from streamseg.contracts import Source
 from streamseg.errors import SourceError
@@ -244,6 +246,32 @@ def test_what_connections_count_is_summed() -> None:
     source = Script(*scenes).revive()
     take(source, 4)
     assert source.counters["decode_errors"] == 12
+
+
+def test_a_reader_of_counters_meets_no_connection_twice_while_the_next_one_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+
+    class Beginning(reconnect._Connection):
+        def __init__(self, open_source: Callable[[], Source]) -> None:
+            super().__init__(open_source)
+            read.append(source.counters["decode_errors"])
+
+    scenes = [live(1), live(3)]
+    for scene, errors in zip(scenes, (3, 4), strict=True):
+        scene.counters = {"decode_errors": errors}
+    source = Script(*scenes).revive()
+    monkeypatch.setattr(reconnect, "_Connection", Beginning)
+    take(source, 2)
+    assert read == [3]
+    assert source.counters["decode_errors"] == 7
+
+
+def test_opening_apart_has_the_names_of_the_stream_that_asks() -> None:
+    name = ContextVar("name", default="")
+    name.set("door")
+    assert opened_apart(name.get) == "door"
 
 
 def test_opening_apart_gives_the_value_or_the_error_and_hears_a_signal() -> None:
