@@ -32,7 +32,7 @@ from streamseg.pipeline.drawing import Drawing
 from streamseg.pipeline.reading import Reading, anybody_looks
 from streamseg.pipeline.scheduler import InferenceScheduler
 from streamseg.pipeline.synchronise import Lane, Result, Seen, in_order, interpolate, propagate_live
-from streamseg.pipeline.threads import join, step_behind
+from streamseg.pipeline.threads import close_all, join, step_behind
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class Pipeline:
         self._batch = 1 if live or carries else batch  # the caller waits for one mask before it takes more frames
         self._meter = meter or Meter()
         self._draw = Drawing(cover, evaluate, render, self._meter, self.metrics)
-        self._last_index = -1  # of the frame shown last, or where that would stand
+        self._last_index: int | None = None  # of the frame shown last
         self._unwritten = 0  # shown, but given up because an output took nothing any more
         self._error: BaseException | None = None
         self._failing = threading.Lock()
@@ -120,9 +120,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Closes source and outputs of a pipeline that nobody iterates over."""
-        self.source.close()
-        for sink in self.sinks:
-            sink.close()
+        if error := close_all(self.source, *self.sinks):
+            raise error
 
     def metrics(self) -> Metrics:
         """A reading of the counters and latencies, at any time and from any thread."""
@@ -150,7 +149,6 @@ class Pipeline:
         turns = itertools.cycle(lane.frames for lane in self._lanes for _ in range(self._batch))
         next_asked = 0
         for position, frame in enumerate(self._reading):
-            self._last_index = self._last_index if position else frame.index - self.source.info.every
             self._meter.captured()
             self.pace.arrived(frame)
             if self._all is None:
@@ -163,7 +161,7 @@ class Pipeline:
                 taken = self._put(self._all, Seen(frame, asked))
             if not taken:
                 break
-        if not (self.source.info.live or self.controls.quit or self.metrics().captured):
+        if not (self.source.info.live or self.controls.quit or self._reading.begun):
             raise InputError(f"{self.source.info.name}: no frame in it could be decoded")
         for lane in self._lanes:
             lane.frames.close()
@@ -223,8 +221,10 @@ class Pipeline:
 
     def _gap(self, index: int) -> int:
         """How many frames were let go since the one shown before."""
-        gap, self._last_index = index - self._last_index, index
-        return max(0, gap // self.source.info.every - 1)  # a source of its own may count back
+        every = self.source.info.every
+        last = self._reading.first_index - every if self._last_index is None else self._last_index
+        self._last_index = index
+        return max(0, (index - last) // every - 1)  # a source of its own may count back
 
     def _hand_over(self, shown: Shown, queue: Handoff[Shown]) -> None:
         """Waits for room as long as nobody asked to quit: a reader of the standard output may never come back."""
@@ -287,13 +287,10 @@ class Pipeline:
             return
         if not finished:
             self._abandon()
-        self.source.close()
+        first = close_all(self.source)
         for _, queue in self._blocking:
             queue.close()
         join([*writers, *threads], lambda: not finished or self.controls.quit, _GRACE_S)
         self._unwritten += sum(line.drain() for _, line in self._blocking)
-        for sink in self._sinks:
-            try:
-                sink.close()
-            except BaseException as error:
-                self._error = self._error or error
+        last = close_all(*self._sinks)
+        self._error = self._error or first or last

@@ -22,10 +22,13 @@ class Reading:
     def __init__(self, source: Source, wanted: Callable[[], bool] = lambda: True, name: str = "") -> None:
         self.error: StreamsegError | None = None
         """Why a file ended too early."""
+        self.begun = False
+        """Whether a frame came."""
+        self.first_index = 0
+        """That of the first."""
         self._source, self._wanted, self._name = source, wanted, name
 
     def __iter__(self) -> Iterator[Frame]:
-        begun = False
         try:
             for frame in self._source:
                 if not isinstance(frame, Frame):
@@ -33,11 +36,13 @@ class Reading:
                         f"{self._source.info.name}: the source gave {type(frame).__name__}, not streamseg.Frame",
                         "streamseg.frames(…) makes a source of images",
                     )
-                if not begun or not self._source.info.live or self._wanted():
-                    begun = True
-                    yield replace(frame, stream=self._name) if self._name else frame
+                if not self.begun:
+                    self.begun, self.first_index = True, frame.index
+                elif self._source.info.live and not self._wanted():
+                    continue
+                yield replace(frame, stream=self._name) if self._name else frame
         except StreamsegError as error:
-            if not begun or self._source.info.live:
+            if not self.begun or self._source.info.live:
                 raise
             self.error = error
 

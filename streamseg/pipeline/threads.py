@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from streamseg.contracts import Sink, Source
+
 _log = logging.getLogger(__name__)
 _NICENESS = 5
 _LOOK_UP_S = 0.1  # how often a waiting thread looks whether it is in a hurry now
@@ -34,3 +36,14 @@ def join(threads: Sequence[threading.Thread], hurried: Callable[[], bool], grace
                 deadline_s = time.monotonic() + grace_s
         if thread.is_alive():
             _log.warning("%s did not end in time and is left behind", thread.name)
+
+
+def close_all(*parts: Source | Sink) -> BaseException | None:
+    """Closes each, whatever another says to that, and gives the first error."""
+    first: BaseException | None = None
+    for part in parts:
+        try:
+            part.close()
+        except BaseException as error:
+            first = first or error
+    return first

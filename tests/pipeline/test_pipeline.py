@@ -12,7 +12,7 @@ import pytest
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
-from streamseg.metrics import Metrics
+from streamseg.metrics import Meter, Metrics
 from streamseg.pipeline.pipeline import Pipeline
 from streamseg.segmentation import Segmentation
 from tests.parts.fakes import CountingSource, ListSink, Marker, frame
@@ -65,6 +65,31 @@ def test_a_file_without_a_frame_is_an_error_and_its_outputs_are_closed(workers: 
         Pipeline(CountingSource(0), Marker, sinks=[sink], workers=workers).run()
     assert sink.closed == 1
     assert not threads()
+
+
+def test_a_file_without_a_frame_is_an_error_in_a_later_run_of_its_stream_as_well() -> None:
+    meter = Meter()
+    assert Pipeline(CountingSource(3), Marker, meter=meter).run().shown == 3
+    with pytest.raises(InputError, match="fake: no frame in it"):
+        Pipeline(CountingSource(0), Marker, meter=meter).run()
+
+
+class Unplugged(CountingSource):
+    def close(self) -> None:
+        super().close()
+        raise OSError("unplugged")
+
+
+def test_outputs_are_closed_and_threads_end_whatever_the_source_says_to_its_end() -> None:
+    sink, blocking = ListSink(blocking=False), ListSink()
+    with pytest.raises(OSError, match="unplugged"):
+        Pipeline(Unplugged(6), Marker, sinks=[sink, blocking]).run()
+    assert len(sink.shown) == len(blocking.shown) == 6
+    assert sink.closed == blocking.closed == 1
+    assert not threads()
+    with pytest.raises(OSError, match="unplugged"):
+        Pipeline(Unplugged(6), Marker, sinks=[sink]).close()
+    assert sink.closed == 2
 
 
 def test_a_run_that_is_over_gives_nothing_more() -> None:
