@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -57,6 +58,7 @@ class StreamSource:
         self._packets, self._name, self._transport = packets, name, transport
         self._stall_s, self._arrived_s = options.stall_timeout_s, arrived_s
         self._closed = False
+        self._turn = threading.Lock()  # taken once and for all, by who reads it or by who closes it unread
         stream = packets.stream
         self._watch = Watch(options.decode, stream, name, options.gpu)
         # Decoding by frames holds one back for every thread, so it is for what nobody waits for.
@@ -74,6 +76,8 @@ class StreamSource:
     def __iter__(self) -> Iterator[Frame]:
         import av
 
+        if not self._turn.acquire(blocking=False):
+            return
         clock = Timeline(self._name, 1 / (self.info.fps or 25.0), self._longest_gap_s)
         index = 0
         try:
@@ -95,8 +99,10 @@ class StreamSource:
             self._release()
 
     def close(self) -> None:
-        """Ends the iteration before its next frame; the iterating thread closes the connection."""
+        """Ends the iteration before its next frame; the iterating thread closes the connection, if there is one."""
         self._closed = True
+        if self._turn.acquire(blocking=False):
+            self._release()
 
     @property
     def _longest_gap_s(self) -> float:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,7 @@ class VideoSource:
         # time: on two cores one thread shows 7 % more frames a second than two.
         self._stream.thread_count = max(1, available_cores() // 2)
         self._closed = False
+        self._turn = threading.Lock()  # taken once and for all, by who reads it or by who closes it unread
         self.info = self._describe()
         self._step_s = 1 / (self.info.fps or 25.0)
         self._span = self._measure()
@@ -85,7 +87,7 @@ class VideoSource:
     def __iter__(self) -> Iterator[Frame]:
         import av
 
-        if self._closed:
+        if not self._turn.acquire(blocking=False):
             return
         lead = Seek(self._start, Timeline(self.info.name, self._step_s))
         try:
@@ -100,13 +102,17 @@ class VideoSource:
         except av.error.FFmpegError as error:
             raise open_error(error, self._uri) from None
         finally:
-            self._closed = True
-            self._container.close()
-            self._watch.small = None  # frames that are still under way keep it
+            self._release()
 
     def close(self) -> None:
-        """Ends the iteration before its next frame; the iterating thread closes the file."""
+        """Ends the iteration before its next frame; the iterating thread closes the file, if there is one."""
         self._closed = True
+        if self._turn.acquire(blocking=False):
+            self._release()
+
+    def _release(self) -> None:
+        self._container.close()
+        self._watch.small = None  # frames that are still under way keep it
 
     def _open(self) -> InputContainer:
         return open_input(f"file:{self._uri}", self._limits, hwaccel=self._accelerator)

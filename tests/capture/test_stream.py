@@ -162,6 +162,16 @@ def test_close_is_heard_at_once_while_a_camera_is_silent(small: Path) -> None:
         camera.go_on()
 
 
+def test_a_connection_that_nobody_reads_is_closed_at_once(small: Path) -> None:
+    before = {*threading.enumerate()}
+    with Camera(small) as camera:
+        source = open_rtsp(read_address(camera.url), QUICK)
+        assert {*threading.enumerate()} - before
+        source.close()
+        assert not {*threading.enumerate()} - before
+        assert list(source) == []
+
+
 def test_opening_and_closing_leaves_nothing_behind(small: Path) -> None:
     with Camera(small) as camera:
         address = read_address(camera.url)

@@ -128,6 +128,20 @@ def test_a_video_larger_than_allowed_is_refused_before_decoding(tmp_path: Path) 
         open_source(str(path), SourceOptions(max_megapixels=0.01))
 
 
+def test_a_file_that_is_closed_unread_is_closed_at_once(tmp_path: Path) -> None:
+    path = clips.clip(tmp_path / "a.mp4", frames=5)
+
+    def open_files() -> int:
+        return sum(each.exists() and each.samefile(path) for each in Path("/proc/self/fd").iterdir())
+
+    source = open_source(str(path))
+    assert open_files() == 1
+    source.close()
+    assert open_files() == 0
+    assert list(source) == []
+    source.close()
+
+
 def test_close_ends_the_iteration(tmp_path: Path) -> None:
     source = open_source(str(clips.clip(tmp_path / "a.mp4")))
     seen = 0
