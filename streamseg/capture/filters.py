@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from av.filter import Graph
     from av.video.stream import VideoStream
 
+UNTOLD = ("avi",)
+"""Containers that say in which order frames are decoded, and not when they are shown."""
+
 # One picture of each frame, made of both of its fields; frames that are not marked as interlaced pass as they are. It
 # waits for the frame behind, so it is for streams that have such frames.
 _DEINTERLACE = (("bwdif", "mode=send_frame:deint=interlaced"),)
@@ -44,6 +47,7 @@ class Filters:
     def __init__(self, stream: VideoStream, counters: dict[str, int]) -> None:
         self._stream, self._counters = stream, counters
         self._contained = _contained_aspect(stream)
+        self._untold = stream.container.format.name in UNTOLD
         self._seen = self._interlaced = False
         self._weaves = stream.codec_context.name not in _FIELDS_APART
         self._chain: Chain = ()
@@ -61,7 +65,7 @@ class Filters:
                 self._look(frame)
             if self._weaves and not self._interlaced and frame.interlaced_frame:
                 self._interlaced, self._chain = True, _DEINTERLACE + self._chain
-            decoded = Decoded(frame, frame.time, _length_s(frame), self._aspect)
+            decoded = Decoded(frame, _decoded_s(frame) if self._untold else frame.time, _length_s(frame), self._aspect)
             if not self._chain and self._graph is None:
                 yield decoded
                 continue
@@ -112,6 +116,14 @@ class Filters:
             yield from self._pulled()
         self._graph = None
         self._inside.clear()
+
+
+def _decoded_s(frame: av.VideoFrame) -> float | None:
+    """When the packet was decoded with which the frame came out: what counts where packets say nothing else.
+
+    What FFmpeg gives as the time to show it is out of order there where frames look ahead (H.264 with B-frames).
+    """
+    return float(frame.dts * frame.time_base) if frame.dts is not None and frame.time_base else None
 
 
 def _length_s(frame: av.VideoFrame) -> float | None:

@@ -22,6 +22,7 @@ from streamseg.capture.decode import (
     to_pixels,
     video_stream,
 )
+from streamseg.capture.filters import UNTOLD
 from streamseg.capture.hardware import Watch, accelerator
 from streamseg.capture.kind import SourceKind, scheme_of
 from streamseg.capture.reconnect import opened_apart
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.?\d*)")
 _LOOKED_AT = 300  # frames
-_UNTOLD = ("avi",)  # containers that do not say when a frame is to be shown
 _TOLERANCE_S = 0.5  # streams of one file seldom end together, and stamps may be a little out of order
 
 
@@ -70,7 +70,7 @@ class VideoSource:
         except BaseException:
             self._container.close()
             raise
-        self._start = None if self._container.format.name in _UNTOLD else options.start
+        self._start = None if self._container.format.name in UNTOLD else options.start
         self._stream.thread_type = "AUTO"
         # The other half of the cores has a network to run, and each thread of the decoder costs some of the others'
         # time: on two cores one thread shows 7 % more frames a second than two.

@@ -95,6 +95,7 @@ class Failing:
     def __init__(self, good: int = 0) -> None:
         self.codec_context = SimpleNamespace(is_hwaccel=True, name="h264", sample_aspect_ratio=None)
         self.sample_aspect_ratio = None
+        self.container = SimpleNamespace(format=SimpleNamespace(name="mpegts"))
         self._packets = [SimpleNamespace(size=1, decode=self._frames if i < good else self._fail) for i in range(40)]
 
     def demux(self, stream: object) -> Iterator[Any]:

@@ -56,6 +56,15 @@ def test_every_frame_comes_out_in_order(name: str, tmp_path: Path) -> None:
     assert np.abs(below - wanted).max() < 15, below
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_frames_that_look_ahead_are_evenly_apart_in_a_container_that_does_not_say_when(
+    codec: str, tmp_path: Path
+) -> None:
+    found = frames(clips.clip(tmp_path / "a.avi", frames=30, codec=codec, options={"bf": "2"}))
+    assert [clips.read_number(frame.image) for frame in found] == list(range(30))
+    assert [frame.time_s for frame in found] == pytest.approx([number / 25 for number in range(30)])
+
+
 def test_a_variable_rate_keeps_each_frames_own_time(tmp_path: Path) -> None:
     times_ms = [0, 10, 30, 500, 510, 2000, 2040, 4000]
     source = open_source(str(clips.clip(tmp_path / "vfr.mp4", frames=8, times_ms=times_ms)))
