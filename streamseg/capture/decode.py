@@ -36,6 +36,10 @@ FORMATS = (
     "jpeg_pipe,m4v,obu,ivf,apng,nut,mxf,vc1,wtv,dv"
 )
 
+# A transport stream may go on under other numbers, where an encoder was started again or recordings were joined: without
+# this all that follows is a stream that nobody reads. Other formats do not know the word.
+GOES_ON = {"merge_pmt_versions": "1"}
+
 # Those without a word on time of their own, so that FFmpeg counts 25 frames a second unless the pictures name a rate.
 BARE = {"h264", "hevc", "mpegvideo", "m4v", "obu", "vc1", "mjpeg", "jpeg_pipe"}
 _ASSUMED_RATE = 25.0

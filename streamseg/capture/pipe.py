@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from streamseg.capture.decode import FORMATS, open_error, pixel_limit
+from streamseg.capture.decode import FORMATS, GOES_ON, open_error, pixel_limit
 from streamseg.capture.hardware import accelerator
 from streamseg.capture.packets import Packets
 from streamseg.capture.stream import StreamSource
 from streamseg.options import SourceOptions
 from streamseg.pyav import open_input
 
-_OPTIONS = {"protocol_whitelist": "pipe", "format_whitelist": FORMATS}
+_OPTIONS = {"protocol_whitelist": "pipe", "format_whitelist": FORMATS, **GOES_ON}
 
 
 def open_pipe(options: SourceOptions) -> StreamSource:

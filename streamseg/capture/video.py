@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.capture.decode import (
     FORMATS,
+    GOES_ON,
     decode_packets,
     frame_rate,
     has_grey_values,
@@ -56,6 +57,7 @@ class VideoSource:
         self._limits = {
             "protocol_whitelist": "file",
             "format_whitelist": FORMATS,
+            **GOES_ON,
             **pixel_limit(options.max_megapixels),
         }
         self._accelerator = accelerator(options.decode, Path(uri).name, options.gpu)

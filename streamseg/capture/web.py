@@ -6,7 +6,7 @@ import io
 import logging
 import re
 
-from streamseg.capture.decode import BARE, FORMATS, open_error, pixel_limit
+from streamseg.capture.decode import BARE, FORMATS, GOES_ON, open_error, pixel_limit
 from streamseg.capture.hardware import accelerator
 from streamseg.capture.hls import open_playlist
 from streamseg.capture.httpclient import HttpClient
@@ -38,6 +38,7 @@ _OPTIONS = {
     "protocol_whitelist": "data",
     "flags": "low_delay",
     "analyzeduration": "1000000",
+    **GOES_ON,
 }
 
 

@@ -14,7 +14,7 @@ from streamseg.capture.pipe import open_pipe
 from streamseg.capture.stream import StreamSource
 from streamseg.errors import InputError, SourceError
 from streamseg.options import SourceOptions
-from tests.parts.clips import audio_only, clip, read_number
+from tests.parts.clips import audio_only, clip, read_number, renumbered
 
 
 @pytest.fixture
@@ -44,6 +44,11 @@ def test_a_recording_that_pauses_has_the_times_that_it_has_as_a_file(tmp_path: P
     pipe_in(path)
     times = [frame.time_s for frame in open_pipe(SourceOptions())]
     assert times == [frame.time_s for frame in open_source(str(path))] == pytest.approx([0, 0.04, 20, 80])
+
+
+def test_a_transport_stream_in_a_pipe_may_go_on_under_another_number(tmp_path: Path, standard_input: None) -> None:
+    pipe_in(renumbered(tmp_path / "a.ts"))
+    assert len(list(open_pipe(SourceOptions()))) == 50
 
 
 @pytest.mark.parametrize(("stall_s", "jumps"), [(5.0, True), (60.0, False)])

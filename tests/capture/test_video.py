@@ -96,6 +96,13 @@ def test_a_change_of_size_is_taken_in_stride(tmp_path: Path) -> None:
     assert times == sorted(times)
 
 
+def test_a_transport_stream_that_goes_on_under_another_number_is_read_to_its_end(tmp_path: Path) -> None:
+    found = frames(clips.renumbered(tmp_path / "a.ts"))
+    numbers = [clips.read_number(frame.image) for frame in found]
+    assert numbers == [*range(24), *range(25), 24]  # FFmpeg keeps the last picture under a number until the end
+    assert [frame.time_s for frame in found[:49]] == pytest.approx([number / 25 for number in range(49)])
+
+
 def test_damage_costs_the_frames_it_hits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = clips.clip(tmp_path / "whole.mp4", frames=100, options={"g": "10", "bf": "0"})
     source = open_source(str(clips.bits_flipped(tmp_path / "damaged.mp4", whole)))

@@ -124,6 +124,16 @@ def two_sizes(path: Path) -> Path:
     return path
 
 
+def renumbered(path: Path) -> Path:
+    """MPEG-TS of 50 pictures that goes on under another number half way, as where an encoder was started again."""
+    parts = []
+    for part, number in enumerate(("0x100", "0x200")):
+        named = {"mpegts_start_pid": number, "tables_version": str(part)}
+        parts.append(clip(path.with_suffix(f".{part}.ts"), frames=25, format="mpegts", container_options=named))
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
 def rotated(path: Path, degrees: int) -> Path:
     """The clip with a display matrix that asks to be turned, as telephones write it."""
     plain = clip(path.with_suffix(".plain.mp4"), frames=5)
