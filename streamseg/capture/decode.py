@@ -36,7 +36,7 @@ FORMATS = (
     "jpeg_pipe,m4v,obu,ivf,apng,nut,mxf,vc1,wtv,dv"
 )
 
-# A transport stream may go on under other numbers, where an encoder was started again or recordings were joined: without
+# A transport stream may go on under other numbers, where an encoder was started again or recordings joined: without
 # this all that follows is a stream that nobody reads. Other formats do not know the word.
 GOES_ON = {"merge_pmt_versions": "1"}
 

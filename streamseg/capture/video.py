@@ -91,16 +91,17 @@ class VideoSource:
 
         if not self._turn.acquire(blocking=False):
             return
-        lead = Seek(self._start, Timeline(self.info.name, self._step_s))
+        lead, before_s = Seek(self._start, Timeline(self.info.name, self._step_s)), None
         try:
             for decoded in decode_packets(self._container, self._stream, self.counters, self._watch, lead.pass_over):
                 if self._closed:
                     return
                 index, time_s = lead.number(decoded.time, decoded.lasts_s)
+                before_s = self._before_s(decoded.time, time_s) if before_s is None else before_s
                 pixels = to_pixels(decoded.frame, self._span, self._watch.small)
                 arrived_s = time.monotonic()
                 yield Frame(pixels, index, time_s, arrived_s, self.info.name, pixel_aspect=decoded.pixel_aspect)
-            self._report(*lead.last)
+            self._report(*lead.last, before_s or 0.0)
         except av.error.FFmpegError as error:
             raise open_error(error, self._uri) from None
         finally:
@@ -152,12 +153,19 @@ class VideoSource:
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         return (self._container.duration or 0) / 1e6 if len(self._container.streams) == 1 else 0.0
 
-    def _report(self, last: int, last_s: float) -> None:
-        """One line on what was missing, if anything was."""
+    def _before_s(self, stamp_s: float | None, time_s: float) -> float:
+        """How much of the video lies before the frames that count, as a recording that begins in the middle has it."""
+        stream = self._stream
+        if stamp_s is None or stream.start_time is None or not stream.time_base:
+            return 0.0
+        return max(0.0, stamp_s - time_s - float(stream.start_time * stream.time_base))
+
+    def _report(self, last: int, last_s: float, before_s: float) -> None:
+        """One line on what was missing at the end or in between, if anything was."""
         stream, told = self._stream, []
         if self.counters["decode_errors"]:
             told.append(f"{self.counters['decode_errors']} damaged packets passed over")
-        promised_s = self._promised_s()
+        promised_s = max(0.0, self._promised_s() - before_s)
         all_there = stream.frames and last + 1 >= stream.frames
         if last_s + self._step_s + _TOLERANCE_S < promised_s and not all_there:
             told.append(f"truncated: {last_s + self._step_s:.1f} of {promised_s:.1f} s are there")

@@ -113,6 +113,15 @@ def test_damage_costs_the_frames_it_hits(tmp_path: Path, caplog: pytest.LogCaptu
     assert len(caplog.records) <= 2
 
 
+def test_a_beginning_in_the_middle_is_no_missing_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = clips.clip(tmp_path / "a.ts", frames=100, format="mpegts", options={"g": "50", "bf": "2"}).read_bytes()
+    (tmp_path / "b.ts").write_bytes(whole[len(whole) // 188 // 4 * 188 :])
+    found = frames(tmp_path / "b.ts")
+    assert [clips.read_number(frame.image) for frame in found] == list(range(50, 100))
+    assert found[0].time_s == 0.0
+    assert not caplog.records
+
+
 def test_a_missing_end_is_told_once_and_costs_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     faststart = clips.clip(tmp_path / "whole.mp4", frames=100, container_options={"movflags": "faststart"})
     cut = tmp_path / "cut.mp4"
