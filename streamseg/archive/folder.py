@@ -56,11 +56,14 @@ class ResultFolder:
         """
         self.check()
         make_folder(self._own)
-        with (self._own / "lock").open("ab") as lock:
+        with contextlib.ExitStack() as held:
             try:
+                lock = held.enter_context((self._own / "lock").open("ab"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OutputError(f"{self.path}: another batch is writing into it") from None
+            except OSError as error:  # another user's folder, or a disk without locks, as Lustre may be
+                raise OutputError(f"{self._own / 'lock'}: cannot be held: {error.strerror}") from None
             self._compare(asked)
             shutil.rmtree(self._own / "part", ignore_errors=True)
             try:

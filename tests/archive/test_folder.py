@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,20 @@ def test_two_batches_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with folder.held(ASKED), pytest.raises(OutputError, match="another batch is writing"), folder.held(ASKED):
         pass
     with folder.held(ASKED):
+        pass
+
+
+def test_a_disk_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OutputError, match="lock: cannot be held: Function not"), ResultFolder(tmp_path).held(ASKED):
+        pass
+    monkeypatch.undo()
+    (tmp_path / ".batch/lock").unlink()
+    (tmp_path / ".batch/lock").mkdir()
+    with pytest.raises(OutputError, match="lock: cannot be held: Is a directory"), ResultFolder(tmp_path).held(ASKED):
         pass
 
 
