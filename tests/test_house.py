@@ -118,7 +118,7 @@ MAY_THREAD = {
 # Called by several threads, or waiting for another, start none; TensorRT's listener tells apart what they hear.
 MAY_LOCK = {
     "cuda/shrink.py", "ending.py", "handoff.py", "hostsettings.py", "metrics.py", "capture/backoff.py",
-    "infer/batching.py",
+    "capture/turn.py", "infer/batching.py", "pipeline/scheduler.py",
     "infer/backends/tensorrt/engines.py", "infer/backends/tensorrt/library.py", "said.py", "serve/supervisor.py",
     "sinks/delivery/queue.py",
 }  # fmt: skip

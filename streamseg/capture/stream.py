@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -12,6 +11,7 @@ from streamseg.capture.decode import decode_packets, frame_rate, open_error, to_
 from streamseg.capture.hardware import Watch
 from streamseg.capture.packets import Packets
 from streamseg.capture.timestamps import Timeline
+from streamseg.capture.turn import Turn
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.frame import Frame, StreamInfo
 from streamseg.machine import available_cores
@@ -58,7 +58,7 @@ class StreamSource:
         self._packets, self._name, self._transport = packets, name, transport
         self._stall_s, self._arrived_s = options.stall_timeout_s, arrived_s
         self._closed = False
-        self._turn = threading.Lock()  # taken once and for all, by who reads it or by who closes it unread
+        self._turn = Turn()
         stream = packets.stream
         self._watch = Watch(options.decode, stream, name, options.gpu)
         # Decoding by frames holds one back for every thread, so it is for what nobody waits for.
@@ -76,7 +76,7 @@ class StreamSource:
     def __iter__(self) -> Iterator[Frame]:
         import av
 
-        if not self._turn.acquire(blocking=False):
+        if not self._turn.take():
             return
         clock = Timeline(self._name, 1 / (self.info.fps or 25.0), self._longest_gap_s)
         index = 0
@@ -101,7 +101,7 @@ class StreamSource:
     def close(self) -> None:
         """Ends the iteration before its next frame; the iterating thread closes the connection, if there is one."""
         self._closed = True
-        if self._turn.acquire(blocking=False):
+        if self._turn.take():
             self._release()
 
     @property

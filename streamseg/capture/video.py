@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import logging
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +28,7 @@ from streamseg.capture.kind import SourceKind, scheme_of
 from streamseg.capture.reconnect import opened_apart
 from streamseg.capture.seek import Seek
 from streamseg.capture.timestamps import Timeline
+from streamseg.capture.turn import Turn
 from streamseg.contracts import Inputs
 from streamseg.frame import Frame, StreamInfo
 from streamseg.imagefile import check_size, promised_size
@@ -78,7 +78,7 @@ class VideoSource:
         # time: on two cores one thread shows 7 % more frames a second than two.
         self._stream.thread_count = max(1, available_cores() // 2)
         self._closed = False
-        self._turn = threading.Lock()  # taken once and for all, by who reads it or by who closes it unread
+        self._turn = Turn()
         self.info = self._describe()
         self._step_s = 1 / (self.info.fps or 25.0)
         self._span = self._measure()
@@ -89,7 +89,7 @@ class VideoSource:
     def __iter__(self) -> Iterator[Frame]:
         import av
 
-        if not self._turn.acquire(blocking=False):
+        if not self._turn.take():
             return
         lead, before_s = Seek(self._start, Timeline(self.info.name, self._step_s)), None
         try:
@@ -110,7 +110,7 @@ class VideoSource:
     def close(self) -> None:
         """Ends the iteration before its next frame; the iterating thread closes the file, if there is one."""
         self._closed = True
-        if self._turn.acquire(blocking=False):
+        if self._turn.take():
             self._release()
 
     def _release(self) -> None:
