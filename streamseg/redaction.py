@@ -16,8 +16,10 @@ _PERHAPS_A_PORT = re.compile(r"[^:]*:\d{1,5}")
 # A password with a space in it, where the text before the space cannot be a host and its port.
 _SPACED_LOGIN = re.compile(r"[^\s/?#:@\[]*:(?:(?!\d{0,5}(?:[/?#\s]|$))[^@\n]*|\d{1,5} [^\s@]*)@(?:\S*@)?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_TOKEN = r"(?P<name>[?&;#][\w.%-]*(?:token|key|pass|pwd|pw|pas|secret|auth|sig|credential|session|jwt)[\w.%-]*=)"
-_TOKEN_IN_TEXT = re.compile(_TOKEN + r"[^&;\s'\"]*?(?=[:)]*(?:[&;\s'\"]|$))", re.IGNORECASE)
+# What a server says is looked through as well, and it says what it likes: no run of signs is begun on twice.
+_URL_IN_TEXT = re.compile(r"(?<![A-Za-z0-9+.-])[0-9+.-]*(?P<url>[A-Za-z][A-Za-z0-9+.-]*://)")
+_TOKEN = r"(?P<name>[?&;#](?=[\w.%-]*?(?:token|key|pass|pwd|pw|pas|secret|auth|sig|credential|session|jwt))[\w.%-]*=)"
+_TOKEN_IN_TEXT = re.compile(_TOKEN + r"(?P<value>[^&;\s'\"]*)", re.IGNORECASE)
 _TOKEN_IN_URL = re.compile(_TOKEN + r"[^&;]*", re.IGNORECASE)
 _MASK = "***"
 _HIDDEN = rf"\g<name>{_MASK}"
@@ -60,9 +62,15 @@ def shown(uri: str) -> str:
 
 def redact(text: str) -> str:
     """`text` without the login or token of any URL in it: the last line of defence, for words that are not ours."""
-    begins = [found.start() for found in _URL.finditer(text)]
+    begins = [found.start("url") for found in _URL_IN_TEXT.finditer(text)]
     pieces = (_begin_redacted(text[start:end]) for start, end in zip(begins, [*begins[1:], None], strict=True))
-    return _TOKEN_IN_TEXT.sub(_HIDDEN, text[: begins[0]] + "".join(pieces) if begins else text)
+    return _TOKEN_IN_TEXT.sub(_hidden, text[: begins[0]] + "".join(pieces) if begins else text)
+
+
+def _hidden(token: re.Match[str]) -> str:
+    """A token in a sentence, which may go on behind it: `?key=SECRET: refused`, `(…?key=SECRET)`."""
+    value = token["value"]
+    return f"{token['name']}{_MASK}{value[len(value.rstrip(':)')) :]}"
 
 
 def _begin_redacted(text: str) -> str:

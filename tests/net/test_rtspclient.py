@@ -186,6 +186,21 @@ def test_a_refusal_says_what_and_whether_it_may_pass(status: str, said: str, awa
     assert refusal.status == int(status[:3])
 
 
+def test_a_server_that_talks_without_end_is_repeated_in_a_line() -> None:
+    refusal = client().refusal("SETUP", answer(f"500 {'x' * 200_000}"))
+    assert refusal is not None
+    assert len(str(refusal)) < 200
+    made = client()
+    made.again(Asked("DESCRIBE", URL), answer("401 No", WWW_Authenticate=f"{'x' * 2000} realm=1"))
+    refusal = made.refusal("DESCRIBE", answer("401 No"))
+    assert refusal is not None
+    assert len(str(refusal)) < 200
+    with pytest.raises(RefusedError, match="not followed") as error:
+        made.moved(f"rtsp://me:secret@{'x' * 2000}/")
+    assert len(str(error.value)) < 200
+    assert "secret" not in str(error.value)
+
+
 def test_a_good_answer_is_no_refusal() -> None:
     assert client().refusal("SETUP", answer("200 OK")) is None
     assert client().refusal("SETUP", answer("299 Odd")) is None
