@@ -94,11 +94,14 @@ def guard(access: Access) -> Middleware:
             response = web.Response(status=error.status, text=f"{error.reason}\n")
         except InputError as error:
             response = web.Response(status=400, text=f"{error}\n")
-        if not response.prepared:
-            response.headers.update(_HEADERS)
         return response
 
     return check
+
+
+async def frame(request: web.Request, response: web.StreamResponse) -> None:
+    """For `on_response_prepare`: no answer, nor one that goes on and on, is kept, framed or shown by another site."""
+    response.headers.update(_HEADERS)
 
 
 def _elsewhere(request: web.Request, access: Access, hosts: set[str]) -> web.Response | None:
@@ -113,13 +116,14 @@ def _elsewhere(request: web.Request, access: Access, hosts: set[str]) -> web.Res
 
 
 def _refusal(request: web.Request, access: Access) -> web.Response | None:
-    if request.path in FILES and request.method in _READING:
+    path = request.rel_url.raw_path  # by which it is routed: in `request.path` a %2F is a slash like any other
+    if path in FILES and request.method in _READING:
         return None  # nothing of this site is in them, and one has to sign in somewhere
     address = client_address(request, access.proxies)
     presented, of_session = _token(request, access, address)
     request[WHO] = access.tokens.operator(presented)
     request[LASTS] = partial(access.lasts, presented, cookie(request, access) if of_session else "")
-    signing = request.path == SESSION and bool(access.tokens.viewer or access.tokens.operators)
+    signing = path == SESSION and bool(access.tokens.viewer or access.tokens.operators)
     if signing and request.method == "POST":
         return _cross_site(request) or _unless(request, "application/json")
     if not request[WHO] and not access.tokens.may_look(presented):
@@ -128,7 +132,7 @@ def _refusal(request: web.Request, access: Access) -> web.Response | None:
         return None
     if of_session and not ({"Origin", "Sec-Fetch-Site"} & request.headers.keys()):
         return _other_site()
-    if _WATCHING.fullmatch(f"{request.method} {request.path}"):
+    if _WATCHING.fullmatch(f"{request.method} {path}"):
         return _cross_site(request) or (_unless(request, "application/sdp") if request.method == "POST" else None)
     refusal = None if signing else _no_operator(request, access, address)
     return refusal or _cross_site(request) or _unless(request, "application/json")

@@ -74,7 +74,8 @@ class Viewers:
 
         try:
             await response.prepare(request)
-            await image.watch(send)
+            if request.method != "HEAD":
+                await image.watch(send)
         except (asyncio.TimeoutError, TimeoutError, ConnectionError):
             if request.transport is not None:
                 request.transport.abort()  # closing would wait for a buffer that nobody empties

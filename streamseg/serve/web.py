@@ -21,7 +21,7 @@ from streamseg.serve.attempts import client_address
 from streamseg.serve.control import LARGEST_BODY, add_control, answer, read_body
 from streamseg.serve.drawing import add_drawing
 from streamseg.serve.exposition import registry
-from streamseg.serve.guard import LASTS, Access, guard
+from streamseg.serve.guard import LASTS, Access, frame, guard
 from streamseg.serve.live import LiveVideo
 from streamseg.serve.openapi import document
 from streamseg.serve.pagefiles import add_page
@@ -53,6 +53,7 @@ def make_app(streams: Streams, access: Access, load: Callable[[], str] | None = 
     app.router.add_post("/streams/{name}/whep", routes.offer)
     app.router.add_delete("/streams/{name}/whep/{session}", routes.leave)
     app.on_shutdown.append(routes.close)
+    app.on_response_prepare.append(frame)
     add_archive(app, streams)
     add_page(app)
     add_sign_in(app, access)

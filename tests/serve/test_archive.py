@@ -222,6 +222,7 @@ def test_parts_of_a_file_are_given(service: Service, asked: str | None, status: 
     with service.open("/streams/door/events/busy-20010101-000000.mp4", headers) as response:
         assert response.status == status
         assert response.getheader("Content-Type") == "video/mp4"
+        assert response.getheader("Cache-Control") == "no-store"
         assert response.read() == (bytes(range(256)) * 40)[start:stop]
         span = f"bytes {start}-{stop - 1}/10240"
         assert response.getheader("Content-Range") == (None if asked is None else span)

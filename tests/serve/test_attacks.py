@@ -149,6 +149,14 @@ def test_what_is_put_into_a_path_leads_nowhere(service: Service, route: Route) -
             assert status(service, route, bearer(OPERATOR), value) in (400, 404, 405, 415, 422), value
 
 
+@pytest.mark.parametrize("path", ["/streams/a%2Fwhep%2Fa", "/streams/%2e%2e%2fa%2Fwhep%2Fa"])
+def test_a_slash_that_is_part_of_a_name_makes_no_other_route_of_it(service: Service, path: str) -> None:
+    lines = service.log().count("remove")
+    with service.open(path, {**bearer(VIEWER), "Content-Type": "application/json"}, "DELETE") as response:
+        assert response.status == 403, response.read()
+    assert service.log().count("remove") == lines
+
+
 @pytest.mark.parametrize("route", WITH_BODY, ids=str)
 def test_a_body_is_small_comes_soon_and_is_what_it_says(service: Service, route: Route) -> None:
     assert status(service, route, bearer(OPERATOR), body=b" " * (LARGEST_BODY + 1)) == 413

@@ -98,8 +98,11 @@ def test_own_names_are_known(open_service: Service) -> None:
     assert open_service.get("/healthz", {"Origin": f"http://127.0.0.1:{open_service.port}"})[0] == 200
 
 
-def test_answers_are_not_kept_framed_or_guessed_at(open_service: Service) -> None:
-    with open_service.open("/") as response:
+@pytest.mark.parametrize("path", ["/", "/streams/one.jpg", "/streams/one.mjpeg", "/nowhere"])
+def test_answers_are_not_kept_framed_or_guessed_at(open_service: Service, path: str) -> None:
+    with open_service.open(path) as response:
+        assert response.getheader("Server") == "streamseg"
+        assert response.getheader("Cross-Origin-Resource-Policy") == "same-origin"
         assert "default-src 'self'" in (response.getheader("Content-Security-Policy") or "")
         assert "frame-ancestors 'none'" in (response.getheader("Content-Security-Policy") or "")
         assert "unsafe" not in (response.getheader("Content-Security-Policy") or "")
@@ -116,6 +119,17 @@ def test_a_still_is_the_latest_picture(open_service: Service) -> None:
     assert picture.shape == (480, 640, 3)
     assert open_service.get("/streams/two.jpg")[0] == 404
     assert open_service.get("/streams/..%2f..%2fetc%2fpasswd.jpg")[0] == 404
+
+
+def test_of_a_moving_picture_the_head_alone_can_be_had(open_service: Service) -> None:
+    with socket.create_connection(("127.0.0.1", open_service.port), PATIENCE_S) as client:
+        client.sendall(b"HEAD /streams/one.mjpeg HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        said = b""
+        while len(said) < 4096 and (more := client.recv(4096)):
+            said += more
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert said.endswith(b"\r\n\r\n")
+    assert b"--streamseg-picture" not in said
 
 
 def test_a_service_that_would_be_open_to_all_does_not_start(tmp_path: Path) -> None:
