@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path, PurePath
@@ -36,12 +35,12 @@ class Asked(msgspec.Struct, frozen=True):
     until: str = ""
     limit: int = 100
 
-    def wants(self, row: EventRow) -> bool:
-        """Whether `row` is one of them."""
+    def wants(self, row: EventRow, *, lasts: bool = False) -> bool:
+        """Whether `row` is one of them; one that `lasts` has not ended, others without an end were cut short."""
         return (
             self.rule in ("", row.rule)
             and (not self.class_name or self.class_name in row.classes)
-            and (not self.since or (row.ended or row.began) >= self.since)
+            and (lasts or not self.since or (row.ended or row.began) >= self.since)
             and (not self.until or row.began <= self.until)
         )
 
@@ -51,7 +50,10 @@ def listed(streams: Iterable[Stream], asked: Asked) -> list[EventRow]:
     found: dict[str, EventRow] = {}
     for stream in streams:
         if asked.stream in ("", stream.name):
-            for row in itertools.chain(_of_this_run(stream), _kept(stream, asked)):
+            for row in _of_this_run(stream):
+                if asked.wants(row, lasts=not row.ended):
+                    found[row.id] = row
+            for row in _kept(stream, asked):
                 if asked.wants(row):
                     found.setdefault(row.id, row)
     return sorted(found.values(), key=lambda row: (row.began, row.id), reverse=True)[: asked.limit]
@@ -85,11 +87,10 @@ def _kept(stream: Stream, asked: Asked) -> Iterator[EventRow]:
         if asked.rule and asked.rule != options.get("rule"):
             continue
         own, wanted = names.own(), 0
-        for record in sorted(_records(names.folder), reverse=True)[:_MOST_FILES]:
-            clip = f"{record.removesuffix('.json')}.mp4"
-            if not own.fullmatch(clip):
-                continue
-            for row in _rows(stream, names.folder, record, clip):
+        clips = (f"{record.removesuffix('.json')}.mp4" for record in _records(names.folder))
+        # Several outputs may share a folder: those of the others do not count.
+        for clip in sorted(filter(own.fullmatch, clips), reverse=True)[:_MOST_FILES]:
+            for row in _rows(stream, names.folder, f"{clip.removesuffix('.mp4')}.json", clip):
                 wanted += asked.wants(row)
                 yield row
             if wanted >= asked.limit:

@@ -11,7 +11,7 @@ import msgspec
 from streamseg.contracts import Shown
 from streamseg.errors import printable
 from streamseg.rules.event import Clips, Event, OpenEvents
-from streamseg.segmentation import find_class
+from streamseg.segmentation import Classes, find_class
 
 
 class ClassMetadata(msgspec.Struct):
@@ -75,13 +75,15 @@ class ClassWatch:
 
     def __init__(self, name: str, least_percent: float) -> None:
         self.name, self._least_percent = name, least_percent
-        self._class_id: int | None = None
+        self._classes: Classes | None = None
+        self._class_id = 0
         self._percent, self._time_s = 0.0, 0.0
 
     def seen(self, shown: Shown) -> bool:
         """Whether it does."""
-        if self._class_id is None:
-            self._class_id = find_class(shown.segmentation.classes, self.name)
+        classes = shown.segmentation.classes
+        if classes is not self._classes:  # a stream may get another network, whose classes have other numbers
+            self._classes, self._class_id = classes, find_class(classes, self.name)
         self._percent = float(shown.segmentation.areas()[self._class_id]) * 100
         self._time_s = shown.frame.time_s
         return self._percent >= self._least_percent

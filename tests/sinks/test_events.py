@@ -14,10 +14,11 @@ import pytest
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError
 from streamseg.frame import Frame
-from streamseg.segmentation import Segmentation
+from streamseg.segmentation import Classes, Segmentation
 from streamseg.sinks import open_sink
 from streamseg.sinks.events import EventsSink
 from streamseg.sinks.preroll import EncodedPacket, Preroll
+from streamseg.sinks.watches import ClassWatch
 from tests.parts.clips import numbered
 from tests.parts.disks import fill, small_disk
 from tests.parts.events import event
@@ -41,6 +42,16 @@ def clips(folder: Path) -> list[tuple[dict[str, object], Path]]:
     stories = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
     assert {path.with_suffix(".mp4") for path in stories} | set(stories) == set(folder.iterdir())
     return [(json.loads(path.read_text()), path.with_suffix(".mp4")) for path in stories]
+
+
+def test_another_network_of_the_stream_may_number_its_classes_otherwise() -> None:
+    watch, (background, thing) = ClassWatch("thing", 5.0), CLASSES.colours
+    one = scene(0, 0.5)
+    assert watch.seen(one)
+    more = Classes(("sky", "road", "thing"), np.array([background, background, thing]))
+    for labels, there in ((np.ones_like(one.segmentation.labels), False), (one.segmentation.labels * 2, True)):
+        found = dataclasses.replace(one.segmentation, labels=labels, classes=more)
+        assert watch.seen(dataclasses.replace(one, segmentation=found)) is there
 
 
 def test_a_clip_holds_what_came_before_and_after(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""Which events are listed; over HTTP: test_archive.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from streamseg.config import RunOptions
+from streamseg.infer import load_segmenter
+from streamseg.infer.batching import share_networks
+from streamseg.said import Said
+from streamseg.serve import events
+from streamseg.serve.stream import Stream
+from tests.parts.events import event
+
+SEEN = {"stream": "door", "seen": "2026-11-28T09:30:00+00:00", "first_seen_s": 1.0, "last_seen_s": 2.0}
+
+
+def stream(*outputs: str) -> Stream:
+    """One that never began."""
+    return Stream("door", RunOptions(source="test://", model="otsu", outputs=outputs), share_networks(load_segmenter),
+                  Said())  # fmt: skip
+
+
+def test_one_that_lasts_is_there_however_long_ago_it_began() -> None:
+    made, lasting = stream(), event("start")
+    asked = events.Asked(since="2099-01-01T00:00:00.000Z")
+    made.latest.events.see([lasting])
+    assert [row.id for row in events.listed([made], asked)] == [lasting.id]
+    assert events.listed([made], msgspec.structs.replace(asked, until="2001-01-01T00:00:00.000Z")) == []
+    made.latest.events.see([msgspec.structs.replace(lasting, kind="end")])
+    assert events.listed([made], asked) == []
+
+
+def test_the_clips_of_one_class_leave_room_for_those_of_another(tmp_path: Path) -> None:
+    for number in range(2001):
+        (tmp_path / f"person-20260101-{number:06d}.json").write_text(json.dumps({**SEEN, "class": "person"}))
+    (tmp_path / "car-20260101-000000.json").write_text(json.dumps({**SEEN, "class": "car"}))
+    both = stream(f"events:{tmp_path}?class=person", f"events:{tmp_path}?class=car")
+    (row,) = events.listed([both], events.Asked(class_name="car"))
+    assert row.classes == ("car",)
