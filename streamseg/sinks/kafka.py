@@ -150,8 +150,9 @@ class Kafka:
 
 def _settings(place: Place) -> dict[str, Any]:
     address = place.address
+    host, port = address.place
     settings: dict[str, Any] = {
-        "bootstrap.servers": ":".join(map(str, address.place)),
+        "bootstrap.servers": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "client.id": "streamseg",
         "acks": "all",
         "enable.idempotence": True,

@@ -113,6 +113,20 @@ def read(port: int, count: int) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def test_a_broker_may_have_an_address_of_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamseg.sinks.kafka._TIMEOUT_S", 1.0)
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listening:
+        listening.settimeout(PATIENCE_S)
+        with pytest.raises(OutputError, match="does not answer"):
+            Kafka(read_place(f"kafka://[::1]:{listening.getsockname()[1]}/events")).reach()
+        listening.settimeout(0)
+        listening.accept()[0].close()
+
+
 def test_each_start_and_end_is_written_in_order_under_its_id() -> None:
     cluster, one = Cluster(), event()
     sink = open_sink(f"kafka://127.0.0.1:{cluster.port}/events", LIVE, Controls())

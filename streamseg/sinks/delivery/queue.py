@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
@@ -35,17 +36,26 @@ class Queue:
     """
 
     def __init__(
-        self, name: str, journal: Journal | None, *, most: int = MOST, now: Callable[[], datetime] = utc
+        self,
+        name: str,
+        journal: Journal | None,
+        *,
+        most: int = MOST,
+        now: Callable[[], datetime] = utc,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.lost = 0
         """Messages that were dropped, because too many waited or for too long, or that the receiver will never take."""
-        self._name, self._journal, self._most, self._now = name, journal, most, now
+        self._name, self._journal, self._most, self._now, self._clock = name, journal, most, now, clock
         self._changed, self._said = threading.Condition(), Said()
         self._messages: dict[int, Message] = {}
+        # By `clock`, when each began to wait: the clock on the wall is set, by years where a machine begins without.
+        self._since_s: dict[int, float] = {}
         self._open: dict[str, Event] = {}
         self._last, self._in_step, self._closed = 0, True, False
         if journal is not None:
             self._messages, left = journal.load()
+            self._since_s = {number: clock() - _age_s(each.event.at, now()) for number, each in self._messages.items()}
             self._last = max(self._messages, default=0)
             self._open = {event.id: event for event in left}
         for event in self.open_events:
@@ -74,11 +84,12 @@ class Queue:
                 if waits.event.id == event.id and waits.event.kind == "update"
             ]
             for number in older:
-                del self._messages[number]
+                self._take(number)
             dropped = self._make_room()
             self._last += 1
             added = {self._last: Message(event=event, before=before)}
             self._messages.update(added)
+            self._since_s[self._last] = self._clock()
             if event.kind == "end":
                 del self._open[event.id]
                 self._write(added=added, removed=[*older, *dropped], closed=[event.id])
@@ -96,13 +107,13 @@ class Queue:
     def done(self, number: int) -> None:
         """The receiver has it."""
         with self._changed:
-            if not self._closed and self._messages.pop(number, None) is not None:
+            if not self._closed and self._take(number) is not None:
                 self._write(removed=[number])
 
     def set_aside(self, number: int, why: str) -> None:
         """The receiver will never take it: kept on disk to be looked at, and counted as lost."""
         with self._changed:
-            message = self._messages.pop(number, None)
+            message = self._take(number)
             if message is None or self._closed:
                 return
             self.lost += 1
@@ -137,16 +148,21 @@ class Queue:
                     self._journal.close()
             self._changed.notify_all()
 
+    def _take(self, number: int) -> Message | None:
+        """Out of what waits; None where it does not."""
+        self._since_s.pop(number, None)
+        return self._messages.pop(number, None)
+
     def _make_room(self) -> list[int]:
         """Drops what is too old, and the oldest of too many."""
-        limit = self._now() - OLDEST
+        limit_s = self._clock() - OLDEST.total_seconds()
         gone: list[int] = []
-        for number, message in self._messages.items():
-            if len(self._messages) - len(gone) < self._most and not _before(message.event.at, limit):
+        for number in self._messages:
+            if len(self._messages) - len(gone) < self._most and self._since_s[number] >= limit_s:
                 break
             gone.append(number)
         for number in gone:
-            del self._messages[number]
+            self._take(number)
         if gone:
             self.lost += len(gone)
             line = f"more than {self._most} messages wait, or one for {OLDEST.days} days: the oldest are dropped"
@@ -178,8 +194,9 @@ class Queue:
             self._in_step = True
 
 
-def _before(at: str, limit: datetime) -> bool:
+def _age_s(at: str, now: datetime) -> float:
+    """How long ago `at` was; 0 where that cannot be told, or a clock was set back meanwhile."""
     try:
-        return read_time(at) < limit
+        return max(0.0, (now - read_time(at)).total_seconds())
     except (ValueError, TypeError):  # no time, or one without its zone
-        return False
+        return 0.0

@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streamseg.rules.event import ended
@@ -119,17 +120,38 @@ def test_an_event_that_was_open_when_the_process_was_killed_is_ended_by_the_next
 
 
 def test_too_many_and_too_old_messages_are_dropped_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
-    now = datetime.now(timezone.utc)
-    queue = Queue("hook", None, most=10, now=lambda: now)
+    now_s = 1e6
+    queue = Queue("hook", None, most=10, clock=lambda: now_s)
     for _ in range(15):
         queue.put(event())
     assert (queue.waiting, queue.lost) == (10, 5)
-    now += OLDEST + timedelta(hours=1)
+    now_s += OLDEST.total_seconds() + 1
     queue.put(later(queue.open_events[0], "end"))
     assert (queue.waiting, queue.lost) == (1, 15)
     assert [record.getMessage() for record in caplog.records] == [
         "hook: more than 10 messages wait, or one for 7 days: the oldest are dropped"
     ]
+
+
+def test_a_clock_that_is_set_makes_no_message_old() -> None:
+    now = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    queue = Queue("hook", None, now=lambda: now)
+    for _ in range(2):
+        queue.put(msgspec.structs.replace(event(), at="1970-01-01T00:00:05.000Z"))
+    now = datetime(2026, 11, 30, tzinfo=timezone.utc)
+    queue.put(event())
+    assert (queue.waiting, queue.lost) == (3, 0)
+
+
+@pytest.mark.parametrize(("days", "waiting"), [(-400, 3), (0, 3), (6, 3), (8, 1)])
+def test_what_an_earlier_run_left_is_as_old_as_its_events(tmp_path: Path, days: int, waiting: int) -> None:
+    with closing(Queue("q", Journal(tmp_path / "q"))) as queue:
+        queue.put(event())
+        queue.put(later(queue.open_events[0], "end"))
+    then = utc() + timedelta(days=days)
+    with closing(Queue("q", Journal(tmp_path / "q"), now=lambda: then)) as queue:
+        queue.put(event())
+        assert queue.waiting == waiting
 
 
 def test_a_message_that_is_refused_is_kept_aside(tmp_path: Path) -> None:
