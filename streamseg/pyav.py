@@ -24,6 +24,16 @@ class Readable(Protocol):
         """The same without taking them, and perhaps more of them."""
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """What PyAV raises where something cannot be read, encoded or written.
+
+    Most of it is an OSError or ValueError; what an encoder says, that of a GPU for one, is neither.
+    """
+    import av
+
+    return av.error.FFmpegError, OSError, ValueError
+
+
 def open_input(
     target: str | Readable,
     options: dict[str, str],

@@ -74,7 +74,7 @@ class LiveVideo:
                     for packet in await asyncio.to_thread(encoding.packets, shown, begins):
                         for viewer in self._viewers:
                             viewer.put(packet)
-        except (OSError, ValueError) as error:  # PyAV's errors are some of these
+        except Exception as error:  # whatever it is, nobody is to wait for pictures that do not come
             _log.warning("%s: cannot be shown live: %s", self._pictures.stream.name, error)
         for viewer in self._viewers:
             viewer.end()

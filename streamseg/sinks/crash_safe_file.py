@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from streamseg.errors import OutputError
 from streamseg.files import Folder, name_new, numbered
 from streamseg.provenance import sign
-from streamseg.pyav import open_input
+from streamseg.pyav import failures, open_input
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -91,7 +91,7 @@ class VideoFile:
 
     def abandon(self) -> None:
         """Closes what can be closed; the part stays, playable up to its last fragment."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(*failures()):
             self.container.close()
         self._unlock()
         if self._part.exists():

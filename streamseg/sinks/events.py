@@ -13,6 +13,7 @@ import msgspec
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError, printable
 from streamseg.files import Folder, write_whole
+from streamseg.pyav import failures
 from streamseg.rules.event import Clips
 from streamseg.sinks.codecs import encoding
 from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, in_use, reason, recover_part
@@ -68,13 +69,17 @@ class EventsSink:
             OutputError: a clip cannot be written; what was written until then stays playable.
         """
         seen = self._watch.seen(shown)
-        encoder = self._encoder_for(shown)
-        packets = [EncodedPacket.of(packet) for packet in encoder.write(shown.pixels, shown.frame.time_s)]
+        try:
+            encoder = self._encoder_for(shown)
+            packets = [EncodedPacket.of(packet) for packet in encoder.write(shown.pixels, shown.frame.time_s)]
+        except failures() as error:
+            self._encoder = None
+            raise self._lost(error) from None
         for unit in packets:
             self._before.add(unit)
         try:
             self._follow(shown, seen, packets, encoder)
-        except (OSError, ValueError) as error:
+        except failures() as error:
             raise self._lost(error) from None
 
     def close(self) -> None:
@@ -115,7 +120,7 @@ class EventsSink:
     def _end(self) -> None:
         try:
             self._finish()
-        except (OSError, ValueError) as error:
+        except failures() as error:
             raise self._lost(error) from None
 
     def _finish(self) -> None:

@@ -14,6 +14,7 @@ from streamseg.errors import InputError, OutputError
 from streamseg.files import Folder
 from streamseg.frame import StreamInfo
 from streamseg.provenance import sign
+from streamseg.pyav import failures
 from streamseg.sinks.crash_safe_file import check_room, reason
 from streamseg.sinks.kind import OutputKind, folder_of
 from streamseg.sinks.names import literal
@@ -71,9 +72,9 @@ class HlsSink:
                 self._open, self._form = self._begin(shown), form(shown)
             container, encoder = self._open
             container.mux(encoder.write(shown.pixels, shown.frame.time_s))
-        except (OSError, ValueError) as error:
+        except failures() as error:
             opened, self._open = self._open, None
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(*failures()):
                 if opened is not None:
                     opened[0].close()
             raise self._failed(error) from None
@@ -86,7 +87,7 @@ class HlsSink:
         """
         try:
             self._finish()
-        except (OSError, ValueError) as error:
+        except failures() as error:
             raise self._failed(error) from None
 
     def _begin(self, first: Shown) -> tuple[OutputContainer, Encoder]:

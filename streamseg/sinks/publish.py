@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 from streamseg.contracts import Shown, Sink
+from streamseg.errors import OutputError
 from streamseg.frame import StreamInfo
 from streamseg.net.urls import read_address
+from streamseg.pyav import failures
 from streamseg.sinks import nvenc
 from streamseg.sinks.codecs import Encoding, encoding
+from streamseg.sinks.crash_safe_file import reason
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.paced import Paced
 from streamseg.sinks.retry import Retrying
@@ -43,7 +46,7 @@ class PublishSink:
         """Sends one picture.
 
         Raises:
-            OutputError: the server cannot be reached, refuses, or fell silent.
+            OutputError: the server cannot be reached, refuses, or fell silent; or the picture cannot be encoded.
         """
         if form(shown) != self._form or (self._encoder and not self._encoder.takes(shown.pixels)):
             self.close()
@@ -52,6 +55,9 @@ class PublishSink:
                 self._form, self._encoder = form(shown), _encoder(shown, self._address.name, self._encoding)
             for packet in self._encoder.write(shown.pixels, shown.frame.time_s):
                 self._send(units_of(bytes(packet)), packet.pts or 0)
+        except failures() as error:
+            self.close()
+            raise OutputError(f"{self._address.name}: {reason(error)}") from None
         except BaseException:
             self.close()
             raise

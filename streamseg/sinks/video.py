@@ -16,6 +16,7 @@ from streamseg.errors import OutputError
 from streamseg.files import Folder
 from streamseg.frame import Pixels, as_image
 from streamseg.machine import available_cores
+from streamseg.pyav import failures
 from streamseg.sinks import nvenc
 from streamseg.sinks.codecs import H264, Encoding, encoding
 from streamseg.sinks.crash_safe_file import FORMATS, VideoFile, check_room, reason
@@ -68,7 +69,7 @@ class VideoSink:
             self._open = self._begin(shown)
         try:
             self._open.write(shown.pixels, shown.frame.time_s)
-        except (OSError, ValueError) as error:
+        except failures() as error:
             file, self._open = self._open, None
             file.abandon()
             raise self._lost(file, error) from None
@@ -95,7 +96,7 @@ class VideoSink:
                 check_room(self._path.parent)
             replace = self._replace and not self._finished
             return Recording(self._next_path(), first, self._encoding, replace=replace)
-        except (OSError, ValueError) as error:
+        except failures() as error:
             raise OutputError(f"{self._path}: {reason(error)}") from None
 
     def _finish(self) -> None:
@@ -103,7 +104,7 @@ class VideoSink:
             file, self._open = self._open, None
             try:
                 file.finish()
-            except (OSError, ValueError) as error:
+            except failures() as error:
                 raise self._lost(file, error) from None
             self._finished += 1
 

@@ -142,7 +142,7 @@ class Webhook:
         if re.fullmatch(r"\d{1,9}", text.strip()):
             wait_s = float(text)
         else:
-            with contextlib.suppress(ValueError, TypeError):
+            with contextlib.suppress(ValueError, TypeError, OverflowError):
                 then = parsedate_to_datetime(text)
                 wait_s = (then.replace(tzinfo=then.tzinfo or timezone.utc) - self._now()).total_seconds()
         return None if wait_s is None else min(max(0.0, wait_s), _LONGEST_RETRY_AFTER_S)

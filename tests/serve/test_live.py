@@ -157,6 +157,23 @@ def test_pixels_become_square_and_sides_such_that_browsers_show_them(
     asyncio.run(run())
 
 
+def test_viewers_end_where_pictures_cannot_be_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: live._Encoding, shown: Any, key: bool) -> Any:
+        raise av.error.ExternalError(542398533, "Generic error in an external library")
+
+    async def run() -> None:
+        stream = OneStream()
+        video = LiveVideo(stream.pictures())
+        stream.show(0)
+        for _ in range(2):
+            async with contextlib.aclosing(video.watch()) as coming:
+                with pytest.raises(StopAsyncIteration):
+                    await asyncio.wait_for(anext(coming), 5)
+
+    monkeypatch.setattr(live._Encoding, "packets", fails)
+    asyncio.run(run())
+
+
 def test_viewers_end_where_the_stream_does() -> None:
     async def run() -> None:
         stream = OneStream()
