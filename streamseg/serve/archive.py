@@ -14,6 +14,7 @@ from streamseg.serve.control import answer
 from streamseg.serve.stored_files import give
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Streams
+from streamseg.serve.turns import Turns
 
 MOST_ROWS = 1000
 _USUAL_ROWS = 100
@@ -32,6 +33,7 @@ def add_archive(app: web.Application, streams: Streams) -> None:
 class _Archive:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
+        self._turns = Turns()
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         query = request.query
@@ -43,13 +45,13 @@ class _Archive:
             events.moment(query.get("to", "")),
             _limit(request),
         )
-        return answer(await asyncio.to_thread(events.listed, self._streams.now(), asked))
+        return answer(await self._turns.do(lambda: events.listed(self._streams.now(), asked)))
 
     async def recordings(self, request: web.Request) -> web.StreamResponse:
         query, limit = request.query, _limit(request)
         name, since, until = query.get("stream", ""), query.get("from", ""), query.get("to", "")
         between = events.moment(since), events.moment(until)
-        return answer(await asyncio.to_thread(recordings.listed, self._streams.now(), name, *between, limit))
+        return answer(await self._turns.do(lambda: recordings.listed(self._streams.now(), name, *between, limit)))
 
     async def event_file(self, request: web.Request) -> web.StreamResponse:
         return await self._file(request, events.folder_of)

@@ -19,6 +19,7 @@ from streamseg.serve.guard import WHO
 from streamseg.serve.sitefile import ConflictError
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Edit, Streams
+from streamseg.serve.turns import Turns
 from streamseg.validation import MisfitError, fit
 from streamseg.yamledit import patched
 
@@ -51,7 +52,7 @@ def add_control(app: web.Application, streams: Streams, load: Callable[[], str])
 class _Control:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._one = asyncio.Lock()  # waiting takes no thread from those who encode pictures
+        self._turns = Turns()
 
     async def written(self, request: web.Request) -> web.StreamResponse:
         if not request[WHO]:
@@ -127,11 +128,10 @@ class _Control:
             _log.info("%s: %s: %s", who, printable(what), done)
             return done
 
-        async with self._one:
-            try:
-                return answer(Done(await asyncio.to_thread(audited)), status)
-            except (InputError, OutputError, KeyError) as error:
-                return _refusal(error, name)
+        try:
+            return answer(Done(await self._turns.do(audited)), status)
+        except (InputError, OutputError, KeyError) as error:
+            return _refusal(error, name)
 
 
 def _edit(name: str, options: Mapping[str, Any] | None, *, there: bool) -> Edit:

@@ -16,6 +16,7 @@ from streamseg.serve.guard import WHO
 from streamseg.serve.lastminute import LastMinute
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Streams
+from streamseg.serve.turns import Turns
 
 _MOST = 20
 """Shapes that one request tries."""
@@ -32,7 +33,7 @@ class _Drawing:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
         self._minutes: dict[Stream, LastMinute] = {}
-        self._one = asyncio.Lock()  # however many ask, one processor is enough for this
+        self._turns = Turns()
 
     async def zones(self, request: web.Request) -> web.StreamResponse:
         stream = self._asked(request)
@@ -63,8 +64,7 @@ class _Drawing:
                     lines[name] = Line(points)
             except ValueError as error:
                 raise InputError(f"{name}: {error}") from None
-        async with self._one:
-            return answer(await asyncio.to_thread(minute.counted, zones, lines))
+        return answer(await self._turns.do(lambda: minute.counted(zones, lines)))
 
     def _asked(self, request: web.Request) -> Stream:
         """The stream that is named, whose results are kept from now on."""

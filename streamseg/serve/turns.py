@@ -1,0 +1,30 @@
+"""Work that clients ask for and that takes time of the machine: one piece after the other, however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
+
+
+class Turns:
+    """Lets one thread work at a time, so that others are left to those who encode pictures."""
+
+    def __init__(self) -> None:
+        self._one = asyncio.Lock()
+
+    async def do(self, work: Callable[[], _Result]) -> _Result:
+        """What `work` gives, which runs in a thread. A client that leaves meanwhile lets nobody in before it is done.
+
+        Raises:
+            Exception: whatever `work` does.
+        """
+        async with self._one:
+            doing = asyncio.ensure_future(asyncio.to_thread(work))
+            try:
+                return await asyncio.shield(doing)
+            finally:
+                if not doing.done():
+                    await asyncio.wait([doing])
