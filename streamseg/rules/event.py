@@ -130,14 +130,14 @@ class Clips:
     def add(self, event: Event, clip: str) -> Event:
         """`event` with the names of its files: the first clip that it is in, and the picture beside that."""
         self._files.setdefault(event.id, clip)
-        while len(self._files) > _MOST_CLIPS:
-            del self._files[next(iter(self._files))]
+        for oldest in list(self._files)[:-_MOST_CLIPS]:
+            self._files.pop(oldest, None)  # another thread may have been here
         return self.named(event)
 
     def remove(self, clip: str) -> None:
         """It could not be written."""
         for id in [id for id, kept in list(self._files.items()) if kept == clip]:
-            del self._files[id]
+            self._files.pop(id, None)
 
     def named(self, event: Event) -> Event:
         """`event` with the names of its files, as far as they are known by now."""

@@ -183,7 +183,8 @@ class Stream:
     def _run(self) -> Exception | None:
         """One life of the pipeline, and why it ended: None where it was asked to or had no more frames."""
         self._controls = Controls(clips=self.clips)
-        self._controls.quit = self._stopped.is_set()
+        if self._stopped.is_set():  # nothing is set otherwise: it may be asked to at this moment
+            self._controls.quit = True
         self._state, self._switch = "opening", ModelSwitch()
         try:
             self._pipeline = assemble(

@@ -85,7 +85,9 @@ class Kafka:
         """Nothing is told of frames."""
 
     def tick(self) -> None:
-        """librdkafka keeps its connections by itself."""
+        """Takes what librdkafka, which keeps its connections by itself, has to say of them: it waits in memory."""
+        if self._producer is not None:
+            self._producer.poll(0)
 
     def send(self, message: Message) -> None:
         """Writes a message, and waits until all replicas have it.
@@ -111,6 +113,7 @@ class Kafka:
         if answers != [None]:
             self._producer = None  # and with it whatever it would still try by itself
             raise self._failed(answers[0] if answers else None)
+        self._trouble = None  # it was got over
 
     def reach(self) -> None:
         """Asks the brokers who they are; a topic is not named, since some would make it.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from datetime import datetime, timezone
 
 import msgspec
@@ -57,6 +59,31 @@ def test_an_end_of_which_the_streams_time_is_not_known_keeps_the_last_one() -> N
     one = event()
     end = ended(one, datetime(2026, 11, 28, 9, 30, tzinfo=timezone.utc), "restart")
     assert (end.at_s, end.at) == (one.at_s, "2026-11-28T09:30:00.000Z")
+
+
+def test_outputs_of_two_threads_name_their_clips_at_the_same_time() -> None:
+    clips, failed, one = Clips(), list[Exception](), event()
+
+    def name(letter: str) -> None:
+        try:
+            for number in range(20_000):
+                clips.add(msgspec.structs.replace(one, id=f"{letter}{number}"), f"{number}.mp4")
+                if number % 500 == 0:
+                    clips.remove(f"{number - 5}.mp4")
+        except Exception as error:
+            failed.append(error)
+
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=name, args=(letter,)) for letter in "ab"]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    finally:
+        sys.setswitchinterval(before_s)
+    assert failed == []
 
 
 def test_the_first_clip_of_an_event_is_named_in_it_until_it_is_lost() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,23 @@ def test_a_stream_of_which_few_frames_are_taken_is_not_stalled_between_them(monk
     assert (reading.state, reading.ready) == ("running", True)
     stream.stop()
     assert stream.join(PATIENCE_S)
+
+
+def test_a_stream_that_is_stopped_in_the_moment_in_which_it_begins_ends() -> None:
+    options = RunOptions(source="test://?size=64x64&fps=50", model="otsu")
+    stream = Stream("one", options, share_networks(load_segmenter), Said())
+
+    class Stopped(threading.Event):
+        asked = False
+
+        def is_set(self) -> bool:
+            before = super().is_set()
+            if stream._state == "opening" and not before and not self.asked and stream._controls.clips is stream.clips:
+                self.asked = True  # by another thread, behind the look and before what is made of it
+                stream.stop()
+            return before
+
+    stream._stopped = Stopped()
+    stream.start()
+    until(lambda: stream.gone)
+    assert stream.join(PATIENCE_S / 10)

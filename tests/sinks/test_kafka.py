@@ -127,6 +127,18 @@ def test_a_broker_may_have_an_address_of_ipv6(monkeypatch: pytest.MonkeyPatch) -
         listening.accept()[0].close()
 
 
+def test_what_the_library_says_of_a_broker_that_is_away_does_not_pile_up() -> None:
+    cluster = Cluster()
+    made = Kafka(read_place(f"kafka://127.0.0.1:{cluster.port}/events"), {"reconnect.backoff.max.ms": 100})
+    made.send(Message(event=event()))
+    producer: Any = made._producer
+    del cluster
+    until(lambda: len(producer) > 3)
+    made.tick()
+    assert len(producer) <= 3
+    made.close()
+
+
 def test_each_start_and_end_is_written_in_order_under_its_id() -> None:
     cluster, one = Cluster(), event()
     sink = open_sink(f"kafka://127.0.0.1:{cluster.port}/events", LIVE, Controls())

@@ -24,13 +24,13 @@ def open_journal(name: str, receiver: str, stream: str, asked: str | None) -> Jo
 
     Args:
         name: of the output, for people.
-        receiver: its address, without what is secret.
+        receiver: its address, without user and password; what is secret in its path is in no name of a file.
 
     Raises:
         OutputError: the file `asked` is something else, or another run has it.
     """
     try:
-        return _asked(Path(asked)) if asked else _own(receiver, stream)
+        return _asked(Path(asked)) if asked else _own(name, receiver, stream)
     except (sqlite3.Error, OSError, OutputError) as error:
         if asked and isinstance(error, OutputError):
             raise
@@ -48,13 +48,13 @@ def _asked(path: Path) -> Journal:
         raise OutputError(f"{path}: another run has it", "?queue=FILE names another") from None
 
 
-def _own(receiver: str, stream: str) -> Journal | None:
+def _own(name: str, receiver: str, stream: str) -> Journal | None:
     folder = messages_folder()
     if folder is None:
         raise OSError("this user has no home folder; ?queue=FILE or STREAMSEG_STATE names a place")
     make_folder(folder)
     digest = hashlib.sha256(f"{receiver}\n{stream}".encode(errors="surrogateescape")).hexdigest()[:12]
-    stem = re.sub(r"[^A-Za-z0-9.]+", "-", receiver).strip("-")[:60]
+    stem = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")[:60]
     for number, path in enumerate(numbered(folder / f"{stem}-{digest}.queue")):
         try:
             return _whole(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.errors import OutputError
+from streamseg.net.urls import read_address
 from streamseg.sinks.delivery.journal import Journal
 from streamseg.sinks.delivery.place import open_journal
 from streamseg.sinks.delivery.queue import Queue
@@ -34,6 +35,17 @@ def test_each_stream_and_receiver_has_its_own_file_which_the_next_run_finds(stat
     again = place()
     assert again.path in paths
     again.close()
+
+
+def test_what_is_secret_in_an_address_is_in_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", "hunter2")
+    for url in ("https://host/${HOOK}/a", "https://host/a?token=hunter2", "https://me:hunter2@host/a"):
+        address = read_address(url)
+        journal = open_journal(address.name, address.bare, "cam", None)
+        assert journal is not None
+        assert journal.path.name.startswith("https-host-")
+        assert "hunter2" not in str(journal.path)
+        journal.close()
 
 
 def test_two_runs_at_the_same_time_have_a_file_each() -> None:
