@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from streamseg.sinks.names import Names
 _SLOWEST_S = 30.0
 """A client that takes no byte for that long is dropped; a player that pauses asks again."""
 _CHUNK = 1 << 18
+_RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})", re.IGNORECASE)
 _MEDIA = {
     ".jpg": "image/jpeg",
     ".mp4": "video/mp4",
@@ -79,11 +81,8 @@ async def give(request: web.Request, folder: Path, name: str) -> web.StreamRespo
     with file:
         size = os.fstat(file.fileno()).st_size
         headers = {"Content-Type": media, "Accept-Ranges": "bytes"}
-        try:
-            start, stop, _ = request.http_range.indices(size)
-            whole = "Range" not in request.headers
-        except ValueError:
-            start, stop, whole = size, size, False
+        part = _part(request, size)
+        whole, (start, stop) = part is None, part or (0, size)
         if start >= stop and not whole:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
         if not whole:
@@ -94,6 +93,23 @@ async def give(request: web.Request, folder: Path, name: str) -> web.StreamRespo
         if request.method == "GET":
             await send(request, response, file, start, stop)
         return response
+
+
+def _part(request: web.Request, size: int) -> tuple[int, int] | None:
+    """Begin and end of what is asked for, an empty one where nothing is there; None for the whole file.
+
+    That is given where several parts are asked for, or none can be read (RFC 9110, 14.2), and for `If-Range`, which
+    names a state of the file that nobody was told.
+    """
+    found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if found is None or "If-Range" in request.headers:
+        return None
+    first, last = found["first"], found["last"]
+    if not first:
+        return (max(0, size - int(last)), size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(size, int(last) + 1) if last else size
 
 
 async def send(

@@ -228,7 +228,21 @@ def test_parts_of_a_file_are_given(service: Service, asked: str | None, status: 
         assert response.getheader("Content-Range") == (None if asked is None else span)
 
 
-@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=9-3", "bytes=a-b", "bytes=0-1,5-6", "lines=1-2"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *({"Range": asked} for asked in ("bytes=9-3", "bytes=a-b", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "")),
+        {"Range": "bytes=0-1", "If-Range": '"a"'},
+    ],
+    ids=str,
+)
+def test_a_part_that_cannot_be_told_is_the_whole(service: Service, headers: dict[str, str]) -> None:
+    with service.open("/streams/door/events/busy-20010101-000000.mp4", headers) as response:
+        assert (response.status, len(response.read())) == (200, 10240)
+        assert response.getheader("Content-Range") is None
+
+
+@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=99999-999999", "bytes=-0"])
 def test_parts_that_there_are_not_are_refused(service: Service, asked: str) -> None:
     with service.open("/streams/door/events/busy-20010101-000000.mp4", {"Range": asked}) as response:
         assert response.status == 416
