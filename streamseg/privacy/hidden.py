@@ -45,7 +45,7 @@ class Hidden:
     def __init__(self, names: Sequence[str], *, all_but: bool = False, moving: bool = True) -> None:
         """Hides the classes `names`, or `all_but` those; `moving`: frames follow one another, as in a video."""
         self._names, self._all_but = names, all_but
-        self._recent: deque[tuple[float, Plane]] | None = deque() if moving else None
+        self._recent: deque[tuple[float, Plane]] | None = deque(maxlen=_FARTHEST) if moving else None
         self._vanished = Vanished() if moving and not all_but else None
         self._classes: Classes | None = None
         self._table: NDArray[np.uint8] | None = None

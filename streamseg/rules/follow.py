@@ -17,6 +17,7 @@ from streamseg.segmentation import Instances
 
 _LOST_S = 1.0  # an object that is seen again so soon, near where it was going, is the same
 _TRAIL_S = 1.0  # over which speed is measured
+_MOST_FRAMES = 1000  # of both, for a stream whose clock stands still
 _SHORTEST_S = 0.2  # over less it is noise
 _MARGIN = 0.005  # of the picture's diagonal: so far behind a line an object has crossed it
 _ENTERS, _LEAVES = 0.5, 0.4  # share of an object in a zone from which it is in it, and below which it is out
@@ -37,7 +38,8 @@ class Track:
     box: list[float]
     """Left, top, right, bottom in pixels of the frame."""
     seen_s: float
-    trail: deque[_Step] = field(default_factory=deque)
+    seen_frame: int = 0
+    trail: deque[_Step] = field(default_factory=lambda: deque(maxlen=_MOST_FRAMES))
     since: dict[str, float] = field(default_factory=dict)
     """When it came into each zone in which it is."""
     behind: dict[str, tuple[bool, Point]] = field(default_factory=dict)
@@ -83,12 +85,18 @@ class Followed:
 
     def __init__(self) -> None:
         self._identities = Identities()
+        self._frames = 0
         self.tracks: dict[int, Track] = {}
         """Those that are in the picture, and those that were within the last second."""
 
     def see(self, objects: Objects, time_s: float) -> list[Track]:
         """The tracks of `objects`, in their order."""
-        self.tracks = {number: each for number, each in self.tracks.items() if time_s - each.seen_s <= _LOST_S}
+        self._frames += 1
+        self.tracks = {
+            number: each
+            for number, each in self.tracks.items()
+            if time_s - each.seen_s <= _LOST_S and self._frames - each.seen_frame <= _MOST_FRAMES
+        }
         found = objects.found
         if (found.track_ids < 0).any():
             found, _ = self._identities.follow(found, self._expected(time_s), time_s, leaps=True)
@@ -100,7 +108,7 @@ class Followed:
             track = self.tracks.get(number)
             if track is None:
                 track = self.tracks[number] = Track(class_id, box, time_s)
-            track.class_id, track.box, track.seen_s = class_id, box, time_s
+            track.class_id, track.box, track.seen_s, track.seen_frame = class_id, box, time_s, self._frames
             track.step(time_s, (x, y), (foot_x, foot_y))
             seen.append(track)
         return seen

@@ -152,6 +152,15 @@ def test_pictures_that_do_not_follow_one_another_are_looked_at_one_by_one() -> N
     assert not hidden(frame(1), found(frame(1), NOBODY)).mask.any()
 
 
+def test_a_clock_that_stands_still_makes_no_history_without_end() -> None:
+    hidden = Hidden(["person"])
+    for index in range(200):
+        seen = frame(index % 2, time_s=1.0)
+        hidden(dataclasses.replace(seen, index=index), dataclasses.replace(found(seen), frame_index=index))
+    assert hidden._recent is not None
+    assert 10 < len(hidden._recent) < 100
+
+
 def test_behind_a_cut_what_was_before_it_counts_no_more() -> None:
     hidden = Hidden(["person"])
     hidden(frame(0), found(frame(0)))
