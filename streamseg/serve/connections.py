@@ -30,7 +30,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Connections:
-    """Those that are open. Where all places are taken, the client that has asked for nothing for the longest leaves."""
+    """Those that are open. Where all places are taken, the client that has not asked to its end for longest leaves."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._context = context
@@ -39,14 +39,23 @@ class Connections:
 
     @web.middleware
     async def answering(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """The outermost middleware: tells which clients are being answered."""
-        client = request.protocol
+        """The outermost middleware: tells which clients are being answered.
+
+        One that is to send a body keeps its place only as long as there are others: anybody may promise one.
+        """
+        client, sends = request.protocol, request.body_exists
         self._waiting.pop(client, None)
-        self._busy += 1
+        if sends:
+            self._wait(client)
+        else:
+            self._busy += 1
         try:
             return await handler(request)
         finally:
-            self._busy -= 1
+            if sends:
+                self._waiting.pop(client, None)
+            else:
+                self._busy -= 1
             self._wait(client)
 
     async def accept(self, listening: socket.socket, server: web.Server) -> None:

@@ -32,7 +32,7 @@ class LastMinute:
 
     def __init__(self, latest: Latest) -> None:
         self._latest = latest
-        self._kept: deque[tuple[Frame, Segmentation]] = deque(maxlen=int(KEPT_S / _STEP_S))
+        self._kept = _empty()
         self._asked_s = 0.0
         self._listening = False
 
@@ -60,12 +60,12 @@ class LastMinute:
 
     def _take(self) -> None:
         """From the stream's thread."""
-        shown = self._latest.shown
-        if shown is None or (self._kept and shown.frame.arrived_s - self._kept[-1][0].arrived_s < _STEP_S):
+        shown, kept = self._latest.shown, self._kept
+        if shown is None or (kept and shown.frame.arrived_s - kept[-1][0].arrived_s < _STEP_S):
             return
-        while self._kept and shown.frame.arrived_s - self._kept[0][0].arrived_s > KEPT_S:
-            self._kept.popleft()
-        self._kept.append(small(shown))
+        while kept and shown.frame.arrived_s - kept[0][0].arrived_s > KEPT_S:
+            kept.popleft()
+        kept.append(small(shown))
 
     def _look_again(self) -> None:
         left_s = self._asked_s + _ASKED_S - time.monotonic()
@@ -74,7 +74,11 @@ class LastMinute:
         else:
             self._latest.unlisten(self._take)
             self._listening = False
-            self._kept.clear()
+            self._kept = _empty()  # the stream's thread may be looking at the one before
+
+
+def _empty() -> deque[tuple[Frame, Segmentation]]:
+    return deque(maxlen=int(KEPT_S / _STEP_S))
 
 
 def small(shown: Shown) -> tuple[Frame, Segmentation]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +54,26 @@ def test_what_passed_is_counted_without_its_pictures() -> None:
         for index in range(28, 1000):
             latest.write(shown(index, 0))
         assert minute.counted({}, {}).seconds <= lastminute.KEPT_S
+
+    asyncio.run(tried())
+
+
+def test_a_frame_that_comes_while_it_is_forgotten_does_not_end_its_stream() -> None:
+    async def tried() -> None:
+        latest = Latest()
+        minute = LastMinute(latest)
+
+        class Looked(deque[Any]):
+            def __getitem__(self, at: Any) -> Any:
+                minute._asked_s = -lastminute._ASKED_S - 1e9
+                minute._look_again()  # by another thread, behind the look whether anything is there
+                return super().__getitem__(at)
+
+        minute.ask()
+        passing(latest, 3)
+        minute._kept = Looked(minute._kept)
+        latest.write(shown(3, 0))
+        assert minute.counted({}, {}).frames == 0
 
     asyncio.run(tried())
 
