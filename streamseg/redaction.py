@@ -68,7 +68,7 @@ def redact(text: str) -> str:
 
 
 def _hidden(token: re.Match[str]) -> str:
-    """A token in a sentence, which may go on behind it: `?key=SECRET: refused`, `(…?key=SECRET)`."""
+    """A token in a sentence that may have more behind it: `?key=SECRET: refused`, `(…?key=SECRET)`."""
     value = token["value"]
     return f"{token['name']}{_MASK}{value[len(value.rstrip(':)')) :]}"
 

@@ -100,7 +100,7 @@ def guard(access: Access) -> Middleware:
 
 
 async def frame(request: web.Request, response: web.StreamResponse) -> None:
-    """For `on_response_prepare`: no answer, nor one that goes on and on, is kept, framed or shown by another site."""
+    """For `on_response_prepare`: no answer, nor one without an end, is kept, framed or shown by another site."""
     response.headers.update(_HEADERS)
 
 
