@@ -47,8 +47,11 @@ def draw(groups: Sequence[str]) -> NDArray[np.int64]:
 
 
 def tally(matrix: Counts, near: Counts) -> Counts:
-    """(C, 7) of one picture: pixels right, there, found, from its confusion matrix; and its `near_counts`."""
-    return np.column_stack([np.diag(matrix), matrix.sum(1), matrix.sum(0), near])
+    """(C, 7) of one picture: pixels right, there, found, of its confusion matrix and its `near_counts`; and these.
+
+    Those that were found to be no class are not in the matrix, and there all the same.
+    """
+    return np.column_stack([np.diag(matrix), near[:, 3], matrix.sum(0), near])
 
 
 def class_intervals(

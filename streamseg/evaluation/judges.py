@@ -96,7 +96,7 @@ class LabelJudge:
         self._tallies: list[Counts] = []
         self._borders: list[float] = []
         self._parts = PartCount()
-        self._pixels = 0
+        self._there = np.zeros(n, np.int64)
         if wanted.parts is not None and wanted.parts not in self._names:
             raise InputError(f"--parts {wanted.parts}: no such class", f"one of {', '.join(self._names)}")
 
@@ -109,17 +109,18 @@ class LabelJudge:
         one = confusion(true, found, n)
         self.matrix += one
         self._tallies.append(tally(one, near_counts(true, found, n)))
-        self._pixels += int((true < n).sum())
+        there = np.bincount(true.reshape(-1), minlength=256)[:n]
+        self._there += there
         self._borders.append(boundary_f1(true, found, n))
         if self._wanted.parts is not None:
             part = self._names.index(self._wanted.parts)
             sure = segmentation.confidence if len(self._names) == _TWO else None
             self._parts.add(true == part, found == part, sure)
-        return scores(one).miou
+        return scores(one, there).miou
 
     def figures(self) -> dict[str, float]:
         """mIoU, accuracy and boundary F1; the parts' pixel error, Rand and information score where they are wanted."""
-        total = scores(self.matrix, self._pixels)
+        total = scores(self.matrix, self._there)
         figures = {"miou": total.miou, "accuracy": total.accuracy, "boundary_f1_2px": _mean(self._borders)}
         if self._wanted.parts is not None:
             iou = total.iou[self._names.index(self._wanted.parts)]
@@ -138,10 +139,10 @@ class LabelJudge:
 
     def rows(self, draws: NDArray[np.int64]) -> tuple[ClassRow, ...]:
         """A row a class."""
-        shares = self.matrix.sum(1) / max(1, self.matrix.sum())
+        shares = self._there / max(1, self._there.sum())
         near = near_f1(np.sum(self._tallies, axis=0)[:, 3:])
         _, iou_95, near_95 = class_intervals(self._tallies, draws)
-        figures = zip(scores(self.matrix).iou, near, shares, strict=True)
+        figures = zip(scores(self.matrix, self._there).iou, near, shares, strict=True)
         return tuple(
             ClassRow(name, float(iou), float(f1), float(share), *ends)
             for name, (iou, f1, share), ends in zip(

@@ -15,7 +15,7 @@ Counts = NDArray[np.int64]
 def confusion(true: Labels, found: Labels, n_classes: int, ignore: int | None = 255) -> Counts:
     """(C, C) i64: pixels by true class (row) and found class (column); ignored true pixels are left out.
 
-    A found id that is no class counts as wrong for its true class, in no column.
+    A found id that is no class is in no column: `scores` counts it as wrong where it is told of all pixels.
     """
     valid = true < n_classes if ignore is None else (true < n_classes) & (true != ignore)
     pairs = true[valid].astype(np.int64) * 256 + found[valid]
@@ -34,13 +34,14 @@ class Scores:
     """Share of the pixels, 0..1, with the right class."""
 
 
-def scores(matrix: Counts, pixels: int | None = None) -> Scores:
-    """Scores of `matrix`; `pixels` are all that were judged, where some were found to be no class at all."""
+def scores(matrix: Counts, there: Counts | None = None) -> Scores:
+    """Scores of `matrix`; `there`, (C,), is how many pixels each class has, where some were found to be no class."""
     right = np.diag(matrix).astype(float)
-    union = matrix.sum(0) + matrix.sum(1) - right
+    there = matrix.sum(1) if there is None else there
+    union = matrix.sum(0) + there - right
     with np.errstate(invalid="ignore", divide="ignore"):
         iou = right / union
-    total = matrix.sum() if pixels is None else pixels
+    total = there.sum()
     miou = float(np.nanmean(iou)) if (union > 0).any() else float("nan")
     return Scores(tuple(float(value) for value in iou), miou, float(right.sum() / total) if total else float("nan"))
 

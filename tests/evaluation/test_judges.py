@@ -135,6 +135,18 @@ def test_void_counts_neither_for_nor_against(tmp_path: Path) -> None:
     assert made.figures()["miou"] == made.figures()["accuracy"] == 1.0
 
 
+def test_what_was_found_to_be_no_class_is_missed_in_every_figure(tmp_path: Path) -> None:
+    """As where `--fold` leaves classes of the model out."""
+    answer = half()
+    answer[:4, 5:] = 255
+    made, scores = judge(pair(tmp_path, {"a": half()}), Wanted(), answer)
+    assert scores == [pytest.approx((1 + 0.5) / 2)]
+    assert made.figures()["miou"] == pytest.approx(0.75) and made.figures()["accuracy"] == pytest.approx(0.75)
+    assert [row.iou for row in made.rows(np.ones((10, 1), np.int64))] == [1.0, 0.5]
+    assert [row.share for row in made.rows(np.ones((10, 1), np.int64))] == [0.5, 0.5]
+    assert made.intervals(np.ones((10, 1), np.int64))["miou"] == pytest.approx((0.75, 0.75))
+
+
 def test_a_row_a_class_has_its_share_of_all_pixels(tmp_path: Path) -> None:
     mask = half()
     mask[:, 1:] = 1

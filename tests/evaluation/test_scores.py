@@ -48,7 +48,8 @@ def test_a_found_id_that_is_no_class_is_wrong_for_the_true_one() -> None:
     true, found = np.zeros((2, 2), np.uint8), np.array([[0, 0], [0, 255]], np.uint8)
     matrix = confusion(true, found, 2)
     assert matrix.sum() == 3
-    assert scores(matrix, pixels=4).accuracy == 0.75
+    judged = scores(matrix, np.array([4, 0]))
+    assert (judged.accuracy, judged.iou[0], judged.miou) == (0.75, 0.75, 0.75)
 
 
 def square(left: int) -> NDArray[np.uint8]:
