@@ -101,6 +101,7 @@ def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evalua
     from streamseg.evaluation.fold import folded
     from streamseg.infer import load_segmenter
     from streamseg.infer.tiles import tiled
+    from streamseg.labelmap import VOID
     from streamseg.machine import available_cores
 
     recipe = load_segmenter(model, gpu=arguments.gpu)
@@ -114,6 +115,8 @@ def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evalua
         return evaluate(recipe, arguments.pictures, arguments.masks, wanted, available_cores())
     with tempfile.TemporaryDirectory(prefix="streamseg-") as scratch:
         brought = bring_in(arguments.pictures, recipe.classes, Path(scratch), instances=recipe.instances)
+        if brought.void:
+            wanted = replace(wanted, ids={VOID: VOID, **wanted.ids})
         if arguments.held_out:
             wanted = replace(wanted, names=frozenset(held_out(path.name for path in brought.pictures.iterdir())))
         return evaluate(recipe, brought.pictures, brought.masks, wanted, available_cores())

@@ -16,11 +16,9 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from streamseg.capture.media import IMAGES as SUFFIXES
 from streamseg.errors import InputError
-from streamseg.evaluation.leftout import tell_left_out
+from streamseg.evaluation.coloured import Labels, Numbers, beneath, from_voc, not_apart, one_of, paired
 from streamseg.evaluation.objects import UnknownClassError, category_names, find_labelled, is_coco, read_objects
 from streamseg.evaluation.outlines import outlined
 from streamseg.evaluation.roboflow import NUMBERED, class_numbers, numbered_masks
@@ -30,9 +28,7 @@ from streamseg.labelmap import (
     FILE,
     IMAGES,
     LABELS,
-    OBJECTS,
     VOID,
-    VOID_COLOUR,
     generated,
     is_background,
     read_labelmap,
@@ -46,8 +42,6 @@ _SPLIT = "_annotations.coco.json"  # as Roboflow calls it, in a folder for each 
 _INSTANCES = "instances_"  # so COCO calls outlines, beside its captions and key points
 _HELD_OUT = 5
 _NO_NAME = re.compile("^$|[\0-\x1f\x7f\ud800-\udfff]")
-Labels = NDArray[np.uint8]
-Numbers = NDArray[np.uint16]
 
 
 def held_out(names: Iterable[str]) -> list[str]:
@@ -72,6 +66,8 @@ class Corrected(msgspec.Struct, frozen=True):
     """Of the masks and names: another one where anything was corrected since."""
     own: Classes | None = None
     """Classes that the folder names, where those are what the masks are of; None: they are what was asked for."""
+    void: bool = False
+    """255 in the masks belongs to no class, even where they hold nothing else but 0."""
 
 
 def bring_in(folder: Path, classes: Classes | None, into: Path, *, instances: bool = False) -> Corrected:
@@ -91,24 +87,26 @@ def bring_in(folder: Path, classes: Classes | None, into: Path, *, instances: bo
     home = next((folder / name for name in (IMAGES, "images") if (folder / name).is_dir()), folder)
     for name in (_PICTURES, _MASKS):
         (into / name).mkdir()
+    told = not instances  # whether its masks are made here, of names
     if (folder / LABELS).is_dir():
         known = classes or _named(read_labelmap(folder / FILE))
-        made = _from_voc(folder, home, known, instances=instances)
+        made = from_voc(folder, home, known, instances=instances)
     elif (folder / NUMBERED).is_file():
         known = classes or _named(class_numbers(folder).values())
-        made = _from_numbers(folder, known)
+        made = _from_numbers(folder, known, instances=instances)
     elif (folder / _MASKS).is_dir():
         if classes is None:
             raise InputError(f"{folder}: names no classes", "a plan names them: docs/training.md")
-        known = classes
-        made = ((path, read_mask(mask)) for path, mask in _pairs(home, folder / _MASKS))
+        known, told = classes, False
+        made = ((path, read_mask(mask)) for path, mask in paired(home, folder / _MASKS))
     else:
         home, truth = outlined(folder, into, grouped=instances) or (home, _coco(folder))
         known = classes or _named(category_names(truth))
         if instances:
             return _linked(home, truth, into, None if classes else known)
         made = _from_coco(home, truth, known)
-    return _written(made, folder, home, into, known, own=classes is None)
+    found = _written(made, folder, home, into, known, own=classes is None)
+    return msgspec.structs.replace(found, void=told)
 
 
 def _written(
@@ -122,7 +120,7 @@ def _written(
         (into / _MASKS / f"{link.stem}.png").write_bytes(data)
         digest.update(link.name.encode() + mask.tobytes())
         count += 1
-        empty = empty and bool((mask == _beneath(known)).all())
+        empty = empty and bool((mask == beneath(known)).all())
     if not count:
         raise InputError(f"{folder}: no picture in {home.name} has a mask")
     if empty:
@@ -162,98 +160,24 @@ def _coco(folder: Path) -> Path:
     return found[0]
 
 
-def _pairs(pictures: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """Pictures with the mask of the same name, in the same folder below; how many have none is said."""
-    by_name = {
-        path.relative_to(masks).with_suffix(""): path for path in masks.rglob("*") if path.suffix.lower() == ".png"
-    }
-    shown = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in SUFFIXES)
-    names = [path.relative_to(pictures).with_suffix("") for path in shown]
-    found = [(path, by_name[name]) for path, name in zip(shown, names, strict=True) if name in by_name]
-    if found:
-        tell_left_out(pictures, len(found), len(shown))
-    return found
-
-
-def _from_voc(
-    folder: Path, pictures: Path, classes: Classes, *, instances: bool
-) -> Iterator[tuple[Path, Labels | Numbers]]:
-    """Masks by their colours, which the tool may have chosen."""
-    ids = _ids(folder / FILE, classes)
-    if instances and (len(classes) != 2 or not (folder / OBJECTS).is_dir()):
-        raise InputError(f"{folder}: says of objects not which is which", "export it as COCO's JSON")
-    for picture, mask in _pairs(pictures, folder / LABELS):
-        labels = _labels(mask, ids)
-        if not instances:
-            yield picture, labels
-            continue
-        objects = folder / OBJECTS / mask.relative_to(folder / LABELS)
-        numbers = _objects(objects)
-        if numbers.shape != labels.shape:
-            raise InputError(f"{objects}: is not of the size of {mask}")
-        yield picture, np.where((labels == classes.background) | (labels == VOID), 0, numbers).astype(np.uint16)
-
-
-def _ids(path: Path, classes: Classes) -> dict[int, int]:
-    """Colour as one number -> class id; black is the background where there is one, else void."""
-    table = {0: _beneath(classes)}
-    for name, colour in read_labelmap(path).items():
-        known = name in classes.names
-        if not known and not is_background(name):
-            raise UnknownClassError(f"{path}: '{name}' is none of the classes", _one_of(classes))
-        table[_number(colour)] = classes.names.index(name) if known else table[0]
-    return table
-
-
-def _labels(path: Path, ids: dict[int, int]) -> Labels:
-    found, where = _colours(path)
-    void = _number(VOID_COLOUR)
-    strange = next((colour for colour in found.tolist() if colour not in ids and colour != void), None)
-    if strange is not None:
-        red, green, blue = strange & 255, strange >> 8 & 255, strange >> 16
-        raise InputError(f"{path}: the colour {red},{green},{blue} is not in {FILE}", "is it from another export?")
-    return np.array([ids.get(colour, VOID) for colour in found.tolist()], np.uint8)[where]
-
-
-def _objects(path: Path) -> Numbers:
-    """Numbers from 1 for the colours of a picture, 0 for black; of 16 bits they are numbers already."""
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is not None and image.dtype == np.uint16 and image.ndim == 2:
-        return np.asarray(image, np.uint16)
-    found, where = _colours(path)
-    numbers = np.where(found == 0, 0, np.cumsum(found != 0))
-    return np.asarray(numbers.astype(np.uint16)[where], np.uint16)
-
-
-def _colours(path: Path) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """The colours in a picture, each as one number, and which of them each pixel has, (H, W)."""
-    image = read_image(path).astype(np.int32)
-    numbers = image[..., 0] << 16 | image[..., 1] << 8 | image[..., 2]
-    found, where = np.unique(numbers, return_inverse=True)
-    return found.astype(np.int64), where.reshape(numbers.shape)
-
-
-def _number(colour: tuple[int, int, int]) -> int:
-    blue, green, red = colour
-    return blue << 16 | green << 8 | red
-
-
 def _from_coco(pictures: Path, truth: Path, classes: Classes) -> Iterator[tuple[Path, Labels]]:
     for each in find_labelled(pictures, truth):
         objects = read_objects(each, classes.names, read_image(each.image).shape, crowds=True)
         ids = objects.class_ids.copy()
-        ids[0] = _beneath(classes)
+        ids[0] = beneath(classes)
         yield each.image, ids.astype(np.uint8)[objects.numbers]
 
 
-def _from_numbers(folder: Path, classes: Classes) -> Iterator[tuple[Path, Labels]]:
+def _from_numbers(folder: Path, classes: Classes, *, instances: bool) -> Iterator[tuple[Path, Labels]]:
     """Masks beside their pictures, whose numbers a table names."""
+    if instances:
+        raise not_apart(folder)
     table = np.full(1 << 16, VOID, np.uint8)
     named = class_numbers(folder)
     for number, name in named.items():
         if name not in classes.names and not is_background(name):
-            raise UnknownClassError(f"{folder / NUMBERED}: '{name}' is none of the classes", _one_of(classes))
-        table[number] = classes.names.index(name) if name in classes.names else _beneath(classes)
+            raise UnknownClassError(f"{folder / NUMBERED}: '{name}' is none of the classes", one_of(classes))
+        table[number] = classes.names.index(name) if name in classes.names else beneath(classes)
     for picture, mask in numbered_masks(folder):
         numbers = read_mask(mask)
         strange = sorted(set(np.unique(numbers).tolist()) - {VOID, *named})
@@ -288,12 +212,3 @@ def _link(picture: Path, home: Path, into: Path) -> Path:
         raise InputError(f"{picture}: another picture is called {link.stem} as well, and masks are told by that")
     link.symlink_to(picture.absolute())
     return link
-
-
-def _beneath(classes: Classes) -> int:
-    """What is where nothing is labelled."""
-    return VOID if classes.background is None else classes.background
-
-
-def _one_of(classes: Classes) -> str:
-    return f"one of {', '.join(classes.names)}"

@@ -17,6 +17,7 @@ from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.onnxfile import load_onnx
 from streamseg.infer.model.spec import ModelSpec, spec_classes
+from streamseg.labelmap import VOID
 from streamseg.segmentation import Classes
 from streamseg.training.network import ARCHITECTURES, build
 from streamseg.training.plan import (
@@ -67,6 +68,7 @@ def retraining(model: Path, found: Corrected, epochs: int | None = None, name: s
             root=str(found.masks.parent),
             train=Folder(pictures=found.pictures.name, masks=found.masks.name),
             hold_out=[escape(name) for name in held_out(path.name for path in found.pictures.iterdir())],
+            ids={str(VOID): VOID} if found.void else {},
             grey=spec.input.colour == "grey",
         ),
         network=recognised(model, spec),

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamseg.cli import main
 from streamseg.errors import InputError
 from streamseg.evaluation.objects import find_labelled, read_objects
+from streamseg.maskfile import read_mask
 from tests.evaluation.outline_folders import CRACK, labelme, masks, png, read, write
 from tests.evaluation.test_corrected import CLASSES, MASK, TWO, picture
 
@@ -114,3 +116,14 @@ def test_what_labelme_ignores_belongs_to_no_class(tmp_path: Path) -> None:
         (each,) = find_labelled(found.pictures, found.masks)
         objects = read_objects(each, TWO.names, (20, 30))
         assert objects.numbers.max() == 1 and np.array_equal(objects.numbers > 0, MASK == 1)
+
+
+def test_void_is_no_class_where_nothing_else_is_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Masks of 0 and 255 alone are those of a paint program elsewhere."""
+    folder = labelme(tmp_path / "set", {**CRACK, "label": "__ignore__"})
+    assert read(folder).void
+    assert main(["eval", "otsu", str(folder), "--json"]) == 0
+    told = capsys.readouterr()
+    confusion = np.array(json.loads(told.out)["confusion"])
+    assert confusion[1].sum() == 0 and confusion.sum() == 20 * 30 - (read_mask(tmp_path / "into/masks/a.png") > 0).sum()
+    assert "255" not in told.err

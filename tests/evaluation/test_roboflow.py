@@ -39,3 +39,8 @@ def test_numbers_of_roboflow_that_have_no_name_are_told(tmp_path: Path) -> None:
     assert cv2.imwrite(str(folder / "a_jpg.rf.1_mask.png"), MASK.astype(np.uint16) * 300)
     with pytest.raises(InputError, match=r"the number 300 is not in _classes\.csv"):
         read(folder)
+
+
+def test_numbers_of_classes_are_not_taken_for_numbers_of_objects(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="says of objects not which is which"):
+        read(roboflow(tmp_path / "set"), instances=True)

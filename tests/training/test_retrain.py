@@ -124,6 +124,18 @@ def test_a_model_of_others_is_told_in_one_line(tmp_path: Path) -> None:
         retraining(tmp_path / "other.onnx", found)
 
 
+@pytest.mark.parametrize("void", [True, False])
+def test_what_a_folder_leaves_void_is_void_to_the_training(
+    void: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    plan, model = small("unet-tiny", tmp_path), tmp_path / "model.onnx"
+    model.write_bytes(packed(trace(Deployed(build(plan), plan), plan), model_spec(plan), "fp32"))
+    found = retraining(model, msgspec.structs.replace(FOUND, void=void))
+    assert found.data.ids == ({"255": 255} if void else {})
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_classes_may_be_new_ones_that_a_folder_of_yolo_names(tmp_path: Path) -> None:
