@@ -51,7 +51,7 @@ class Evaluation:
     ms_per_picture: float
     """Median, from picture to labels."""
     worst: tuple[Judged, ...]
-    """Lowest score first, six at most."""
+    """Lowest score first, those with nothing to judge last; six at most."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """By the figure's name: where 95 % of the draws from these pictures lie."""
     drawn: NDArray[np.float64] | None = None
@@ -67,6 +67,10 @@ class Difference:
     """0..1; below 0 where it is worse."""
     interval: Interval
     """In which it lies in 95 % of the draws from these pictures."""
+
+
+def _badness(judged: Judged) -> tuple[bool, float]:
+    return bool(np.isnan(judged.score)), judged.score
 
 
 def difference(one: Evaluation, other: Evaluation) -> Difference:
@@ -104,7 +108,7 @@ def evaluate(recipe: SegmenterFactory, pictures: Path, truth: Path, wanted: Want
         times_ms.append((time.perf_counter() - started_s) * 1e3)
         score, true = compare(segmentation)
         judged.append(Judged(name, image, true, segmentation, score))
-        judged = sorted(judged, key=lambda each: each.score)[:_WORST]
+        judged = sorted(judged, key=_badness)[:_WORST]
         groups.append(group_of(name, wanted.groups))
         if video:
             video.add(image, segmentation.labels, true if labels else None)

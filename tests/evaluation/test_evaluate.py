@@ -75,6 +75,16 @@ def test_a_wrong_model_has_a_low_score_and_its_worst_pictures_are_named(folders:
     assert [judged.score for judged in found.worst] == sorted(judged.score for judged in found.worst)
 
 
+def test_a_picture_with_nothing_to_judge_is_not_among_the_worst(folders: tuple[Path, Path]) -> None:
+    pictures, masks = folders
+    for number in range(4):
+        for folder, image in ((pictures, np.zeros((60, 80, 3), np.uint8)), (masks, np.full((60, 80), 255, np.uint8))):
+            cv2.imwrite(str(folder / f"{number}-void.png"), image)
+    found = evaluate(load_segmenter("otsu", {"invert": True}), pictures, masks, Wanted(ids={11: 255, 255: 255}), 1)
+    assert [judged.name for judged in found.worst[:4]] == [f"{number}.png" for number in range(4)]
+    assert np.isnan(found.worst[4].score)
+
+
 def test_the_pixel_error_is_one_minus_scikit_learns_f1(folders: tuple[Path, Path]) -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what the scores are compared with")
     found = evaluate(load_segmenter("edges"), *folders, Wanted(ids={11: 255}, parts="background"), 1)
