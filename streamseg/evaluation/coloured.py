@@ -14,7 +14,7 @@ from streamseg.errors import InputError
 from streamseg.evaluation.leftout import tell_left_out
 from streamseg.evaluation.objects import UnknownClassError
 from streamseg.imagefile import read_image
-from streamseg.labelmap import FILE, LABELS, OBJECTS, VOID, VOID_COLOUR, is_background, read_labelmap
+from streamseg.labelmap import FILE, LABELS, OBJECTS, VOID, VOID_COLOUR, is_background, is_void, read_labelmap
 from streamseg.segmentation import Classes
 
 Labels = NDArray[np.uint8]
@@ -55,12 +55,16 @@ def from_voc(
 
 def _ids(path: Path, classes: Classes) -> dict[int, int]:
     """Colour as one number -> class id; black is the background where there is one, else void."""
-    table = {0: beneath(classes)}
+    table, owner = {0: beneath(classes)}, dict[int, str]()
     for name, colour in read_labelmap(path).items():
         known = name in classes.names
-        if not known and not is_background(name):
+        if not known and not is_background(name) and not is_void(name):
             raise UnknownClassError(f"{path}: '{name}' is none of the classes", one_of(classes))
-        table[_number(colour)] = classes.names.index(name) if known else table[0]
+        class_id = classes.names.index(name) if known else VOID if is_void(name) else beneath(classes)
+        other = owner.setdefault(number := _number(colour), name)
+        if other != name and table[number] != class_id:
+            raise InputError(f"{path}: '{other}' and '{name}' have one colour", "give each its own, and export again")
+        table[number] = class_id
     return table
 
 

@@ -31,6 +31,7 @@ from streamseg.labelmap import (
     VOID,
     generated,
     is_background,
+    is_void,
     read_labelmap,
 )
 from streamseg.maskfile import read_mask
@@ -135,7 +136,7 @@ def _check_size(picture: Path, mask: Labels | Numbers) -> None:
 
 def _named(names: Iterable[str]) -> Classes:
     """Classes of these names behind a background, which they may name as well."""
-    found = [name for name in dict.fromkeys(names) if not is_background(name)]
+    found = [name for name in dict.fromkeys(names) if not is_background(name) and not is_void(name)]
     wrong = next((name for name in found if _NO_NAME.search(name)), None)
     if wrong is not None:
         raise InputError(f"{wrong!a} is no name of a class")
@@ -175,9 +176,10 @@ def _from_numbers(folder: Path, classes: Classes, *, instances: bool) -> Iterato
     table = np.full(1 << 16, VOID, np.uint8)
     named = class_numbers(folder)
     for number, name in named.items():
-        if name not in classes.names and not is_background(name):
+        if name not in classes.names and not is_background(name) and not is_void(name):
             raise UnknownClassError(f"{folder / NUMBERED}: '{name}' is none of the classes", one_of(classes))
-        table[number] = classes.names.index(name) if name in classes.names else beneath(classes)
+        under = VOID if is_void(name) else beneath(classes)
+        table[number] = classes.names.index(name) if name in classes.names else under
     for picture, mask in numbered_masks(folder):
         numbers = read_mask(mask)
         strange = sorted(set(np.unique(numbers).tolist()) - {VOID, *named})

@@ -74,6 +74,21 @@ def test_what_the_model_does_not_know_is_one_line(labels: str, said: str, tmp_pa
         bring_in(cvat(tmp_path / "set", {1: (250, 50, 83), 2: (5, 6, 7)}, labels), CLASSES, into)
 
 
+@pytest.mark.parametrize("colour", ["250,50,83", "0,0,0"])
+def test_classes_of_one_colour_are_told(colour: str, tmp_path: Path, into: Path) -> None:
+    labels = f"background:0,0,0::\ncrack:250,50,83::\nhole:{colour}::\n"
+    with pytest.raises(InputError, match="'(crack|background)' and 'hole' have one colour"):
+        bring_in(cvat(tmp_path / "set", {1: (250, 50, 83)}, labels), CLASSES, into)
+
+
+@pytest.mark.parametrize("classes", [TWO, None])
+def test_what_a_table_ignores_belongs_to_no_class(classes: Classes | None, tmp_path: Path, into: Path) -> None:
+    labels = "background:0,0,0::\ncrack:250,50,83::\n__ignore__:5,6,7::\n"
+    found = bring_in(cvat(tmp_path / "set", {1: (250, 50, 83), 2: (5, 6, 7)}, labels), classes, into)
+    assert found.own is None or found.own.names == ("background", "crack")
+    assert np.array_equal(read_mask(found.masks / "a-000001.png"), np.where(MASK == 2, 255, MASK))
+
+
 def test_objects_are_numbered_by_their_colours(tmp_path: Path, into: Path) -> None:
     folder = cvat(tmp_path / "set", {1: (9, 9, 9), 2: (9, 9, 9)}, "crack:9,9,9::\n")
     colours = np.zeros((256, 3), np.uint8)

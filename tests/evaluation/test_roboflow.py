@@ -44,3 +44,9 @@ def test_numbers_of_roboflow_that_have_no_name_are_told(tmp_path: Path) -> None:
 def test_numbers_of_classes_are_not_taken_for_numbers_of_objects(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="says of objects not which is which"):
         read(roboflow(tmp_path / "set"), instances=True)
+
+
+def test_a_number_that_roboflow_names_as_ignored_belongs_to_no_class(tmp_path: Path) -> None:
+    found = read(roboflow(tmp_path / "set", "0, background\n1, crack\n2, __ignore__\n"), None)
+    assert found.own is not None and found.own.names == ("background", "crack")
+    assert np.array_equal(masks(found)["a_jpg.rf.1"], np.array([0, 1, 255], np.uint8)[MASK])
