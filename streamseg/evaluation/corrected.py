@@ -195,12 +195,9 @@ def _linked(pictures: Path, truth: Path, into: Path, own: Classes | None) -> Cor
     tree = json.loads(truth.read_bytes())
     for image in tree["images"]:
         image["file_name"] = links[image["id"]]
-    crowds = [each for each in tree["annotations"] if each.get("iscrowd")]
-    if len(crowds) == len(tree["annotations"]):  # CVAT and Datumaro mark so whatever was drawn as a mask
-        for each in crowds:
-            each["iscrowd"] = 0
-    elif crowds:
-        _log.warning("%s: %d of its areas are marked as crowds, and are no objects", truth, len(crowds))
+    crowds = sum(bool(each.get("iscrowd")) for each in tree["annotations"])
+    if 0 < crowds < len(tree["annotations"]):
+        _log.warning("%s: %d of its areas are marked as crowds, and are no objects", truth, crowds)
     masks = into / "masks.json"
     masks.write_text(json.dumps(tree))
     return Corrected(into / _PICTURES, masks, len(found), hashlib.sha256(truth.read_bytes()).hexdigest(), own)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.evaluation.objects import Numbers, Objects
+from streamseg.labelmap import VOID
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """Overlaps (IoU) at which an object counts as found."""
@@ -39,13 +40,13 @@ class InstanceScores:
 
 
 class InstanceCount:
-    """Adds pictures up."""
+    """Adds pictures up. What is found in a crowd of its class, as far as it has to overlap an object, is not judged."""
 
     def __init__(self, n_classes: int) -> None:
         self._n_classes = n_classes
         self._rights: list[NDArray[np.float64]] = []
         self._truths = np.zeros(n_classes, np.int64)
-        self._hits: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]] = []
+        self._hits: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]] = []
 
     def add(self, true: Objects, found: Found) -> float:
         """Judges one picture; its share of right objects, mean over IoU 0.5 to 0.95, 0..1 or nan."""
@@ -56,9 +57,10 @@ class InstanceCount:
         there = _present(true.numbers, true.class_ids)
         for class_id in true.class_ids[there]:
             self._truths[class_id] += 1
-        self._hits.append((found.class_ids[real], found.scores[real], hits[:, real]))
+        judged = hits | (_in_crowds(true, found) < THRESHOLDS[:, None])
+        self._hits.append((found.class_ids[real], found.scores[real], hits[:, real], judged[:, real]))
         n_right = hits[:, real].sum(1)
-        either = len(real) + len(there) - n_right
+        either = judged[:, real].sum(1) + len(there) - n_right
         with np.errstate(invalid="ignore", divide="ignore"):
             right = n_right / either
         self._rights.append(right)
@@ -70,21 +72,24 @@ class InstanceCount:
 
     def scores(self) -> InstanceScores:
         """Of all pictures so far."""
-        classes, sureness, hits = (np.concatenate(parts, -1) for parts in zip(*self._hits, strict=True))
+        classes, sureness, hits, judged = (np.concatenate(parts, -1) for parts in zip(*self._hits, strict=True))
         precision = np.array(
             [
-                [_average_precision(sureness[classes == c], row[classes == c], int(self._truths[c])) for row in hits]
+                [
+                    _average_precision(sureness[kept], row[kept], int(self._truths[c]))
+                    for row, kept in zip(hits, judged & (classes == c), strict=True)
+                ]
                 for c in range(1, self._n_classes)
                 if self._truths[c]
             ]
         )
         rights = self.rights()
-        judged = rights[~np.isnan(rights).any(1)]
+        known = rights[~np.isnan(rights).any(1)]
         return InstanceScores(
             ap50=float(precision[:, 0].mean()) if precision.size else float("nan"),
             ap=float(precision.mean()) if precision.size else float("nan"),
-            right50=float(judged[:, 0].mean()) if judged.size else float("nan"),
-            right=float(judged.mean()) if judged.size else float("nan"),
+            right50=float(known[:, 0].mean()) if known.size else float("nan"),
+            right=float(known.mean()) if known.size else float("nan"),
         )
 
 
@@ -98,6 +103,17 @@ def overlaps(true: Objects, found: Found) -> NDArray[np.float64]:
     alike = true.class_ids[:, None] == found.class_ids[None]
     alike[0], alike[:, 0] = False, False
     return np.where(alike, both / np.maximum(union, 1), 0.0)
+
+
+def _in_crowds(true: Objects, found: Found) -> NDArray[np.float64]:
+    """(F + 1,): the greatest share of each found object that lies in one crowd of its class, 0..1."""
+    shares = np.zeros(len(found.class_ids))
+    pixels = np.maximum(np.bincount(found.numbers.reshape(-1), minlength=len(shares)), 1)
+    for crowd in true.crowds:
+        inside = np.bincount(found.numbers[crowd.mask], minlength=len(shares)) / pixels
+        of_it = (found.class_ids == crowd.class_id) | (crowd.class_id == VOID)
+        shares = np.maximum(shares, np.where(of_it, inside, 0))
+    return shares
 
 
 def _present(numbers: Numbers, class_ids: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,15 @@ class UnknownClassError(InputError):
     """A data set names a class that the model does not have."""
 
 
+class Crowd(NamedTuple):
+    """Where objects are not told apart, or nobody knows: what is found there is neither right nor wrong."""
+
+    class_id: int
+    """255: of any class."""
+    mask: NDArray[np.bool_]
+    """(H, W)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
     """What is known of one picture."""
@@ -40,6 +49,7 @@ class Objects:
     numbers: Numbers
     class_ids: NDArray[np.int32]
     """(N + 1,) i32: the class of each number; 0, the background, for number 0."""
+    crowds: tuple[Crowd, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def read_objects(
 
     Numbered masks hold objects of class 1. COCO's categories are told apart by their names; what is of a background is
     no object. With `crowds` what COCO's JSON marks as a crowd is one as well, beneath the others, and what belongs to
-    no class is one of class 255.
+    no class is one of class 255; else both are put aside.
 
     Raises:
         InputError: the mask cannot be read or is of another size, or a category is none of the classes.
@@ -127,6 +137,9 @@ def category_names(truth: Path) -> list[str]:
 
 def _find_in_coco(images: Path, truth: Path) -> list[Labelled]:
     coco = _load_coco(truth)
+    if all(each.get("iscrowd") for each in coco.dataset["annotations"]):
+        for each in coco.dataset["annotations"]:  # CVAT and Datumaro mark so whatever was drawn as a mask
+            each["iscrowd"] = 0
     named = {int(image["id"]): str(image["file_name"]) for image in coco.dataset["images"]}
     if not named:
         raise InputError(f"{truth}: no pictures in it")
@@ -180,13 +193,16 @@ def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[in
     coco = labelled.coco
     assert coco is not None
     numbers, class_ids = np.zeros(shape[:2], np.uint16), [0]
+    aside: list[Crowd] = []
     annotations: list[dict[str, Any]] = coco.imgToAnns.get(labelled.image_id, [])
-    kept = [each for each in annotations if crowds or not each.get("iscrowd")]
-    for annotation in sorted(kept, key=lambda each: not each.get("iscrowd")):
+    for annotation in sorted(annotations, key=lambda each: not each.get("iscrowd")):
         name = str(coco.cats.get(annotation["category_id"], {}).get("name", annotation["category_id"]))
         beneath = name not in classes and is_background(name)
         void = name not in classes and is_void(name)
-        if void and not crowds:
+        if not crowds and (void or annotation.get("iscrowd")):
+            if void or name in classes:
+                class_id = VOID if void else list(classes).index(name)
+                aside.append(Crowd(class_id, _drawn(labelled, annotation, name, numbers.shape) > 0))
             continue
         if name not in classes and not beneath and not void:
             raise UnknownClassError(
@@ -196,7 +212,7 @@ def _objects_in_coco(labelled: Labelled, classes: Sequence[str], shape: tuple[in
         numbers[mask > 0] = 0 if beneath else len(class_ids)
         if not beneath:
             class_ids.append(VOID if void else list(classes).index(name))
-    return Objects(numbers, np.array(class_ids, np.int32))
+    return Objects(numbers, np.array(class_ids, np.int32), tuple(aside))
 
 
 def _drawn(labelled: Labelled, annotation: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:

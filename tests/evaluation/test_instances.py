@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.evaluation.instances import Found, InstanceCount
-from streamseg.evaluation.objects import Objects, find_labelled, read_objects
+from streamseg.evaluation.objects import Crowd, Objects, find_labelled, read_objects
 
 CLASSES = ("background", "disc", "square")
 
@@ -81,8 +82,9 @@ def test_an_empty_picture_is_no_score_and_an_empty_answer_is_zero() -> None:
     assert count.scores().right == 0.0
 
 
+@pytest.mark.parametrize("crowded", [False, True])
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
-def test_average_precision_is_cocos(capfd: pytest.CaptureFixture[str]) -> None:
+def test_average_precision_is_cocos(crowded: bool, capfd: pytest.CaptureFixture[str]) -> None:
     """The same objects through pycocotools, which is what everybody's figures come from."""
     coco = pytest.importorskip("pycocotools.coco", reason="pip install '.[train]'").COCO
     from pycocotools import mask as rle
@@ -98,7 +100,10 @@ def test_average_precision_is_cocos(capfd: pytest.CaptureFixture[str]) -> None:
         kept = [c for c in centres if dice.random() < 0.7]
         guessed = [(x + int(dice.integers(-4, 5)), y) for x, y in centres if dice.random() < 0.6]
         scores = [round(float(value), 4) for value in dice.random(len(guessed))]
-        count.add(true(discs(*kept)), found(discs(*guessed), *scores))
+        crowd = np.zeros((100, 120), bool)
+        crowd[:, 76:] = crowded  # through the middle of the third column of discs
+        truth_of_it = replace(true(discs(*kept)), crowds=(Crowd(1, crowd),))
+        count.add(truth_of_it, found(discs(*guessed), *scores))
         images.append({"id": image_id, "width": 120, "height": 100, "file_name": "x"})
         for where, out in ((kept, annotations), (guessed, results)):
             numbers = discs(*where)
@@ -109,6 +114,10 @@ def test_average_precision_is_cocos(capfd: pytest.CaptureFixture[str]) -> None:
                 entry["id"] = len(out) + 1
                 entry["score"] = scores[number - 1] if out is results else 1.0
                 out.append(entry)
+        if crowded:
+            encoded = rle.encode(np.asfortranarray(crowd.view(np.uint8)))
+            entry = {"image_id": image_id, "category_id": 1, "segmentation": encoded, "iscrowd": 1}
+            annotations.append({**entry, "area": float(rle.area(encoded)), "id": len(annotations) + 1})
     truth = coco()
     truth.dataset = {
         "info": {},
@@ -124,6 +133,17 @@ def test_average_precision_is_cocos(capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     assert count.scores().ap50 == pytest.approx(judge.stats[1], abs=1e-6)
     assert count.scores().ap == pytest.approx(judge.stats[0], abs=1e-6)
+
+
+def test_what_is_found_in_a_crowd_of_its_class_is_neither_right_nor_wrong() -> None:
+    crowd = np.zeros((100, 120), bool)
+    crowd[50:] = True
+    numbers = discs((20, 20), (60, 70), (100, 90))
+    for class_id, right in ((1, 1.0), (2, 1 / 3), (255, 1.0)):
+        count = InstanceCount(3)
+        truth = replace(true(discs((20, 20))), crowds=(Crowd(class_id, crowd),))
+        assert count.add(truth, found(numbers, 0.7, 0.8, 0.9)) == pytest.approx(right)
+        assert count.scores().ap50 == pytest.approx(right)
 
 
 @pytest.fixture
@@ -241,3 +261,29 @@ def test_annotations_of_one_number_are_all_read(folder: Path) -> None:
     twice = [{"id": 1, "image_id": 7, "category_id": 3, "segmentation": part} for part in parts]
     (labelled,) = find_labelled(folder / "pictures", coco_json(folder, annotations=twice))
     assert read_objects(labelled, CLASSES, (100, 120)).class_ids.tolist() == [0, 2, 2]
+
+
+def test_crowds_and_what_is_of_no_class_are_put_aside(folder: Path) -> None:
+    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
+    square = [[10, 10, 40, 10, 40, 30, 10, 30]]
+    annotations = [
+        {"id": 1, "image_id": 7, "category_id": 3, "segmentation": square, "iscrowd": 1},
+        {"id": 2, "image_id": 7, "category_id": 4, "segmentation": square},
+        {"id": 3, "image_id": 7, "category_id": 5, "segmentation": square, "iscrowd": 1},
+    ]
+    annotations.append({"id": 4, "image_id": 8, "category_id": 3, "segmentation": square})
+    names = [{"id": 3, "name": "square"}, {"id": 4, "name": "__ignore__"}, {"id": 5, "name": "unknown"}]
+    (labelled,) = find_labelled(folder / "pictures", coco_json(folder, annotations=annotations, categories=names))
+    objects = read_objects(labelled, CLASSES, (100, 120))
+    assert objects.class_ids.tolist() == [0] and not objects.numbers.any()
+    assert [each.class_id for each in objects.crowds] == [2, 255]
+    assert all(each.mask[15, 20] and not each.mask[50, 50] for each in objects.crowds)
+
+
+def test_where_everything_is_a_crowd_each_is_an_object(folder: Path) -> None:
+    """As CVAT writes what was drawn with a brush."""
+    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
+    brushed = {"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[10, 10, 40, 10, 40, 30]], "iscrowd": 1}
+    (labelled,) = find_labelled(folder / "pictures", coco_json(folder, annotations=[brushed]))
+    objects = read_objects(labelled, CLASSES, (100, 120))
+    assert objects.class_ids.tolist() == [0, 2] and not objects.crowds
