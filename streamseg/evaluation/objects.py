@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.uint16]
 """(H, W) u16: 0 where there is no object, else the number of one."""
 
+_LEAST_NUMBERS = 6  # of an outline: x and y of three corners
 _FAR = 5  # sides of the picture, within which corners lie
 
 
@@ -182,6 +183,8 @@ def _load_coco(path: Path) -> COCO:
             raise KeyError
         if not all(isinstance(each["id"], int) for part in ("images", "categories") for each in dataset[part]):
             raise TypeError
+        if not all(isinstance(each["file_name"], str) for each in dataset["images"]):
+            raise TypeError
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -221,7 +224,11 @@ def _drawn(labelled: Labelled, annotation: Mapping[str, Any], name: str, shape: 
     assert coco is not None
     try:
         image, where = coco.imgs[labelled.image_id], annotation["segmentation"]
-        size = (image.setdefault("height", shape[0]), image.setdefault("width", shape[1]))
+        for side, own in zip(("height", "width"), shape, strict=True):
+            image[side] = image.get(side) or own  # 0 is Datumaro's for what it does not know
+        size = image["height"], image["width"]
+        if isinstance(where, list):  # a line of two corners has no area, and pycocotools takes it for a box
+            where = [part for part in where if len(part) >= _LEAST_NUMBERS]
         same = size == shape and (not isinstance(where, dict) or tuple(where["size"]) == shape)
         far = max(shape)
         near = isinstance(where, dict) or all(-_FAR * far <= value <= _FAR * far for part in where for value in part)
@@ -234,7 +241,7 @@ def _drawn(labelled: Labelled, annotation: Mapping[str, Any], name: str, shape: 
         if same and near:  # else pycocotools follows the edge there, pixel by pixel
             with warnings.catch_warnings():  # pycocotools warns of its own use of NumPy
                 warnings.simplefilter("ignore")
-                return np.asarray(coco.annToMask(annotation), np.uint8)
+                return np.asarray(coco.annToMask({**annotation, "segmentation": where}), np.uint8)
     except Exception:  # pycocotools names none
         raise InputError(f"{_told(labelled)}: annotation {annotation.get('id')} has no valid outline") from None
     if not same:

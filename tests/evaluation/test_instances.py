@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamseg.errors import InputError
 from streamseg.evaluation.instances import Found, InstanceCount
-from streamseg.evaluation.objects import Crowd, Objects, find_labelled, read_objects
+from streamseg.evaluation.objects import Crowd, Objects
 
 CLASSES = ("background", "disc", "square")
 
@@ -144,146 +141,3 @@ def test_what_is_found_in_a_crowd_of_its_class_is_neither_right_nor_wrong() -> N
         truth = replace(true(discs((20, 20))), crowds=(Crowd(class_id, crowd),))
         assert count.add(truth, found(numbers, 0.7, 0.8, 0.9)) == pytest.approx(right)
         assert count.scores().ap50 == pytest.approx(right)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("pictures", "numbers"):
-        (tmp_path / name).mkdir()
-    cv2.imwrite(str(tmp_path / "pictures" / "a.png"), np.zeros((100, 120, 3), np.uint8))
-    cv2.imwrite(str(tmp_path / "numbers" / "a.png"), THREE)
-    return tmp_path
-
-
-def test_numbered_masks_are_read(folder: Path) -> None:
-    (labelled,) = find_labelled(folder / "pictures", folder / "numbers")
-    objects = read_objects(labelled, CLASSES, (100, 120, 3))
-    assert (objects.numbers == THREE).all()
-    assert objects.class_ids.tolist() == [0, 1, 1, 1]
-
-
-def test_wrong_numbers_are_one_line(folder: Path) -> None:
-    (labelled,) = find_labelled(folder / "pictures", folder / "numbers")
-    with pytest.raises(InputError, match=r"a\.png: 120x100, but its picture is 50x50"):
-        read_objects(labelled, CLASSES, (50, 50, 3))
-    cv2.imwrite(str(folder / "numbers" / "a.png"), np.zeros((100, 120, 3), np.uint8))
-    with pytest.raises(InputError, match="a number for each object"):
-        read_objects(labelled, CLASSES, (100, 120, 3))
-    with pytest.raises(InputError, match="no such folder"):
-        find_labelled(folder / "none", folder / "numbers")
-    (folder / "empty").mkdir()
-    with pytest.raises(InputError, match="no picture has a mask"):
-        find_labelled(folder / "pictures", folder / "empty")
-
-
-def coco_json(folder: Path, **changes: object) -> Path:
-    square = {
-        "id": 1,
-        "image_id": 7,
-        "category_id": 3,
-        "iscrowd": 0,
-        "segmentation": [[10, 10, 40, 10, 40, 30, 10, 30]],
-    }
-    content = {
-        "images": [{"id": 7, "file_name": "a.png", "width": 120, "height": 100}],
-        "annotations": [square],
-        "categories": [{"id": 3, "name": "square"}],
-        **changes,
-    }
-    path = folder / "coco.json"
-    path.write_text(json.dumps(content))
-    return path
-
-
-def test_cocos_json_is_read(folder: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
-    (labelled,) = find_labelled(folder / "pictures", coco_json(folder))
-    objects = read_objects(labelled, CLASSES, (100, 120, 3))
-    assert objects.class_ids.tolist() == [0, 2]
-    assert objects.numbers[20, 25] == 1
-    assert 550 < (objects.numbers == 1).sum() < 660
-
-
-def test_wrong_coco_is_one_line(folder: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
-    path = coco_json(folder, categories=[{"id": 3, "name": "boat"}])
-    (labelled,) = find_labelled(folder / "pictures", path)
-    with pytest.raises(InputError, match="category 'boat' is none of the classes"):
-        read_objects(labelled, CLASSES, (100, 120, 3))
-    with pytest.raises(InputError, match="no pictures in it"):
-        find_labelled(folder / "pictures", coco_json(folder, images=[]))
-    with pytest.raises(InputError, match=r"b\.png: is named in"):
-        find_labelled(folder / "pictures", coco_json(folder, images=[{"id": 7, "file_name": "b.png"}]))
-    for text in ("", "[]", "{}", '{"images": 3}'):
-        path.write_text(text)
-        with pytest.raises(InputError, match="not COCO's JSON"):
-            find_labelled(folder / "pictures", path)
-    with pytest.raises(InputError, match="No such file"):
-        find_labelled(folder / "pictures", folder / "none.json")
-
-
-def test_a_wrong_outline_is_one_line(folder: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
-    for where, says in (
-        ([[10, 10, 1e300, 10, 40, 30]], "corners far outside"),
-        ([[10, 10, float("nan"), 10, 40, 30]], "corners far outside"),
-        ({"size": [100, 120], "counts": [10, 20]}, "no valid outline"),
-        ([[10, 10, 40, 10]], "no valid outline"),
-        (None, "no valid outline"),
-        ({"size": [10**9, 10**9], "counts": [10**18]}, "not of the size"),
-    ):
-        (labelled,) = find_labelled(
-            folder / "pictures",
-            coco_json(folder, annotations=[{"id": 1, "image_id": 7, "category_id": 3, "segmentation": where}]),
-        )
-        with pytest.raises(InputError, match=says):
-            read_objects(labelled, CLASSES, (100, 120, 3))
-    for image, says in (
-        ({"id": "x", "file_name": "a.png"}, "not COCO's JSON"),
-        ({"id": 7, "file_name": "a" * 5000}, "and missing"),
-    ):
-        with pytest.raises(InputError, match=says):
-            find_labelled(folder / "pictures", coco_json(folder, images=[image]))
-    for size in ({}, {"width": 10**9, "height": 10**9}):
-        (labelled,) = find_labelled(
-            folder / "pictures", coco_json(folder, images=[{"id": 7, "file_name": "a.png", **size}])
-        )
-        if size:
-            with pytest.raises(InputError, match="not of the size"):
-                read_objects(labelled, CLASSES, (100, 120, 3))
-        else:
-            assert read_objects(labelled, CLASSES, (100, 120, 3)).numbers.max() == 1
-
-
-def test_annotations_of_one_number_are_all_read(folder: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
-    parts = [[[10, 10, 40, 10, 40, 30, 10, 30]], [[50, 50, 70, 50, 70, 60, 50, 60]]]
-    twice = [{"id": 1, "image_id": 7, "category_id": 3, "segmentation": part} for part in parts]
-    (labelled,) = find_labelled(folder / "pictures", coco_json(folder, annotations=twice))
-    assert read_objects(labelled, CLASSES, (100, 120)).class_ids.tolist() == [0, 2, 2]
-
-
-def test_crowds_and_what_is_of_no_class_are_put_aside(folder: Path) -> None:
-    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
-    square = [[10, 10, 40, 10, 40, 30, 10, 30]]
-    annotations = [
-        {"id": 1, "image_id": 7, "category_id": 3, "segmentation": square, "iscrowd": 1},
-        {"id": 2, "image_id": 7, "category_id": 4, "segmentation": square},
-        {"id": 3, "image_id": 7, "category_id": 5, "segmentation": square, "iscrowd": 1},
-    ]
-    annotations.append({"id": 4, "image_id": 8, "category_id": 3, "segmentation": square})
-    names = [{"id": 3, "name": "square"}, {"id": 4, "name": "__ignore__"}, {"id": 5, "name": "unknown"}]
-    (labelled,) = find_labelled(folder / "pictures", coco_json(folder, annotations=annotations, categories=names))
-    objects = read_objects(labelled, CLASSES, (100, 120))
-    assert objects.class_ids.tolist() == [0] and not objects.numbers.any()
-    assert [each.class_id for each in objects.crowds] == [2, 255]
-    assert all(each.mask[15, 20] and not each.mask[50, 50] for each in objects.crowds)
-
-
-def test_where_everything_is_a_crowd_each_is_an_object(folder: Path) -> None:
-    """As CVAT writes what was drawn with a brush."""
-    pytest.importorskip("pycocotools", reason="pip install '.[train]'")
-    brushed = {"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[10, 10, 40, 10, 40, 30]], "iscrowd": 1}
-    (labelled,) = find_labelled(folder / "pictures", coco_json(folder, annotations=[brushed]))
-    objects = read_objects(labelled, CLASSES, (100, 120))
-    assert objects.class_ids.tolist() == [0, 2] and not objects.crowds
