@@ -56,6 +56,11 @@ def ending_in(suffixes: Sequence[str], paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in suffixes]
 
 
+def visible_images(paths: Iterable[Path]) -> list[Path]:
+    """Pictures among `paths`, in the order of their names; not `._NAME`, which a Mac leaves beside NAME elsewhere."""
+    return sorted(path for path in ending_in(IMAGES, paths) if not path.name.startswith("."))
+
+
 def images_of(uri: Uri) -> list[Path]:
     """The pictures that `uri` names, in natural order; those named one by one in their own.
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.capture.media import IMAGES as SUFFIXES
+from streamseg.capture.media import visible_images
 from streamseg.errors import InputError
 from streamseg.evaluation.leftout import tell_left_out
 from streamseg.evaluation.objects import UnknownClassError
@@ -23,10 +23,9 @@ Numbers = NDArray[np.uint16]
 
 def paired(pictures: Path, masks: Path) -> list[tuple[Path, Path]]:
     """Pictures with the mask of the same name, in the same folder below; how many have none is said."""
-    by_name = {
-        path.relative_to(masks).with_suffix(""): path for path in masks.rglob("*") if path.suffix.lower() == ".png"
-    }
-    shown = sorted(path for path in pictures.rglob("*") if path.suffix.lower() in SUFFIXES)
+    every = visible_images(masks.rglob("*"))
+    by_name = {path.relative_to(masks).with_suffix(""): path for path in every if path.suffix.lower() == ".png"}
+    shown = [path for path in visible_images(pictures.rglob("*")) if not path.is_relative_to(masks)]
     names = [path.relative_to(pictures).with_suffix("") for path in shown]
     found = [(path, by_name[name]) for path, name in zip(shown, names, strict=True) if name in by_name]
     if found:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.capture.media import IMAGES
+from streamseg.capture.media import visible_images
 from streamseg.contracts import SegmenterFactory
 from streamseg.errors import InputError
 from streamseg.evaluation.instances import Found, InstanceCount
@@ -208,9 +208,8 @@ def labelled(images: Path, masks: Path, wanted: Wanted, n_classes: int) -> Itera
     for folder in (images, masks):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
-    by_stem = {path.stem: path for path in sorted(masks.iterdir()) if path.suffix.lower() in IMAGES}
-    shown = sorted(path for path in images.iterdir() if path.suffix.lower() in IMAGES)
-    found = [path for path in shown if path.stem in by_stem and wanted.judges(path.name)]
+    by_stem = {path.stem: path for path in visible_images(masks.iterdir())}
+    found = [path for path in visible_images(images.iterdir()) if path.stem in by_stem and wanted.judges(path.name)]
     if not found:
         raise InputError(f"{images}: no picture has a mask of its name in {masks}")
     table = np.arange(256, dtype=np.uint8)

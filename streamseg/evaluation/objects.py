@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg import installing
-from streamseg.capture.media import IMAGES
+from streamseg.capture.media import visible_images
 from streamseg.errors import InputError
 from streamseg.labelmap import VOID, is_background, is_void
 from streamseg.maskfile import read_mask
@@ -76,9 +76,8 @@ def find_labelled(images: Path, truth: Path) -> list[Labelled]:
         return _find_in_coco(images, truth)
     if not truth.is_dir():
         raise InputError(f"{truth}: no such folder")
-    masks = {path.stem: path for path in truth.iterdir() if path.suffix.lower() == ".png"}
-    found = sorted(path for path in images.iterdir() if path.suffix.lower() in IMAGES)
-    pairs = [Labelled(path, masks[path.stem]) for path in found if path.stem in masks]
+    masks = {path.stem: path for path in visible_images(truth.iterdir()) if path.suffix.lower() == ".png"}
+    pairs = [Labelled(path, masks[path.stem]) for path in visible_images(images.iterdir()) if path.stem in masks]
     if not pairs:
         raise InputError(f"{images}: no picture has a mask of its name in {truth}")
     return pairs

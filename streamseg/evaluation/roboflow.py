@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamseg.capture.media import IMAGES
+from streamseg.capture.media import visible_images
 from streamseg.errors import InputError
 from streamseg.evaluation.leftout import tell_left_out
 
@@ -34,7 +34,7 @@ def class_numbers(folder: Path) -> dict[int, str]:
 
 def numbered_masks(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Pictures with their masks; how many have none, and are left out, is said."""
-    shown = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and not path.name.endswith(_MASK))
+    shown = [path for path in visible_images(folder.iterdir()) if not path.name.endswith(_MASK)]
     found = [(path, mask) for path in shown if (mask := path.with_name(path.stem + _MASK)).is_file()]
     tell_left_out(folder, len(found), len(shown))
     yield from found

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.capture.media import visible_images
 from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.imagefile import read_image as read_as_a_run_does
@@ -21,7 +22,6 @@ from streamseg.training.plan import Data, Folder
 Labels = NDArray[np.uint8]
 VOID = 255
 _log = logging.getLogger(__name__)
-_IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _MOST_MEGAPIXELS = 256.0
 _IN_MEMORY_BYTES = 2 << 30
 
@@ -112,10 +112,11 @@ def find_pairs(root: str, folder: Folder, ids: Mapping[str, int] | None = None) 
     found = find_images(images)
     if not masks.is_dir():
         raise InputError(f"{masks}: no such folder")
-    pairs = [Pair(path, masks / f"{path.stem}.png") for path in found]
-    for pair in pairs:
-        if not pair.mask.is_file():
-            raise InputError(f"{pair.image}: its mask {pair.mask} is missing")
+    named = {path.stem: path for path in visible_images(masks.iterdir()) if path.suffix.lower() == ".png"}
+    missing = next((path for path in found if path.stem not in named), None)
+    if missing is not None:
+        raise InputError(f"{missing}: its mask {masks / f'{missing.stem}.png'} is missing")
+    pairs = [Pair(path, named[path.stem]) for path in found]
     if str(VOID) in (ids or {}) or not black_and_white(pair.mask for pair in pairs):
         return pairs
     _log.warning("%s: nothing but 0 and 255 in it: 255 is taken for class 1 (`ids: {255: 255}` keeps it void)", masks)
@@ -126,7 +127,7 @@ def find_images(folder: Path) -> list[Path]:
     """The picture files of `folder` by name; raises InputError where it is missing or has none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+    found = visible_images(folder.iterdir())
     if not found:
         raise InputError(f"{folder}: no pictures in it")
     return found

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.evaluation.judges import LabelJudge, Wanted, _mean, labelled, numbered
+from streamseg.evaluation.objects import find_labelled
 from streamseg.infer import load_segmenter
 from streamseg.segmentation import Instances, Segmentation
 
@@ -51,6 +52,14 @@ def test_pictures_are_judged_in_the_order_of_their_names_by_the_mask_of_that_nam
     assert [name for name, _, _ in found] == ["a.png", "b.png"]
     assert (found[0][2] == 1 - half()).all()
     assert found[0][1].shape == (8, 10, 3)
+
+
+def test_what_a_mac_leaves_beside_pictures_and_masks_is_neither(tmp_path: Path) -> None:
+    folders = pair(tmp_path, {"a": half()})
+    for folder in folders:
+        (folder / "._a.png").write_bytes(bytes((0, 5, 22, 7)))
+    assert [name for name, _, _ in labelled(*folders, Wanted(), 2)] == ["a.png"]
+    assert [each.image.name for each in find_labelled(*folders)] == ["a.png"]
 
 
 def test_a_pattern_leaves_pictures_out(tmp_path: Path) -> None:

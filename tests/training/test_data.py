@@ -35,6 +35,22 @@ def test_pictures_come_with_their_masks(tmp_path: Path) -> None:
     assert pairs.pixels.sum() == 3 * mask.size
 
 
+def test_names_in_capitals_and_what_a_mac_leaves_behind_are_no_hindrance(tmp_path: Path) -> None:
+    write_scene(tmp_path, 2)
+    (tmp_path / "masks/0.png").rename(tmp_path / "masks/0.PNG")
+    for folder in ("pictures", "masks"):
+        (tmp_path / folder / "._1.png").write_bytes(bytes((0, 5, 22, 7)))
+    assert [pair.mask.name for pair in find_pairs(str(tmp_path), FOLDER)] == ["0.PNG", "1.png"]
+
+
+def test_pictures_of_every_kind_that_runs_are_learnt_from(tmp_path: Path) -> None:
+    write_scene(tmp_path, 1)
+    (path,) = (tmp_path / "pictures").iterdir()
+    assert cv2.imwrite(str(path.with_suffix(".ppm")), draw_scene(0)[0])
+    path.unlink()
+    assert np.array_equal(read(tmp_path)[0][0], draw_scene(0)[0])
+
+
 def test_mask_values_are_mapped_to_classes_and_void(tmp_path: Path) -> None:
     write_scene(tmp_path, 1)
     mask = np.full((64, 64), 200, np.uint8)
