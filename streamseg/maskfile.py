@@ -17,7 +17,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _DEPTH, _TYPE = 24, 25
 """Where a PNG says how many bits a pixel has, and of what kind they are."""
 _GREY, _INDEXED = 0, 3
-_COLOURS = (b"PLTE", b"tRNS", b"sBIT", b"bKGD", b"hIST")
+_COLOURS = (b"PLTE", b"tRNS", b"sBIT", b"bKGD", b"hIST", b"iCCP")
 
 Mask = NDArray[np.uint8] | NDArray[np.uint16]
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import ImageCms
 
 from streamseg.errors import InputError
 from streamseg.maskfile import black_and_white, read_mask
@@ -38,6 +39,17 @@ def test_of_an_indexed_png_the_numbers_are_read_and_not_the_colours(tmp_path: Pa
     file = tmp_path / "mask.png"
     file.write_bytes(packed_png(labels, depth))
     np.testing.assert_array_equal(read_mask(file), labels)
+
+
+def test_the_colour_profile_that_a_paint_program_adds_is_passed_over(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    labels, file = RANDOM.integers(0, 16, (17, 23), dtype=np.uint8), tmp_path / "mask.png"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    png = packed_png(labels, 4)
+    file.write_bytes(png[:33] + chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(profile)) + png[33:])
+    np.testing.assert_array_equal(read_mask(file), labels)
+    assert capfd.readouterr().err == ""  # libpng's own words
 
 
 def test_masks_that_a_run_wrote_are_read_again(tmp_path: Path) -> None:

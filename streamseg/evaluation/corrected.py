@@ -23,6 +23,7 @@ from streamseg.evaluation.objects import UnknownClassError, category_names, find
 from streamseg.evaluation.outlines import outlined
 from streamseg.evaluation.roboflow import NUMBERED, class_numbers, numbered_masks
 from streamseg.imagefile import promised_size, read_image
+from streamseg.imagefile.exif import ON_ITS_SIDE, orientation
 from streamseg.labelmap import (
     BACKGROUND,
     FILE,
@@ -130,8 +131,13 @@ def _written(
 
 
 def _check_size(picture: Path, mask: Labels | Numbers) -> None:
-    if sorted(promised_size(picture)) != sorted(mask.shape) and (shape := read_image(picture).shape)[:2] != mask.shape:
-        raise InputError(f"{picture}: is {shape[1]}x{shape[0]}, and its mask {mask.shape[1]}x{mask.shape[0]}")
+    on_its_side = orientation(picture) in ON_ITS_SIDE
+    if not on_its_side and promised_size(picture)[::-1] == mask.shape:  # of what is turned not every header tells
+        return
+    if (shape := read_image(picture).shape)[:2] != mask.shape:
+        said = f"{picture}: is {shape[1]}x{shape[0]}, and its mask {mask.shape[1]}x{mask.shape[0]}"
+        hint = "the picture counts as its camera was held (Exif), and the mask has to" if on_its_side else ""
+        raise InputError(said, hint)
 
 
 def _named(names: Iterable[str]) -> Classes:

@@ -115,9 +115,10 @@ def _names(about: Path) -> dict[int, str]:
     tree = read_tree(about)
     found = tree.value.get("names") if isinstance(tree.value, dict) else None
     if isinstance(found, list):
-        return {number: str(name) for number, name in enumerate(found)}
-    if isinstance(found, dict) and all(str(number).isdecimal() for number in found):
-        return {int(number): str(name) for number, name in sorted(found.items(), key=lambda each: int(each[0]))}
+        found = {str(number): name for number, name in enumerate(found)}
+    if isinstance(found, dict) and all(number.isdecimal() for number in found):
+        named = {number: tree.written.get(("names", number), str(name)) for number, name in found.items()}
+        return {int(number): named[number] for number in sorted(named, key=int)}
     raise InputError(f"{about}: has no `names` of classes", "names: [crack, hole]")
 
 

@@ -28,6 +28,10 @@ _TURNS: dict[int, tuple[bool, int | None]] = {
 }
 
 
+ON_ITS_SIDE = tuple(how for how, (exchange, _) in _TURNS.items() if exchange)
+"""Those whose pictures have their width for a height."""
+
+
 def orientation(path: Path) -> int:
     """That of a picture file, 1 where it says none; raises nothing."""
     from PIL import Image

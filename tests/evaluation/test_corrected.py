@@ -15,6 +15,7 @@ from streamseg.evaluation.corrected import bring_in, held_out
 from streamseg.evaluation.objects import find_labelled, read_objects
 from streamseg.maskfile import read_mask
 from streamseg.segmentation import Classes
+from tests.parts.picture_files import held
 from tests.sinks.test_dataset import keep, shown
 from tests.sinks.test_jsonl import cells
 
@@ -219,6 +220,23 @@ def test_a_mask_of_another_size_is_told_with_its_picture(tmp_path: Path, into: P
     picture(tmp_path / "set/masks/a.png", MASK[:, :20])
     with pytest.raises(InputError, match=r"set/images/a\.jpg: is 30x20, and its mask 20x20"):
         bring_in(tmp_path / "set", CLASSES, into)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+@pytest.mark.parametrize("how", [1, 3, 6])
+def test_a_picture_that_its_camera_turned_has_a_mask_as_it_is_seen(
+    how: int, name: str, tmp_path: Path, into: Path
+) -> None:
+    (tmp_path / "set/images").mkdir(parents=True)
+    held(tmp_path / "set/images" / name, how, np.full((20, 30, 3), 90, np.uint8))
+    seen, other = (MASK.T, MASK) if how == 6 else (MASK, MASK.T)
+    picture(tmp_path / "set/masks/a.png", np.ascontiguousarray(seen))
+    assert bring_in(tmp_path / "set", CLASSES, into).count == 1
+    picture(tmp_path / "set/masks/a.png", np.ascontiguousarray(other))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match=r"set/images/a\..*: is .*, and its mask") as caught:
+        bring_in(tmp_path / "set", CLASSES, tmp_path / "other")
+    assert ("Exif" in str(caught.value.hint)) == (how == 6)
 
 
 def test_masks_are_no_pictures_and_neither_is_what_a_mac_leaves(

@@ -50,6 +50,15 @@ def test_names_may_lie_in_a_list_and_a_picture_without_labels_is_left_out(
     assert {name: mask.max() for name, mask in found.items()} == {"a": 2, "b": 0}
 
 
+@pytest.mark.parametrize("names", ["[no, 1.10, ~]", "{2: ~, 0: no, 1: 1.10}"])
+def test_names_that_yaml_takes_for_something_else_are_names_as_written(tmp_path: Path, names: str) -> None:
+    picture(tmp_path / "set/a.jpg")
+    write(tmp_path / "set/a.txt", f"0 {BOX}")
+    write(tmp_path / "set/data.yaml", f"names: {names}")
+    own = read(tmp_path / "set", None).own
+    assert own is not None and own.names == ("background", "no", "1.10", "~")
+
+
 def test_pictures_of_two_parts_that_are_called_alike_stay_apart(tmp_path: Path) -> None:
     for part, number in (("train", 0), ("valid", 1)):
         picture(tmp_path / f"set/{part}/images/a.jpg")
