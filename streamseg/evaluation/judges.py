@@ -209,11 +209,12 @@ def labelled(images: Path, masks: Path, wanted: Wanted, n_classes: int) -> Itera
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
     by_stem = {path.stem: path for path in visible_images(masks.iterdir())}
-    found = [path for path in visible_images(images.iterdir()) if path.stem in by_stem and wanted.judges(path.name)]
+    pairs = [path for path in visible_images(images.iterdir()) if path.stem in by_stem]
+    found = [path for path in pairs if wanted.judges(path.name)]
     if not found:
         raise InputError(f"{images}: no picture has a mask of its name in {masks}")
     table = np.arange(256, dtype=np.uint8)
-    if _VOID not in wanted.ids and black_and_white(by_stem[path.stem] for path in found):
+    if _VOID not in wanted.ids and black_and_white(by_stem[path.stem] for path in pairs):
         _log.warning("%s: nothing but 0 and 255 in it: 255 is taken for class 1 (--ids 255=255 keeps it void)", masks)
         table[_VOID] = 1
     for old, new in wanted.ids.items():

@@ -92,6 +92,13 @@ def test_black_and_white_is_two_classes_unless_white_is_said_to_be_something(
     assert caplog.text == ""
 
 
+def test_what_255_means_is_told_by_all_masks_whichever_are_judged(tmp_path: Path) -> None:
+    folders = pair(tmp_path, {"a": half(), "b": half(255)})
+    for wanted in (Wanted(), Wanted(pattern="b*"), Wanted(names=frozenset({"b.png"}))):
+        *_, (_, _, true) = labelled(*folders, wanted, 2)
+        assert (true == half(255)).all()
+
+
 @pytest.mark.parametrize(
     ("mask", "said"),
     [
