@@ -118,7 +118,7 @@ class InstanceTask:
             scale **= 0.5  # between a large picture as a whole and one of its tiles
         size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
         small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-        numbers = cv2.resize(objects.numbers, size, interpolation=cv2.INTER_NEAREST)
+        numbers = cv2.resize(objects.numbers, size, interpolation=cv2.INTER_NEAREST_EXACT)  # where the picture's are
         return np.asarray(small, np.uint8), Objects(np.asarray(numbers, np.uint16), objects.class_ids)
 
 

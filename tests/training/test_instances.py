@@ -58,6 +58,19 @@ def objects_plan(root: Path, **tables: dict[str, Any]) -> Plan:
     return make_plan(root, 2, **usual)
 
 
+@pytest.mark.parametrize("side", [48, 100, 160])
+def test_objects_stay_where_they_are_in_a_picture_that_is_scaled(side: int, tmp_path: Path) -> None:
+    numbers = np.zeros((SIDE, SIDE), np.uint16)
+    cv2.circle(numbers, (60, 70), 40, (1,), -1)
+    for folder, drawn in (("pictures", np.repeat(numbers[..., None] * 255, 3, 2)), ("masks", numbers)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), drawn.astype(np.uint8))
+    ((image, objects),) = InstanceTask(objects_plan(tmp_path, export={"height": side, "width": side}))._images
+    assert image.shape[:2] == objects.numbers.shape == (side, side)
+    seen, known = (np.argwhere(each).mean(0) for each in (image[..., 0] > 127, objects.numbers > 0))
+    assert np.abs(seen - known).max() < 0.1
+
+
 @pytest.mark.slow
 def test_a_network_learns_two_pictures_and_finds_their_objects_when_deployed(tmp_path: Path) -> None:
     write_objects(tmp_path)
