@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.masks import sampled
+
 Mask = NDArray[np.bool_]
 
 
@@ -49,7 +51,8 @@ class PartCount:
         levels = [found]
         if sure is not None:
             size = found.shape[1], found.shape[0]
-            signed = np.where(cv2.resize(found.view(np.uint8), sure.shape[::-1], interpolation=0) > 0, sure, 255 - sure)
+            small = sampled(found.view(np.uint8), (sure.shape[0], sure.shape[1]))
+            signed = np.where(small > 0, sure, 255 - sure)
             share = np.asarray(cv2.resize(signed.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)) / 255
             levels += [share >= least for least in SURE[1:]]
         self._scores.append([part_scores(true, level) for level in levels])

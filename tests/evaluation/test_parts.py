@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from streamseg.evaluation.parts import PartCount, part_scores
+from streamseg.masks import sampled
 
 sklearn = pytest.importorskip("sklearn.metrics.cluster", reason="scikit-learn is what the scores are compared with")
 
@@ -47,6 +48,17 @@ def test_a_membrane_with_a_doubtful_gap_is_closed_where_more_sureness_is_asked_f
     blind = PartCount()
     blind.add(true, leaky, None)
     assert blind.figures() == {"rand": figures["rand"], "information": figures["information"]}
+
+
+def test_how_sure_a_label_is_belongs_to_that_label_at_any_size() -> None:
+    """Of a network at another size than the picture: thin membranes stay where they are, all of them sure."""
+    small = np.ones((37, 56), bool)
+    small[:, range(4, 56, 7)] = False
+    found = sampled(small.view(np.uint8), (60, 90)) > 0
+    count = PartCount()
+    count.add(found, found, np.full(small.shape, 255, np.uint8))
+    assert count.figures()["rand_best_at"] == 0.5
+    assert min(rand for rand, _ in count._scores[0]) > 0.99
 
 
 def test_no_cells_are_no_score_and_no_membrane_is_one_cell() -> None:
