@@ -96,7 +96,7 @@ def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evalua
     """One model's scores, on masks or on a folder that a labelling tool exported."""
     import tempfile
 
-    from streamseg.evaluation.corrected import bring_in, held_out
+    from streamseg.evaluation.corrected import bring_in, held_out_of
     from streamseg.evaluation.evaluate import evaluate
     from streamseg.evaluation.fold import folded
     from streamseg.infer import load_segmenter
@@ -118,7 +118,7 @@ def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evalua
         if brought.void:
             wanted = replace(wanted, ids={VOID: VOID, **wanted.ids})
         if arguments.held_out:
-            wanted = replace(wanted, names=frozenset(held_out(path.name for path in brought.pictures.iterdir())))
+            wanted = replace(wanted, names=frozenset(held_out_of(brought.pictures)))
         return evaluate(recipe, brought.pictures, brought.masks, wanted, available_cores())
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from streamseg.errors import InputError
 from streamseg.evaluation.coloured import Labels, Numbers, beneath, from_voc, not_apart, one_of, paired
 from streamseg.evaluation.objects import UnknownClassError, category_names, find_labelled, is_coco, read_objects
-from streamseg.evaluation.outlines import outlined
+from streamseg.evaluation.outlines import LINKED, outlined
 from streamseg.evaluation.roboflow import NUMBERED, class_numbers, numbered_masks
 from streamseg.imagefile import promised_size, read_image
 from streamseg.imagefile.exif import ON_ITS_SIDE, orientation
@@ -55,6 +55,21 @@ def held_out(names: Iterable[str]) -> list[str]:
     chosen = [name for digest, name in order if digest[0] % _HELD_OUT == 0]
     chosen = chosen or [name for _, name in order[: len(order) > 1]]
     return sorted(chosen[:-1] if len(chosen) == len(order) else chosen)
+
+
+def held_out_of(pictures: Path) -> list[str]:
+    """The same of a folder that `bring_in` has made, told by what the user's own files are called.
+
+    Those with outlines are called by their folders too where these are several, which a later one may make them.
+    """
+    own = {link.name: _own_name(link) for link in pictures.iterdir()}
+    chosen = held_out(set(own.values()))
+    return sorted(name for name, its in own.items() if its in chosen) or held_out(own)
+
+
+def _own_name(link: Path) -> str:
+    first = link.readlink() if link.is_symlink() else link
+    return first.readlink().name if first.parent == link.absolute().parents[1] / LINKED else link.name
 
 
 class Corrected(msgspec.Struct, frozen=True):

@@ -31,6 +31,8 @@ Thing = tuple[str, list[list[float]] | Rle]
 Size = tuple[int, int]
 _ABOUT = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "classes.txt")
 _PICTURES, _LABELS = "images", "labels"
+LINKED = "linked"
+"""The folder of links to pictures."""
 _BEYOND = 0.01  # of the picture's side, by which corners may lie outside of it
 _CORNERS = 3
 _ROUND = 32  # corners of a circle
@@ -69,7 +71,7 @@ def _as_coco(
     into: Path,
 ) -> tuple[Path, Path]:
     """`names` are those that are known before any file is read."""
-    links, truth = into / "linked", into / "outlines.json"
+    links, truth = into / LINKED, into / "outlines.json"
     flat = len({picture.parent for picture, _ in found}) == 1
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

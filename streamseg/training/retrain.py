@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from streamseg.errors import InputError
-from streamseg.evaluation.corrected import Corrected, held_out
+from streamseg.evaluation.corrected import Corrected, held_out_of
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.onnxfile import load_onnx
@@ -67,7 +67,7 @@ def retraining(model: Path, found: Corrected, epochs: int | None = None, name: s
         data=Data(
             root=str(found.masks.parent),
             train=Folder(pictures=found.pictures.name, masks=found.masks.name),
-            hold_out=[escape(name) for name in held_out(path.name for path in found.pictures.iterdir())],
+            hold_out=[escape(name) for name in held_out_of(found.pictures)],
             ids={str(VOID): VOID} if found.void else {},
             grey=spec.input.colour == "grey",
         ),

@@ -10,6 +10,7 @@ import pytest
 import supervision
 
 from streamseg.errors import InputError
+from streamseg.evaluation.corrected import bring_in, held_out, held_out_of
 from streamseg.evaluation.objects import find_labelled, read_objects
 from tests.evaluation.outline_folders import BOX, HOLE, labelme, masks, read, roboflow, write
 from tests.evaluation.test_corrected import MASK, TWO, picture
@@ -66,6 +67,23 @@ def test_pictures_of_two_parts_that_are_called_alike_stay_apart(tmp_path: Path) 
     write(tmp_path / "set/data.yaml", "names: [crack, hole]")
     found = masks(read(tmp_path / "set"))
     assert {name: mask.max() for name, mask in found.items()} == {"train-images-a": 1, "valid-images-a": 2}
+
+
+def test_what_is_held_out_stays_so_when_another_folder_is_added(tmp_path: Path) -> None:
+    def held(number: int) -> set[str]:
+        into = tmp_path / f"into{number}"
+        into.mkdir()
+        found = bring_in(tmp_path / "set", None, into)
+        return {name.rpartition("-")[2] for name in held_out_of(found.pictures) if "late" not in name}
+
+    write(tmp_path / "set/data.yaml", "names: [crack]")
+    for name in "abcdefghijkl":
+        picture(tmp_path / f"set/images/early/{name}.jpg")
+        write(tmp_path / f"set/labels/early/{name}.txt", f"0 {BOX}")
+    before = held(1)
+    picture(tmp_path / "set/images/late/a.jpg")
+    write(tmp_path / "set/labels/late/a.txt", f"0 {BOX}")
+    assert before == held(2) == set(held_out(f"{name}.jpg" for name in "abcdefghijkl"))
 
 
 def test_what_the_output_yolo_writes_is_read_as_it_was_found(tmp_path: Path) -> None:
