@@ -47,6 +47,11 @@ def read_mask(path: Path) -> Mask:
     return mask
 
 
+def is_of(mask: Path | None, picture: Path) -> bool:
+    """Whether there is a `mask` that is another file than `picture`: both may lie in one folder, and be of one kind."""
+    return mask is not None and not (mask.name == picture.name and mask.samefile(picture))
+
+
 def black_and_white(paths: Iterable[Path]) -> bool:
     """Whether these masks hold 0 and 255 and nothing else, as paint programs write "not there" and "there".
 

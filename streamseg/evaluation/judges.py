@@ -22,7 +22,7 @@ from streamseg.evaluation.parts import PartCount
 from streamseg.evaluation.scores import Counts, Labels, boundary_f1, confusion, near_counts, near_f1, scores
 from streamseg.frame import Image
 from streamseg.imagefile import read_image
-from streamseg.maskfile import Mask, black_and_white, read_mask
+from streamseg.maskfile import Mask, black_and_white, is_of, read_mask
 from streamseg.masks import draw_masks, sampled
 from streamseg.segmentation import Instances, Segmentation
 
@@ -208,8 +208,9 @@ def labelled(images: Path, masks: Path, wanted: Wanted, n_classes: int) -> Itera
     for folder in (images, masks):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
-    by_stem = {path.stem: path for path in visible_images(masks.iterdir())}
-    pairs = [path for path in visible_images(images.iterdir()) if path.stem in by_stem]
+    known = sorted(visible_images(masks.iterdir()), key=lambda path: path.suffix.lower() == ".png")
+    by_stem = {path.stem: path for path in known}  # a PNG, where there is one
+    pairs = [path for path in visible_images(images.iterdir()) if is_of(by_stem.get(path.stem), path)]
     found = [path for path in pairs if wanted.judges(path.name)]
     if not found:
         raise InputError(f"{images}: no picture has a mask of its name in {masks}")

@@ -18,7 +18,7 @@ from streamseg import installing
 from streamseg.capture.media import visible_images
 from streamseg.errors import InputError
 from streamseg.labelmap import VOID, is_background, is_void
-from streamseg.maskfile import read_mask
+from streamseg.maskfile import is_of, read_mask
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -77,7 +77,8 @@ def find_labelled(images: Path, truth: Path) -> list[Labelled]:
     if not truth.is_dir():
         raise InputError(f"{truth}: no such folder")
     masks = {path.stem: path for path in visible_images(truth.iterdir()) if path.suffix.lower() == ".png"}
-    pairs = [Labelled(path, masks[path.stem]) for path in visible_images(images.iterdir()) if path.stem in masks]
+    shown = [path for path in visible_images(images.iterdir()) if is_of(masks.get(path.stem), path)]
+    pairs = [Labelled(path, masks[path.stem]) for path in shown]
     if not pairs:
         raise InputError(f"{images}: no picture has a mask of its name in {truth}")
     return pairs

@@ -16,7 +16,7 @@ from streamseg.capture.media import visible_images
 from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.imagefile import read_image as read_as_a_run_does
-from streamseg.maskfile import black_and_white, read_mask
+from streamseg.maskfile import black_and_white, is_of, read_mask
 from streamseg.training.plan import Data, Folder
 
 Labels = NDArray[np.uint8]
@@ -116,7 +116,9 @@ def find_pairs(root: str, folder: Folder, ids: Mapping[str, int] | None = None) 
     missing = next((path for path in found if path.stem not in named), None)
     if missing is not None:
         raise InputError(f"{missing}: its mask {masks / f'{missing.stem}.png'} is missing")
-    pairs = [Pair(path, named[path.stem]) for path in found]
+    pairs = [Pair(path, named[path.stem]) for path in found if is_of(named[path.stem], path)]
+    if not pairs:
+        raise InputError(f"{images}: holds masks alone, no pictures")
     if str(VOID) in (ids or {}) or not black_and_white(pair.mask for pair in pairs):
         return pairs
     _log.warning("%s: nothing but 0 and 255 in it: 255 is taken for class 1 (`ids: {255: 255}` keeps it void)", masks)

@@ -62,6 +62,15 @@ def test_what_a_mac_leaves_beside_pictures_and_masks_is_neither(tmp_path: Path) 
     assert [each.image.name for each in find_labelled(*folders)] == ["a.png"]
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_masks_that_lie_beside_their_pictures_are_no_pictures(suffix: str, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / f"a.{suffix}"), np.zeros((8, 10, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "a.png"), half())
+    ((name, _, true),) = labelled(tmp_path, tmp_path, Wanted(), 2)
+    assert name == f"a.{suffix}" and (true == half()).all()
+    assert [each.image.name for each in find_labelled(tmp_path, tmp_path)] == [name]
+
+
 def test_a_pattern_leaves_pictures_out(tmp_path: Path) -> None:
     folders = pair(tmp_path, {"day-1": half(), "night-1": half()})
     assert [name for name, _, _ in labelled(*folders, Wanted(pattern="night*"), 2)] == ["night-1.png"]

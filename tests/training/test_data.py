@@ -43,6 +43,18 @@ def test_names_in_capitals_and_what_a_mac_leaves_behind_are_no_hindrance(tmp_pat
     assert [pair.mask.name for pair in find_pairs(str(tmp_path), FOLDER)] == ["0.PNG", "1.png"]
 
 
+def test_masks_may_lie_beside_their_pictures(tmp_path: Path) -> None:
+    write_scene(tmp_path, 2)
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"masks/{number}.jpg"), draw_scene(number)[0])
+    both = Folder(pictures="masks", masks="masks")
+    assert [pair.image.name for pair in find_pairs(str(tmp_path), both)] == ["0.jpg", "1.jpg"]
+    for path in (tmp_path / "masks").glob("*.jpg"):
+        path.unlink()
+    with pytest.raises(InputError, match="holds masks alone"):
+        find_pairs(str(tmp_path), both)
+
+
 def test_pictures_of_every_kind_that_runs_are_learnt_from(tmp_path: Path) -> None:
     write_scene(tmp_path, 1)
     (path,) = (tmp_path / "pictures").iterdir()
