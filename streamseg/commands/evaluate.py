@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         if other and apart:
             print_table(other)
             print_difference(found, other, apart)
-    return _NO_BETTER if apart and apart.by <= 0 else 0
+    return _NO_BETTER if apart and not apart.by > 0 else 0  # what is no number is not above it
 
 
 def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evaluation:

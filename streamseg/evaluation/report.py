@@ -71,8 +71,8 @@ def print_table(found: Evaluation) -> None:
 
 def print_difference(one: Evaluation, other: Evaluation, found: Difference) -> None:
     """In points of percent."""
-    low, high = (f"{100 * end:+.1f}" for end in found.interval)
-    by = f"{_CALLED.get(found.figure, found.figure)} {100 * found.by:+.1f} points ({low} to {high})"
+    low, high, by = ("-" if np.isnan(each) else f"{100 * each:+.1f}" for each in (*found.interval, found.by))
+    by = f"{_CALLED.get(found.figure, found.figure)} {by} points ({low} to {high})"
     print(f"{one.model} against {other.model}: {by}")
 
 

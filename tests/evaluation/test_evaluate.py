@@ -116,6 +116,19 @@ def test_the_command_prints_json_and_writes_a_sheet(
     assert picture.shape[:2] == (4 * 300, 3 * 400)
 
 
+def test_where_there_is_nothing_to_judge_no_model_is_better(
+    folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in folders[1].iterdir():
+        cv2.imwrite(str(path), np.full((60, 80), 255, np.uint8))
+    words = ["eval", "otsu", *map(str, folders), "--against", "threshold", "--ids", "255=255"]
+    assert main(words) == 1
+    assert "otsu against threshold: mIoU - points (- to -)" in capsys.readouterr().out
+    assert main([*words, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["miou"] is told["difference"]["by"] is None
+
+
 def test_wrong_data_is_one_line(folders: tuple[Path, Path], tmp_path: Path) -> None:
     pictures, masks = folders
     recipe = load_segmenter("otsu")
