@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,12 +71,18 @@ class MappedGpu:
     def __contains__(self, handle: int) -> bool:
         return True
 
-    def __getitem__(self, handle: int) -> SimpleNamespace:
-        def put(work: Callable[[], None]) -> None:
-            open_cuda().check()  # what is before it in the stream is done
-            work()
+    def __getitem__(self, handle: int) -> _Stream:
+        return _Stream()
 
-        return SimpleNamespace(put=put)
+
+class _Stream:
+    """One that does at once what is put into it."""
+
+    waiting = ()
+
+    def put(self, work: Callable[[], None]) -> None:
+        open_cuda().check()  # what is before it in the stream is done
+        work()
 
 
 class MappedRuntime(PycudaRuntime):
