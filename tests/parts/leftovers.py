@@ -14,6 +14,11 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+def ours() -> list[str]:
+    """The threads of ours that are alive, by name."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("streamseg")]
+
+
 @contextlib.contextmanager
 def nothing_left(kept_files: int = 0) -> Iterator[None]:
     """What starts within it ends sooner or later. Threads of other tests may end meanwhile, or try their cameras."""

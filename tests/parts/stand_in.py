@@ -137,7 +137,7 @@ class _Stream:
 
     def __init__(self, library: Any, handle: int) -> None:
         self._library, self._handle = library, handle
-        self.waiting: list[object] = []
+        self.waiting = ()  # whether work is under way, the driver knows alone
         self._kept: list[object] = []
 
     def put(self, work: Callable[[], None]) -> None:
@@ -159,9 +159,6 @@ class _Streams:
 
     def __getitem__(self, handle: int) -> _Stream:
         return self._known.setdefault(handle, _Stream(self._library, handle))
-
-    def values(self) -> list[_Stream]:
-        return []  # whether work is under way, the driver knows alone
 
 
 class StandInGpu:

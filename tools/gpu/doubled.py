@@ -65,9 +65,6 @@ class MappedGpu:
         start = max(each for each in self.mapped if each <= address)
         return self.mapped[start][address - start : address - start + size]
 
-    def values(self) -> list[object]:
-        return []
-
     def __contains__(self, handle: int) -> bool:
         return True
 

@@ -34,6 +34,7 @@ from streamseg.options import SourceOptions
 from streamseg.sinks import nvenc, video
 from streamseg.sinks.codecs import ENCODINGS
 from tests.parts import clips
+from tests.parts.fake_nvenc import Nvenc
 from tests.parts.gpu_machine import Machine
 from tests.parts.patience import until
 from tests.parts.toy_models import segmenter
@@ -134,27 +135,6 @@ def test_where_something_else_began_cuda_its_own_way_frames_come_down_and_a_line
     assert [frame.on_gpu for frame in found] == [None] * 6
     assert all(np.array_equal(one.image, other.image) for one, other in zip(found, plain, strict=True))
     hardware._kept_there.cache_clear()
-
-
-class Nvenc:
-    """A stream of the GPU's encoder, of which there is none here: takes frames there, and has the CPU encode them.
-
-    `frames` is how many it brings down for that, as the real one does not.
-    """
-
-    frames = 0
-
-    def __init__(self, stream: Any) -> None:
-        self._stream, self.codec_context = stream, stream.codec_context
-
-    def encode(self, frame: av.VideoFrame | None) -> list[Any]:
-        if frame is None:
-            return list(self._stream.encode(None))
-        assert frame.format.name == "cuda"
-        down = frame.reformat(format="yuv420p")
-        Nvenc.frames += 1
-        down.pts, down.time_base, down.pict_type = frame.pts, frame.time_base, frame.pict_type
-        return list(self._stream.encode(down))
 
 
 @pytest.fixture
