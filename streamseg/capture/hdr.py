@@ -38,7 +38,7 @@ def tone_mapping(transfer: int) -> Chain:
     if transfer not in _NAMES:
         return ()
     return (
-        ("format", "gbrp10le"),
+        ("format", "gbrp16le"),  # FFmpeg's vector code knows tables for this one: a quarter of the time of gbrp10le
         ("lut3d", _NAMES[transfer]),
         ("scale", "out_color_matrix=bt709:out_range=limited"),
         ("format", "yuv420p"),

@@ -80,12 +80,12 @@ def test_the_table_gives_what_the_formula_gives(name: str) -> None:
     """Between its entries too, at colours as cameras see them."""
     dice = np.random.default_rng(0)
     grey = dice.random((64 * 64, 1))
-    signal = np.round(np.clip(grey + dice.normal(0, 0.05, (64 * 64, 3)), 0, 1) * 1023).astype("<u2")
-    frame = av.VideoFrame(64, 64, "gbrp10le")
+    signal = np.round(np.clip(grey + dice.normal(0, 0.05, (64 * 64, 3)), 0, 1) * 65535).astype("<u2")
+    frame = av.VideoFrame(64, 64, "gbrp16le")
     for plane, channel in zip(frame.planes, (1, 2, 0), strict=True):
         plane.update(np.ascontiguousarray(signal[:, channel]).tobytes())
     graph = av.filter.Graph()
-    source = graph.add("buffer", "video_size=64x64:pix_fmt=gbrp10le:time_base=1/25")
+    source = graph.add("buffer", "video_size=64x64:pix_fmt=gbrp16le:time_base=1/25")
     with hdr.table_file(name) as path:
         table = graph.add("lut3d", file=path, interp="tetrahedral")
     sink = graph.add("buffersink")
@@ -94,8 +94,8 @@ def test_the_table_gives_what_the_formula_gives(name: str) -> None:
     graph.configure()
     graph.push(frame)
     out = graph.vpull()
-    found = np.stack([np.frombuffer(bytes(out.planes[i]), "<u2")[: 64 * 64] for i in (2, 0, 1)], -1) / 1023
-    off = np.abs(found - hdr.plain(signal / 1023, name)) * 255
+    found = np.stack([np.frombuffer(bytes(out.planes[i]), "<u2")[: 64 * 64] for i in (2, 0, 1)], -1) / 65535
+    off = np.abs(found - hdr.plain(signal / 65535, name)) * 255
     assert off.mean() < 0.6
     assert np.quantile(off, 0.95) < 2
 
