@@ -70,8 +70,14 @@ def to_bgr_from(matrix: int, span: int) -> dict[str, Any]:
     everything for BT.601 unless told.
     """
     if _major() >= 17:
-        return {"threads": 1}
+        return one_thread()
     return {"src_colorspace": matrix, "src_color_range": span, "dst_colorspace": _BT601, "dst_color_range": 2}
+
+
+@functools.cache
+def one_thread() -> dict[str, Any]:
+    """Arguments with which `reformat` starts no threads of its own, as it does since PyAV 17."""
+    return {"threads": 1} if _major() >= 17 else {}
 
 
 def _finds_streams_late(target: str | Readable, form: str | None) -> bool:

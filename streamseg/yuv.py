@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.gpu import MakeSmall, brought_down, frame_of, is_on_gpu, planes_of
-from streamseg.pyav import to_bgr_from
+from streamseg.pyav import one_thread, to_bgr_from
 
 if TYPE_CHECKING:
     import av
@@ -137,11 +137,24 @@ def wrap(buffer: Plane, colours: tuple[int, int]) -> av.VideoFrame:
 
 def holds_planes(frame: av.VideoFrame) -> bool:
     """Whether a decoded frame can be taken as `Planes`: 4:2:0 in eight bits, of sides that `wrap` knows."""
-    even = frame.width % 2 == frame.height % 4 == 0
     if is_on_gpu(frame):
-        return even and frame.sw_format is not None and frame.sw_format.name == "nv12"
+        return _has_even_sides(frame) and frame.sw_format is not None and frame.sw_format.name == "nv12"
     plain = frame.format.name in ("yuv420p", "yuvj420p")
-    return even and plain and frame.planes[0].line_size > 0  # below 0 the rows lie bottom up
+    return _has_even_sides(frame) and plain and frame.planes[0].line_size > 0  # below 0 the rows lie bottom up
+
+
+def in_eight_bits(frame: av.VideoFrame) -> av.VideoFrame:
+    """4:2:0 of more bits, as telephones and cameras record it, rounded to what `Planes` are made of; else the frame.
+
+    That is a third of what a picture of it takes (0.8 against 2.4 ms of one core at 720p).
+    """
+    deeper = frame.format.name.startswith("yuv420p1") and _has_even_sides(frame)
+    return frame.reformat(format="yuv420p", **one_thread()) if deeper else frame
+
+
+def _has_even_sides(frame: av.VideoFrame) -> bool:
+    """Those that `wrap` knows."""
+    return frame.width % 2 == frame.height % 4 == 0
 
 
 def shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -29,7 +29,11 @@ def video(
     path: Path, size: tuple[int, int], pix_fmt: str = "yuv420p", matrix: int = BT601, span: int = LIMITED
 ) -> Path:
     """Three frames of (height, width) `size` in the named colours."""
-    codec = ("ffv1", {}) if pix_fmt == "gray" else ("libx264", {"crf": "4", "preset": "ultrafast"})
+    codec = (
+        ("ffv1", {})
+        if pix_fmt == "gray" or pix_fmt.endswith("le")
+        else ("libx264", {"crf": "4", "preset": "ultrafast"})
+    )
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec[0], rate=25, options=codec[1])
         stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
@@ -88,8 +92,8 @@ def test_nobody_can_write_into_what_the_decoder_still_needs(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("size", "pix_fmt"),
-    [((240, 320), "yuv444p"), ((240, 320), "yuv422p"), ((240, 320), "yuv420p10le"), ((240, 320), "gray"),
-     ((242, 320), "yuv420p"), ((239, 321), "yuv444p")],
+    [((240, 320), "yuv444p"), ((240, 320), "yuv422p"), ((240, 320), "yuv422p10le"), ((240, 320), "gray"),
+     ((242, 320), "yuv420p"), ((242, 320), "yuv420p10le"), ((239, 321), "yuv444p")],
 )  # fmt: skip
 def test_other_formats_and_sizes_come_as_pictures(size: tuple[int, int], pix_fmt: str, tmp_path: Path) -> None:
     for number, frame in enumerate(frames(video(tmp_path / "a.mkv", size, pix_fmt))):
@@ -98,6 +102,27 @@ def test_other_formats_and_sizes_come_as_pictures(size: tuple[int, int], pix_fmt
         if pix_fmt == "gray":
             wanted = np.repeat(cv2.cvtColor(wanted, cv2.COLOR_BGR2GRAY)[..., None], 3, 2)
         assert np.abs(frame.image.astype(int) - wanted).mean() < 6
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize(("matrix", "span"), [(BT601, LIMITED), (BT709, LIMITED), (BT709, FULL), (BT2020, FULL)])
+def test_more_bits_are_rounded_to_planes_of_the_same_colours(bits: int, matrix: int, span: int, tmp_path: Path) -> None:
+    path = video(tmp_path / "a.mkv", (240, 426), f"yuv420p{bits}le", matrix, span)
+    with av.open(str(path)) as container:
+        decoded = list(container.decode(video=0))
+    step = (2**bits - 1) / 255 if span == FULL else 2 ** (bits - 8)
+    for frame, deep in zip(frames(path), decoded, strict=True):
+        assert frame.planes is not None
+        assert frame.planes.colours == (matrix, span)
+        for plane, values in zip((frame.planes.y, frame.planes.u, frame.planes.v), deep.planes, strict=True):
+            rows = np.frombuffer(bytes(values), "<u2").reshape(values.height, -1)[:, : values.width]
+            zero = 0 if plane is frame.planes.y else 128
+            off = plane.astype(float) - zero - (rows - zero * 2.0 ** (bits - 8)) / step
+            assert np.abs(off).max() < 2, "FFmpeg dithers"
+            assert abs(off.mean()) < 0.5
+        off = np.abs(frame.image.astype(int) - to_bgr(deep))
+        assert off.mean() < 1
+        assert np.quantile(off, 0.99) <= 4
 
 
 def test_a_turned_video_comes_as_upright_planes(tmp_path: Path) -> None:

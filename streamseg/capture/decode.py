@@ -16,7 +16,7 @@ from streamseg.gpu import MakeSmall
 from streamseg.imagefile import check_size
 from streamseg.imagefile.depth import Span, to_bytes
 from streamseg.imagefile.depth import to_bgr as as_bgr
-from streamseg.yuv import Planes, holds_planes, to_bgr
+from streamseg.yuv import Planes, holds_planes, in_eight_bits, to_bgr
 
 if TYPE_CHECKING:
     import av
@@ -130,6 +130,7 @@ def to_pixels(frame: av.VideoFrame, span: Span | None = None, small: MakeSmall |
     """
     if span is not None and has_grey_values(frame.format.name):
         return as_bgr(to_bytes(frame.to_ndarray(), span))
+    frame = in_eight_bits(frame)
     return Planes(frame, small=small) if holds_planes(frame) else to_bgr(frame)
 
 
