@@ -59,7 +59,7 @@ def remembered(file: Path) -> Mapping[Goal, Choice]:
     reason = untrusted(path.parent) or untrusted(path)
     try:
         card = _Card(0, {}, {}) if reason else msgspec.json.decode(path.read_bytes(), type=_Card)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         card, reason = _Card(0, {}, {}), f"cannot be read: {' '.join(str(error).split())}"
     if card.schema != _SCHEMA or card.key != key:
         _log.debug("%s: not used: %s", path, reason or "written for something else")

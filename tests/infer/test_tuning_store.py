@@ -65,7 +65,16 @@ def test_one_who_names_workers_or_threads_gets_them(model: Path, caplog: pytest.
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"{", b"[]", b'{"schema": 1}', b"\xff\x00", b'{"schema": 9, "key": {}, "choices": {}}']
+    "junk",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"schema": 1}',
+        b"\xff\x00",
+        b'{"schema": 1, "key": {"model": "\xff"}, "choices": {}}',
+        b'{"schema": 9, "key": {}, "choices": {}}',
+    ],
 )
 def test_a_corrupt_memory_is_no_memory(model: Path, junk: bytes) -> None:
     path = remember(model, {"file": CHOICE})

@@ -86,12 +86,20 @@ def test_another_users_file_is_refused(kept: Path, monkeypatch: pytest.MonkeyPat
     assert "belongs to another user" in find_plan(kept, KEY).reason
 
 
-@pytest.mark.parametrize("card", [b"", b"{}", b'{"schema": 9, "key": {}, "sha256": ""}'])
+@pytest.mark.parametrize(
+    "card", [b"", b"{}", b'{"schema": 9, "key": {}, "sha256": ""}', b'{"schema": 1, "key": {}, "sha256": "\xff"}']
+)
 def test_a_card_that_is_missing_or_junk_is_no_proof(kept: Path, card: bytes) -> None:
     kept.with_suffix(".json").write_bytes(card)
     assert find_plan(kept, KEY).plan is None
     kept.with_suffix(".json").unlink()
     assert find_plan(kept, KEY).plan is None
+
+
+def test_a_card_of_another_engine_that_is_no_text_is_passed_over(kept: Path) -> None:
+    kept.with_suffix(".json").write_bytes(b'{"schema": 1, "key": {}, "sha256": "\xff"}')
+    other = {**KEY, "gpu": "another"}
+    assert find_plan(plan_path(kept.parent, "street", other), other).reason == "there was none"
 
 
 def test_a_corrupt_engine_is_built_again_with_the_reason(kept: Path) -> None:

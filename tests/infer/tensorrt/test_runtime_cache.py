@@ -94,6 +94,10 @@ def is_changed(file: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"16, 16", b"16, 17"))
 
 
+def is_no_text(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b'"sha256":"', b'"sha256":"\xff'))
+
+
 def is_cut_off(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:20])
 
@@ -105,6 +109,7 @@ def is_cut_off(file: Path) -> None:
         (is_open_to_others, "others may write to it"),
         (is_changed, "its checksum differs"),
         (is_cut_off, "cannot be read: Input data was truncated"),
+        (is_no_text, "cannot be read: 'utf-8' codec"),
     ],
 )
 def test_one_that_others_may_have_written_is_not_taken_and_made_anew(

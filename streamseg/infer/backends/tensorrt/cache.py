@@ -58,7 +58,7 @@ def find_plan(path: Path, key: Key) -> Found:
     try:
         card = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=_Card)
         plan = path.read_bytes()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         return Found(None, f"{path.name}: cannot be read: {' '.join(str(error).split())}")
     if card.schema != _SCHEMA or card.key != dict(key):
         return Found(None, f"{path.name}: was built for something else")
@@ -149,7 +149,7 @@ def _relative(path: Path, key: Key) -> str:
     """What differs from an engine of the same model that is there, if one is."""
     name = path.stem.rpartition("-")[0]
     for card_path in sorted(path.parent.glob(f"{name}-*.json")):
-        with contextlib.suppress(OSError, msgspec.DecodeError):
+        with contextlib.suppress(OSError, UnicodeDecodeError, msgspec.DecodeError):
             card = msgspec.json.decode(card_path.read_bytes(), type=_Card)
             changed = [field for field in key if card.key.get(field) != key[field]]
             if changed:

@@ -87,7 +87,7 @@ def _read(file: Path, key: Key) -> bytes | None:
     try:
         line, _, kept = file.read_bytes().partition(b"\n")
         card = msgspec.json.decode(line, type=_Card)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         _log.info("%s: cannot be read: %s; it is compiled again", file.name, " ".join(str(error).split()))
         return None
     if card.sha256 != hashlib.sha256(kept).hexdigest():
