@@ -9,9 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from streamseg.errors import InputError
+from streamseg.errors import BackendError, InputError
 from streamseg.infer.backends import check_wanted
 from streamseg.infer.backends.kserve import wire
+from streamseg.infer.backends.kserve.grpc import _output
 from streamseg.infer.backends.kserve.http import HttpTransport
 from streamseg.infer.backends.kserve.place import read_places
 from tests.parts.http_server import http_server
@@ -52,7 +53,15 @@ def test_what_is_no_address_is_refused_in_a_line(backend: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "shape", "data"),
-    [("UINT8", (2, 2), b"123"), ("BYTES", (1,), b"1"), ("UINT8", (-1, 2), b""), ("UINT8", (10**6, 10**6), b"")],
+    [
+        ("UINT8", (2, 2), b"123"),
+        ("BYTES", (1,), b"1"),
+        ("UINT8", (-1, 2), b""),
+        ("UINT8", (10**6, 10**6), b""),
+        ("FP32", (2**62, 0), b""),
+        ("FP32", (2**64 - 1, 0), b""),
+        ("UINT8", (1,) * 100, b"1"),
+    ],
 )
 def test_a_tensor_that_is_not_what_it_says_is_refused(word: str, shape: tuple[int, ...], data: bytes) -> None:
     with pytest.raises(InputError, match="output 'y'"):
@@ -60,6 +69,8 @@ def test_a_tensor_that_is_not_what_it_says_is_refused(word: str, shape: tuple[in
 
 
 BINARY = b'{"outputs":[{"name":"y","datatype":"UINT8","shape":[2,2],"parameters":{"binary_data_size":4}}]}'
+DEEP = b"[" * 100_000
+LENGTH = b"Inference-Header-Content-Length: "
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n"
 LISTED = b'{"outputs":[{"name":"y","datatype":"INT32","shape":[2,2],"data":[1,2,3,4]}]}'
 
@@ -96,11 +107,49 @@ def test_outputs_come_in_binary_or_as_numbers() -> None:
         (b'{"outputs":[{"name":"y","datatype":"UINT8","shape":[2],"data":[1,2,3]}]}', None),
         (b'{"outputs":[{"name":"y","datatype":"UINT8","shape":[2],"data":["a",{}]}]}', None),
         (b'{"outputs":[{"name":"y","datatype":"UINT8","shape":[2]}]}', None),
+        (b'{"outputs":[{"name":"y","datatype":"UINT8","shape":[2],"data":' + DEEP, None),
+        (BINARY + bytes(4), int("9" * 4000)),
     ],
 )
 def test_an_answer_that_is_none_is_refused(body: bytes, length: int | None) -> None:
     with pytest.raises(InputError):
         answer(body, length)
+
+
+def test_an_error_without_an_end_is_one() -> None:
+    with pytest.raises(BackendError, match="answers 500: "):
+        answer(b'{"error":' + DEEP, status=500)
+
+
+@pytest.mark.parametrize(
+    "tells", [b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc", LENGTH + b"9" * 5000 + b"\r\n\r\n{}"]
+)
+def test_a_length_that_none_can_have_is_told_in_a_line(tells: bytes) -> None:
+    def do(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + tells)
+
+    with http_server(do) as (url, _):
+        (place,) = read_places(f"kserve:{url.rstrip('/')}/toy")
+        with contextlib.closing(HttpTransport(place)) as transport, pytest.raises((wire.AwayError, InputError)):
+            transport.describe(10)
+
+
+def test_a_model_is_asked_for_by_any_name() -> None:
+    with http_server() as (url, asked):
+        (place,) = read_places(f"kserve:{url.rstrip('/')}/modèle")
+        with contextlib.closing(HttpTransport(place)) as transport, pytest.raises(InputError, match="404"):
+            transport.describe(10)
+        assert asked == ["/v2/models/mod%C3%A8le"]
+
+
+@pytest.mark.parametrize("data", [b"\x05\0\0\0ab", b"\x01"])
+def test_files_that_are_cut_short_are_no_output(data: bytes) -> None:
+    client = pytest.importorskip("tritonclient.grpc")
+    response = client.service_pb2.ModelInferResponse
+    output = response.InferOutputTensor(name="y", datatype="BYTES", shape=[1])
+    found = client.InferResult(response(outputs=[output], raw_output_contents=[data]))
+    with pytest.raises(InputError, match="output 'y' is no BYTES of"):
+        _output(found, "y")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -95,7 +96,7 @@ def _output(found: Any, name: str) -> Tensor:
         raise InputError(f"output '{name}' is not in its answer")
     try:
         value = found.as_numpy(name)
-    except ValueError:  # fewer bytes than its shape holds
+    except (ValueError, struct.error):  # fewer bytes than its shape holds, or than the length of a file
         value = None
     if value is None:
         raise InputError(f"output '{name}' is no {described.datatype} of {tuple(described.shape)}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import http.client
 import io
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -22,6 +24,7 @@ from streamseg.net.tls import checked_context
 
 _LENGTH = "Inference-Header-Content-Length"
 _CHUNK = 1 << 20
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Described(msgspec.Struct):
@@ -99,7 +102,7 @@ class HttpTransport:
     ) -> tuple[memoryview, int | None]:
         """The body of the answer, and how much of it is JSON where that is told."""
         end_s = time.monotonic() + timeout_s
-        path = f"/v2/models/{self._place.model}{what}"
+        path = f"/v2/models/{quote(self._place.model)}{what}"
         if self._place.authorization is not None:
             headers = {**headers, "Authorization": self._place.authorization}
         try:
@@ -118,7 +121,7 @@ class HttpTransport:
             self.close()
             said, hint, _ = trouble(error, self._place.address)
             raise wire.AwayError(said, hint) from None
-        except http.client.HTTPException:
+        except (http.client.HTTPException, ValueError):  # http.client raises that of a length below 0
             self.close()
             raise wire.AwayError("what answers there is no web server") from None
         except BaseException:
@@ -126,7 +129,7 @@ class HttpTransport:
             raise
         if response.status != 200:
             raise _refusal(response.status, _said(body) or response.reason)
-        return body, int(length) if length and length.isdecimal() else None
+        return body, int(length) if length and re.fullmatch(r"\d{1,10}", length) else None
 
     def _connected(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._connection is None:
@@ -219,7 +222,7 @@ def _listed(output: _Output) -> Tensor:
 def _read(body: memoryview, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NO_JSON as error:
         raise InputError(f"what answers there speaks no Open Inference Protocol v2: {error}") from None
 
 
@@ -227,7 +230,7 @@ def _said(body: memoryview) -> str:
     """What a server says of an error: Triton and OVMS in `error`, frameworks in `detail`."""
     try:
         found = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_JSON:
         return ""
     return " ".join(str(found.get("error") or found.get("detail") or "").split())[:200]
 
