@@ -24,6 +24,10 @@ _log = logging.getLogger(__name__)
 Outputs = Mapping[str, Tensor]
 """By role; the first axis counts images, of which only as many mean something as there are frames."""
 
+_A_ROW_EACH = (*OBJECT_ROLES, "classes", "planes")
+"""Roles that have one for each object, or for each query."""
+_PLANES = ("masks", "planes", "prototypes")
+
 
 class Reader(Protocol):
     """Reads the outputs of one model."""
@@ -78,8 +82,13 @@ class SemanticReader:
         confidence = None if sure is None else label_planes(sure)
         if "logits" in outputs:
             logits = outputs["logits"]
-            return argmax_planes(logits, channel_axis(self._spec, logits.shape)), confidence
-        return self._named(outputs["labels"]), confidence
+            labels = argmax_planes(logits, channel_axis(self._spec, logits.shape))
+        else:
+            labels = self._named(outputs["labels"])
+        if confidence is not None and confidence.shape != labels.shape:
+            told = f"labels of {labels.shape}, confidence of {confidence.shape}"
+            raise InputError(f"{self._spec.name}: outputs that do not go together: {told}")
+        return labels, confidence
 
     def _named(self, output: Tensor) -> Plane:
         """The graph's own labels; those that have no name are void, which is said."""
@@ -107,9 +116,20 @@ class InstanceReader:
         """The objects of each frame."""
         background = self._classes.background or 0
         for i, (frame, fit) in enumerate(zip(frames, fits, strict=True)):
-            found = self._objects({role: output[i] for role, output in outputs.items()}, fit)
+            found = self._objects(self._checked({role: output[i] for role, output in outputs.items()}), fit)
             labels = paint(found, fit.frame, (fit.target.height, fit.target.width), background)
             yield Segmentation(labels, self._classes, frame.index, frame.time_s, None, found)
+
+    def _checked(self, outputs: Outputs) -> Outputs:
+        """Those of one picture; raises InputError where they are not of as many objects, or too short to be read."""
+        rows = {len(outputs[role]) for role in _A_ROW_EACH if role in outputs}
+        empty = any(0 in outputs[role].shape[-2:] for role in _PLANES if role in outputs)
+        more, least = len(outputs.get("prototypes", ())), self._family.least if self._family else {}
+        short = any(outputs[role].shape[axis] < length + more for role, (axis, length) in least.items())
+        if len(rows) > 1 or empty or short:
+            told = ", ".join(f"{role} of {'x'.join(map(str, output.shape))}" for role, output in outputs.items())
+            raise InputError(f"{self._spec.name}: outputs that do not go together: {told}")
+        return outputs
 
     def _objects(self, outputs: Outputs, fit: Fit) -> Instances:
         if self._family is not None:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from streamseg.errors import InputError
+from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import ROLES, ModelSpec, Task
 from streamseg.infer.readers import READERS, InstanceReader, SemanticReader
 from streamseg.said import Said
+from tests.parts.fakes import frame
 
 SPEC = ModelSpec(classes=("no", "yes"), outputs={"labels": "labels"})
 
@@ -36,3 +38,64 @@ def test_a_label_covers_a_whole_number_of_pixels_or_one() -> None:
         with pytest.raises(InputError, match=f"labels of {width}x{height} for an input of 64x48.*no segmentation"):
             cell(height, width)
     assert InstanceReader(SPEC, Said()).cell((48, 64), {}) == 1
+
+
+def read_objects(family: str, shapes: dict[str, tuple[int, ...]]) -> int:
+    """How many objects are read of ones in outputs of these shapes."""
+    spec = ModelSpec(
+        classes=("none", "a", "b"),
+        task="instance",
+        outputs={role: role for role in shapes},
+        family=family,
+        background=0,
+        least_score=0.1,
+    )
+    outputs = {role: np.ones(shape, np.int64 if role == "class_ids" else np.float32) for role, shape in shapes.items()}
+    (found,) = InstanceReader(spec, Said()).read([frame()], [make_fit("stretch", (48, 64), (64, 64))], outputs)
+    assert found.instances is not None
+    return len(found.instances)
+
+
+ROWS: dict[str, tuple[int, ...]] = {"boxes": (1, 9, 4), "class_ids": (1, 9), "scores": (1, 9), "planes": (1, 9, 8, 8)}
+QUERIES: dict[str, tuple[int, ...]] = {"boxes": (1, 9, 4), "classes": (1, 9, 3), "planes": (1, 9, 8, 8)}
+MASKS: dict[str, tuple[int, ...]] = {"classes": (1, 9, 3), "planes": (1, 9, 8, 8)}
+PROTOTYPES: dict[str, tuple[int, ...]] = {"prototypes": (1, 2, 16, 16)}
+
+
+@pytest.mark.parametrize(
+    ("family", "right", "wrong"),
+    [
+        (
+            "",
+            {"boxes": (1, 9, 4), "class_ids": (1, 9), "scores": (1, 9), "masks": (1, 9, 8, 8)},
+            {"masks": (1, 8, 8, 8)},
+        ),
+        ("yolo", {"anchors": (1, 9, 84), **PROTOTYPES}, {"anchors": (1, 6, 84)}),
+        ("yolo", {"anchors": (1, 9, 84), **PROTOTYPES}, {"prototypes": (1, 2, 0, 16)}),
+        ("yolo5", {"anchors": (1, 252, 10), **PROTOTYPES}, {"anchors": (1, 252, 7)}),
+        ("yolo-rows", {"rows": (1, 9, 8), **PROTOTYPES}, {"rows": (1, 9, 7)}),
+        ("yolo-rows", {"rows": (1, 9, 6)}, {"rows": (1, 9, 5)}),
+        ("detr", QUERIES, {"boxes": (1, 8, 4)}),
+        ("detr", QUERIES, {"classes": (1, 9, 1)}),
+        ("queries", QUERIES, {"classes": (1, 10, 3)}),
+        ("rf-detr", QUERIES, {"planes": (1, 9, 8, 0)}),
+        ("d-fine", ROWS, {"class_ids": (1, 8)}),
+        ("torchvision", ROWS, {"scores": (1, 10)}),
+        ("maskformer", MASKS, {"planes": (1, 8, 8, 8)}),
+        ("mask2former", MASKS, {"planes": (1, 9, 0, 8)}),
+        ("eomt", MASKS, {"classes": (1, 9, 1)}),
+    ],
+)
+def test_outputs_that_do_not_go_together_are_one_line(
+    family: str, right: dict[str, tuple[int, ...]], wrong: dict[str, tuple[int, ...]]
+) -> None:
+    assert read_objects(family, right) >= 0
+    with pytest.raises(InputError, match="outputs that do not go together: .*x"):
+        read_objects(family, right | wrong)
+
+
+def test_confidence_has_the_shape_of_the_labels() -> None:
+    reader = SemanticReader(SPEC, Said())
+    outputs = {"labels": np.zeros((1, 48, 64), np.uint8), "confidence": np.zeros((1, 24, 32), np.uint8)}
+    with pytest.raises(InputError, match="labels of .1, 48, 64., confidence of .1, 24, 32."):
+        reader.cell((48, 64), outputs)

@@ -110,6 +110,8 @@ class Family(Protocol):
     """For people: what exports such networks."""
     roles: tuple[str, ...]
     """What its outputs are, those that every network of it has."""
+    least: Mapping[str, tuple[int, int]]
+    """Role to an axis of its part of one picture and how long that is at least, less the number of prototypes."""
     defaults: Defaults
 
     def recognise(self, seen: Seen) -> Recognised | None:

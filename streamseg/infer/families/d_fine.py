@@ -21,6 +21,7 @@ class DFineRows:
     name = "d-fine"
     title = "D-FINE or D-FINE-seg (dfine-seg), a row for each object"
     roles: tuple[str, ...] = ("boxes", "class_ids", "scores")
+    least: Mapping[str, tuple[int, int]] = {}
     defaults = Defaults("0..1", least_score=0.5, most=300, overlap=0.7)
 
     def recognise(self, seen: Seen) -> Recognised | None:

@@ -22,6 +22,7 @@ class MaskQueries:
     """One of that kin; they differ in the size at which a mask is judged, and in how many classes a query may have."""
 
     roles: tuple[str, ...] = ("classes", "planes")
+    least: Mapping[str, tuple[int, int]] = {"classes": (1, 2)}
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class Detr:
     name = "detr"
     title = "DETR or YOLOS (Hugging Face), a query for each object"
     roles: tuple[str, ...] = ("boxes", "classes")
+    least: Mapping[str, tuple[int, int]] = {"classes": (1, 2)}
     defaults = Defaults("imagenet", least_score=0.5, most=100)
 
     def recognise(self, seen: Seen) -> Recognised | None:
@@ -48,6 +49,7 @@ class Queries:
     name = "queries"
     title = "RT-DETR, D-FINE or another of DETR's kin, a query for each object"
     roles: tuple[str, ...] = ("boxes", "classes")
+    least: Mapping[str, tuple[int, int]] = {"classes": (1, 1)}
     defaults = Defaults(least_score=0.5, most=300)
 
     def recognise(self, seen: Seen) -> Recognised | None:

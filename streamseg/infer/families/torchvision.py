@@ -19,6 +19,7 @@ class Torchvision:
     name = "torchvision"
     title = "a detector of torchvision, a row for each object"
     roles: tuple[str, ...] = ("boxes", "class_ids", "scores")
+    least: Mapping[str, tuple[int, int]] = {}
     defaults = Defaults("0..1", least_score=0.5, most=100, by_category=True, background_first=True)
 
     def recognise(self, seen: Seen) -> Recognised | None:

@@ -33,6 +33,7 @@ class Watershed:
     name = "watershed"
     title = "a U-Net for objects that touch: maps of objects, borders and depth"
     roles: tuple[str, ...] = ("maps",)
+    least: Mapping[str, tuple[int, int]] = {}
     defaults = Defaults("imagenet", least_score=0.5, most=4096, background_first=True)
 
     def recognise(self, seen: Seen) -> Recognised | None:

@@ -28,6 +28,7 @@ class RawYolo:
     name = "yolo"
     title = "YOLO (Ultralytics v8 and later), a column for each anchor"
     roles: tuple[str, ...] = ("anchors",)
+    least: Mapping[str, tuple[int, int]] = {"anchors": (0, _BOX + 1)}
     defaults = Defaults("0..1", "letterbox", overlap=0.7)
 
     def recognise(self, seen: Seen) -> Recognised | None:
@@ -55,6 +56,7 @@ class Yolo5:
     name = "yolo5"
     title = "YOLOv5 or YOLOv7, a row for each anchor"
     roles: tuple[str, ...] = ("anchors",)
+    least: Mapping[str, tuple[int, int]] = {"anchors": (1, _BOX + 2)}
     defaults = Defaults("0..1", "letterbox", overlap=0.45)
 
     def recognise(self, seen: Seen) -> Recognised | None:
@@ -84,6 +86,7 @@ class YoloRows:
     name = "yolo-rows"
     title = "YOLO (Ultralytics), a row for each object"
     roles: tuple[str, ...] = ("rows",)
+    least: Mapping[str, tuple[int, int]] = {"rows": (1, _ROW)}
     defaults = Defaults("0..1", "letterbox")
 
     def recognise(self, seen: Seen) -> Recognised | None:
@@ -103,7 +106,7 @@ class YoloRows:
             rows[:, 4],
             rows[:, 5].astype(np.int32),
             prototypes,
-            None if prototypes is None else rows[:, 6:],
+            None if prototypes is None else rows[:, _ROW : _ROW + len(prototypes)],
         )
 
 

@@ -22,6 +22,8 @@ _OBJECTS = {
     "planes": "(N, K, h, w)",
     "maps": "(N, 3, h, w)",
 }
+_FIXED = {"boxes": (2, 4), "maps": (1, 3)}
+"""Role to an axis and its length."""
 _FLOATS = ("logits", "probability", *(_OBJECTS.keys() - {"class_ids", "maps"}))
 
 
@@ -70,7 +72,8 @@ def check_output_shape(spec: ModelSpec, role: str, shape: Sequence[int | None]) 
     n = len(spec.classes)
     rank = len(shape)
     if role in _OBJECTS:
-        if rank != len(_OBJECTS[role].split(",")) or (role == "boxes" and shape[2] not in (4, None)):
+        axis, length = _FIXED.get(role, (0, None))
+        if rank != len(_OBJECTS[role].split(",")) or (length is not None and shape[axis] not in (length, None)):
             raise _mismatch(spec, role, _OBJECTS[role], shape)
     elif role == "logits":
         if rank != 4:
