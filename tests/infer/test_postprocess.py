@@ -51,6 +51,12 @@ def test_a_probability_gives_labels_and_how_sure_they_are() -> None:
     assert confidence.tolist() == [[[255, 204, 128, 153, 255]]]
 
 
+def test_beyond_0_and_1_a_probability_is_as_sure_as_there() -> None:
+    labels, confidence = probability_planes(np.array([[[-0.2, -0.01, 1.01, 2.0]]], np.float32))
+    assert labels.tolist() == [[[0, 0, 1, 1]]]
+    assert confidence.tolist() == [[[255, 255, 255, 255]]]
+
+
 def test_labels_that_fit_no_byte_become_void_instead_of_another_class() -> None:
     labels = np.array([[[0, 3, 300], [-1, 255, 256]]], np.int64)
     np.testing.assert_array_equal(label_planes(labels), [[[0, 3, 255], [255, 255, 255]]])
