@@ -58,7 +58,7 @@ class _Request:
     frames: Sequence[Frame]
     scale: float
     found: list[Segmentation] = field(default_factory=list)
-    error: BaseException | None = None
+    error: Exception | None = None
     done: bool = False
 
 
@@ -92,10 +92,10 @@ class DynamicBatcher:
             return _Member(self, self._network.classes)
 
     def leave(self) -> None:
-        """One stream fewer; the last closes the network."""
+        """One stream fewer; the last closes the network, or leaves that to who still runs it."""
         with self._turn:
             self._streams -= 1
-            if not self._streams:
+            if not self._streams and not self._running:
                 self._close()
 
     def run(self, frames: Sequence[Frame], scale: float) -> list[Segmentation]:
@@ -104,12 +104,13 @@ class DynamicBatcher:
         with self._turn:
             self._waiting.append(mine)
             self._turn.notify_all()
-        while not mine.done:
+        try:
+            while not self._done(mine):
+                self._lead()
+        finally:
             with self._turn:
-                self._turn.wait_for(lambda: mine.done or not self._running)
-                taken = [] if mine.done else self._take()
-            if taken:
-                self._lead(taken)
+                if mine in self._waiting:  # interrupted
+                    self._waiting.remove(mine)
         if mine.error is not None:
             raise mine.error
         return mine.found
@@ -119,9 +120,15 @@ class DynamicBatcher:
         if network is not None:
             network.close()
 
+    def _done(self, mine: _Request) -> bool:
+        """Waits until it is, or until nobody runs the network: then whoever asked does."""
+        with self._turn:
+            self._turn.wait_for(lambda: mine.done or not self._running)
+            self._running = self._running or not mine.done
+            return mine.done
+
     def _take(self) -> list[_Request]:
         """The oldest request, and those behind it that gain by running with it."""
-        self._running = True
         if (most := self._groups.most(min(self._most, self._streams))) > 1:
             self._turn.wait_for(lambda: len(self._waiting) >= most, self._groups.hold_s())
             most = self._groups.most(min(self._most, len(self._waiting)))
@@ -131,17 +138,22 @@ class DynamicBatcher:
             taken.append(self._waiting.pop(0))
         return taken
 
-    def _lead(self, taken: list[_Request]) -> None:
-        started_s = time.monotonic()
+    def _lead(self) -> None:
+        taken: list[_Request] = []
         try:
+            with self._turn:
+                taken = self._take()
+            started_s = time.monotonic()
             self._answer(taken)
+            self._groups.note(sum(len(request.frames) for request in taken), time.monotonic() - started_s)
         finally:
             with self._turn:
-                self._groups.note(sum(len(request.frames) for request in taken), time.monotonic() - started_s)
                 self._running = False
-                for request in taken:
-                    request.done = True
+                # What interrupts this thread, such as Ctrl-C, is nothing to the others: they run the rest.
+                self._waiting[:0] = [request for request in taken if not request.done]
                 self._turn.notify_all()
+                if not self._streams:
+                    self._close()
 
     def _answer(self, taken: list[_Request]) -> None:
         """Runs those of one scale together, neighbours of one size next to each other, so that they share a run."""
@@ -161,9 +173,12 @@ class DynamicBatcher:
             for request in alike:
                 request.found = [next(found) for _ in request.frames]
             self._ailing = False
-        except BaseException as error:
+            for request in alike:
+                request.done = True
+        except Exception as error:
             if len(alike) == 1:
                 alike[0].error, self._ailing = error, isinstance(error, BackendError)
+                alike[0].done = True
                 return
             for request in alike:
                 self._run([request])
