@@ -58,7 +58,7 @@ def tiled(recipe: SegmenterFactory, wanted: int | Literal["auto"]) -> SegmenterF
 def lay(height: int, width: int, side: float) -> list[Tile]:
     """Tiles of about `side` that cover a frame, overlapping by a quarter; at most 64, larger where that needs more."""
     while True:
-        length = min(max(height, width), max(1, round(side)))
+        length = min(max(height, width), math.ceil(side))  # shorter ones might be one more
         rows, columns = _starts(height, length), _starts(width, length)
         if len(rows) * len(columns) <= _MOST:
             break

@@ -136,6 +136,13 @@ def test_so_many_tiles_along_the_longer_side_as_are_asked_for(wanted: int) -> No
     assert (whole == (dots(300, 500)[..., 0] > 127)).mean() > 0.9
 
 
+@pytest.mark.parametrize("longest", [100, 1001, 1280, 1920, 2048, 2592, 3840, 4608, 6000])
+def test_so_many_tiles_as_are_asked_for_whatever_the_length_of_the_side(longest: int) -> None:
+    for wanted in range(1, 13):
+        tiles = lay(1, longest, longest / (wanted - (wanted - 1) * 0.25))
+        assert len(tiles) == wanted
+
+
 def objects_of(image: NDArray[np.uint8], model: Segmenter | None = None) -> tuple[Instances, NDArray[np.int32]]:
     found = run(model or Sees(objects=True), image)
     assert found.instances is not None
@@ -240,5 +247,5 @@ def test_several_films_are_cut_into_tiles_once(tmp_path: Path, monkeypatch: pyte
     model = Sees()
     monkeypatch.setattr("streamseg.commands.films.load_segmenter", lambda *asked, **more: recipe(model))
     assert main(["run", *films, "null", "--tiles", "2", "--workers", "1", "--quiet"]) == 0
-    assert len(model.sizes) >= 8
-    assert set(model.sizes) == {(91, 91)}  # two along the longer side, a quarter of each in both
+    assert len(model.sizes) == 16
+    assert set(model.sizes) == {(92, 92)}  # two along the longer side, a quarter of each in both
