@@ -82,8 +82,10 @@ class _Clusters:
 
 def _sample(image: Image, count: int) -> Image:
     """About `count` pixels on a grid, unmixed: an average would be a colour that the frame does not have."""
-    step = max(1, int((image.shape[0] * image.shape[1] / count) ** 0.5))
-    return np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step]) if step > 1 else image
+    height, width = image.shape[:2]
+    step = max(1, int((height * width / count) ** 0.5))
+    top, left = min(step, height) // 2, min(step, width) // 2  # a line is shorter than a step
+    return np.ascontiguousarray(image[top::step, left::step]) if step > 1 else image
 
 
 def _cold(pixels: Image, k: int) -> tuple[Centres, float]:

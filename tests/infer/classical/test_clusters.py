@@ -83,3 +83,11 @@ def test_clusters_are_numbered_from_dark_to_bright() -> None:
     image[:, 30:60], image[:, 60:] = 120, 240
     labels = found("kmeans", image, 0)
     assert [labels[30, x] for x in (15, 45, 75)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (2, 60_000)])
+def test_a_line_is_clustered_as_any_picture(shape: tuple[int, int]) -> None:
+    image = np.zeros((*shape, 3), np.uint8)
+    image[(shape[0] - 1) // 2 :, (shape[1] - 1) // 2 :] = 240
+    labels = found("kmeans", image, 0)
+    assert labels[0, 0] < labels[-1, -1]
