@@ -25,6 +25,8 @@ _SAME = 0.3
 _LONG = 1.2
 _OVERLAP = 1.3
 """Squares a picture's length, before rounding up: who stands on the edge of one is inside the next."""
+_NARROWEST = 1 / 32
+"""Of a picture's length: what is less high is cut into longer pieces, or a line would be a thousand squares."""
 
 
 def find_people(detector: Backend, image: Image, most: int) -> list[Place]:
@@ -58,6 +60,7 @@ def _squares(image: Image) -> Iterator[tuple[int, int, Image]]:
     short, long = min(height, width), max(height, width)
     if long < _LONG * short:
         return
+    short = max(short, round(_NARROWEST * long))
     for start in np.linspace(0, long - short, int(np.ceil(_OVERLAP * long / short))).astype(int):
         part = image[:, start : start + short] if width > height else image[start : start + short]
         yield (0, start, part) if width > height else (start, 0, part)

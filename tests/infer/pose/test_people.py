@@ -10,7 +10,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer import list_models, load_segmenter, network_file, pose
 from streamseg.infer.backends import open_backend
-from streamseg.infer.pose.detector import decode, find_people
+from streamseg.infer.pose.detector import _squares, decode, find_people
 from streamseg.segmentation import Segmentation
 from tests.parts.models import NEEDS_POSE
 
@@ -91,6 +91,16 @@ def test_the_detectors_places_are_those_of_its_grids() -> None:
     assert found[0].tolist() == pytest.approx([0.5 / 28, 0.5 / 28, 0, 0] + [0.5 / 28, 0.5 / 28] * 4)
     assert found[1568 + 2, 0] == pytest.approx(1.5 / 14)  # two answers a place
     assert found[-1, :2].tolist() == pytest.approx([6.5 / 7, 6.5 / 7])
+
+
+@pytest.mark.parametrize("shape", [(1, 600), (7, 4000), (90, 1280), (2000, 30)])
+def test_a_narrow_strip_is_looked_at_in_a_few_dozen_pieces_that_cover_it(shape: tuple[int, int]) -> None:
+    pieces = list(_squares(np.zeros((*shape, 3), np.uint8)))
+    assert len(pieces) <= 42
+    seen = np.zeros(shape, bool)
+    for top, left, part in pieces:
+        seen[top : top + part.shape[0], left : left + part.shape[1]] = True
+    assert seen.all()
 
 
 def test_a_person_in_a_portrait_format_is_found_at_the_same_place() -> None:
