@@ -24,7 +24,8 @@ from streamseg.infer.classical.method import (
 )
 from streamseg.segmentation import Classes
 
-_Count = Annotated[int, Meta(ge=1, le=254)]  # 255 is void
+_MOST_REGIONS = 254  # 255 is void
+_Count = Annotated[int, Meta(ge=1, le=_MOST_REGIONS)]
 _Fraction = Annotated[float, Meta(ge=0, le=1)]
 _Place = Annotated[float, Meta(ge=0, le=16384)]
 _WATERSHED_PX = 480  # sides beyond which a picture is made smaller first
@@ -58,8 +59,8 @@ class Grow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tolerance: Annotated[int, Meta(ge=0, le=255)] = 6
 
     def __post_init__(self) -> None:
-        if not self.seeds or len(self.seeds) % 2 or len(self.seeds) > 510:
-            raise ValueError("`seeds` needs an x and a y for each seed")
+        if not self.seeds or len(self.seeds) % 2 or len(self.seeds) > 2 * _MOST_REGIONS:
+            raise ValueError(f"`seeds` needs an x and a y for each seed, of which there may be {_MOST_REGIONS}")
 
 
 class GrabCut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -63,6 +63,7 @@ def test_an_unknown_setting_is_one_line_that_names_the_known(name: str) -> None:
         ("hsv", {"low": [180, 0, 0]}),
         ("grow", {"seeds": [0.5]}),
         ("grow", {"seeds": [-1, 0.5]}),
+        ("grow", {"seeds": [0.5, 0.5] * 255}),
         ("watershed", {"count": 255}),
         ("grabcut", {"box": [0.8, 0.1, 0.2, 0.9]}),
         ("kmeans", {"k": 1}),
