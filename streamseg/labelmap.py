@@ -21,7 +21,7 @@ BACKGROUND = "background"
 VOID = 255
 VOID_COLOUR = (192, 224, 224)  # blue, green, red: VOC's for what belongs to no class
 _IGNORED = "__ignore__"
-_LINE = re.compile(r"(?P<name>.+?):(?P<red>\d+),(?P<green>\d+),(?P<blue>\d+)(:.*)?")
+_LINE = re.compile(r"(?P<name>.+?):(?P<red>\d{1,3}),(?P<green>\d{1,3}),(?P<blue>\d{1,3})(:.*)?")
 
 
 def is_background(name: str) -> bool:

@@ -40,7 +40,9 @@ def test_a_label_map_is_read_as_it_was_written_and_as_cvat_writes_it(tmp_path: P
     assert read_labelmap(path) == parse_labelmap(path.read_text(), path)
 
 
-@pytest.mark.parametrize("line", ["crack", "crack:1,2::", "crack:1,2,256::", ":1,2,3::", "\0"])
+@pytest.mark.parametrize(
+    "line", ["crack", "crack:1,2::", "crack:1,2,256::", ":1,2,3::", "\0", "crack:1,2,3" + "9" * 5000 + "::"], ids=len
+)
 def test_what_is_no_label_map_is_one_line_that_names_it(line: str, tmp_path: Path) -> None:
     path = tmp_path / "labelmap.txt"
     path.write_text(f"background:0,0,0::\n{line}\n")
