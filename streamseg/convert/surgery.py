@@ -22,6 +22,7 @@ LABELS, CONFIDENCE = f"{OWN}labels", f"{OWN}confidence"
 
 _TO_NCHW, _TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 _NEEDED_OPSET = 7  # broadcasting as NumPy does it
+_WEIGHTS_ALONE = 4  # the version of the format from which on they need not be inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,11 @@ def _with_picture(model: onnx.ModelProto, spec: InputSpec) -> tuple[onnx.ModelPr
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(constants)
-    graph.input.remove(image)
-    graph.input.insert(0, onnx.helper.make_tensor_value_info(PICTURE, onnx.TensorProto.UINT8, dims))
+    others = [value for value in graph.input if value.name not in {*weights, image.name}]
+    del graph.input[:]  # weights that are inputs could be fed, so that no runtime takes them for constants
+    graph.input.append(onnx.helper.make_tensor_value_info(PICTURE, onnx.TensorProto.UINT8, dims))
+    graph.input.extend(others)
+    done.ir_version = max(done.ir_version, _WEIGHTS_ALONE)
     return done, opset, dims
 
 

@@ -147,3 +147,15 @@ def test_an_old_graph_is_brought_up_to_where_shapes_are_fitted_as_numpy_does(tmp
     seen = pictures()
     values = (seen - np.array(IMAGENET["mean"], np.float32)) / np.array(IMAGENET["std"], np.float32)
     assert (run(done, **{PICTURE: seen})[LABELS] == np.maximum(values, 0).argmax(3)).all()
+
+
+@pytest.mark.parametrize("ir_version", [3, 8])
+def test_weights_that_are_inputs_become_constants(ir_version: int, tmp_path: Path) -> None:
+    source = onnx.load(toy_models.segmenter(tmp_path / "a.onnx", opset=11))
+    source.ir_version = ir_version
+    for each in source.graph.initializer:
+        source.graph.input.append(onnx.helper.make_tensor_value_info(each.name, each.data_type, list(each.dims)))
+    done = graft(source, InputSpec(std=(255.0,)), plan("logits", (1, 5, 24, 32), 1))
+    assert [each.name for each in done.graph.input] == [PICTURE]
+    onnx.checker.check_model(done, full_check=True)
+    assert len(source.graph.input) == 3
