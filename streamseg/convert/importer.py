@@ -30,7 +30,7 @@ from streamseg.errors import InputError, StreamsegError
 from streamseg.files import as_argument, refuse_existing, same_file, whole
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
-from streamseg.infer.model.catalogue import new_model
+from streamseg.infer.model.catalogue import check_beside, check_target, new_model
 from streamseg.infer.model.onnxfile import OnnxFile, inspect_onnx, load_onnx
 from streamseg.infer.model.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
 from streamseg.segmentation import distinct
@@ -68,15 +68,13 @@ def import_model(
 
     Raises:
         InputError: no such model, it is no semantic segmentation, something must be known that cannot be guessed (the
-            hint names the options), or the result does not give the reference's labels.
+            hint names the options), the result does not give the reference's labels, or could not be run from `target`.
         OutputError: `target` exists and is not to be overwritten, or cannot be written.
     """
     given = hints or Hints()
     name = given.name or source.stem
     target = target or new_model(name)
-    if target.suffix.lower() != ".onnx":
-        named = target.with_suffix(".onnx") if target.name.strip(".") else ""
-        raise InputError(f"{target}: a model's name ends in .onnx", str(named))
+    check_target(target)
     found = inspect_onnx(source)
     if METADATA_KEY in found.metadata:
         raise InputError(f"{source}: was imported already", f"streamseg run SOURCE --model {as_argument(source)}")
@@ -187,6 +185,7 @@ def _put(made: Made, target: Path, overwrite: bool) -> float:
         raise InputError(f"{target}: with its weights inside the model is over 2 GiB") from None
     with whole(target, overwrite=overwrite) as part:
         part.write_bytes(raw)
+        check_beside(part, target)
         return made.check(part)
 
 

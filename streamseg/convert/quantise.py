@@ -20,13 +20,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.convert.graph import opset_of
 from streamseg.errors import BackendError, InputError
 from streamseg.files import refuse_existing, same_file, whole
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import open_backend
 from streamseg.infer.instances import as_many_alike
 from streamseg.infer.memory import refuse_states
-from streamseg.infer.model.catalogue import load_spec
+from streamseg.infer.model.catalogue import check_beside, check_target, load_spec
 from streamseg.infer.model.constant_folding import fold_constants
 from streamseg.infer.model.geometry import input_size, sized
 from streamseg.infer.model.onnxfile import inspect_onnx
@@ -36,6 +37,8 @@ from streamseg.infer.network import Network
 from streamseg.infer.preprocess import Preprocessor
 
 Runtime = Literal["cpu", "tensorrt"]
+_NEEDED_OPSET = 13
+"""From there on each channel has a scale of its own."""
 _LAYERS = ["Conv", "Gemm", "Add", "Clip", "Relu", "AveragePool", "GlobalAveragePool"]
 _WEIGHTED = {"Conv", "Gemm"}
 _FEATURES_THROUGH = {
@@ -68,20 +71,22 @@ def quantise(
     VNNI add two products in 16 bits, which overflow with 8.
 
     Raises:
-        InputError: the model cannot be read or quantised, or would be overwritten itself.
+        InputError: the model cannot be read or quantised, would be overwritten itself, or not be run from `target`.
         OutputError: `target` exists and is not to be overwritten, or cannot be written.
     """
     spec = load_spec(file)
     refuse_states(spec, file, "`quantise`")
+    check_target(target)
     if same_file(target, file):
         raise InputError(f"{target}: would overwrite the model itself", "name another file")
     refuse_existing(target, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as folder:
         plain, made = Path(folder, "plain.onnx"), Path(folder, "made.onnx")
         fold_constants(file, plain)
-        _name_nodes(plain)
+        _make_ready(plain)
         _quantise(plain, made, _feeds(spec, file, images), runtime)
         _describe(made, msgspec.structs.replace(spec, name=target.stem, score=""))
+        check_beside(made, target)
         agreement, objects = _agreement(file, made, images)
         with whole(target, overwrite=overwrite) as part:
             part.write_bytes(made.read_bytes())
@@ -138,11 +143,19 @@ def _adds_in_16_bits() -> bool:
         return True
 
 
-def _name_nodes(plain: Path) -> None:
-    """Gives every node a name of its own, which is how the quantiser is told of it."""
+def _make_ready(plain: Path) -> None:
+    """Gives the graph the opset that it needs, and every node a name, which is how the quantiser is told of it."""
     import onnx
+    import onnx.version_converter
 
     model = onnx.load(plain)
+    if (opset := opset_of(model)) < _NEEDED_OPSET:
+        try:
+            model = onnx.version_converter.convert_version(model, _NEEDED_OPSET)
+        except Exception:  # it names no classes
+            raise InputError(
+                f"cannot be quantised in opset {opset}", f"export it again in opset {_NEEDED_OPSET} or later"
+            ) from None
     for index, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{index}"
     onnx.save(model, plain)

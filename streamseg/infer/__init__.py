@@ -215,9 +215,10 @@ def network_file(name_or_path: str) -> Path:
     """
     from streamseg.infer import classical
 
-    if name_or_path in classical.METHODS:
+    file = find_model(name_or_path)
+    if file is None and name_or_path in classical.METHODS:
         raise InputError(f"'{name_or_path}' is a classical method", "this is for networks; see `streamseg models`")
-    return find_model(name_or_path) or _onnx_path(name_or_path)
+    return file or _onnx_path(name_or_path)
 
 
 def _onnx_path(text: str) -> Path:

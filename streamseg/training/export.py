@@ -17,6 +17,7 @@ from streamseg.errors import InputError
 from streamseg.files import refuse_existing, whole
 from streamseg.frame import Image
 from streamseg.infer.instances import paint, read_instances
+from streamseg.infer.model.catalogue import check_beside, check_target
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import OBJECT_ROLES, ModelSpec
 from streamseg.training.checkpoint import checkpoint_plan, load_checkpoint
@@ -56,9 +57,10 @@ def export(
     Size, licence and summary are as `plan` has them, or else the plan that the training went by.
 
     Raises:
-        InputError: no checkpoint, or ONNX Runtime gives other labels than PyTorch.
+        InputError: no checkpoint, no name of a model, or ONNX Runtime gives other labels than PyTorch.
         OutputError: `target` exists and is not to be overwritten, or cannot be written.
     """
+    check_target(target)
     refuse_existing(target, overwrite=overwrite)
     state = load_checkpoint(checkpoint)
     plan = _exported_by(checkpoint_plan(state), plan, checkpoint)
@@ -72,6 +74,7 @@ def export(
         raise InputError(f"{target}: ONNX Runtime gives other labels than PyTorch on {1 - agreement:.2%} of the pixels")
     with whole(target, overwrite=overwrite) as part:
         part.write_bytes(raw)
+        check_beside(part, target)
     return Exported(target, spec, agreement)
 
 

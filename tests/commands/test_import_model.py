@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streamseg.cli import main
+from streamseg.infer import load_segmenter, network_file
 from tests.parts import toy_models
 from tests.parts.program import run_program
 from tests.test_cli import one_line
@@ -84,6 +85,28 @@ def test_a_target_that_could_not_be_run_is_refused(source: str, capsys: pytest.C
     assert main(["import", source, "made.txt", "--normalise", "0..1"]) == 2
     assert "made.txt: a model's name ends in .onnx (made.onnx)" in capsys.readouterr().err
     assert not Path("made.txt").exists()
+    Path("made.yaml").write_text("classes: [a, b]\noutputs: {logits: y}\n")
+    assert main(["import", source, "made.onnx", "--normalise", "0..1"]) == 2
+    assert (
+        "made.yaml: counts before what is written into made.onnx, and does not fit it: made: "
+        in capsys.readouterr().err
+    )
+    assert not Path("made.onnx").exists()
+    Path("made.yaml").write_text(
+        "classes: [a, b, c, d, e]\noutputs: {labels: streamseg_labels}\n"
+        "input: {layout: NHWC, dtype: uint8, colour: bgr}\n"
+    )
+    assert main(["import", source, "made.onnx", "--normalise", "0..1"]) == 0
+    assert load_segmenter("made.onnx").classes.names == ("a", "b", "c", "d", "e")
+
+
+def test_a_model_called_as_a_method_is_called_by_that_name_everywhere(
+    source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", source, "--name", "edges", "--normalise", "0..1"]) == 0
+    assert capsys.readouterr().out.endswith("--model edges\n")
+    assert load_segmenter("edges").classes.names[0] == "class 0"
+    assert network_file("edges").name == "edges.onnx"
 
 
 def test_a_name_that_looks_like_a_flag_is_printed_as_a_path(source: str, capsys: pytest.CaptureFixture[str]) -> None:

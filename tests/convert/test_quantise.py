@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from streamseg.cli import main
+from streamseg.convert.importer import Hints, import_model
 from streamseg.convert.quantise import Runtime, quantise
 from streamseg.errors import InputError
 from streamseg.infer.model.catalogue import find_model, load_spec
@@ -69,3 +70,54 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path, capsys: pytest.CaptureF
         assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(InputError, match="not an ONNX model"):
         quantise(tmp_path / "junk.onnx", tmp_path / "x.onnx", [np.zeros((9, 9, 3), np.uint8)], "cpu")
+
+
+def three_layers(path: Path, opset: int) -> Path:
+    """As exporters of the time of `opset` write it: up to 8 weights are inputs, too, and scales attributes."""
+    random = np.random.default_rng(0)
+    shapes = {"w1": (8, 3, 3, 3), "w2": (8, 8, 3, 3), "w3": (5, 8, 1, 1)}
+    weights = [numpy_helper.from_array(random.normal(0, 0.3, shapes[name]).astype(np.float32), name) for name in shapes]
+    larger = helper.make_node("Upsample", ["c2"], ["u"], scales=[1.0, 1.0, 2.0, 2.0])
+    if opset >= 11:
+        weights.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales"))
+        larger = helper.make_node("Resize", ["c2", "scales", "scales"], ["u"], mode="nearest")
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["c1"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"], pads=[1, 1, 1, 1]),
+        larger,
+        helper.make_node("Conv", ["u", "w3"], ["y"]),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 64, 96])]
+    if opset < 9:
+        inputs += [helper.make_tensor_value_info(each.name, each.data_type, list(each.dims)) for each in weights]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5, 64, 96])]
+    graph = helper.make_graph(nodes, "three layers", inputs, outputs, weights)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=3 if opset < 9 else 6)
+    onnx.save(made, path)
+    return path
+
+
+@pytest.mark.parametrize("runtime", ["cpu", "tensorrt"])
+@pytest.mark.parametrize("opset", [7, 11, 12, 13])
+def test_a_network_of_any_opset_keeps_its_labels(
+    opset: int, runtime: Runtime, pictures: list[np.ndarray], tmp_path: Path
+) -> None:
+    model = import_model(three_layers(tmp_path / "a.onnx", opset), tmp_path / "b.onnx", Hints(normalise="imagenet"))
+    done = quantise(model.file, tmp_path / "small.onnx", pictures, runtime)
+    assert done.agreement > 0.95
+    kinds = [node.op_type for node in onnx.load(done.file).graph.node]
+    assert kinds.count("QuantizeLinear") >= 2
+
+
+def test_what_is_written_can_be_run_from_there(pictures: list[np.ndarray], tmp_path: Path) -> None:
+    assert PERSON is not None
+    for name in ("small", "small.pt"):
+        with pytest.raises(InputError, match=f"{name}: a model's name ends in .onnx"):
+            quantise(PERSON, tmp_path / name, pictures, "cpu")
+    (tmp_path / "small.yaml").write_text("classes: [a, b]\noutputs: {logits: y}\n")
+    with pytest.raises(
+        InputError, match="small.yaml: counts before what is written into small.onnx, and does not fit it"
+    ):
+        quantise(PERSON, tmp_path / "small.onnx", pictures, "cpu")
+    assert [each.name for each in tmp_path.iterdir()] == ["small.yaml"]

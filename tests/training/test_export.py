@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
 
-from streamseg.errors import OutputError  # noqa: E402
+from streamseg.errors import InputError, OutputError  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
 from streamseg.infer.backends import open_backend  # noqa: E402
 from streamseg.infer.model.onnxfile import inspect_onnx  # noqa: E402
@@ -75,3 +75,13 @@ def test_a_target_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="file"):
         export(path, tmp_path / "file" / "x.onnx")
+
+
+def test_a_target_that_could_not_be_run_is_refused(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, make_plan(tmp_path))
+    with pytest.raises(InputError, match="scene.pt: a model's name ends in .onnx"):
+        export(path, tmp_path / "scene.pt")
+    (tmp_path / "scene.yaml").write_text("classes: [a, b]\noutputs: {logits: y}\n")
+    with pytest.raises(InputError, match="scene.yaml: counts before what is written into scene.onnx"):
+        export(path, tmp_path / "scene.onnx")
+    assert not [*tmp_path.glob("scene.[op]*")]
