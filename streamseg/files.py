@@ -41,8 +41,11 @@ def text_lines(path: Path) -> list[str]:
         InputError: it cannot be read, or is not in UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:  # UTF-16 without a mark in front is UTF-8, too, with every second letter a NUL
+            raise UnicodeError
+        return text.splitlines()
+    except UnicodeError:
         raise InputError(f"{path}: not UTF-8 text", "save it as UTF-8") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from streamseg.errors import InputError
+from streamseg.errors import InputError, printable
 from streamseg.files import text_lines
 from streamseg.yamlfile import read_tree
 
-_NUMBERED = re.compile(r"(\d+)(?::\s*|\s+)(\S.*)")
+_NUMBERED = re.compile(r"(\d+)(?:\s*[:,;=]\s*|[.)]?\s+)(\S.*)")
 _YAML = (".yaml", ".yml")
 _TEXT = (".txt", ".names")
 
@@ -23,9 +23,9 @@ def class_words(text: str) -> list[str]:
     path = Path(text)
     suffix = path.suffix.lower()
     if suffix in _TEXT and path.is_file():
-        return _of_lines(path)
+        return [printable(name) for name in _of_lines(path)]
     if suffix in _YAML and path.is_file():
-        return _of_yaml(path)
+        return [printable(name) for name in _of_yaml(path)]
     names = [word.strip() for word in text.split(",")]
     if "" in names:
         raise InputError(f"--classes {text}: an empty name", "NAME,NAME,…; or how many there are")
@@ -33,7 +33,7 @@ def class_words(text: str) -> list[str]:
 
 
 def _of_lines(path: Path) -> list[str]:
-    """A list that is numbered one by one holds numbers and names, any other one names as they are."""
+    """A list that has each number once, from 0 or 1 on, holds numbers and names, any other one names as they are."""
     lines = [line.strip() for line in text_lines(path)]
     while lines and not lines[-1]:
         lines.pop()
@@ -43,7 +43,7 @@ def _of_lines(path: Path) -> list[str]:
         raise InputError(f"{path}: holds no names", "one a line")
     numbered = [_NUMBERED.fullmatch(line) for line in lines]
     if all(numbered):
-        pairs = [(int(match[1]), match[2]) for match in numbered if match]
+        pairs = sorted((int(match[1]), match[2]) for match in numbered if match)
         if [number for number, _ in pairs] == list(range(pairs[0][0], pairs[0][0] + len(pairs))) and pairs[0][0] < 2:
             return [name for _, name in pairs]
     return lines

@@ -191,7 +191,7 @@ def _first(folders: list[Path], name: str) -> dict[str, Any] | None:
         try:
             if not file.is_file() or file.stat().st_size > _MAX_BYTES:
                 continue
-            value = json.loads(file.read_text(encoding="utf-8"))
+            value = json.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:  # it need not be this model's
             _log.warning("%s: not read: %s", file, str(error).splitlines()[0])
             return None

@@ -122,6 +122,8 @@ def test_hugging_faces_files_leave_nothing_to_ask(tmp_path: Path) -> None:
     assert made.spec.classes[4] == "thing 4"
     assert "stretched to 96x64, normalised as for ImageNet" in made.assumed
     assert made.assumed.endswith("by config.json, preprocessor_config.json")
+    (tmp_path / "config.json").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "config.json").read_bytes())
+    assert import_model(source, tmp_path / "marked.onnx").spec.classes[4] == "thing 4"
     deeper = tmp_path / "onnx" / "model.onnx"
     deeper.parent.mkdir()
     source.rename(deeper)
