@@ -32,7 +32,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Writes it and says how it is served and used."""
     from streamseg.convert.repository import write_repository
-    from streamseg.errors import InputError
+    from streamseg.errors import InputError, printable
+    from streamseg.files import as_argument
     from streamseg.infer import network_file
 
     if arguments.plan and arguments.server != "triton":
@@ -42,12 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     file = network_file(arguments.model)
     done = write_repository(file, arguments.folder, arguments.server, arguments.plan, jpeg=arguments.jpeg)
     together = f"up to {done.most} pictures in one run" if done.most > 1 else "its batch is fixed: a picture a run"
-    print(f"{done.folder}: {together}")
+    name = done.folder.name
     if arguments.server == "triton":
-        print(f"serve it: tritonserver --model-repository {arguments.folder}")
-        address = f"kserve:grpc://HOST:8001/{done.folder.name}{'-jpeg' if arguments.jpeg else ''}"
+        serve = f"tritonserver --model-repository {as_argument(arguments.folder)}"
+        address = f"kserve:grpc://HOST:8001/{name}{'-jpeg' if arguments.jpeg else ''}"
     else:
-        print(f"serve it: ovms --model_path {done.folder} --model_name {done.folder.name} --port 9000")
-        address = f"kserve:grpc://HOST:9000/{done.folder.name}"
-    print(f"use it:   streamseg run SOURCE --model {arguments.model} --backend {address}")
+        serve = f"ovms --model_path {as_argument(done.folder)} --model_name {as_argument(name)} --port 9000"
+        address = f"kserve:grpc://HOST:9000/{name}"
+    use = f"streamseg run SOURCE --model {as_argument(arguments.model)} --backend {as_argument(address)}"
+    for line in (f"{done.folder}: {together}", f"serve it: {serve}", f"use it:   {use}"):
+        print(printable(line))
     return 0

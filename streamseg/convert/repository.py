@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from streamseg.convert.ensemble import jpeg_models, pbtxt_text
-from streamseg.errors import InputError, OutputError
+from streamseg.errors import InputError, OutputError, printable
 from streamseg.files import make_folder
 from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
@@ -92,7 +92,9 @@ def write_repository(
 def _fill(part: Path, found: OnnxFile, spec: ModelSpec, server: Server, plan: Path | None, most: int) -> None:
     version = part / _VERSION
     version.mkdir()
-    (part / "labels.txt").write_text("".join(f"{name}\n" for name in spec_classes(spec).names), encoding="utf-8")
+    (part / "labels.txt").write_text(
+        "".join(f"{printable(name)}\n" for name in spec_classes(spec).names), encoding="utf-8"
+    )
     if plan is not None:
         shutil.copyfile(plan, version / "model.plan")
     else:

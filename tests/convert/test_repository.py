@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,24 @@ def test_the_command_says_how_it_is_served_and_used(model: Path, tmp_path: Path)
     again = run_program("export-triton", model, tmp_path / "models")
     assert again.returncode == 4 and "exists" in again.stderr
     assert run_program("export-triton", model, tmp_path / "m", "--for", "ovms", "--plan", model).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["/../evil", "../evil", "a/b", "a\0b"])
+def test_a_model_names_no_folder_but_its_own(name: str, tmp_path: Path) -> None:
+    file = toy_models.segmenter(tmp_path / "toy.onnx")
+    spec = {"name": name, "classes": [*"abcde"], "outputs": {"logits": "scores"}}
+    held = onnx.load(file)
+    held.metadata_props.add(key="streamseg", value=json.dumps(spec))
+    onnx.save(held, file)
+    with pytest.raises(InputError, match="`name` must be one that a file may have"):
+        write_repository(file, tmp_path / "models", "triton")
+    assert [each.name for each in tmp_path.iterdir()] == ["toy.onnx"]
+
+
+def test_what_a_model_calls_its_classes_are_lines(tmp_path: Path) -> None:
+    file = toy_models.segmenter(tmp_path / "toy.onnx")
+    (tmp_path / "toy.yaml").write_text('name: a b\nclasses: ["a\\nb", "\\e[31m", c, d, e]\noutputs: {logits: scores}\n')
+    done = write_repository(file, tmp_path / "models", "triton")
+    assert (done.folder / "labels.txt").read_text() == "a\\nb\n\\x1b[31m\nc\nd\ne\n"
+    said = run_program("export-triton", file, tmp_path / "o t", "--for", "ovms").stdout
+    assert f"ovms --model_path '{tmp_path / 'o t' / 'a b'}' --model_name 'a b' --port 9000" in said

@@ -21,7 +21,7 @@ from streamseg.infer.model.validate import check_model
 _log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parents[1] / "models"
-_NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 IN_PACKAGES = {
     **dict.fromkeys(
         ("cracks", "defects", "membrane", "street", "street-deeplab", "street-fcn", "street-segnet", "traffic"),

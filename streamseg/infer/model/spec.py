@@ -127,6 +127,8 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     summary: str = ""
 
     def __post_init__(self) -> None:
+        if set(self.name) & {"/", "\0"}:  # folders are called by it
+            raise ValueError("`name` must be one that a file may have, without '/'")
         n = len(self.classes)
         if not 1 <= n <= 256:
             raise ValueError(f"`classes` needs 1 to 256 names, not {n}")
