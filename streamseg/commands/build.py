@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streamseg.commands.flags import MODEL
-from streamseg.errors import InputError
+from streamseg.errors import InputError, printable
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _bar(title: str) -> Iterator[Callable[[float], bool]]:
     """What to call with how far a build is; on a terminal it moves a bar. Ctrl-C stops the build at its next step."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from streamseg.signals import SIGNALS
@@ -61,7 +62,7 @@ def _bar(title: str) -> Iterator[Callable[[float], bool]]:
     stopped: list[bool] = []
     shown = Progress(console=console, disable=not console.is_terminal)
     with SIGNALS.calling(lambda: stopped.append(True)), shown as bar:
-        task = bar.add_task(title, total=1.0)
+        task = bar.add_task(escape(printable(title)), total=1.0)
 
         def progress(done: float) -> bool:
             bar.update(task, completed=done)

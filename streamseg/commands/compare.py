@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from streamseg.commands.flags import add_gpu, add_json, share
-from streamseg.errors import InputError
+from streamseg.errors import InputError, printable
 
 if typing.TYPE_CHECKING:
     from streamseg.evaluation.compare import Comparison
@@ -106,10 +106,10 @@ def _print(found: Comparison, layers: Sequence[Layer]) -> None:
     for title in ("IoU of the two %", f"{found.one} %", f"{found.other} %"):
         table.add_column(title, justify="right")
     for row in found.classes:
-        table.add_row(row.name, *(f"{100 * value:.2f}" for value in (row.iou, *row.shares)))
-    Console().print(table)
+        table.add_row(printable(row.name), *(f"{100 * value:.2f}" for value in (row.iou, *row.shares)))
+    Console(markup=False).print(table)
     if layers:
-        print(_first_difference(layers))
+        print(printable(_first_difference(layers)))
     print(
         f"{found.one} and {found.other} agree on {found.agreement:.3%} of the pixels of {found.frames} frames "
         f"({found.least_agreement:.3%} in the worst), mIoU of the two {found.miou:.2%}"

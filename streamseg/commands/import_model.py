@@ -8,7 +8,7 @@ import typing
 from pathlib import Path
 
 from streamseg.commands.flags import Known, add_gpu, add_overwrite, listed
-from streamseg.errors import InputError
+from streamseg.errors import InputError, printable
 from streamseg.files import as_argument
 
 if typing.TYPE_CHECKING:
@@ -88,6 +88,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Imports a model, says how it was read, and how to run it."""
     from rich.console import Console
+    from rich.text import Text
 
     from streamseg.commands.trial import before_and_after
     from streamseg.convert.importer import import_model
@@ -98,17 +99,18 @@ def run(arguments: argparse.Namespace) -> int:
     check_gpu(arguments.gpu)
     check_format(str(arguments.model))
     picture = None if arguments.check is None else read_image(arguments.check)
-    with Console(stderr=True).status(f"reading {arguments.model.name}, and comparing labels with its own"):
+    reading = printable(f"reading {arguments.model.name}, and comparing labels with its own")
+    with Console(stderr=True).status(Text(reading)):
         result = import_model(arguments.model, arguments.target, _hints(arguments), overwrite=arguments.overwrite)
-    print(f"{result.file}: {result.assumed}")
+    print(printable(f"{result.file}: {result.assumed}"))
     if picture is not None:
         with load(result.file, gpu=arguments.gpu) as model:
             checked = before_and_after(
                 model, picture, Path(f"{result.file.stem}-check.png"), overwrite=arguments.overwrite
             )
-        print(f"look at it:  {checked}")
+        print(printable(f"look at it:  {checked}"))
     name = result.spec.name if arguments.target is None else result.file
-    print(f"run it:  streamseg run SOURCE --model {as_argument(name)}")
+    print(printable(f"run it:  streamseg run SOURCE --model {as_argument(name)}"))
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamseg.errors import InputError
+from streamseg.errors import InputError, printable
 
 if TYPE_CHECKING:
     from streamseg.convert.importer import Imported
@@ -44,15 +44,15 @@ def try_model(name: str, picture: Path | None, *, overwrite: bool, gpu: int | No
     refuse_existing(target, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as folder:
         file, told = _told(name, Path(folder))
-        print(told)
+        print(printable(told))
         with load(file, gpu=gpu) as model:
             found, scene = _look_at_scene(model)
-            print(f"test scene:  {found}")
+            print(printable(f"test scene:  {found}"))
             if image is None or picture is None:
                 image = scene
             else:
-                print(f"{picture}:  {in_words(model(image))}")
-            print(f"look at it:  {before_and_after(model, image, target, overwrite=overwrite)}")
+                print(printable(f"{picture}:  {in_words(model(image))}"))
+            print(printable(f"look at it:  {before_and_after(model, image, target, overwrite=overwrite)}"))
 
 
 def before_and_after(model: Model, picture: Image, target: Path, *, overwrite: bool) -> Path:

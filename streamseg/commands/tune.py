@@ -94,7 +94,7 @@ def _print_race(goal: Goal, candidates: Sequence[Candidate], choice: Choice) -> 
             f"{each.cpu_ms:.1f}",
             f"{each.variant.agreement:.2%}".rstrip("%"),
         )
-    Console().print(table)
+    Console(markup=False).print(table)
     print(f"best for {goal}: {in_words(choice)}\n")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from streamseg.cli import main
@@ -13,6 +14,7 @@ from streamseg.infer import load_segmenter, network_file
 from tests.parts import toy_models
 from tests.parts.program import run_program
 from tests.test_cli import one_line
+from tests.test_hostile import on_a_terminal
 
 
 @pytest.mark.parametrize("name", ["best.pt", "model.tflite"])
@@ -127,3 +129,30 @@ def test_class_files_are_taken(source: str, capsys: pytest.CaptureFixture[str]) 
     Path("data.yaml").write_text("names: {0: v, 1: w, 2: x, 3: y, 4: z}\n")
     assert main(["import", source, "made.onnx", "--normalise", "0..1", "--classes", "data.yaml"]) == 0
     assert "5 classes (v, w, x, …)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [".", "..", "../a", "a b", ""])
+def test_a_name_is_one_that_it_can_be_called_by(name: str, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["import", source, "--normalise", "0..1", "--name", name])
+    assert code == (2 if name else 0)  # none is the file's
+    assert [path.name for path in Path("models").glob("*")] == ([] if name else ["toy.onnx"])
+
+
+def test_a_terminal_obeys_no_name_in_a_model(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    model = onnx.load(source)
+    model.graph.node[-1].output[0] = model.graph.output[0].name = "y\x1b[31m\nstreamseg: fine"
+    onnx.save(model, source)
+    assert main(["import", source, "made.onnx", "--normalise", "0..1", "--classes", "a\x1b[31m,b,c,d,e"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert "output 'y\\x1b[31m\\nstreamseg: fine' (1, 5, " in first and "5 classes (a\\x1b[31m, b, c, …)" in first
+    assert second.startswith("run it: ")
+    assert main(["models", "--try", "made.onnx"]) == 0
+    tried = capsys.readouterr().out
+    assert "5 classes (a\\x1b[31m, b, c, …)" in tried and "\x1b" not in tried
+
+
+def test_a_file_name_is_no_markup(source: str) -> None:
+    name = "net[red].onnx"
+    Path(source).rename(name)
+    said = on_a_terminal(["import", name, "made.onnx", "--normalise", "0..1"], Path.cwd())
+    assert "reading net[red].onnx" in said and "run it:  streamseg run SOURCE --model made.onnx" in said

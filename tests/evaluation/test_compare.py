@@ -46,6 +46,14 @@ def test_fp16_agrees_with_fp32_in_labels_and_in_every_layer(capsys: pytest.Captu
     assert "none differs by more than 1%" in told
 
 
+def test_a_class_may_be_called_anything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = chain(tmp_path / "a.onnx")
+    file.with_suffix(".yaml").write_text(SPEC.replace("[a, b, c,", '["[/red]a", "[bold]b", "c\\e[31m",'))
+    assert main(["compare", str(file), "--backends", "ort-cpu,ort-cpu", "--pictures", "test://?frames=1"]) == 0
+    told = capsys.readouterr().out
+    assert "[/red]a" in told and "[bold]b" in told and "c\\x1b[31m" in told
+
+
 def test_the_first_layer_that_differs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["compare", str(chain(tmp_path / "a.onnx")), str(chain(tmp_path / "b.onnx", "three")), "--layers"]
     assert main([*words, "--least", "0.1", "--pictures", "test://?frames=2"]) == 0
