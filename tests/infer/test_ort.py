@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from streamseg.errors import BackendError, InputError
@@ -106,6 +107,33 @@ def test_weights_from_anywhere_else_are_never_touched(tmp_path: Path, attack: st
 def test_missing_weights_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"external data 'gone\.bin' is missing"):
         OrtBackend(toy_models.external(tmp_path / "toy.onnx", "gone.bin"), 1)
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"length": "540"}, "is cut short: 132 of 540 bytes or more .*download it again; `git lfs pull`"),
+        ({"offset": "130", "length": "4"}, "is cut short: 132 of 134 bytes"),
+        ({"offset": "-8"}, "where in it a tensor begins and ends is no number"),
+        ({"length": "many"}, "is no number"),
+        ({"length": "9" * 5000}, "is no number"),
+    ],
+    ids=str,
+)
+def test_weights_that_are_not_all_there_are_said(entries: dict[str, str], words: str, tmp_path: Path) -> None:
+    file = toy_models.external(tmp_path / "toy.onnx", "weights.bin")
+    (tmp_path / "weights.bin").write_bytes(b"version https://git-lfs.github.com/spec/v1".ljust(132))
+    model = onnx.load(file, load_external_data=False)
+    for key, value in entries.items():
+        model.graph.initializer[0].external_data.add(key=key, value=value)
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=words):
+        OrtBackend(file, 1)
+
+
+def test_a_name_with_a_nul_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is missing"):
+        OrtBackend(toy_models.external(tmp_path / "toy.onnx", "a\0b"), 1)
 
 
 def test_a_declared_size_beyond_reason_is_refused(tmp_path: Path) -> None:

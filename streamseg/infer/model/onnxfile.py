@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_ELEMENTS = 1 << 29
 """Most numbers a tensor may hold: 2 GiB of fp32, enough for 256 classes of a full-HD picture."""
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _LARGE_WEIGHTS_BYTES = 1 << 12
 _MAX_FILE_BYTES = (1 << 31) - 1  # protobuf reads no larger message
 
@@ -80,7 +82,7 @@ def load_onnx(path: Path) -> onnx.ModelProto:
         _check_size(path, f"tensor '{tensor.name}'", list(tensor.dims))
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             entries = {entry.key: entry.value for entry in tensor.external_data}
-            _check_location(path, entries.get("location", ""))
+            _check_external(path, entries.get("location", ""), entries.get("offset", "0"), entries.get("length", "0"))
     _check_values(path, model)
     return model
 
@@ -155,28 +157,35 @@ def _check_size(path: Path, what: str, dims: list[int]) -> None:
         raise InputError(f"{path}: {what} of {shape} is beyond what streamseg runs (2^29 numbers)")
 
 
-def _check_location(model_path: Path, location: str) -> None:
-    """A model may name any file as its weights; only plain ones of its own folder are let through."""
+def _check_external(model_path: Path, location: str, offset: str, length: str) -> None:
+    """A model may name any file as its weights; only plain ones of its own folder that hold them are let through."""
     parts = PurePosixPath(location.replace("\\", "/")).parts
     absolute = PurePosixPath(location).is_absolute() or PureWindowsPath(location).drive or location[:1] in ("/", "\\")
     if not location or absolute or ".." in parts:
         raise InputError(f"{model_path}: external data '{location}' lies outside the model's folder")
     folder = model_path.parent.resolve()
     file = folder.joinpath(*parts)
-    if not file.resolve().is_relative_to(folder):
-        raise InputError(
-            f"{model_path}: external data '{location}' is a link out of the model's folder",
-            "copy the files themselves into one folder: cp -L follows links, such as those of Hugging Face's cache",
-        )
     try:
+        if not file.resolve().is_relative_to(folder):
+            raise InputError(
+                f"{model_path}: external data '{location}' is a link out of the model's folder",
+                "copy the files themselves into one folder: cp -L follows links, such as those of Hugging Face's cache",
+            )
         status = file.stat()
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # a name with a NUL
         raise InputError(f"{model_path}: external data '{location}' is missing") from None
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise InputError(
             f"{model_path}: external data '{location}' is not a plain file (hard links are refused: they may be"
             " another's file)",
             "copy it",
+        )
+    if not (_NUMBER.fullmatch(offset) and _NUMBER.fullmatch(length)):
+        raise InputError(f"{model_path}: external data '{location}': where in it a tensor begins and ends is no number")
+    if (needed := int(offset) + int(length)) > status.st_size:
+        raise InputError(
+            f"{model_path}: external data '{location}' is cut short: {status.st_size} of {needed} bytes or more",
+            "download it again; `git lfs pull` fetches what is a pointer",
         )
 
 
