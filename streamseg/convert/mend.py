@@ -17,26 +17,51 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def runnable(source: Path) -> Iterator[Path]:
-    """The model itself, or for as long as this lasts a copy of it that has each GridSample's grid in 32 bits.
+    """The model itself, or for as long as this lasts a mended copy of it.
 
-    Mask2Former's export writes it in 64, which the standard allows and ONNX Runtime has not.
+    That has each GridSample's grid in 32 bits: Mask2Former's export writes it in 64, which the standard allows and
+    ONNX Runtime has not. And it has no inputs but those that are read: the others would have to be fed all the same.
     """
     import onnx
 
     model = load_onnx(source)
-    if all(node.op_type != "GridSample" for node in model.graph.node):
+    unread = _unread(model.graph)
+    wide: set[str] = set()
+    if any(node.op_type == "GridSample" for node in model.graph.node):
+        kinds = {value.name: value.type.tensor_type.elem_type for value in inferred(model).graph.value_info}
+        wide = {name for name, kind in kinds.items() if kind == onnx.TensorProto.DOUBLE}
+    if not unread and not wide:
         yield source
         return
-    kinds = {value.name: value.type.tensor_type.elem_type for value in inferred(model).graph.value_info}
-    wide = {name for name, kind in kinds.items() if kind == onnx.TensorProto.DOUBLE}
     model = whole_model(source)
-    if not _narrow(model.graph, wide):
+    read = [value for value in model.graph.input if value.name not in unread]
+    del model.graph.input[:]
+    model.graph.input.extend(read)
+    if not _narrow(model.graph, wide) and not unread:
         yield source
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / source.name
         onnx.save(model, copy)
         yield copy
+
+
+def _unread(graph: onnx.GraphProto) -> set[str]:
+    """Inputs that no node reads, where there is one that is read."""
+    fed = {value.name for value in graph.input} - {tensor.name for tensor in graph.initializer}
+    unread = fed - _read(graph)
+    return unread if unread < fed else set()
+
+
+def _read(graph: onnx.GraphProto) -> set[str]:
+    """Names of all that is taken from outside of a node, also by the graphs inside of nodes, or given out."""
+    names = {value.name for value in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                names |= _read(inner)
+    return names
 
 
 def _narrow(graph: onnx.GraphProto, wide: set[str]) -> bool:

@@ -9,9 +9,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from streamseg.convert.chain import PICTURE
 from streamseg.convert.importer import Hints, import_model
 from streamseg.convert.mend import runnable
+from streamseg.errors import InputError
 from streamseg.infer.backends import open_backend
+from tests.parts import toy_models
 
 
 def sampling(path: Path, kind: int) -> Path:
@@ -58,3 +61,30 @@ def test_only_what_must_be_is_copied(tmp_path: Path, kind: int) -> None:
     with runnable(source) as file:
         assert (file == source) == (kind == TensorProto.FLOAT)
     assert source.exists() and file.exists() == (kind == TensorProto.FLOAT)
+
+
+def test_inputs_that_nothing_reads_are_not_asked_for(tmp_path: Path) -> None:
+    model = onnx.load(toy_models.segmenter(tmp_path / "model.onnx"))
+    for name in ("im_shape", "scale_factor"):
+        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]))
+    onnx.save(model, tmp_path / "model.onnx")
+    made = import_model(tmp_path / "model.onnx", tmp_path / "made.onnx", Hints(normalise="0..1"))
+    assert [each.name for each in onnx.load(made.file).graph.input] == [PICTURE]
+    assert made.agreement == 1.0
+
+
+def test_what_a_branch_reads_is_still_an_input(tmp_path: Path) -> None:
+    model = onnx.load(toy_models.segmenter(tmp_path / "model.onnx"))
+    model.graph.node[-1].output[0] = "plain"
+    model.graph.input.append(helper.make_tensor_value_info("turned", TensorProto.BOOL, [1]))
+    model.graph.input.append(helper.make_tensor_value_info("bias2", TensorProto.FLOAT, [1]))
+    given = [helper.make_tensor_value_info("sum", TensorProto.FLOAT, None)]
+    branches = [
+        helper.make_graph([helper.make_node(operator, ["plain", "bias2"], ["sum"])], "branch", [], given)
+        for operator in ("Add", "Sub")
+    ]
+    choice = helper.make_node("If", ["turned"], ["scores"], then_branch=branches[0], else_branch=branches[1])
+    model.graph.node.append(choice)
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=r"expected one input, found 3 \(image, turned, bias2\)"):
+        import_model(tmp_path / "model.onnx", tmp_path / "made.onnx", Hints(normalise="0..1"))
