@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 _Shape = tuple[int, ...]
 _KINDS = {
@@ -43,9 +44,8 @@ def objects_family(outputs: Mapping[str, _Shape], size: tuple[int, int], kind: s
     flat = [shape for shape in shapes if len(shape) <= 2]
     if len(lists) == 1 and lists[0][1] == 4 and [shape[1:] for shape in flat].count(lists[0][:1]) == 2:
         return "D-FINE or D-FINE-seg that chooses objects itself: their boxes, classes and scores"
-    if any(rows in planes for rows, _ in lists):
-        boxes = any(columns == 4 for _, columns in lists)
-        return "DETR or RF-DETR with masks of queries" if boxes else "MaskFormer or Mask2Former: masks of queries"
+    if family := _planes_of_objects(planes, lists, shapes):
+        return family
     if _PROTOTYPES in planes and any(max(rows) > min(rows) > _PROTOTYPES + 4 for rows in lists):
         return f"YOLO segmentation of objects: rows of boxes with scores, and {_PROTOTYPES} prototypes of masks"
     if len(lists) > 1 and any(columns == 4 for _, columns in lists) and len({rows for rows, _ in lists}) == 1:
@@ -56,4 +56,18 @@ def objects_family(outputs: Mapping[str, _Shape], size: tuple[int, int], kind: s
             return "YOLO detection: rows of boxes with scores"
     if any(len(shape) == 2 and shape[1] == 4 for shape in flat) and sum(len(shape) == 1 for shape in flat) >= 2:
         return "torchvision detection: a list of boxes, classes and scores"
+    return ""
+
+
+def _planes_of_objects(planes: set[int], lists: Sequence[_Shape], shapes: Sequence[_Shape]) -> str:
+    """What gives as many planes as there are rows in a list, or numbers in several."""
+    counts = [math.prod(shape) for shape in shapes if len(shape) <= 2]
+    if any(rows in planes and columns == 5 and rows in counts for rows, columns in lists):
+        return "a detector of MMDetection: boxes with their scores, classes and masks"
+    stacked = planes | {shape[0] for shape in shapes if len(shape) == 3}
+    if any(number > 1 and counts.count(number) > 1 for number in stacked):
+        return "a network that gives a plane for each object, and the class and score of each in lists"
+    if any(rows in planes for rows, _ in lists):
+        boxes = any(columns == 4 for _, columns in lists)
+        return "DETR or RF-DETR with masks of queries" if boxes else "MaskFormer or Mask2Former: masks of queries"
     return ""

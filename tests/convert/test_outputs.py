@@ -30,6 +30,9 @@ def imported(source: Path, hints: Hints = ANY) -> Imported:
         ({"y": (1, 116, 1024), "p": (1, 32, 64, 64)}, "looks like YOLO segmentation of objects"),
         ({"labels": (1, 30), "boxes": (1, 30, 4), "scores": (1, 30)}, "looks like D-FINE or D-FINE-seg"),
         ({"l": (1, 30), "b": (1, 30, 4), "s": (1, 30), "m": (1, 30, 64, 64)}, "looks like D-FINE or D-FINE-seg"),
+        ({"m": (30, 256, 256), "l": (30,), "s": (30,)}, "looks like a network that gives a plane for each object"),
+        ({"m": (1, 30, 64, 64), "l": (1, 30), "s": (1, 30)}, "looks like a network that gives a plane for each object"),
+        ({"d": (1, 30, 5), "l": (1, 30), "m": (1, 30, 28, 28)}, "looks like a detector of MMDetection"),
         ({"y": (1, 1000)}, "is no segmentation"),
         ({"y": (1, 1000, 1, 1)}, "is no segmentation"),
         ({"y": (1, 5, 200, 256)}, "is no segmentation"),
@@ -46,6 +49,11 @@ def test_what_is_no_map_of_the_picture_is_refused_whatever_it_is_said_to_be(
         with pytest.raises(InputError, match=words):
             imported(source, hints)
     assert [file.name for file in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_what_is_said_of_the_whole_picture_is_left_out(tmp_path: Path) -> None:
+    made = imported(toy_models.giving(tmp_path / "a.onnx", {"mask": (1, 4, 256, 256), "label": (1, 4)}))
+    assert made.assumed.startswith("output 'mask' (1, 4, 256, 256) (label left out): the highest of 4 planes")
 
 
 @pytest.mark.parametrize("role", ["labels", "logits", "probability"])
