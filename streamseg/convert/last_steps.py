@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streamseg.convert.graph import constants, nodes_by_output, opset_of, way_back
 from streamseg.errors import InputError
 from streamseg.infer.model.onnxfile import inferred, load_onnx
+from streamseg.infer.postprocess import VOID
 
 if TYPE_CHECKING:
     import onnx
@@ -55,6 +56,23 @@ def check_planes(source: Path, model: onnx.ModelProto, output: str, axis: int, p
         raise InputError(
             f"{source}: output '{output}' gives each pixel {planes} numbers of length 1: features, not classes",
             "--role logits where they are scores",
+        )
+
+
+def check_ids(source: Path, model: onnx.ModelProto, output: str) -> None:
+    """Raises InputError where `output` is a mask of 0 and 255, or a plane of 0 to 255, which are no class ids."""
+    way = way_back(model, output)
+    if not way or way[-1].op_type not in ("Mul", "Where"):
+        return
+    known = constants(model)
+    values = [_values(name, known) for name in way[-1].input[-2:]]
+    fixed = [value for value in values if value is not None]
+    if way[-1].op_type == "Where" and len(fixed) < len(values):
+        return  # class ids, but for pixels that are none
+    if any((value == VOID).all() for value in fixed):
+        raise InputError(
+            f"{source}: output '{output}' goes up to {VOID}, which stands for no class",
+            "export class ids, 0 and 1, or the plane of 0 to 1 that it is made of",
         )
 
 

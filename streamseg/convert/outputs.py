@@ -11,7 +11,7 @@ import numpy as np
 from streamseg.convert.graph import SQUASHING, argmax_channels, clipped_to_shares, maker
 from streamseg.convert.hints import Hints
 from streamseg.convert.inputs import Probe
-from streamseg.convert.last_steps import check_planes, may_be_first_of_softmax
+from streamseg.convert.last_steps import check_ids, check_planes, may_be_first_of_softmax
 from streamseg.convert.maps import (
     MOST_CLASSES,
     PictureMap,
@@ -96,6 +96,8 @@ def guess_output(
     role = _role(source, model, chosen, channels, hints, questions, kind)
     if role is None:
         return None
+    if role == "labels":
+        check_ids(source, model, chosen.info.name)
     others = tuple(info.name for info in backend.outputs if info.name != chosen.info.name)
     plan = _plan(source, model, chosen, role, channels, seen, hints)
     made_by = maker(model, chosen.info.name)

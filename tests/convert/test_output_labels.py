@@ -116,3 +116,53 @@ def test_a_threshold_is_a_share(threshold: float, tmp_path: Path) -> None:
     source = labelled(tmp_path / "a.onnx", np.zeros((1, 24, 32)))
     with pytest.raises(InputError, match="--threshold .*: expected 0 to 1"):
         imported(source, Hints(normalise="0..1", classes=("a", "b"), threshold=threshold))
+
+
+def masked(path: Path, *last: onnx.NodeProto) -> Path:
+    """True where the picture is bright, then the nodes `last`, the final one of which gives `labels`."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["grey"], axes=[1]),
+        helper.make_node("Greater", ["grey", "half"], ["bright"]),
+        *last,
+    ]
+    ports = [
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 24, 32]),
+        helper.make_tensor_value_info("labels", TensorProto.UINT8, [1, 1, 24, 32]),
+    ]
+    numbers: dict[str, Any] = {
+        "half": np.float32(0.9),
+        "white": np.uint8(255),
+        "black": np.uint8(0),
+        "void": np.array([255], np.uint8),
+    }
+    weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in numbers.items()]
+    graph = helper.make_graph(nodes, "masked", ports[:1], ports[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+BYTES = helper.make_node("Cast", ["bright"], ["bytes"], to=TensorProto.UINT8)
+NODE = helper.make_node
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [BYTES, NODE("Mul", ["bytes", "white"], ["labels"])],
+        [BYTES, NODE("Mul", ["void", "bytes"], ["many"]), NODE("Identity", ["many"], ["labels"])],
+        [NODE("Where", ["bright", "white", "black"], ["labels"])],
+    ],
+    ids=["times", "times turned", "where"],
+)
+def test_a_mask_that_is_255_where_the_object_is_is_refused_though_little_of_it_is_seen(
+    last: list[onnx.NodeProto], tmp_path: Path
+) -> None:
+    source = masked(tmp_path / "a.onnx", *last)
+    with pytest.raises(InputError, match="output 'labels' goes up to 255, which stands for no class .*0 and 1"):
+        imported(source, Hints(normalise="0..1", classes=("background", "object")))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_class_ids_may_be_255_where_there_is_no_class(tmp_path: Path) -> None:
+    source = masked(tmp_path / "a.onnx", BYTES, NODE("Where", ["bright", "white", "bytes"], ["labels"]))
+    assert imported(source, Hints(normalise="0..1", classes=("background", "object"))).agreement == 1
