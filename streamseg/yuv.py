@@ -20,11 +20,10 @@ Plane = NDArray[np.uint8]
 BT601 = (6, 1)
 """Colours, as matrix and range in FFmpeg's numbers: those of OpenCV's conversion, and of video that says nothing."""
 _FULL_RANGE = 2
-# Weights of red and blue in brightness, by matrix (ITU-T H.273, table 4); all others count as BT.601, as in swscale.
-_WEIGHTS = {
-    1: (0.2126, 0.0722), 4: (0.30, 0.11), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593),
-    10: (0.2627, 0.0593),
-}  # fmt: skip
+# Weights of red and blue in brightness, by matrix (ITU-T H.273, table 4); all others count as BT.601.
+_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+_CONVERTED = {0, 2, 5, *_WEIGHTS}  # by swscale; since FFmpeg 8 it refuses all others
+_COUNT_AS = {10: 9}  # BT.2020 of constant luminance: the same weights
 # By how many levels swscale's integers come out too low, by range: blue, green, red, measured over all matrices.
 _ROUNDED_DOWN = {1: (0.95, 1.4, 0.95), 2: (0.45, 0.9, 0.45)}
 
@@ -132,6 +131,14 @@ def wrap(buffer: Plane, colours: tuple[int, int]) -> av.VideoFrame:
     make = av.VideoFrame.from_ndarray if buffer.shape[0] % 6 else av.VideoFrame.from_numpy_buffer
     frame = make(buffer, format="yuv420p")
     frame.colorspace, frame.color_range = colours
+    return frame
+
+
+def in_known_colours(frame: av.VideoFrame) -> av.VideoFrame:
+    """`frame`; where it names a matrix that FFmpeg cannot convert from, it names from now on the one it counts as."""
+    matrix = int(frame.colorspace)
+    if matrix not in _CONVERTED:
+        frame.colorspace = _COUNT_AS.get(matrix, BT601[0])
     return frame
 
 

@@ -26,22 +26,26 @@ def soft(height: int, width: int, seed: int = 0) -> Image:
 
 
 def video(
-    path: Path, size: tuple[int, int], pix_fmt: str = "yuv420p", matrix: int = BT601, span: int = LIMITED
+    path: Path,
+    size: tuple[int, int],
+    pix_fmt: str = "yuv420p",
+    matrix: int = BT601,
+    span: int = LIMITED,
+    *,
+    said: int | None = None,
 ) -> Path:
-    """Three frames of (height, width) `size` in the named colours."""
-    codec = (
-        ("ffv1", {})
-        if pix_fmt == "gray" or pix_fmt.endswith("le")
-        else ("libx264", {"crf": "4", "preset": "ultrafast"})
-    )
+    """Three frames of (height, width) `size` in the named colours, which may be `said` to be of another matrix."""
+    said = matrix if said is None else said
+    lossless = pix_fmt == "gray" or pix_fmt.endswith("le")
+    codec = ("ffv1", {}) if lossless else ("libx264", {"crf": "4", "preset": "ultrafast"})
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec[0], rate=25, options=codec[1])
         stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
-        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, span
+        stream.codec_context.colorspace, stream.codec_context.color_range = said, span
         for seed in range(3):
             made = av.VideoFrame.from_ndarray(soft(*size, seed), format="bgr24")
             frame = made.reformat(format=pix_fmt, dst_colorspace=matrix, dst_color_range=span)
-            frame.colorspace, frame.color_range = matrix, span
+            frame.colorspace, frame.color_range = said, span
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -123,6 +127,18 @@ def test_more_bits_are_rounded_to_planes_of_the_same_colours(bits: int, matrix: 
         off = np.abs(frame.image.astype(int) - to_bgr(deep))
         assert off.mean() < 1
         assert np.quantile(off, 0.99) <= 4
+
+
+@pytest.mark.parametrize(("said", "meant"), [(10, BT2020), (8, BT601), (14, BT601)])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p"])
+def test_a_matrix_that_ffmpeg_does_not_convert_counts_as_the_nearest(
+    said: int, meant: int, pix_fmt: str, tmp_path: Path
+) -> None:
+    odd = frames(video(tmp_path / "odd.mkv", (96, 160), pix_fmt, meant, said=said))
+    plain = frames(video(tmp_path / "plain.mkv", (96, 160), pix_fmt, meant))
+    for one, other in zip(odd, plain, strict=True):
+        assert (one.image == other.image).all()
+        assert one.planes is None or one.planes.colours == (meant, LIMITED)
 
 
 def test_a_turned_video_comes_as_upright_planes(tmp_path: Path) -> None:

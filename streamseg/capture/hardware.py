@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streamseg.errors import SourceError
 from streamseg.gpu import MakeSmall, is_on_gpu
 from streamseg.options import Decoder
-from streamseg.yuv import holds_planes
+from streamseg.yuv import holds_planes, in_known_colours
 
 if TYPE_CHECKING:
     import av
@@ -85,6 +85,7 @@ def _shrinker(name: str) -> MakeSmall | None:
 
 def usable(frame: av.VideoFrame) -> av.VideoFrame:
     """A decoded frame as it is where it `holds_planes`, also on a GPU; else in the layout of the CPU's decoders."""
+    frame = in_known_colours(frame)
     return frame if is_on_gpu(frame) and holds_planes(frame) else in_three_planes(frame)
 
 

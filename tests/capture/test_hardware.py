@@ -15,7 +15,7 @@ from av.codec.hwaccel import HWAccel
 
 from streamseg.capture import hardware, open_source
 from streamseg.capture.decode import decode_packets
-from streamseg.capture.hardware import Watch, accelerator, in_three_planes
+from streamseg.capture.hardware import Watch, accelerator, in_three_planes, usable
 from streamseg.errors import SourceError
 from streamseg.options import SourceOptions
 from tests.parts.clips import clip
@@ -87,6 +87,13 @@ def test_what_comes_down_from_a_gpu_is_what_the_cpu_has(down: str, planes: str) 
     assert [bytes(plane) for plane in back.planes] == [bytes(plane) for plane in frame.planes]
     assert (back.format.name, back.pts, back.colorspace, back.color_range) == (planes, 7, 1, 1)
     assert in_three_planes(frame) is frame
+
+
+@pytest.mark.parametrize(("said", "meant"), [(10, 9), (8, 6)])
+def test_what_comes_down_in_colours_that_ffmpeg_does_not_convert_counts_as_the_nearest(said: int, meant: int) -> None:
+    frame = av.VideoFrame(64, 48, "nv12")
+    frame.colorspace = said
+    assert (usable(frame).format.name, usable(frame).colorspace) == ("yuv420p", meant)
 
 
 class Failing:
