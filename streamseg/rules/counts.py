@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Frame
-from streamseg.rules.event import ZoneReading
+from streamseg.rules.event import DIGITS, ZoneReading
 from streamseg.rules.follow import Followed, Gate, Track
 from streamseg.rules.grammar import Subject
 from streamseg.rules.objects import Objects, find_objects
@@ -60,7 +59,7 @@ class Counts:
         self._crossed: dict[tuple[str, int], Counter[str]] = {
             (each.place, class_id): Counter() for each, class_id in self._subjects.items() if each.quantity == "crosses"
         }
-        self._areas: dict[str, NDArray[np.floating[Any]]] = {}
+        self._areas: dict[str, NDArray[np.float64]] = {}
         self._present: dict[str, Counter[int]] = {}
         self._now: list[Track] = []
         self._objects: Objects | None = None
@@ -87,8 +86,8 @@ class Counts:
             self._follow(segmentation)
 
     def values(self) -> dict[Subject, float]:
-        """What each subject measures in the newest frame."""
-        return {subject: self._value(subject, class_id) for subject, class_id in self._subjects.items()}
+        """What each subject measures in the newest frame, as it is told: a limit is reached by what its number says."""
+        return {subject: round(self._value(subject, class_id), DIGITS) for subject, class_id in self._subjects.items()}
 
     def scores(self, subjects: Iterable[Subject]) -> dict[str, float]:
         """How sure the model is, 0..1, of each class of `subjects` that is in the newest frame where they look."""
@@ -124,7 +123,7 @@ class Counts:
         drawn = set(range(len(self._classes))) - {self._classes.background}
         return frozenset(named | (drawn if len(drawn) == 1 and (self._polygons or self._gates) else set()))
 
-    def _measured(self, labels: NDArray[np.uint8]) -> dict[str, NDArray[np.floating[Any]]]:
+    def _measured(self, labels: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         """By zone: percent of it under each class, (C,); of the background where there are many or a rule asks."""
         there = np.flatnonzero(cv2.calcHist([labels], [0], None, [256], [0, 256])[: len(self._classes)]).tolist()
         asked = [each for each in there if each != self._classes.background or each in self._subjects.values()]
@@ -132,11 +131,11 @@ class Counts:
             counts = {name: zone.counts(labels, 256)[: len(self._classes)] for name, zone in self._pixels.items()}
         else:
             planes = [(each, (labels == each).view(np.uint8)) for each in asked]
-            counts = {name: np.zeros(len(self._classes), np.float32) for name in self._pixels}
+            counts = {name: np.zeros(len(self._classes)) for name in self._pixels}
             for name, zone in self._pixels.items():
                 for class_id, plane in planes:
                     counts[name][class_id] = zone.count(plane)
-        return {name: found * (100.0 / max(1, self._pixels[name].pixels)) for name, found in counts.items()}
+        return {name: found * 100.0 / max(1, self._pixels[name].pixels) for name, found in counts.items()}
 
     def _follow(self, segmentation: Segmentation) -> None:
         objects = self._objects = find_objects(segmentation, self._counted, self._frame)

@@ -86,7 +86,7 @@ class _Running:
         """What is to be told of the frame of `now`."""
         since = self._state.update(values, now)
         subject = leading(self.rule.tree, self._state)
-        value = self._value = round(values[subject], DIGITS)
+        value = self._value = values[subject]
         self._unit = subject.unit
         again = self._crosses and since == now  # each crossing is an event of its own
         if self._told is not None and (since is None or again):

@@ -47,12 +47,12 @@ class ZonePixels:
         part = self.cut(plane)
         return cv2.countNonZero(part if self.inside is None else cv2.bitwise_and(part, self.inside))
 
-    def counts(self, plane: Plane, values: int) -> NDArray[np.float32]:
-        """(values,) f32: how many pixels inside have each value of `plane`."""
+    def counts(self, plane: Plane, values: int) -> NDArray[np.float64]:
+        """(values,) f64: how many pixels inside have each value of `plane`."""
         if not self.pixels:
-            return np.zeros(values, np.float32)
+            return np.zeros(values)
         found = cv2.calcHist([self.cut(plane)], [0], self.inside, [values], [0, values])
-        return np.asarray(found, np.float32).reshape(-1)
+        return np.asarray(found, np.float64).reshape(-1)
 
 
 def _filled(corners: NDArray[np.float64], rows: int, columns: int) -> Plane:

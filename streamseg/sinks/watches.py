@@ -10,7 +10,7 @@ import msgspec
 
 from streamseg.contracts import Shown
 from streamseg.errors import printable
-from streamseg.rules.event import Clips, Event, OpenEvents
+from streamseg.rules.event import DIGITS, Clips, Event, OpenEvents
 from streamseg.segmentation import Classes, find_class
 
 
@@ -84,7 +84,7 @@ class ClassWatch:
         classes = shown.segmentation.classes
         if classes is not self._classes:  # a stream may get another network, whose classes have other numbers
             self._classes, self._class_id = classes, find_class(classes, self.name)
-        self._percent = float(shown.segmentation.areas()[self._class_id]) * 100
+        self._percent = round(float(shown.segmentation.areas()[self._class_id]) * 100, DIGITS)
         self._time_s = shown.frame.time_s
         return self._percent >= self._least_percent
 

@@ -166,3 +166,21 @@ def test_another_size_of_frames_begins_again() -> None:
 def test_a_class_that_the_model_lacks_is_told() -> None:
     with pytest.raises(InputError, match="no class 'lorry'"):
         walk(Rules(rules={"any": Rule("lorry.count > 1")}), 1)
+
+
+@pytest.mark.parametrize("percent", ["0.1", "0.3", "1.1", "33.3"])
+def test_a_share_of_exactly_the_limit_reaches_it_and_does_not_pass_it(percent: str) -> None:
+    frame, nothing = seen(0)
+    labels = np.zeros(nothing.labels.size, np.uint8)
+    labels[: round(float(percent) * labels.size / 100)] = 1
+    covered = dataclasses.replace(nothing, labels=labels.reshape(nothing.labels.shape))
+    rules = {sign: Rule(f"car.area {sign} {percent} %") for sign in (">", ">=", "=", "<=", "<")}
+    reached = {name for name, rule in rules.items() if Rules(rules={"a": rule})(frame, covered).events}
+    assert reached == {">=", "=", "<="}
+
+
+@pytest.mark.parametrize("first", range(2, 6))
+def test_a_dwell_of_exactly_the_limit_reaches_it(first: int) -> None:
+    rules = Rules(zones={"left": LEFT}, rules={"stays": Rule("car.dwell in left >= 0.4 s")})
+    found = [rules(*seen(index, *[(1, 40, 40, 20, 10)] * (index >= first))) for index in range(first + 6)]
+    assert [index for index, each in enumerate(found) if each.events] == [first + 4]

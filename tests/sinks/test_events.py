@@ -54,6 +54,15 @@ def test_another_network_of_the_stream_may_number_its_classes_otherwise() -> Non
         assert watch.seen(dataclasses.replace(one, segmentation=found)) is there
 
 
+@pytest.mark.parametrize("percent", [7, 57, 58])
+def test_a_class_of_exactly_so_many_percent_counts_as_seen(percent: int) -> None:
+    one = scene(0, 0.5)
+    labels = np.zeros(100, np.uint8)
+    labels[:percent] = 1
+    found = dataclasses.replace(one.segmentation, labels=labels.reshape(10, 10), confidence=None)
+    assert ClassWatch("thing", float(percent)).seen(dataclasses.replace(one, segmentation=found))
+
+
 def test_a_clip_holds_what_came_before_and_after(tmp_path: Path) -> None:
     sink = EventsSink(f"events:{tmp_path}?class=thing&area=5&before=2&after=3")
     for number in range(250):
