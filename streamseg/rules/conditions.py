@@ -50,6 +50,15 @@ def leading(node: Node, state: State) -> Subject:
     return next((subject for subject, holds in found if holds), found[0][0])
 
 
+def longest(node: Node) -> float:
+    """Seconds that a rule may have held before it is said to: those of `for`."""
+    if isinstance(node, Condition):
+        return node.begins.seconds
+    if isinstance(node, Lasting):
+        return node.seconds + longest(node.part)
+    return 0.0 if isinstance(node, Not) else max(map(longest, node.parts))
+
+
 def _conditions(node: Node, state: State) -> Iterator[tuple[Subject, bool]]:
     if isinstance(node, Condition):
         yield node.subject, state.since is not None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
 import msgspec
 
 from streamseg.frame import Frame
-from streamseg.rules.conditions import Instant, leading, state_of
+from streamseg.rules.conditions import Instant, leading, longest, state_of
 from streamseg.rules.counts import Counts, class_names
 from streamseg.rules.event import DIGITS, Event, Findings, RuleReading, written
 from streamseg.rules.grammar import Rule, Subject
@@ -19,6 +20,7 @@ from streamseg.rules.shapes import Ground, Line, Polygon
 from streamseg.segmentation import Classes, Segmentation
 
 _UPDATES_S = 1.0  # of a stream, between two messages of an event that lasts
+_MOST_FRAMES = 100_000  # in which what is measured only fell: for a stream whose clock stands still
 Sure = Callable[[tuple[Subject, ...]], Mapping[str, float]]
 
 
@@ -64,6 +66,7 @@ class _Running:
 
     def __init__(self, name: str, rule: Rule) -> None:
         self.name, self.rule, self._state = name, rule, state_of(rule.tree)
+        self._recent, self._subject = _Recent(rule.subjects, longest(rule.tree)), rule.subjects[0]
         self.places = tuple(dict.fromkeys(each.place for each in rule.subjects if each.place))
         self._crosses = any(each.quantity == "crosses" for each in rule.subjects)
         self._told: Event | None = None
@@ -85,35 +88,65 @@ class _Running:
     ) -> Iterator[Event]:
         """What is to be told of the frame of `now`."""
         since = self._state.update(values, now)
+        self._recent.see(values, now.time_s)
         subject = leading(self.rule.tree, self._state)
-        value = self._value = values[subject]
-        self._unit = subject.unit
+        self._value, self._unit = values[subject], subject.unit
         again = self._crosses and since == now  # each crossing is an event of its own
         if self._told is not None and (since is None or again):
-            end = self._next("end", self._told, value, now, sure)
+            end = self._next("end", self._told, values, now, sure)
             yield msgspec.structs.replace(end, ended_by="rule")
             self._told = None
         if since is None:
             return
-        self._peak = max(value, self._peak) if self._told else value
         if self._told is None:
+            self._subject, self._peak = subject, self._recent.most(subject, since.time_s)
             self._told = Event(
                 id=uuid.uuid4().hex, kind="start", rule=self.name, stream=stream,
                 zone=self.places[0] if len(self.places) == 1 else "",
                 classes=class_names(classes, self.rule.subjects),
                 began=since.utc, began_s=round(since.time_s, DIGITS), at=now.utc, at_s=round(now.time_s, DIGITS),
-                value=value, peak=value, unit=subject.unit, scores=sure(self.rule.subjects),
+                value=values[subject], peak=self._peak, unit=subject.unit, scores=sure(self.rule.subjects),
             )  # fmt: skip
             yield self._told
-        elif now.time_s - self._told.at_s >= _UPDATES_S:
-            self._told = self._next("update", self._told, value, now, sure)
+            return
+        self._peak = max(values[self._subject], self._peak)
+        if now.time_s - self._told.at_s >= _UPDATES_S:
+            self._told = self._next("update", self._told, values, now, sure)
             yield self._told
 
-    def _next(self, kind: Literal["update", "end"], told: Event, value: float, now: Instant, sure: Sure) -> Event:
+    def _next(
+        self, kind: Literal["update", "end"], told: Event, values: Mapping[Subject, float], now: Instant, sure: Sure
+    ) -> Event:
+        """Of what led when the event began, whatever holds it up by now: one unit, and one peak."""
         at_s, scores = round(now.time_s, DIGITS), {**told.scores, **sure(self.rule.subjects)}
+        value = values[self._subject]
         return msgspec.structs.replace(
             told, kind=kind, at=now.utc, at_s=at_s, value=value, peak=self._peak, scores=scores
         )
+
+
+class _Recent:
+    """The largest values lately, as far back as a rule may say that it began."""
+
+    def __init__(self, subjects: Iterable[Subject], seconds: float) -> None:
+        self._seconds, self._time_s = seconds, 0.0
+        self._falling = {each: deque[tuple[float, float]](maxlen=_MOST_FRAMES) for each in subjects}
+        """Time and value of what nothing later was as large as."""
+
+    def see(self, values: Mapping[Subject, float], time_s: float) -> None:
+        """Told what was measured at `time_s`."""
+        for subject, falling in self._falling.items():
+            value = values[subject]
+            while falling and self._time_s - falling[0][0] > self._seconds:
+                falling.popleft()
+            while falling and (falling[-1][1] <= value or falling[-1][0] > time_s):
+                falling.pop()
+            falling.append((time_s, value))
+        self._time_s = time_s
+
+    def most(self, subject: Subject, since_s: float) -> float:
+        """The largest since then."""
+        return next((value for at_s, value in self._falling[subject] if at_s >= since_s), self._falling[subject][-1][1])
 
 
 def _utc(frame: Frame) -> str:

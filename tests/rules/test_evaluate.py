@@ -184,3 +184,23 @@ def test_a_dwell_of_exactly_the_limit_reaches_it(first: int) -> None:
     rules = Rules(zones={"left": LEFT}, rules={"stays": Rule("car.dwell in left >= 0.4 s")})
     found = [rules(*seen(index, *[(1, 40, 40, 20, 10)] * (index >= first))) for index in range(first + 6)]
     assert [index for index, each in enumerate(found) if each.events] == [first + 4]
+
+
+def test_the_peak_of_a_rule_that_must_last_is_the_most_since_it_began() -> None:
+    rules = Rules(rules={"large": Rule("car.area > 1 % for 0.5 s")})
+    widths = [0, 180, 0, 20, 100, 20, 20, 20, 20, 20, 0]
+    found = [rules(*seen(index, (1, 0, 0, width, 50))) for index, width in enumerate(widths)]
+    assert [(each.kind, each.began_s, each.value, each.peak) for each in told(found)] == [
+        ("start", 0.3, 5.0, 25.0),  # not the 45 % before it ceased once
+        ("end", 0.3, 0.0, 25.0),
+    ]
+
+
+def test_an_event_goes_on_telling_of_what_it_began_with() -> None:
+    rules = Rules(rules={"either": Rule("car.area > 10 % or person.count >= 1")})
+    car, person = (1, 0, 0, 100, 100), (2, 120, 0, 40, 40)
+    found = [rules(*seen(index, *there)) for index, there in enumerate([[car], *[[person]] * 10, []])]
+    assert [(each.kind, each.value, each.peak, each.unit) for each in told(found)] == [
+        ("start", 50.0, 50.0, "%"), ("update", 0.0, 50.0, "%"), ("end", 0.0, 50.0, "%"),
+    ]  # fmt: skip
+    assert [(each.value, each.unit) for shown in found[:2] for each in shown.rules] == [(50.0, "%"), (1.0, "")]
