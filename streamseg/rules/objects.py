@@ -16,6 +16,7 @@ from streamseg.rules.zonepixels import ZonePixels
 from streamseg.segmentation import Instances, Segmentation
 
 _LEAST = 0.0002  # of the picture; smaller parts are noise at the border of a mask
+_HOLE, _AROUND = 2, 3  # what OpenCV tells of a contour: the first in it, and the one around it; below 0: none
 _MOST = 500  # objects of a frame that are followed, the largest or surest ones
 
 
@@ -88,15 +89,27 @@ def _bare(parts: Sequence[_Part], rows: float, columns: float) -> Instances:
 def _parts(labels: NDArray[np.uint8], class_id: int) -> Iterator[_Part]:
     least = max(1.0, _LEAST * labels.size)
     only = (labels == class_id).view(np.uint8)
-    for contour in cv2.findContours(only, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
-        left, top, width, height = cv2.boundingRect(contour)
-        if width * height < least:
+    contours, tree = cv2.findContours(only, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    levels = tree.reshape(-1, 4).tolist() if contours else []
+    begins = np.array([contour[0, 0] for contour, level in zip(contours, levels, strict=True) if level[_AROUND] < 0])
+    for contour, level in zip(contours, levels, strict=True):
+        left, top, width, height = box = cv2.boundingRect(contour)
+        if level[_AROUND] >= 0 or width * height < least:  # the border of a hole, or noise
             continue
         mask = np.zeros((height, width), np.uint8)
         cv2.drawContours(mask, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))
         mask &= only[top : top + height, left : left + width]
+        if level[_HOLE] >= 0 and _inside(begins, box) > 1:  # another part may lie in a hole of this one
+            numbers = cv2.connectedComponents(mask)[1]
+            x, y = contour[0, 0].tolist()
+            mask = (numbers == numbers[y - top, x - left]).view(np.uint8)
         if cv2.countNonZero(mask) >= least:
             yield _Part(class_id, left, top, mask)
+
+
+def _inside(points: NDArray[np.int32], box: Sequence[int]) -> int:
+    """How many of `points`, (N, 2), lie in `box`: left, top, width, height."""
+    return int(((points >= box[:2]) & (points < np.add(box[:2], box[2:]))).all(1).sum())
 
 
 def _place(part: _Part) -> tuple[float, float, float, float]:

@@ -27,6 +27,18 @@ def test_connected_parts_of_a_class_are_objects() -> None:
     assert len(find_objects(Segmentation(labels, CLASSES, 0, 0.0), [2], (200, 200)).found) == 1
 
 
+def test_what_lies_in_the_hole_of_another_is_an_object_of_its_own() -> None:
+    labels = np.zeros((100, 100), np.uint8)
+    labels[10:90, 10:90] = 1
+    labels[20:80, 20:80] = 0
+    labels[40:60, 30:50] = 1
+    labels[44:56, 34:46] = 0
+    labels[48:52, 38:42] = 1
+    found = find_objects(Segmentation(labels, CLASSES, 0, 0.0), [1], (100, 100))
+    assert found.sizes.tolist() == [80 * 80 - 60 * 60, 20 * 20 - 12 * 12, 16]
+    assert found.found.boxes.tolist() == [[10, 10, 90, 90], [30, 40, 50, 60], [38, 48, 42, 52]]
+
+
 def test_an_object_that_fills_a_small_zone_is_in_it() -> None:
     labels = np.ones((100, 100), np.uint8)
     small = ZonePixels(Polygon([[10, 10], [30, 10], [30, 30], [10, 30]]), (100, 100), (200, 200))
