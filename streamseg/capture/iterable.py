@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from streamseg.capture.timestamps import Timeline
 from streamseg.errors import InputError
 from streamseg.frame import Frame, ImageLike, StreamInfo, checked_image
 from streamseg.handoff import Handoff
@@ -34,18 +35,17 @@ class IterableSource:
         if self._begun:
             raise InputError(f"{self.info.name}: a source is read once", "make another with streamseg.frames(…)")
         self._begun = True
-        step_s, started_s, first_s = 1 / (self.info.fps or _FPS), time.monotonic(), None
+        clock, step_s = _clock(self.info), 1 / (self.info.fps or _FPS)
+        started_s, timed = time.monotonic(), False
         try:
             for index, item in enumerate(self._items):
                 if self._closed:
                     return
                 now_s = time.monotonic()
                 given_s, image = _timed(item)
-                first_s = given_s if first_s is None else first_s
-                if given_s is not None and first_s is not None:
-                    time_s = given_s - first_s
-                else:
-                    time_s = now_s - started_s if self.info.live else index * step_s
+                timed = timed or given_s is not None
+                own_s = now_s - started_s if self.info.live else index * step_s
+                time_s = clock.read(given_s if timed else own_s)
                 yield Frame(checked_image(image), index, time_s, now_s, self.info.name)
         finally:
             self._close_items()
@@ -93,23 +93,21 @@ class PushSource:
         self.info = _info(name, fps, live)
         self.counters: Mapping[str, int] = {}
         self._frames = Handoff[Frame](_NEWEST, lossless=not live)
-        self._index = 0
-        self._first_s: float | None = None
+        self._index, self._clock = 0, _clock(self.info)
 
     def put(self, image: ImageLike, time_s: float | None = None) -> bool:
         """Hands over (H, W, 3) u8 BGR, uncopied; one thread at a time. False once the stream has ended.
 
         Args:
             image: do not write into it afterwards.
-            time_s: when it was taken, in seconds on any clock; by default now.
+            time_s: when it was taken, in seconds on any clock; by default now. After one that steps back times go on.
 
         Raises:
             InputError: that is no such image, or no such time.
         """
         now_s = time.monotonic()
         at_s = now_s if time_s is None else _seconds(time_s)
-        self._first_s = at_s if self._first_s is None else self._first_s
-        frame = Frame(checked_image(image), self._index, at_s - self._first_s, now_s, self.info.name)
+        frame = Frame(checked_image(image), self._index, self._clock.read(at_s), now_s, self.info.name)
         self._index += 1
         return self._frames.put(frame)
 
@@ -123,6 +121,11 @@ class PushSource:
     def close(self) -> None:
         """Ends the stream now; may be called twice, and from any thread."""
         self._frames.drain()
+
+
+def _clock(info: StreamInfo) -> Timeline:
+    """Times that go on from the last frame where given ones step back, as those of a recording that begins again."""
+    return Timeline(info.name, 1 / (info.fps or _FPS))
 
 
 def _timed(item: object) -> tuple[float | None, Any]:

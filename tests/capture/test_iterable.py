@@ -36,6 +36,29 @@ def test_times_of_one_s_own_count_from_the_first() -> None:
     assert [frame.time_s for frame in found] == pytest.approx([0, 0.25, 0.5])
 
 
+TWICE = [5.0, 5.5, 6.0, 5.98, 6.5, 5.0, 5.5, 6.0]
+"""Times of a recording that is played again, two of them out of order."""
+
+
+def test_times_that_step_back_go_on_from_the_last_frame() -> None:
+    found = list(frames([(time_s, image()) for time_s in TWICE], fps=2))
+    assert [frame.time_s for frame in found] == pytest.approx([0, 0.5, 1, 1, 1.5, 2, 2.5, 3])
+
+
+def test_pushed_times_that_step_back_go_on_from_the_last_frame() -> None:
+    source = PushSource(fps=2, live=False)
+
+    def callbacks() -> None:
+        for time_s in TWICE:
+            source.put(image(), time_s)
+        source.end()
+
+    pusher = threading.Thread(target=callbacks, daemon=True)
+    pusher.start()
+    assert [frame.time_s for frame in source] == pytest.approx([0, 0.5, 1, 1, 1.5, 2, 2.5, 3])
+    pusher.join()
+
+
 def test_live_images_have_the_time_at_which_they_came() -> None:
     found = list(frames([image(), image()], fps=1, live=True))
     assert 0 <= found[0].time_s <= found[1].time_s < 1
