@@ -114,7 +114,7 @@ class _Drawing:
         if self._zones:
             self._zones(last, found, segmentation.classes)
         if options.legend:
-            self._legend(last, segmentation, frame.time_s)
+            self._legend(last, segmentation, frame)
         if options.hud:
             self._hud(image, metrics, time.monotonic())
         return image

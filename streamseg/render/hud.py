@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from streamseg.frame import Image
+from streamseg.frame import Frame, Image
 from streamseg.metrics import Metrics
 from streamseg.render.text import blend_panel, make_panel, text_scale
 from streamseg.segmentation import Segmentation
@@ -46,12 +46,15 @@ class Legend:
 
     def __init__(self) -> None:
         self._drawn_s = -math.inf
+        self._of: tuple[str, int | None] = "", None
         self._panel: Image = np.zeros((1, 1, 3), np.uint8)
 
-    def __call__(self, image: Image, segmentation: Segmentation, time_s: float) -> None:
-        """Draws into `image`; `time_s` is the frame's own, so that a film read quickly has the shares of its frames."""
-        if abs(time_s - self._drawn_s) >= _REFRESH_S:
-            self._drawn_s = time_s
+    def __call__(self, image: Image, segmentation: Segmentation, frame: Frame) -> None:
+        """Draws into `image`: by the time of `frame`, so that a film read quickly has the shares of its frames, and of
+        pictures each its own."""
+        of = frame.file, frame.page
+        if abs(frame.time_s - self._drawn_s) >= _REFRESH_S or of != self._of:
+            self._drawn_s, self._of = frame.time_s, of
             self._panel = self._drawn(image, segmentation)
         blend_panel(image, self._panel, 0, image.shape[0] - self._panel.shape[0])
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from streamseg.contracts import Controls, Renderer
 from streamseg.errors import InputError
@@ -58,9 +61,8 @@ def test_the_legend_has_the_shares_of_its_own_moment_however_fast_frames_come(ti
     plain = RenderOptions(view="source", legend=True)
 
     def drawn(renderer: Renderer, share: int, moment_s: float) -> Image:
-        labels = np.zeros((10, 10), np.uint8)
-        labels[:share] = 1
         at = Frame(frame.image, 1, moment_s, 0.0)
+        labels = _covered(share)
         pixels = renderer(at, Segmentation(labels, CLASSES, 1, moment_s), metrics())
         return np.array(as_image(pixels), np.uint8)
 
@@ -69,6 +71,29 @@ def test_the_legend_has_the_shares_of_its_own_moment_however_fast_frames_come(ti
     expected = drawn(make_renderer(plain, Controls()), 9, time_s) if follows else few
     assert not np.array_equal(drawn(make_renderer(plain, Controls()), 9, time_s), few)
     assert np.array_equal(drawn(renderer, 9, time_s), expected)
+
+
+@pytest.mark.parametrize(("file", "page"), [("b.png", None), ("a.png", 1)])
+def test_each_picture_has_a_legend_of_its_own_however_short_it_is_shown(file: str, page: int | None) -> None:
+    frame, _ = one(240, 320)
+    first, then = (
+        (dataclasses.replace(frame, index=index, time_s=index / 30, file=name, page=number), _covered(share))
+        for index, (name, number, share) in enumerate([("a.png", None, 1), (file, page, 9)])
+    )
+
+    def drawn(renderer: Renderer, at: Frame, labels: NDArray[np.uint8]) -> Image:
+        return np.array(as_image(renderer(at, Segmentation(labels, CLASSES, at.index, at.time_s), metrics())), np.uint8)
+
+    options = RenderOptions(view="source", legend=True)
+    renderer = make_renderer(options, Controls())
+    drawn(renderer, *first)
+    assert np.array_equal(drawn(renderer, *then), drawn(make_renderer(options, Controls()), *then))
+
+
+def _covered(tenths: int) -> NDArray[np.uint8]:
+    labels = np.zeros((10, 10), np.uint8)
+    labels[:tenths] = 1
+    return labels
 
 
 @pytest.mark.parametrize("extra", ["outline", "legend", "hud", "boxes"])
