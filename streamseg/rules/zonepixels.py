@@ -12,7 +12,10 @@ Plane = NDArray[np.uint8]
 
 
 class ZonePixels:
-    """The pixels of a zone in labels of one size: those whose middle lies inside its border."""
+    """The pixels of a zone in labels of one size: those whose middle lies inside its border.
+
+    A zone so small or narrow that it has none of those has the ones that its border runs through.
+    """
 
     def __init__(self, polygon: Polygon | None, labels: tuple[int, int], frame: tuple[int, int]) -> None:
         """`labels` and `frame`: (height, width); without a `polygon` it is the whole picture."""
@@ -24,7 +27,10 @@ class ZonePixels:
         if polygon is None:
             return
         height, width = frame
-        mask = _filled(polygon.pixels(width, height) * (columns / width, rows / height), rows, columns)
+        corners = polygon.pixels(width, height) * (columns / width, rows / height)
+        mask = _filled(corners, rows, columns)
+        if not mask.any():
+            cv2.fillPoly(mask, [np.floor(corners).astype(np.int32)], (255,))
         self.pixels = int(np.count_nonzero(mask))
         used_rows, used_columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not self.pixels:

@@ -33,3 +33,24 @@ def test_of_a_zone_beyond_the_picture_the_part_in_it_counts() -> None:
     beside = ZonePixels(Polygon([[50, 50], [60, 50], [60, 60]]), (10, 10), (10, 10))
     assert beside.pixels == 0
     assert not beside.counts(np.zeros((10, 10), np.uint8), 4).any()
+
+
+@pytest.mark.parametrize(
+    ("written", "pixels"),
+    [
+        ("1,1 4,1 4,4 1,4", [(0, 0)]),
+        ("0,6 60,6 60,9 0,9", [(0, x) for x in range(6)]),
+        ("17,0 18,60 19,0", [(y, 1) for y in range(4)]),
+        ("5,5 35,35 15,15", [(n, n) for n in range(4)]),
+    ],
+)
+def test_a_zone_between_the_middles_of_all_pixels_has_those_that_it_touches(
+    written: str, pixels: list[tuple[int, int]]
+) -> None:
+    zone = ZonePixels(Polygon(written), (4, 6), (40, 60))
+    for y in range(4):
+        for x in range(6):
+            plane = np.zeros((4, 6), np.uint8)
+            plane[y, x] = 1
+            assert zone.count(plane) == ((y, x) in pixels)
+    assert zone.pixels == len(pixels)
