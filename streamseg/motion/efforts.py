@@ -70,3 +70,9 @@ def forgotten(segmentation: Segmentation) -> Segmentation:
     labels = np.full_like(segmentation.labels, no_label(segmentation.classes))
     objects = None if objects is None else no_instances(objects)
     return dataclasses.replace(unsure(segmentation), labels=labels, instances=objects)
+
+
+def held(segmentation: Segmentation, begun: int) -> Segmentation:
+    """`segmentation` of a frame that no motion is known from; nothing of it where the picture had other proportions
+    then: those of now `begun` with the frame of that index."""
+    return forgotten(segmentation) if segmentation.frame_index < begun else unsure(segmentation)

@@ -70,6 +70,8 @@ class History(Generic[L, F]):
 
     def __init__(self, search: Motion[L, F]) -> None:
         self.search = search
+        self.begun = -1
+        """Index of the first frame of these proportions, where there were others before."""
         self._looks: list[L] = []
         self._steps: dict[tuple[int, int], F | None] = {}
         self._ways: list[_Way[L, F]] = []
@@ -82,7 +84,7 @@ class History(Generic[L, F]):
     def see(self, look: L) -> None:
         """The next frame. One of other proportions than those before has nothing to do with them."""
         if self._looks and self.search.shape(self.newest) != self.search.shape(look):
-            self._looks, self._steps, self._ways = [], {}, []
+            self._looks, self._steps, self._ways, self.begun = [], {}, [], look.index
         self._looks.append(look)
         while len(self._looks) > _DEPTH or look.time_s - self._looks[0].time_s > _DEPTH_S:
             gone = self._looks.pop(0).index

@@ -11,7 +11,7 @@ from streamseg.errors import BackendError
 from streamseg.frame import Frame
 from streamseg.gpu import GpuLabels
 from streamseg.motion.comparison import Comparison
-from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, forgotten, nearest_first, no_label, unsure
+from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, forgotten, held, nearest_first, no_label
 from streamseg.motion.flow_history import History
 from streamseg.motion.gpu_flow import GpuFlow, GpuLook, GpuSearch, Work, takes
 from streamseg.motion.gpu_transfer import GpuReference, Matching
@@ -112,7 +112,7 @@ class GpuCarrier:
         found = nearest_first(found, now.index)
         seen = [(one, then) for one in found if (then := self._history.find(one.frame_index)) is not None]
         if not seen:
-            return unsure(found[0])
+            return held(found[0], self._history.begun)
         self._history.search = self._searches[self.effort]
         with self._work.parts.cuda.current():
             sides = [GpuReference(then, self._history.way(now, then), _there(one)) for one, then in seen]

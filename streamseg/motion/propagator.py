@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 from streamseg.frame import Frame
-from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, nearest_first, unsure
+from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, held, nearest_first, unsure
 from streamseg.motion.flow import Flow, Search, Thumbnail, look_at
 from streamseg.motion.flow_history import FlowHistory
 from streamseg.motion.gpu_carrier import GpuCarrier
@@ -26,8 +26,8 @@ class FlowPropagator:
 
     What is carried keeps the index and time of the frame that was looked at. Its confidence says where the motion
     cannot be trusted: 0 where something came into the picture, 0 everywhere for a frame from more than two seconds
-    ago, which is held as it was. Across a cut nothing is known: all is background, or void where there is none, at
-    confidence 0.
+    ago, which is held as it was. Across a cut, and where the picture gets other proportions, nothing is known: all is
+    background, or void where there is none, at confidence 0.
     """
 
     def __init__(
@@ -224,7 +224,7 @@ def _onto(history: FlowHistory, now: Thumbnail, found: Sequence[Segmentation], s
     found = nearest_first(found, now.index)
     seen = [(one, then) for one in found if (then := history.find(one.frame_index)) is not None]
     if not seen:
-        return unsure(found[0])
+        return held(found[0], history.begun)
     ways = [(one, then, way) for one, then in seen if (way := history.way(now, then)) is not None]
     if not ways:
         return forgotten(found[0])

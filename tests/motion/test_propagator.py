@@ -134,8 +134,12 @@ def test_a_stream_that_changes_its_proportions_begins_anew() -> None:
     propagator = carrier()
     propagator.observe(frame(0))
     propagator.observe(frame(1, panned(1)[:, :120]))
-    held = propagator.carry(segmentation(0))
-    assert held.confidence is not None and not held.confidence.any()
+    blank = propagator.carry(with_box(segmentation(0)))
+    assert blank.confidence is not None and not blank.confidence.any()
+    assert not blank.labels.any()
+    assert blank.instances is not None and len(blank.instances) == 0  # its boxes are in pixels of the other frame
+    propagator.observe(frame(2, panned(2)[:, :120]))
+    assert propagator.carry(segmentation(1)).labels.any()
 
 
 @pytest.mark.parametrize("height,width", [(1, 1), (2, 300), (300, 2), (7, 9), (720, 1280)])
