@@ -155,11 +155,17 @@ def plain_key(data: Data, n_classes: int, thin: Mapping[int, int] | None = None)
     """What the plan's `ids` say of masks; raises InputError where they map to no class."""
     table = np.arange(256, dtype=np.uint8)
     for text, class_id in data.ids.items():
-        value = int(text) if text.isdecimal() else -1
-        if not 0 <= value <= 255 or not (0 <= class_id < n_classes or class_id == VOID):
+        value = mask_value(text)
+        if value is None or not (0 <= class_id < n_classes or class_id == VOID):
             raise InputError(f"data.ids: {text}: {class_id} maps no mask value to a class or to 255")
         table[value] = class_id
     return Key(table, n_classes, thin or {})
+
+
+def mask_value(text: str) -> int | None:
+    """The value of a mask that a plan's key names; None where that is none."""
+    value = int(text) if text.isdecimal() and len(text) <= 3 else -1
+    return value if 0 <= value <= 255 else None
 
 
 def _wider(mask: NDArray[np.bool_], width_px: int) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.infer.model.geometry import input_size
 from streamseg.infer.model.spec import InputSpec
+from streamseg.labelmap import VOID
 from streamseg.training.deeplab import DeepLab
 from streamseg.training.encoder import IMAGENET_MEAN, IMAGENET_STD, load_imagenet
 from streamseg.training.fcn import FCN
@@ -44,7 +45,11 @@ class Architecture:
     """Whether it finds objects; the first class is then the background."""
     maps: bool = False
     """Whether it finds them by maps that `infer.families.watershed` reads, of any size and all of one class."""
+    depths: range = range(1, 9)
+    """What the plan may choose."""
 
+
+_OF_ENCODER = range(2, 6)  # steps that it has, of which training looks at two
 
 ARCHITECTURES: dict[str, Architecture] = {
     "unet-tiny": Architecture(
@@ -55,10 +60,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         16, "the paper's, with concatenated skips"),
     "unet-lite0": Architecture(
         lambda net, channels, out: FastUNet(out, width=net.width or 96, depth=net.depth or 4),
-        32, "ImageNet encoder, added skips: the fast one", encoder=True),
+        32, "ImageNet encoder, added skips: the fast one", encoder=True, depths=_OF_ENCODER),
     "unet-lite2": Architecture(
         lambda net, channels, out: FastUNet(out, width=net.width or 96, depth=net.depth or 4, size=2),
-        32, "the same on a larger encoder: half as long again", encoder=True),
+        32, "the same on a larger encoder: half as long again", encoder=True, depths=_OF_ENCODER),
     "fcn": Architecture(
         lambda net, channels, out: FCN(out, depth=net.depth or 3),
         32, "scores at 1/32, 1/16 and 1/8, summed", encoder=True),
@@ -76,7 +81,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         32, "objects: a box, a class and a mask for each", encoder=True, instances=True),
     "watershed-lite0": Architecture(
         lambda net, channels, out: FastUNet(MAPS, width=net.width or 64, depth=net.depth or 5),
-        32, "objects of one class that touch: a U-Net, flooded", encoder=True, instances=True, maps=True),
+        32, "objects of one class that touch: a U-Net, flooded", encoder=True, instances=True, maps=True,
+        depths=_OF_ENCODER),
 }  # fmt: skip
 
 
@@ -95,19 +101,50 @@ def architecture(plan: Plan) -> Architecture:
 def build(plan: Plan) -> nn.Module:
     """The plan's network with its starting weights; labels of two classes share one channel."""
     kind, n = architecture(plan), len(plan.classes)
-    if n < 2:
-        raise InputError(f"classes: {n} of them leave nothing to tell apart", "name the background too")
+    _refuse_classes(plan)
+    net = kind.make(plan.network, 1 if plan.data.grey else 3, 1 if n == 2 and not kind.instances else n)
+    if kind.encoder and plan.network.encoder == "imagenet" and plan.network.start_from is None:
+        load_imagenet(net.encoder)  # type: ignore[arg-type]
+    return net
+
+
+def refuse_impossible(plan: Plan) -> None:
+    """Raises InputError where no such network can be made, or none that takes the sizes that the plan names."""
+    _refuse_classes(plan)
+    depths = architecture(plan).depths
+    if plan.network.depth and plan.network.depth not in depths:
+        raise InputError(
+            f"network.depth: {plan.network.architecture} has {depths.start} to {depths.stop - 1}, "
+            f"not {plan.network.depth}"
+        )
+    step, export = stride(plan), plan.export
+    sizes = {"augment.crop": plan.augment.crop}
+    if export.height and export.width:
+        sizes["export"] = export.height, export.width
+    for where, (height, width) in sizes.items():
+        if height % step or width % step:
+            raise InputError(
+                f"{where}: {height} x {width}, but {plan.network.architecture} takes multiples of {step} pixels",
+                f"{_near(height, step)} x {_near(width, step)}",
+            )
+
+
+def _refuse_classes(plan: Plan) -> None:
     names = [entry.name for entry in plan.classes]
-    if kind.maps and n > 2:
+    if len(names) < 2:
+        raise InputError(f"classes: {len(names)} of them leave nothing to tell apart", "name the background too")
+    if len(names) > VOID:
+        raise InputError(f"classes: {len(names)} of them, but {VOID} is void in a mask", f"{VOID} at most")
+    if architecture(plan).maps and len(names) > 2:
         raise InputError(
             f"{plan.network.architecture}: tells no classes of objects apart", "name the background and one"
         )
     if repeated := {name for name in names if names.count(name) > 1}:
         raise InputError(f"classes: {', '.join(sorted(repeated))} is there twice", "give each a name of its own")
-    net = kind.make(plan.network, 1 if plan.data.grey else 3, 1 if n == 2 and not kind.instances else n)
-    if kind.encoder and plan.network.encoder == "imagenet" and plan.network.start_from is None:
-        load_imagenet(net.encoder)  # type: ignore[arg-type]
-    return net
+
+
+def _near(side: int, step: int) -> int:
+    return max(step, round(side / step) * step)
 
 
 def without_pretraining(plan: Plan) -> Plan:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from streamseg.errors import InputError
 from streamseg.yamlfile import read_yaml
 
 Weights = Literal["fp32", "fp16", "int8"]
+# Every number has an end: YAML knows .inf, and a checkpoint's JSON does not.
+_Share = Annotated[float, Meta(ge=0, le=1)]
+_Weight = Annotated[float, Meta(ge=0, le=1000)]
+_Zoom = Annotated[float, Meta(ge=0.01, le=100)]
+_Many = Annotated[int, Meta(ge=1, le=100_000)]
+_FromNone = Annotated[int, Meta(ge=0, le=100_000)]
+_Side = Annotated[int, Meta(ge=1, le=16384)]
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]")
+_MOST_BYTES = 200  # of a name: of 255, with room for what stands around it
 
 
 class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,7 +45,7 @@ class Also(Folder, frozen=True, forbid_unknown_fields=True, kw_only=True):
     left out is void. Empty: as in `train`."""
     hold_out: list[str] = []
     """File name patterns, as in `data`; scored apart where the masks have a meaning of their own."""
-    each_epoch: int | None = None
+    each_epoch: _Many | None = None
     """How many of them an epoch shows, at random, some several times where there are fewer; None: each once."""
 
 
@@ -65,7 +76,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ids: dict[str, int] = {}
     """Values in the masks -> class ids, where they differ; 255 is void."""
     grey: bool = False
-    thin: dict[str, int] = {}
+    thin: dict[str, Annotated[int, Meta(ge=1, le=1000)]] = {}
     """Class -> pixels: where its labels are wider than this they are filled in, and void."""
 
 
@@ -80,8 +91,8 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One of `ARCHITECTURES`, and its size."""
 
     architecture: str
-    width: int | None = None
-    depth: int | None = None
+    width: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    depth: Annotated[int, Meta(ge=1, le=8)] | None = None
     encoder: Literal["imagenet", "random"] = "imagenet"
     start_from: str | None = None
     """A checkpoint of an earlier training, or a model that was exported from one (`street`); layers whose shapes differ
@@ -95,97 +106,107 @@ class Paste(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     classes: list[str]
-    most: int = 1
+    most: Annotated[int, Meta(ge=0, le=1000)] = 1
     """Cut-outs a picture, from none to this."""
-    scale: tuple[float, float] | None = None
+    scale: tuple[_Zoom, _Zoom] | None = None
     """Of the cut-outs; None: as `augment.scale`."""
-    decoys: int = 0
+    decoys: Annotated[int, Meta(ge=0, le=1000)] = 0
     """From none to so many cut-outs of the same outlines that hold something else: an outline alone says nothing."""
+
+    def __post_init__(self) -> None:
+        _refuse_falling(self.scale or (1.0, 1.0))
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How far a picture and its mask are changed, at random, each time they are seen."""
 
-    crop: tuple[int, int]
-    """Height, width in pixels."""
-    scale: tuple[float, float] = (1.0, 1.0)
+    crop: tuple[_Side, _Side]
+    """Height, width in pixels, multiples of the network's stride."""
+    scale: tuple[_Zoom, _Zoom] = (1.0, 1.0)
     """1: as large as when the network runs, whatever the size of the pictures (`export`)."""
-    rotate_deg: float = 0.0
+    rotate_deg: Annotated[float, Meta(ge=0, le=360)] = 0.0
     flip: Literal["none", "horizontal", "both"] = "horizontal"
-    elastic_px: float = 0.0
-    colour: float = 0.0
-    """0..1: brightness, contrast, saturation and hue."""
-    grey: float = 0.0
-    """Probability, 0..1, that the colours are taken away."""
-    negative: float = 0.0
-    """Probability, 0..1, that dark becomes bright: for what is dark under one microscope and bright under another."""
-    noise: float = 0.0
-    """Standard deviation, 0..255, at most."""
-    blur: float = 0.0
-    """Probability, 0..1."""
-    jpeg: float = 0.0
-    """Probability, 0..1."""
+    elastic_px: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    colour: _Share = 0.0
+    """Brightness, contrast, saturation and hue."""
+    grey: _Share = 0.0
+    """Probability that the colours are taken away."""
+    negative: _Share = 0.0
+    """Probability that dark becomes bright: for what is dark under one microscope and bright under another."""
+    noise: Annotated[float, Meta(ge=0, le=255)] = 0.0
+    """Standard deviation, at most."""
+    blur: _Share = 0.0
+    """Probability."""
+    jpeg: _Share = 0.0
+    """Probability."""
     paste: Paste | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_falling(self.scale)
 
 
 class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is made small."""
 
     class_weights: Literal["balanced", "none"] = "balanced"
-    hard_fraction: float = 1.0
+    hard_fraction: Annotated[float, Meta(gt=0, le=1)] = 1.0
     """Only this share of the pixels, those with the largest loss, counts."""
-    hard_from_epoch: int = 3
-    dice: float = 0.0
+    hard_from_epoch: _FromNone = 3
+    dice: _Weight = 0.0
     """Weight of the Dice loss beside the cross-entropy."""
-    coarse: float = 0.4
+    coarse: _Weight = 0.4
     """Weight of the loss at 1/16, in networks that have one."""
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long and how fast."""
 
-    epochs: int
-    batch: int = 8
-    rate: float = 2e-3
-    encoder_rate: float = 0.3
+    epochs: _Many
+    batch: _Many = 8
+    rate: Annotated[float, Meta(gt=0, le=10)] = 2e-3
+    encoder_rate: _Weight = 0.3
     """Times `rate`."""
-    weight_decay: float = 1e-2
-    warm_up_steps: int = 30
-    freeze_epochs: int = 0
+    weight_decay: _Weight = 1e-2
+    warm_up_steps: _FromNone = 30
+    freeze_epochs: _FromNone = 0
     """The encoder stays as it is for so long."""
-    ema: float = 0.998
+    ema: _Share = 0.998
     """Decay a step of the running average of the weights, which is what is kept; 0 keeps the weights themselves."""
-    repeat: int = 1
+    repeat: _Many = 1
     """How often an epoch shows each picture: more for few pictures, so that an epoch is worth its validation."""
-    rare: float = 0.0
-    """0..1: pictures with a class that fewer of them have than this share are shown more often, by the root of that
+    rare: _Share = 0.0
+    """Pictures with a class that fewer of them have than this share are shown more often, by the root of that
     share through theirs. Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019. Where
     objects are numbered: pictures whose mean colour fewer of them have."""
-    validate_every: int = 1
+    validate_every: _Many = 1
     precision: Literal["fp32", "bf16"] = "fp32"
-    threads: int = 1
-    seed: int = 1
+    threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    seed: Annotated[int, Meta(ge=0, le=2**62)] = 1
 
 
 class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The network as it will run: bytes in, labels out."""
 
-    height: int | None = None
+    height: _Side | None = None
     """Pixels; None for both: any size, made from the frame's own aspect."""
-    width: int | None = None
-    side: int = 512
+    width: _Side | None = None
+    side: _Side = 512
     """Pixels of the longer side, where the size is free."""
-    largest: int | None = None
+    largest: _Side | None = None
     """Then larger pictures keep their size, up to so many pixels of the longer side; None: none does."""
-    labels_stride: int = 1
+    labels_stride: Annotated[int, Meta(ge=1, le=64)] = 1
     """1: a label for every pixel; 2: for every second one, in a quarter of the time that labels take."""
     background: int | None = None
     """The class that overlays leave undrawn."""
-    least_score: float = 0.5
-    """0..1; objects below it are not shown. Only for networks that find objects."""
+    least_score: _Share = 0.5
+    """Objects below it are not shown. Only for networks that find objects."""
     weights: Weights = "fp32"
     """How they are kept in the file: fp16 takes half the space, int8 a quarter; both compute as before."""
     summary: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.height is None) != (self.width is None):
+            raise ValueError("height and width go together: give both, or neither")
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -201,6 +222,20 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     export: Export = Export()
     licence: str = ""
     """Of the trained weights, for the model's card."""
+
+    def __post_init__(self) -> None:
+        if self.name in ("", ".", "..") or as_name(self.name) != self.name:
+            raise ValueError(f"name: has to be that of a file, without folders, of 1 to {_MOST_BYTES} bytes")
+
+
+def as_name(text: str, most_bytes: int = _MOST_BYTES) -> str:
+    """`text` as a plan can be called, which files are named after: what none can hold becomes a dash."""
+    return _NO_NAME.sub("-", text).encode()[:most_bytes].decode(errors="ignore")
+
+
+def _refuse_falling(scale: tuple[float, float]) -> None:
+    if scale[0] > scale[1]:
+        raise ValueError("scale: the smaller one comes first")
 
 
 def read_plan(path: Path, root: str | None = None) -> Plan:

@@ -31,6 +31,7 @@ from streamseg.training.plan import (
     Plan,
     Schedule,
     Weights,
+    as_name,
 )
 from streamseg.training.reread import layers_of, read_kernels
 
@@ -63,7 +64,7 @@ def retraining(model: Path, found: Corrected, epochs: int | None = None, name: s
     return _plan(
         spec,
         own or spec_classes(spec),
-        name=f"{name or spec.name or model.stem}-{found.digest[:6]}",
+        name=f"{as_name(name or spec.name or model.stem, 180)}-{found.digest[:6]}",
         data=Data(
             root=str(found.masks.parent),
             train=Folder(pictures=found.pictures.name, masks=found.masks.name),
@@ -120,7 +121,9 @@ def recognised(model: Path, spec: ModelSpec) -> Network:
     shapes = [tuple(weight.shape) for weight, _ in read_kernels(model)]
     data, classes = Data(root="", train=Folder(pictures=""), grey=spec.input.colour == "grey"), spec_classes(spec)
     for network in _candidates(shapes, instances=spec.task == "instance"):
-        plan = _plan(spec, classes, name="", data=data, network=network, export=Export(), schedule=Schedule(epochs=1))
+        plan = _plan(
+            spec, classes, name="trial", data=data, network=network, export=Export(), schedule=Schedule(epochs=1)
+        )
         if _shapes_in(plan) >= set(shapes) and _ordered(plan) == shapes:
             return Network(
                 architecture=network.architecture, width=network.width, depth=network.depth, start_from=str(model)

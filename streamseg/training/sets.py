@@ -17,7 +17,7 @@ from streamseg.capture.scene import SceneSource
 from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.options import SourceOptions
-from streamseg.training.data import VOID, Key, Labels, Pair, Pairs, find_pairs, plain_key
+from streamseg.training.data import VOID, Key, Labels, Pair, Pairs, find_pairs, mask_value, plain_key
 from streamseg.training.groups import divide, split
 from streamseg.training.plan import Also, Folder, Plan
 from streamseg.training.scores import Judged
@@ -116,9 +116,9 @@ class Sets:
             return None
         table = np.full(256, VOID, np.uint8)
         for text, names in also.means.items():
-            if not text.isdecimal() or not 0 <= int(text) <= 255 or not names:
+            if (value := mask_value(text)) is None or not names:
                 raise InputError(f"data.also: means: {text}: {names} maps no mask value to classes")
-            table[int(text)] = self._id(tuple(sorted(self._number(name, "data.also: means") for name in names)))
+            table[value] = self._id(tuple(sorted({self._number(name, "data.also: means") for name in names})))
         return Key(table, len(self._names) + len(self.groups))
 
     def _id(self, members: tuple[int, ...]) -> int:

@@ -21,8 +21,9 @@ from streamseg.infer.model.catalogue import IN_PACKAGES, find_added, find_model
 from streamseg.training.checkpoint import Row, checkpoint_plan, load_checkpoint, save_checkpoint, start_from
 from streamseg.training.curves import draw_curves, write_table
 from streamseg.training.ema import Average
+from streamseg.training.export_wrapper import model_spec
 from streamseg.training.instances import InstanceTask
-from streamseg.training.network import architecture, build, without_pretraining
+from streamseg.training.network import architecture, build, refuse_impossible, without_pretraining
 from streamseg.training.plan import Plan, same_training
 from streamseg.training.reread import start_from_model
 from streamseg.training.semantic import Semantic
@@ -88,6 +89,8 @@ class _Training:
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
+        refuse_impossible(plan)
+        model_spec(plan)  # what it will be exported with is wrong now, not after the hours that it takes
         self._task = _make_task(plan)
         self._steps = len(self._task) // plan.schedule.batch
         if not self._steps:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from streamseg.errors import InputError
 from streamseg.training.plan import Export, parse_plan, plan_text, read_plan, same_training
@@ -51,3 +52,38 @@ def test_export_and_folder_change_no_weights_but_the_seed_does(tmp_path: Path) -
     assert same_training(plan, msgspec.structs.replace(plan, export=Export(side=100), licence="mine"))
     assert same_training(plan, make_plan(tmp_path / "elsewhere"))
     assert not same_training(plan, make_plan(tmp_path, schedule={"seed": 2}))
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        ("schedule.batch", "0", "schedule.batch: expected a whole number from 1 to 100000, not 0"),
+        ("schedule.epochs", "-1", "schedule.epochs: expected a whole number from 1"),
+        ("schedule.validate_every", "0", "schedule.validate_every: expected a whole number from 1"),
+        ("schedule.threads", "0", "schedule.threads: expected a whole number from 1 to 256, not 0"),
+        ("schedule.seed", "-1", "schedule.seed: expected a whole number from 0"),
+        ("schedule.rate", ".nan", "schedule.rate: expected a number above 0 to 10, not nan"),
+        ("schedule.rate", ".inf", "schedule.rate: expected a number above 0 to 10, not inf"),
+        ("schedule.rare", ".inf", "schedule.rare: expected a number from 0 to 1, not inf"),
+        ("augment.crop", "[0, 64]", r"augment.crop\[0\]: expected a whole number from 1 to 16384, not 0"),
+        ("augment.scale", "[0, 1]", r"augment.scale\[0\]: expected a number from 0.01 to 100, not 0"),
+        ("augment.scale", "[2, 1]", "augment: scale: the smaller one comes first"),
+        ("augment.rotate_deg", "-30", "augment.rotate_deg: expected a number from 0 to 360, not -30"),
+        ("loss.hard_fraction", "0", "loss.hard_fraction: expected a number above 0 to 1, not 0"),
+        ("network.depth", "0", "network.depth: expected a whole number from 1 to 8, not 0"),
+        ("export.side", "0", "export.side: expected a whole number from 1 to 16384, not 0"),
+        ("export.height", "64", "export: height and width go together"),
+        ("name", "../elsewhere", "name: has to be that of a file, without folders"),
+    ],
+)
+def test_a_number_that_trains_nothing_is_refused_with_its_line(
+    where: str, value: str, said: str, tmp_path: Path
+) -> None:
+    tree = msgspec.to_builtins(make_plan(tmp_path))
+    *tables, key = where.split(".")
+    table = tree[tables[0]] if tables else tree
+    table[key] = yaml.safe_load(value)
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    with pytest.raises(InputError, match=rf"plan\.yaml:\d+: {said}"):
+        read_plan(path)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install '.[train]'")
@@ -12,7 +14,7 @@ from torch import Tensor  # noqa: E402
 from streamseg.errors import InputError, OutputError  # noqa: E402
 from streamseg.training.checkpoint import Row, load_checkpoint, start_from  # noqa: E402
 from streamseg.training.network import build  # noqa: E402
-from streamseg.training.plan import Plan  # noqa: E402
+from streamseg.training.plan import ClassEntry, Plan  # noqa: E402
 from streamseg.training.train import BEST, LAST, train  # noqa: E402
 from tests.training.scene import Silent, make_plan, write_scene  # noqa: E402
 
@@ -173,12 +175,10 @@ def test_patterns_that_hold_out_nothing_are_refused(tmp_path: Path) -> None:
 
 def test_a_rate_that_blows_up_is_one_clear_line(tmp_path: Path) -> None:
     write_scene(tmp_path)
+    plan = make_plan(tmp_path, network={"architecture": "unet-tiny", "depth": None})
+    schedule = msgspec.structs.replace(plan.schedule, rate=1e30)  # which no file can ask for
     with pytest.raises(InputError, match="the loss is no number"):
-        train(
-            make_plan(tmp_path, network={"architecture": "unet-tiny", "depth": None}, schedule={"rate": 1e30}),
-            tmp_path / "out",
-            Silent(),
-        )
+        train(msgspec.structs.replace(plan, schedule=schedule), tmp_path / "out", Silent())
 
 
 def test_a_broken_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
@@ -203,3 +203,36 @@ def test_a_generated_scene_is_learnt_from_and_held_out_in_parts(tmp_path: Path) 
     endless = make_plan(tmp_path, 4, data={"train": {"pictures": "test://"}})
     with pytest.raises(InputError, match="has an end"):
         train(endless, tmp_path / "none", Silent())
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"augment": {"crop": [64, 50]}}, r"augment.crop: 64 x 50, but unet takes multiples of 4 pixels \(64 x 48\)"),
+        ({"export": {"height": 30, "width": 64}}, "export: 30 x 64, but unet takes multiples of 4 pixels"),
+        ({"export": {"largest": 32}}, "scene: `largest` must be `side`, 64, to 16384 px, not 32"),
+        ({"export": {"background": 3}}, "scene: `background` must be 0 to 2, not 3"),
+        ({"network": {"architecture": "unet-lite0", "depth": 1}}, "network.depth: unet-lite0 has 2 to 5, not 1"),
+    ],
+)
+def test_what_can_be_no_model_is_said_before_anything_is_learnt(
+    tables: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    write_scene(tmp_path)
+    with pytest.raises(InputError, match=said):
+        train(make_plan(tmp_path, **tables), tmp_path / "out", Silent())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "colour", "said"),
+    [(256, "ff0000", "256 of them, but 255 is void"), (3, "red", "colour '#red' is not RGB hex")],
+)
+def test_classes_that_can_be_no_model_are_said_before_anything_is_learnt(
+    count: int, colour: str, said: str, tmp_path: Path
+) -> None:
+    write_scene(tmp_path)
+    classes = [ClassEntry(name=f"class {number}", colour=colour) for number in range(count)]
+    with pytest.raises(InputError, match=said):
+        train(msgspec.structs.replace(make_plan(tmp_path), classes=classes), tmp_path / "out", Silent())
+    assert not (tmp_path / "out").exists()
