@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,7 +99,8 @@ def _make_model(plan: Plan, folder: Path) -> int:
 
     best, _ = _train(plan, folder)
     if sealed := score_sealed(plan, folder):
-        print(f"sealed, scored once: {', '.join(f'{name} {value:.1%}' for name, value in sealed.items())}")
+        scores = ", ".join(f"{name} {value:.1%}" for name, value in sealed.items() if not math.isnan(value))
+        print(f"sealed, scored once: {scores}")
     images = some_images(Path(plan.data.root) / plan.data.train.pictures, CHECKED)
     print_exported(export(best, folder / f"{plan.name}.onnx", images, plan, overwrite=True))  # its own of before
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -34,14 +35,37 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # torch names no class for a broken file
         raise InputError(f"{path}: not a checkpoint, or a damaged one") from None
-    if not isinstance(state, dict) or "plan" not in state or "average" not in state:
+    if not isinstance(state, dict) or not isinstance(state.get("plan"), str) or not _are_weights(state.get("average")):
         raise InputError(f"{path}: not a checkpoint of a streamseg training")
     return state
 
 
-def checkpoint_plan(state: Mapping[str, Any]) -> Plan:
-    """The plan that the checkpoint was trained by."""
-    return parse_plan(state["plan"])
+def _are_weights(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, Tensor) for each in value.values())
+
+
+def checkpoint_plan(state: Mapping[str, Any], path: Path) -> Plan:
+    """The plan that the checkpoint in `path` was trained by.
+
+    Raises:
+        InputError: this version knows no such plans.
+    """
+    try:
+        return parse_plan(state["plan"])
+    except msgspec.DecodeError:
+        raise InputError(
+            f"{path}: its plan is none of this version's", "go on with the version that trained it"
+        ) from None
+
+
+def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Gives `network` all of its `weights`; raises InputError where those of `path` are of another network."""
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise InputError(
+            f"{path}: its weights are not those of the network in its plan", "was it trained by another version?"
+        ) from None
 
 
 def start_from(network: nn.Module, path: Path) -> list[str]:

@@ -20,7 +20,7 @@ from streamseg.infer.instances import paint, read_instances
 from streamseg.infer.model.catalogue import check_beside, check_target
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import OBJECT_ROLES, ModelSpec
-from streamseg.training.checkpoint import checkpoint_plan, load_checkpoint
+from streamseg.training.checkpoint import checkpoint_plan, fill, load_checkpoint
 from streamseg.training.export_wrapper import PICTURE, Deployed, model_spec, trace, trial_size
 from streamseg.training.network import as_run, build, without_pretraining
 from streamseg.training.plan import Plan, same_training
@@ -63,9 +63,9 @@ def export(
     check_target(target)
     refuse_existing(target, overwrite=overwrite)
     state = load_checkpoint(checkpoint)
-    plan = _exported_by(checkpoint_plan(state), plan, checkpoint)
+    plan = _exported_by(checkpoint_plan(state, checkpoint), plan, checkpoint)
     network = build(without_pretraining(plan))
-    network.load_state_dict(state["average"])
+    fill(network, state["average"], checkpoint)
     deployed = Deployed(network, plan)
     spec = model_spec(plan)
     raw = packed(trace(deployed, plan), spec, plan.export.weights)

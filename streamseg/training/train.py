@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from streamseg.errors import InputError, OutputError
+from streamseg.files import whole
 from streamseg.infer import unknown_model
 from streamseg.infer.model.catalogue import IN_PACKAGES, find_added, find_model
-from streamseg.training.checkpoint import Row, checkpoint_plan, load_checkpoint, save_checkpoint, start_from
+from streamseg.training.checkpoint import Row, checkpoint_plan, fill, load_checkpoint, save_checkpoint, start_from
 from streamseg.training.curves import draw_curves, write_table
 from streamseg.training.ema import Average
 from streamseg.training.export_wrapper import model_spec
@@ -71,17 +72,24 @@ def score_sealed(plan: Plan, folder: Path) -> dict[str, float]:
     """
     kept = folder / SEALED
     if kept.is_file():
-        return msgspec.json.decode(kept.read_bytes(), type=dict[str, float])
+        return _read_scores(kept)
     task = _make_task(plan)
-    best = folder / BEST
     network = build(without_pretraining(plan)).train(False)
-    network.load_state_dict(load_checkpoint(best if best.is_file() else folder / LAST)["average"])
+    best = folder / BEST if (folder / BEST).is_file() else folder / LAST
+    fill(network, load_checkpoint(best)["average"], best)
     if found := task.score_sealed(network):
-        try:
-            kept.write_bytes(msgspec.json.encode(found))
-        except OSError as error:
-            raise OutputError(f"{kept}: {error.strerror}") from None
+        with whole(kept, overwrite=True) as part:
+            part.write_bytes(msgspec.json.encode(found))
     return found
+
+
+def _read_scores(kept: Path) -> dict[str, float]:
+    """What was written there; JSON has null for a class that neither occurs nor is found."""
+    try:
+        found = msgspec.json.decode(kept.read_bytes(), type=dict[str, float | None])
+    except msgspec.DecodeError:
+        raise InputError(f"{kept}: is damaged", "take it away, and the same command scores once more") from None
+    return {name: math.nan if value is None else value for name, value in found.items()}
 
 
 class _Training:
@@ -204,17 +212,31 @@ class _Training:
             raise OutputError(f"{self._folder}: {error.strerror}") from None
         last = self._folder / LAST
         if not last.exists():
-            for name in (BEST, TABLE, CURVES, f"{self._plan.name}.onnx"):
-                if os.path.lexists(self._folder / name):
+            for name in (BEST, SEALED, TABLE, CURVES, f"{self._plan.name}.onnx"):
+                if os.path.lexists(self._folder / name) and not (name == BEST and self._stopped_in_first_epoch()):
                     raise OutputError(f"{self._folder / name}: exists, but no training does", "give another folder")
             return
         state = load_checkpoint(last)
-        if not same_training(checkpoint_plan(state), self._plan):
+        if not same_training(checkpoint_plan(state, last), self._plan):
             raise InputError(f"{self._folder}: holds a training by another plan", "give another folder")
-        self._network.load_state_dict(state["network"])
-        self._average.network.load_state_dict(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self.epoch, self.history, self._best = state["epoch"], state["history"], state["best"]
+        try:
+            self._network.load_state_dict(state["network"])
+            self._average.network.load_state_dict(state["average"])
+            self._optimiser.load_state_dict(state["optimiser"])
+            self.epoch, self.history, self._best = int(state["epoch"]), list(state["history"]), float(state["best"])
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            raise InputError(
+                f"{last}: no training can go on from it: is it another checkpoint, or another version's?",
+                "give another folder",
+            ) from None
+
+    def _stopped_in_first_epoch(self) -> bool:
+        """Whether the best weights are from there: they are written before the rest is."""
+        try:
+            state = load_checkpoint(self._folder / BEST)
+            return state.get("epoch") == 1 and same_training(checkpoint_plan(state, self._folder / BEST), self._plan)
+        except InputError:
+            return False
 
 
 def _make_task(plan: Plan) -> Task:

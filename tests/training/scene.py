@@ -67,3 +67,19 @@ class Silent:
 
     def epoch(self, row: dict[str, float]) -> None:
         pass
+
+
+class StopError(Exception):
+    """What `StopsAfter` raises."""
+
+
+class StopsAfter(Silent):
+    """Ends a training once so many epochs are on disk."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    def epoch(self, row: dict[str, float]) -> None:
+        if row["epoch"] == self.epochs:
+            raise StopError

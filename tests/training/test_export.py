@@ -13,7 +13,7 @@ from streamseg.infer.backends import open_backend  # noqa: E402
 from streamseg.infer.model.onnxfile import inspect_onnx  # noqa: E402
 from streamseg.infer.model.spec import spec_inside  # noqa: E402
 from streamseg.infer.network import Network  # noqa: E402
-from streamseg.training.checkpoint import save_checkpoint  # noqa: E402
+from streamseg.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from streamseg.training.ema import Average  # noqa: E402
 from streamseg.training.export import export  # noqa: E402
 from streamseg.training.export_wrapper import Deployed  # noqa: E402
@@ -85,3 +85,11 @@ def test_a_target_that_could_not_be_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="scene.yaml: counts before what is written into scene.onnx"):
         export(path, tmp_path / "scene.onnx")
     assert not [*tmp_path.glob("scene.[op]*")]
+
+
+def test_weights_of_another_network_are_one_clear_line(tmp_path: Path) -> None:
+    file = checkpoint(tmp_path, make_plan(tmp_path))
+    average = load_checkpoint(file)["average"]
+    save_checkpoint(file, make_plan(tmp_path, network={"width": 8}), {"average": average})
+    with pytest.raises(InputError, match="last.pt: its weights are not those of the network in its plan"):
+        export(file, tmp_path / "scene.onnx")
