@@ -56,9 +56,10 @@ def group_of(name: str, named: str) -> str:
         found = re.search(named, name)
     except re.error as error:
         raise InputError(f"data.hold_out_groups.named: {error}") from None
-    if found is None:
+    group = found and found.group(1 if found.re.groups else 0)
+    if group is None:
         raise InputError(f"{name}: '{named}' matches no part of its name", "mend data.hold_out_groups.named")
-    return found.group(1 if found.re.groups else 0)
+    return group
 
 
 def deal(images: Sequence[str], groups: Groups) -> dict[str, int]:

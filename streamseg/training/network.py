@@ -118,6 +118,11 @@ def refuse_impossible(plan: Plan) -> None:
             f"not {plan.network.depth}"
         )
     step, export = stride(plan), plan.export
+    if architecture(plan).encoder and plan.schedule.batch == 1 and plan.augment.crop == (step, step):
+        raise InputError(
+            f"augment.crop: a single picture of {step} x {step} has nothing to be normalised by",
+            "a larger crop, or schedule.batch: 2",
+        )
     sizes = {"augment.crop": plan.augment.crop}
     if export.height and export.width:
         sizes["export"] = export.height, export.width

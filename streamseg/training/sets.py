@@ -55,14 +55,18 @@ class Sets:
         missed = self._missed(plan.data.train)
         self.learnt = [_learnt(pairs, plan.schedule.repeat, plan.schedule.rare, missed)]
         held, apart = main.held, {}
+        shown, kept = [*main.learnt], [*main.held, *main.sealed]
         for also, key in zip(plan.data.also, keys, strict=True):
             learnt, out = split(self._find(also), also.hold_out, lambda pair: pair.image)
+            shown += learnt
+            kept += out
             pairs = self._pairs(learnt, key)
             self.learnt.append(Learnt(pairs, also.each_epoch or len(pairs), misses=self._missed(also)))
             if key is None:
                 held = held + out
             elif out:
                 apart[also.pictures] = Judged(self._pairs(out, key), *self._folded(key, also))
+        _refuse_leaks(shown, kept)
         self.judged: dict[str, Judged] = {HELD_OUT: self._judged(held)} if held else {}
         """By name; the best epoch is picked on the first."""
         if plan.data.validation:
@@ -168,6 +172,14 @@ class Sets:
             cv2.imwrite(str(pair.image), scene.image(index))
             cv2.imwrite(str(pair.mask), scene.labels(index))
         return pairs
+
+
+def _refuse_leaks(shown: Sequence[Pair], kept: Sequence[Pair]) -> None:
+    """Two sets may lie in one folder: what one of them holds out, the other must not show."""
+    seen = {pair.image.resolve() for pair in shown}
+    leak = next((pair.image for pair in kept if pair.image.resolve() in seen), None)
+    if leak is not None:
+        raise InputError(f"{leak}: one set holds it out, another learns from it", "hold it out of both")
 
 
 def _learnt(pairs: Pairs, repeat: int, rare: float, missed: tuple[int, ...]) -> Learnt:

@@ -14,11 +14,12 @@ SCORES = {"miou": "mIoU", "right": "objects right"}
 
 
 def main_scores(row: Mapping[str, float]) -> dict[str, float]:
-    """Those of a row: `validation mIoU` -> 0..1."""
+    """Those of a row: `validation mIoU` -> 0..1. Behind a mIoU come its classes, of which one may be called `right`."""
     found = {}
+    checks = tuple(key.removesuffix("miou") for key in row if key.endswith(" miou"))
     for key, value in row.items():
         check, _, name = key.rpartition(" ")
-        if check and name in SCORES:
+        if check and name in SCORES and not (name == "right" and key.startswith(checks)):
             found[f"{check} {SCORES[name]}"] = value
     return found
 

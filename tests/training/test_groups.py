@@ -68,6 +68,7 @@ def test_folds_hang_on_the_names_alone() -> None:
     ("groups", "hold_out", "said"),
     [
         (Groups(named="^[0-9]+"), [], r"a_0\.jpg: '\^\[0-9\]\+' matches no part of its name"),
+        (Groups(named="^(a)?"), [], r"b_0\.jpg: '\^\(a\)\?' matches no part of its name"),
         (Groups(named="^([a-z]"), [], "hold_out_groups.named: "),
         (Groups(named="^[a-z]", folds=6), [], "5 groups, 6 folds, fold 0"),
         (Groups(named="^[a-z]", folds=3, fold=3), [], "5 groups, 3 folds, fold 3"),

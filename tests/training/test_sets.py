@@ -91,14 +91,25 @@ def test_a_set_with_meanings_of_its_own_is_scored_by_them(root: Path) -> None:
 
 
 def test_sets_that_know_all_classes_are_held_out_together(root: Path) -> None:
-    task = Semantic(
-        make_plan(
-            root,
-            data={"hold_out": ["2*"], "also": [{"pictures": "pictures", "masks": "masks", "hold_out": ["0*"]}]},
-        )
-    )
+    write_scene(root / "more", 3)
+    more = {"pictures": "more/pictures", "masks": "more/masks", "hold_out": ["0*"]}
+    task = Semantic(make_plan(root, data={"hold_out": ["2*"], "also": [more]}))
     assert task.checks == ["held out"]
     assert len(task) == 2 + 2
+
+
+@pytest.mark.parametrize(
+    "kept", [{"hold_out": ["1*"]}, {"hold_out_groups": {"named": "^.", "folds": 2, "fold": None, "sealed": ["1*"]}}]
+)
+def test_a_picture_that_is_held_out_is_learnt_from_in_no_other_set(kept: dict[str, Any], root: Path) -> None:
+    also = [{"pictures": "coarse/../pictures", "masks": "masks"}]
+    with pytest.raises(InputError, match=r"pictures/1\.png: one set holds it out, another learns from it"):
+        Semantic(make_plan(root, data={**kept, "also": also}))
+
+
+def test_a_class_that_is_meant_twice_is_one_class(root: Path) -> None:
+    task = Semantic(make_plan(root, data={"also": [{**COARSE, "means": {"7": ["class 1", "class 1"]}}]}))
+    assert task._sets.groups == []
 
 
 def test_what_is_sealed_is_scored_apart(root: Path) -> None:

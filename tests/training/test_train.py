@@ -185,6 +185,14 @@ def test_a_generated_scene_is_learnt_from_and_held_out_in_parts(tmp_path: Path) 
     [
         ({"augment": {"crop": [64, 50]}}, r"augment.crop: 64 x 50, but unet takes multiples of 4 pixels \(64 x 48\)"),
         ({"export": {"height": 30, "width": 64}}, "export: 30 x 64, but unet takes multiples of 4 pixels"),
+        (
+            {
+                "network": {"architecture": "fcn", "depth": None, "width": None},
+                "augment": {"crop": [32, 32]},
+                "schedule": {"batch": 1},
+            },
+            "augment.crop: a single picture of 32 x 32 has nothing to be normalised by",
+        ),
         ({"export": {"largest": 32}}, "scene: `largest` must be `side`, 64, to 16384 px, not 32"),
         ({"export": {"background": 3}}, "scene: `background` must be 0 to 2, not 3"),
         ({"network": {"architecture": "unet-lite0", "depth": 1}}, "network.depth: unet-lite0 has 2 to 5, not 1"),
