@@ -63,13 +63,13 @@ def doubt(logits: Tensor, labels: Tensor, missed: Sequence[int]) -> Tensor:
 
 
 def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """1 - mean Dice over the classes that occur (Milletari et al., "V-Net", 2016)."""
+    """1 - mean Dice over the classes that occur (Milletari et al., "V-Net", 2016); 0 where all is void."""
     known = (labels != VOID).unsqueeze(1)
     target = functional.one_hot(labels.where(known[:, 0], 0), logits.shape[1]).movedim(3, 1) * known
     found = logits.softmax(1) * known
     both, either = ((found * target).sum((0, 2, 3)), (found + target).sum((0, 2, 3)))
     occurs = target.sum((0, 2, 3)) > 0
-    return 1 - ((2 * both + 1) / (either + 1))[occurs].mean()
+    return 1 - ((2 * both + 1) / (either + 1))[occurs].mean() if occurs.any() else found.sum()
 
 
 def _hardest(losses: Tensor, labels: Tensor, fraction: float) -> Tensor:

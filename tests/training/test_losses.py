@@ -21,9 +21,10 @@ def test_void_counts_for_nothing() -> None:
     assert dice_loss(logits, half).item() == pytest.approx(dice_loss(logits[:, :, :2], labels[:, :2]).item())
 
 
-def test_a_mask_of_nothing_but_void_still_has_a_gradient() -> None:
+@pytest.mark.parametrize("dice", [0.0, 1.0])
+def test_a_mask_of_nothing_but_void_still_has_a_gradient(dice: float) -> None:
     logits = torch.zeros(1, 3, 4, 4, requires_grad=True)
-    loss = segmentation_loss(logits, torch.full((1, 4, 4), VOID), hard_fraction=0.5)
+    loss = segmentation_loss(logits, torch.full((1, 4, 4), VOID), hard_fraction=0.5, dice=dice)
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == 0
     assert logits.grad is not None and not logits.grad.any()
