@@ -20,10 +20,12 @@ Row = dict[str, float]
 
 def save_checkpoint(path: Path, plan: Plan, state: Mapping[str, Any]) -> None:
     """Raises OutputError where `path` cannot be written."""
-    with whole(path, overwrite=True) as part:
+    with whole(path, overwrite=True) as part, part.open("wb") as file:
         try:
-            torch.save({"plan": plan_text(plan), **state}, part)
-        except RuntimeError as error:  # what torch makes of a full disk
+            torch.save({"plan": plan_text(plan), **state}, file)
+        except RuntimeError as error:  # what torch makes of a full disk, which says no word of that
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
             raise OutputError(f"{path}: {error}") from None
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,14 @@ def test_a_sealed_class_that_is_nowhere_is_read_again_as_no_number(
     (tmp_path / "sealed.json").write_bytes(b"")
     with pytest.raises(InputError, match=r"sealed\.json: is damaged"):
         score_sealed(plan, tmp_path)
+
+
+def test_a_disk_that_is_full_is_called_so(plan: Plan, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"last\.pt: File too large$"):
+            save_checkpoint(tmp_path / LAST, plan, {"average": {"a": torch.zeros(100_000)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.glob("*.pt")) and not list(tmp_path.glob(".*"))
