@@ -15,8 +15,9 @@ import yaml
 from streamseg.capture import source_kind
 from streamseg.commands.parser import parser
 from streamseg.config import make_options
-from streamseg.infer import load_segmenter
+from streamseg.infer import list_models, load_segmenter
 from streamseg.infer.classical import METHODS
+from streamseg.infer.model.catalogue import Listed
 from streamseg.infer.model.spec import ModelSpec
 from streamseg.serve.config import read_site
 from streamseg.sinks import sink_kind
@@ -151,6 +152,13 @@ def test_the_page_of_models_leads_to_every_card() -> None:
     cards = REFERENCE["cards"]()
     assert len(cards) > 5
     assert [card.name for card in cards if f"/{card.name})" not in text] == []
+
+
+@pytest.mark.parametrize("model", [each for each in list_models() if each.score], ids=lambda each: each.name)
+def test_the_score_that_a_model_says_of_itself_is_the_one_on_the_page_of_models(model: Listed) -> None:
+    row = re.search(rf"^\| `{model.name}` \|.*", (ROOT / "docs" / "models.md").read_text(), re.MULTILINE)
+    assert row
+    assert [figure for figure in re.findall(r"\d\d\.\d(?= %)", model.score) if figure not in row[0]] == []
 
 
 def test_the_readme_shows_each_of_five_jobs_with_a_small_picture_two_commands_and_its_page() -> None:
