@@ -31,11 +31,16 @@ _COMMANDS = {
 }
 _SOURCE = "the source is the first word: streamseg run 0"
 _OUTPUT = "outputs follow the source: streamseg run SOURCE out.mp4"
+_SCORE = "the least score of an object is set by streamseg import FILE.onnx --threshold 0.4"
+_SIDE = "a network sees the size of its export; a free one: streamseg import FILE.onnx --height 640 --width 640"
 PLACES = {
     **dict.fromkeys(("--source", "--input", "--camera", "--video", "-i", "-s"), _SOURCE),
-    **dict.fromkeys(("--output", "--save", "--record", "-o"), _OUTPUT),
+    **dict.fromkeys(("--output", "--out", "--save", "--record", "-o"), _OUTPUT),
+    **dict.fromkeys(("--conf", "--conf-thres", "--confidence"), _SCORE),
+    **dict.fromkeys(("--imgsz", "--img-size"), _SIDE),
+    "--classes": "every class of the model is drawn; --hide covers some, --hide-all-but all others",
 }
-"""Flags for what streamseg takes without one."""
+"""Flags for what streamseg takes without one, or elsewhere."""
 FLAGS = {
     **dict.fromkeys(("--weights", "--network", "-m"), "--model NAME"),
     **dict.fromkeys(("--device", "--cpu", "--provider"), "--backend NAME; `streamseg doctor` lists them"),

@@ -38,7 +38,9 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"streamseg {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        made = commands.add_parser(name, help=command.summary, description=command.summary, add_help=False)
+        made = commands.add_parser(
+            name, help=command.summary, description=command.summary, add_help=False, allow_abbrev=False
+        )
         made.set_defaults(command=name)
         if only in (name, None):
             command.load().add_flags(made)
