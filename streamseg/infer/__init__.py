@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from streamseg.infer.tuning_store import Choice
 
 _PICKLED = (
-    "pickled files can run code: export it with torch.onnx.export where it was made, then streamseg import FILE.onnx"
+    "pickled files can run code: export it where it was made, by torch.onnx.export or `yolo export model=FILE.pt "
+    "format=onnx`, then streamseg import FILE.onnx"
 )
 _ENGINE = "an engine can run code of those who built it: name the .onnx file, or --trust-engine if that was you"
 _ENGINES = (".engine", ".plan", ".trt")
@@ -270,5 +271,6 @@ def unknown_model(name: str) -> InputError:
         return InputError(f"no model '{name}': streamseg's own models are not in {SHIPPED}", hint)
     known = dict.fromkeys([*network_names(), choosing.NAME, *IN_PACKAGES, *classical.METHODS, *added_names()])
     close = difflib.get_close_matches(name, known, n=3)
-    guess = f"did you mean {' or '.join(close)}? " if close else ""
-    return InputError(f"no model '{name}'", f"{guess}see `streamseg models`")
+    if close:
+        return InputError(f"no model '{name}'", f"did you mean {' or '.join(close)}? see `streamseg models`")
+    return InputError(f"no model '{name}'", "see `streamseg models`; one of your own: streamseg import FILE.onnx")
