@@ -168,6 +168,11 @@ def cookie(request: web.Request, access: Access) -> str:
     return request.cookies.get(cookie_name(request, access), "") if "Cookie" in request.headers else ""
 
 
+def is_browser(request: web.Request) -> bool:
+    """Whether one asks, as far as it says so."""
+    return "Mozilla/" in request.headers.get("User-Agent", "")
+
+
 def slow_down(wait_s: float) -> web.Response:
     """What an address is told that has sent too many wrong tokens."""
     headers = {"Retry-After": str(math.ceil(wait_s))}
@@ -195,7 +200,7 @@ def _unknown(request: web.Request, access: Access, address: Address | None) -> w
     """Browsers are not told of `Basic`: they would ask for a password themselves, beside the page that does."""
     if (wait_s := access.attempts.wait_s(address)) and "Authorization" in request.headers:
         return slow_down(wait_s)
-    kind = "Bearer" if "Mozilla/" in request.headers.get("User-Agent", "") else "Basic"
+    kind = "Bearer" if is_browser(request) else "Basic"
     challenge = {"WWW-Authenticate": f'{kind} realm="streamseg", charset="UTF-8"'}
     what = "that is no token of this service" if "Authorization" in request.headers else "a token is needed"
     return web.Response(status=401, text=f"{what}\n", headers=challenge)

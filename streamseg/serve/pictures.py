@@ -24,6 +24,8 @@ class Pictures:
     async def each(self) -> AsyncGenerator[Shown, None]:
         """The newest picture and then every new one until the stream is gone; who is slow gets fewer, never old ones.
 
+        Of one that is gone already it is the last picture alone.
+
         To be closed by who takes them (`contextlib.aclosing`): until then the stream's thread keeps telling.
         """
         latest = self.stream.latest
@@ -32,14 +34,16 @@ class Pictures:
         self._watching += 1
         last: Shown | None = None
         try:
-            while not self.stream.gone:
-                new = self._new
-                if (shown := latest.shown) is None or shown is last:
+            while True:
+                new, gone = self._new, self.stream.gone
+                if (shown := latest.shown) is not None and shown is not last:
+                    last = shown
+                    yield shown
+                elif gone:
+                    return
+                else:
                     with contextlib.suppress(asyncio.TimeoutError):
                         await asyncio.wait_for(new.wait(), _LOOK_UP_S)
-                    continue
-                last = shown
-                yield shown
         finally:
             self._watching -= 1
             if not self._watching:

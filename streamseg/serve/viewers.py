@@ -11,7 +11,7 @@ from aiohttp import web
 
 from streamseg.contracts import Shown
 from streamseg.frame import Image, squared
-from streamseg.serve.guard import LASTS
+from streamseg.serve.guard import LASTS, is_browser
 from streamseg.serve.pictures import Pictures
 
 MOST_VIEWERS = 64
@@ -20,6 +20,11 @@ SLOWEST_S = 5.0
 
 _QUALITY = 80
 _BOUNDARY = "streamseg-picture"
+_HEAD = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n".encode()
+_HEAD_AHEAD = b"\r\n" + _HEAD + b"\r\n"
+"""For browsers, which show a picture once they have read the head of the next: sent right behind it, so no picture has
+a length. Other programs get that: they may wait for so many bytes.
+"""
 
 
 def as_it_is(shown: Shown) -> Image:
@@ -65,16 +70,20 @@ class Viewers:
             return full()
         self.count += 1
         response = web.StreamResponse(headers={"Content-Type": f"multipart/x-mixed-replace; boundary={_BOUNDARY}"})
+        ahead = is_browser(request)
 
         async def send(jpeg: bytes) -> None:
             if not request[LASTS]():
                 raise PermissionError
-            head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode()
-            await asyncio.wait_for(response.write(head + jpeg + b"\r\n"), SLOWEST_S)
+            length = f"Content-Length: {len(jpeg)}\r\n\r\n".encode()
+            part = jpeg + _HEAD_AHEAD if ahead else _HEAD + length + jpeg + b"\r\n"
+            await asyncio.wait_for(response.write(part), SLOWEST_S)
 
         try:
             await response.prepare(request)
             if request.method != "HEAD":
+                if ahead:
+                    await response.write(_HEAD_AHEAD)
                 await image.watch(send)
         except (asyncio.TimeoutError, TimeoutError, ConnectionError):
             if request.transport is not None:

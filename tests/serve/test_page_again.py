@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.parts.clips import clip
 from tests.parts.service import Service
 from tests.serve.test_page import MOTION_JPEG
 
@@ -94,3 +95,22 @@ def test_a_phones_browser_that_lacks_what_newer_ones_have_shows_the_pictures(tmp
         page.keyboard.press("f")  # the page must hold no error
         page.keyboard.press("Escape")
         page.locator("#large").wait_for(state="hidden")
+
+
+@pytest.mark.slow
+def test_the_last_picture_of_a_film_and_of_a_stopped_stream_is_seen(tmp_path: Path, page: Any) -> None:
+    page.add_init_script(MOTION_JPEG)
+    film = clip(tmp_path / "a.mp4", frames=5)
+    token = "0123456789abcdef"
+    site = f"""\
+defaults: {{model: otsu}}
+streams: {{film: {{source: '{film}'}}, door: {{source: 'test://?size=160x120'}}}}
+"""
+    with Service(tmp_path, site, env={"STREAMSEG_OPERATOR_TOKEN": token}) as service:
+        service.until(lambda: service.streams()["film"]["state"] == "finished" and service.streams()["door"]["ready"])
+        assert service.send("POST", "/streams/door/stop", token)[0] == 200
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        for name, width in (("film", 320), ("door", 160)):
+            page.get_by_role("button", name=f"watch {name}").click()
+            service.until(lambda width=width: page.evaluate(SEES) == width)  # type: ignore[misc]
+            page.keyboard.press("Escape")

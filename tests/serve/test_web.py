@@ -18,6 +18,7 @@ from streamseg.serve.pagefiles import FILES
 from streamseg.serve.supervisor import Streams
 from streamseg.serve.viewers import MOST_VIEWERS
 from streamseg.serve.web import make_app
+from tests.parts.clips import clip
 from tests.parts.patience import PATIENCE_S
 from tests.parts.service import Service, run_to_its_end
 
@@ -130,6 +131,31 @@ def test_of_a_moving_picture_the_head_alone_can_be_had(open_service: Service) ->
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
     assert said.endswith(b"\r\n\r\n")
     assert b"--streamseg-picture" not in said
+
+
+@pytest.mark.parametrize(
+    ("agent", "begins", "ends"),
+    [
+        (
+            "Mozilla/5.0",
+            b"\r\n--streamseg-picture\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8",
+            b"\xff\xd9\r\n--streamseg-picture\r\nContent-Type: image/jpeg\r\n\r\n",
+        ),
+        ("Lavf/62", b"--streamseg-picture\r\nContent-Type: image/jpeg\r\nContent-Length: ", b"\xff\xd9\r\n"),
+    ],
+)
+def test_browsers_are_given_the_head_of_the_next_picture_others_the_length_of_each(
+    tmp_path: Path, agent: str, begins: bytes, ends: bytes
+) -> None:
+    film = clip(tmp_path / "a.mp4", frames=3)
+    token = "0123456789abcdef"
+    site = f"streams: {{film: {{source: '{film}', model: otsu}}}}"
+    with Service(tmp_path, site, env={"STREAMSEG_OPERATOR_TOKEN": token}) as service:
+        service.until(lambda: service.streams()["film"]["state"] == "finished")
+        service.send("POST", "/streams/film/stop", token)  # after its last picture the answer ends
+        said = service.get("/streams/film.mjpeg", {"User-Agent": agent})[1]
+    assert said.startswith(begins) and said.endswith(ends)
+    assert said.count(b"\xff\xd8\xff") == 1
 
 
 def test_a_service_that_would_be_open_to_all_does_not_start(tmp_path: Path) -> None:
