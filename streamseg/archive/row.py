@@ -31,6 +31,7 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
     """Of video; a multiple of 60."""
     frames: int
     events: int
+    """How many began."""
     classes: dict[str, ClassSums]
 
 
@@ -98,7 +99,7 @@ class Tally:
 
     @property
     def events(self) -> int:
-        """Of all rules."""
+        """How many began, of all rules."""
         return self._film.events
 
     @property
@@ -126,7 +127,8 @@ class _Span:
         self._seen: dict[str, _Sums] = {}
 
     def add(self, shown: Shown, areas: NDArray[np.float64]) -> None:
-        self.frames, self.events = self.frames + 1, self.events + len(shown.events)
+        self.frames += 1
+        self.events += sum(event.kind == "start" for event in shown.events)
         found = shown.segmentation
         names = "\n".join(found.classes.names)  # which change where another model takes over
         self._seen.setdefault(names, _Sums(found.classes)).add(found, areas)

@@ -8,6 +8,7 @@ from streamseg.archive.row import Row, Tally
 from streamseg.contracts import Shown
 from streamseg.frame import Frame
 from streamseg.segmentation import Classes, Instances, Segmentation
+from tests.parts.events import event
 
 CLASSES = Classes(("floor", "cell"), np.zeros((2, 3), np.uint8), background=0)
 
@@ -43,6 +44,15 @@ def test_each_minute_has_its_own() -> None:
     first, second, last = tally.minutes()
     assert [(each.from_s, each.frames) for each in (first, second, last)] == [(0.0, 2), (60.0, 1), (180.0, 1)]
     assert (first.classes["cell"].mean_percent, second.classes["cell"].most_percent) == (20.0, 50.0)
+
+
+def test_an_event_counts_once_in_the_minute_in_which_it_began() -> None:
+    tally = Tally()
+    told = ((0, event()), (60, event("update")), (120, event("update")), (121, event()), (122, event("end")))
+    for index, each in told:  # two frames a second
+        tally.write(shown(index, 0.5).with_events((each,)))
+    assert tally.events == 2
+    assert [each.events for each in tally.minutes()] == [1, 1]
 
 
 def test_models_that_tell_no_objects_apart_have_no_count_and_a_film_of_nothing_no_classes() -> None:
