@@ -47,15 +47,15 @@ class Asked(msgspec.Struct, frozen=True):
 
 def listed(streams: Iterable[Stream], asked: Asked) -> list[EventRow]:
     """The newest first."""
-    found: dict[str, EventRow] = {}
+    found: dict[tuple[str, str], EventRow] = {}  # by stream and id: clips of a class have the names of their files
     for stream in streams:
         if asked.stream in ("", stream.name):
             for row in _of_this_run(stream):
                 if asked.wants(row, lasts=not row.ended):
-                    found[row.id] = row
+                    found[row.stream, row.id] = row
             for row in _kept(stream, asked):
                 if asked.wants(row):
-                    found.setdefault(row.id, row)
+                    found.setdefault((row.stream, row.id), row)
     return sorted(found.values(), key=lambda row: (row.began, row.id), reverse=True)[: asked.limit]
 
 

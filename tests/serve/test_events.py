@@ -18,9 +18,9 @@ from tests.parts.events import event
 SEEN = {"stream": "door", "seen": "2026-11-28T09:30:00+00:00", "first_seen_s": 1.0, "last_seen_s": 2.0}
 
 
-def stream(*outputs: str) -> Stream:
+def stream(*outputs: str, name: str = "door") -> Stream:
     """One that never began."""
-    return Stream("door", RunOptions(source="test://", model="otsu", outputs=outputs), share_networks(load_segmenter),
+    return Stream(name, RunOptions(source="test://", model="otsu", outputs=outputs), share_networks(load_segmenter),
                   Said())  # fmt: skip
 
 
@@ -41,3 +41,12 @@ def test_the_clips_of_one_class_leave_room_for_those_of_another(tmp_path: Path) 
     both = stream(f"events:{tmp_path}?class=person", f"events:{tmp_path}?class=car")
     (row,) = events.listed([both], events.Asked(class_name="car"))
     assert row.classes == ("car",)
+
+
+def test_clips_that_streams_began_in_the_same_second_are_all_there(tmp_path: Path) -> None:
+    names = ("door", "yard")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "person-20260101-000000.json").write_text(json.dumps({**SEEN, "class": "person"}))
+    both = [stream(f"events:{tmp_path / name}?class=person", name=name) for name in names]
+    assert sorted(row.stream for row in events.listed(both, events.Asked())) == ["door", "yard"]

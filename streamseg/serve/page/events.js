@@ -19,7 +19,7 @@ function entry(row) {
     make("small", { textContent: `${new Date(row.began).toLocaleString()}, ${lasted(row)}, at most ${peak}` }));
   if (!row.clip) return make("div", { className: "kept" }, thumb, words);
   const made = make("button", { className: "kept", type: "button" }, thumb, words);
-  made.dataset.id = row.id;
+  made.dataset.id = `${row.stream} ${row.id}`;
   made.addEventListener("click", () => play(row.clip, `${title}, ${row.stream}, ${new Date(row.began).toLocaleString()}`));
   return made;
 }
