@@ -8,17 +8,23 @@ const MOST = 100;
 export function listing(kind, entry, met = () => {}) {
   const filter = $(`${kind}-filter`);
   let waiting = 0;
+  let asking = 0;
   let seen = "";
   async function refresh() {
     clearTimeout(waiting);
     if ($(`${kind}s-page`).hidden) return;
+    asking += 1;
+    const mine = asking;
     try {
       const reply = await fetch(`/${kind}s?${query(filter)}`);
-      if (!reply.ok) throw new Error(await reply.text());
       const text = await reply.text();
+      if (mine !== asking) return; // the filter was changed meanwhile: another answer is on its way
+      if (!reply.ok) throw new Error(text);
       if (text !== seen) show(JSON.parse(text));
       seen = text;
     } catch (error) {
+      if (mine !== asking) return;
+      seen = ""; // so that the next answer is shown, whether or not it is the one before
       $(`${kind}-count`).textContent = error.message;
     }
     waiting = setTimeout(refresh, EVERY_MS);

@@ -10,15 +10,15 @@ export function update(streams, open) {
   for (const [name, made] of cards) {
     if (!names.has(name)) { made.remove(); cards.delete(name); }
   }
-  for (const stream of streams) {
-    if (!cards.has(stream.name)) {
-      cards.set(stream.name, card(stream.name, open));
-      $("streams").append(cards.get(stream.name));
-    }
+  const [list, focused] = [$("streams"), document.activeElement];
+  streams.forEach((stream, at) => {
+    if (!cards.has(stream.name)) cards.set(stream.name, card(stream.name, open));
     const made = cards.get(stream.name);
+    if (list.children[at] !== made) list.insertBefore(made, list.children[at] ?? null); // in the file's order
     fill(made, stream);
     if (stream.frames.shown) still(made, stream.name);
-  }
+  });
+  if (document.activeElement !== focused && list.contains(focused)) focused.focus({ preventScroll: true }); // its card moved
 }
 
 function card(name, open) {

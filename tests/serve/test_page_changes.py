@@ -1,0 +1,59 @@
+"""What the page shows in a real browser while what it shows changes: the file of streams, models, filters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.service import Service
+
+DOOR = "streams: {door: {source: 'test://?size=320x240&fps=20', model: otsu}}"
+FILTERED = "#event-filter [name=rule]"
+
+
+def site(*names: str) -> str:
+    streams = ", ".join(f"{name}: {{source: 'test://?size=160x120&fps=5'}}" for name in names)
+    return f"defaults: {{model: otsu}}\nstreams: {{{streams}}}"
+
+
+@pytest.mark.slow
+def test_streams_stand_in_the_files_order_also_once_it_has_changed(tmp_path: Path, page: Any) -> None:
+    with Service(tmp_path, site("a", "b", "c")) as service:
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        page.wait_for_selector("article.ready")
+        page.get_by_role("button", name="watch c").focus()
+        names = page.locator("article h2")
+        service.reload(site("c", "new", "a"))
+        service.until(lambda: "new" in names.all_text_contents())
+        assert names.all_text_contents() == ["c", "new", "a"]
+        assert page.evaluate("document.activeElement.innerText").startswith("watch c")
+
+
+@pytest.mark.slow
+def test_a_late_answer_to_an_earlier_filter_is_not_shown(tmp_path: Path, page: Any) -> None:
+    held: list[Any] = []
+    with Service(tmp_path, DOOR) as service:
+        page.route("**/events?*rule=b", lambda route: held.append(route))
+        page.route("**/events?*rule=busy", lambda route: route.fulfill(json=[]))
+        page.goto(f"http://127.0.0.1:{service.port}/#events", wait_until="domcontentloaded")
+        page.fill(FILTERED, "b")
+        service.until(lambda: page.evaluate("1") and held)
+        page.fill(FILTERED, "busy")
+        service.until(lambda: page.locator("#event-count").inner_text() == "no events")
+        held[0].fulfill(status=400, body="an earlier answer")
+        page.wait_for_timeout(1000)  # what is shown then stays for three seconds
+        assert page.locator("#event-count").inner_text() == "no events"
+
+
+@pytest.mark.slow
+def test_a_list_that_could_not_be_had_says_what_it_holds_once_it_can(tmp_path: Path, page: Any) -> None:
+    count = page.locator("#event-count")
+    with Service(tmp_path, DOOR) as service:
+        page.goto(f"http://127.0.0.1:{service.port}/#events", wait_until="domcontentloaded")
+        service.until(lambda: count.inner_text() == "no events")
+        page.route("**/events?*", lambda route: route.fulfill(status=503, body="not now"))
+        service.until(lambda: count.inner_text() == "not now")
+        page.unroute("**/events?*")
+        service.until(lambda: count.inner_text() == "no events")
