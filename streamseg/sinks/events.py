@@ -139,7 +139,7 @@ class EventsSink:
     def _encoder_for(self, shown: Shown) -> Encoder:
         import av
 
-        if self._encoder is None or form(shown) != self._form:
+        if self._encoder is None or form(shown) != self._form or self._encoder.pauses(shown.frame.time_s):
             self._end()
             self._before.clear()
             # A file of nothing but its head, so that the parameters which a clip begins with are known.

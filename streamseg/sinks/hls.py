@@ -66,7 +66,7 @@ class HlsSink:
         self._home.make()
         try:
             self._look(shown.frame.time_s)
-            if form(shown) != self._form:
+            if form(shown) != self._form or (self._open and self._open[1].pauses(shown.frame.time_s)):
                 self._finish()
             if self._open is None:
                 self._open, self._form = self._begin(shown), form(shown)

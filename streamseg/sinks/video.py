@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +37,9 @@ _log = logging.getLogger(__name__)
 CLOCK = Fraction(1, 90_000)
 _KEY_EVERY = 90_000  # ticks: a crash costs the open fragment, so at most a second
 _FIRST = 3_600  # ticks that a picture lasts of which nothing else is known
+_PAUSE, _PAUSE_TIMES = 5_400_000, 10  # ticks without a picture, and times the step before: a camera was away
+_LONGEST_STEP_S = {"mp4": 6 * 3600.0, "mov": 6 * 3600.0}  # 31 bits for the ticks from one picture to the next
+_LONGEST_S = {"mpegts": 26 * 3600.0}  # 33 for those from the first
 _TAGGED = ("mp4", "mov")
 _NAMED_ALIKE, _UNSPECIFIED = (1, 6), 2  # BT.709 and BT.601 have one number for matrix, primaries and transfer
 
@@ -63,7 +67,7 @@ class VideoSink:
             OutputError: it cannot be written, for want of space say; what was written until then stays playable.
         """
         full = self._open is not None and self._full(self._open, shown.frame.time_s)
-        if self._open is not None and (full or self._open.form != form(shown) or not self._open.takes(shown.pixels)):
+        if self._open is not None and (full or not self._open.takes(shown)):
             self._finish()
         if self._open is None:
             self._open = self._begin(shown)
@@ -134,21 +138,27 @@ class Recording(VideoFile):
 
     def __init__(self, path: Path, first: Shown, encoding: Encoding = H264, *, replace: bool = False) -> None:
         super().__init__(path, replace=replace)
-        self.form, self.start_s = form(first), 0.0
+        self._form, self.start_s, self._last_s = form(first), 0.0, 0.0
         there = nvenc.encodes(first.pixels, str(path), encoding)
         self._encoder = Encoder(self.container, first, str(path), encoding, on_gpu=there)
         self._begun = False
 
-    def takes(self, pixels: Pixels) -> bool:
-        """Whether its encoder does; the form is another question."""
-        return self._encoder.takes(pixels)
+    def takes(self, shown: Shown) -> bool:
+        """Whether the picture has its form, its encoder takes it, and its format has numbers for the time."""
+        return self._reaches(shown.frame.time_s) and form(shown) == self._form and self._encoder.takes(shown.pixels)
 
     def write(self, pixels: Pixels, time_s: float) -> None:
         """Adds a picture; OSError or ValueError as `mux`."""
         if not self._begun:
             self.start_s, self._begun = time_s, True
+        self._last_s = time_s
         for packet in self._encoder.write(pixels, time_s - self.start_s):
             self.mux(packet)
+
+    def _reaches(self, time_s: float) -> bool:
+        kind = self.container.format.name
+        longest_step_s, longest_s = _LONGEST_STEP_S.get(kind, math.inf), _LONGEST_S.get(kind, math.inf)
+        return time_s - self._last_s <= longest_step_s and time_s - self.start_s <= longest_s
 
     def finish(self) -> None:
         """Empties the encoder first."""
@@ -184,6 +194,7 @@ class Encoder:
         self._options = dict(encoding.recorded_there if on_gpu else options or encoding.recorded)
         self.stream = self.stream_in(container)
         self._ticks = self._key_ticks = -_KEY_EVERY
+        self._step: int | None = None
         self._padding = (height - size[0], width - size[1])
 
     def stream_in(self, container: OutputContainer) -> VideoStream:
@@ -201,6 +212,11 @@ class Encoder:
             return True
         return isinstance(pixels, Planes) and pixels.on_gpu is not None and pixels.colours == self._colours
 
+    def pauses(self, time_s: float) -> bool:
+        """Whether one of this time would come after a minute without any, where they came far more often before."""
+        step = round(time_s / CLOCK) - self._ticks
+        return self._step is not None and step > max(_PAUSE, self._step * _PAUSE_TIMES)
+
     def write(self, pixels: Pixels, time_s: float, *, key: bool = False) -> list[Packet[VideoStream]]:
         """The packets that are ready after this picture, a `key` frame if asked; without look-ahead that is its own."""
         import av
@@ -212,8 +228,11 @@ class Encoder:
             frame.pict_type = av.video.frame.PictureType.I
             self._key_ticks = self._ticks
         packets = self.stream.encode(frame)
-        for packet in packets:  # the last of a file ends it: it is taken to be as long as the one before
-            packet.duration = self._ticks - before if before >= 0 else _FIRST
+        step = self._ticks - before if before >= 0 else None
+        lasts = _FIRST if step is None else step if step <= _KEY_EVERY else min(step, self._step or step)
+        for packet in packets:  # the last of a file ends it: taken to last as long as the one before, which no gap does
+            packet.duration = lasts
+        self._step = step
         return packets
 
     def flush(self) -> list[Packet[VideoStream]]:
