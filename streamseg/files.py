@@ -8,10 +8,11 @@ import errno
 import itertools
 import logging
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from streamseg.errors import InputError, OutputError
 
@@ -109,6 +110,12 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{path}: is a folder")
     if not overwrite and os.path.lexists(path):
         raise OutputError(f"{path}: exists", _HINT)
+
+
+def natural(path: PurePath) -> tuple[list[tuple[int, int, str]], str]:
+    """To sort files as people count: 2 before 10, and NAME before NAME-2, which was written after it."""
+    parts = re.split(r"(\d+)", str(path.with_suffix("")))
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part.lower()) for part in parts], path.suffix.lower()
 
 
 def free_name(path: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 from streamseg.archive.task import Job
 from streamseg.capture.media import FILMS
 from streamseg.errors import InputError, SourceError, printable
+from streamseg.files import natural
 from streamseg.installing import extra
 from streamseg.redaction import redact
 
@@ -47,7 +48,7 @@ def stored_jobs(word: str) -> list[Job]:
             folder, found = PurePosixPath(path).parent, {path: store.info(path)}
         jobs = [
             _job(store.unstrip_protocol(name), _below(name, folder), known)
-            for name, known in sorted(found.items())
+            for name, known in sorted(found.items(), key=lambda each: natural(PurePosixPath(each[0])))
             if known.get("type") != "directory" and PurePosixPath(_plain(name)).suffix.lower() in FILMS
         ]
     jobs = [job for job in jobs if not any(part.startswith(".") for part in PurePosixPath(job.stem).parts)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from streamseg.errors import InputError
-from streamseg.files import missing
+from streamseg.files import missing, natural
 
 IMAGES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".jp2"),
@@ -48,7 +47,7 @@ def files_of(name: str) -> list[Path]:
             raise InputError(f"{name}: no file matches")
     else:
         raise InputError(f"{name}: neither a file nor a folder") if path.exists() else missing(name)
-    return sorted(found, key=_natural)
+    return sorted(found, key=natural)
 
 
 def ending_in(suffixes: Sequence[str], paths: Iterable[Path]) -> list[Path]:
@@ -97,8 +96,3 @@ def name_below(path: Path, folder: Path) -> str:
     """`path` as seen from `folder`, never with `..` in it."""
     below = os.path.relpath(path, folder)
     return path.name if below.startswith("..") else Path(below).as_posix()
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", str(path))
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part.lower()) for part in parts]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from streamseg.errors import InputError
+from streamseg.files import natural
 from streamseg.rules.event import Event, written
 from streamseg.serve.api import EventRow
 from streamseg.serve.stored_files import names_of, opened
@@ -89,7 +90,8 @@ def _kept(stream: Stream, asked: Asked) -> Iterator[EventRow]:
         own, wanted = names.own(), 0
         clips = (f"{record.removesuffix('.json')}.mp4" for record in _records(names.folder))
         # Several outputs may share a folder: those of the others do not count.
-        for clip in sorted(filter(own.fullmatch, clips), reverse=True)[:_MOST_FILES]:
+        found = filter(own.fullmatch, clips)
+        for clip in sorted(found, key=lambda each: natural(PurePath(each)), reverse=True)[:_MOST_FILES]:
             for row in _rows(stream, names.folder, f"{clip.removesuffix('.mp4')}.json", clip):
                 wanted += asked.wants(row)
                 yield row

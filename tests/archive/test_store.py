@@ -48,6 +48,12 @@ def stems(*words: str) -> list[str]:
     return sorted(job.stem for job in find(words, OUT))
 
 
+def test_films_of_a_store_come_in_the_order_in_which_people_count(server: str, tmp_path: Path) -> None:
+    film(tmp_path / "there/dash/2-2.mp4", 5)
+    for root in (f"{server}/dash", f"file://{tmp_path}/there/dash"):
+        assert [job.stem for job in find([f"{root}/*.mp4"], OUT)] == ["2", "2-2", "10"]
+
+
 def test_an_address_means_what_a_path_would(server: str, tmp_path: Path) -> None:
     for root in (f"{server}/dash", f"file://{tmp_path}/there/dash"):
         assert stems(f"{root}/2.mp4") == ["2"]

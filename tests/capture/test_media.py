@@ -36,6 +36,12 @@ def test_no_ending_is_that_of_a_picture_and_of_a_film() -> None:
     assert all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in (*IMAGES, *FILMS))
 
 
+def test_what_was_written_in_one_second_comes_in_the_order_in_which_it_was_written(tmp_path: Path) -> None:
+    written = [f"cam-120000{double}.mp4" for double in ("", *(f"-{number}" for number in range(2, 12)))]
+    made(tmp_path, *reversed(written), "cam-120001.mp4")
+    assert names(files_of(str(tmp_path))) == [*written, "cam-120001.mp4"]
+
+
 def test_files_come_in_the_order_in_which_people_count(tmp_path: Path) -> None:
     made(tmp_path, "p10.png", "p9.png", "P1.png", "p2b10.png", "p2b9.png")
     assert names(files_of(str(tmp_path))) == ["P1.png", "p2b9.png", "p2b10.png", "p9.png", "p10.png"]

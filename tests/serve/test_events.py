@@ -50,3 +50,12 @@ def test_clips_that_streams_began_in_the_same_second_are_all_there(tmp_path: Pat
         (tmp_path / name / "person-20260101-000000.json").write_text(json.dumps({**SEEN, "class": "person"}))
     both = [stream(f"events:{tmp_path / name}?class=person", name=name) for name in names]
     assert sorted(row.stream for row in events.listed(both, events.Asked())) == ["door", "yard"]
+
+
+def test_of_clips_of_one_second_the_last_is_the_newest(tmp_path: Path) -> None:
+    for number in range(1, 12):
+        told = {**SEEN, "class": "person", "seen": f"2026-11-28T09:30:00.{number:03d}+00:00"}
+        double = f"-{number}" if number > 1 else ""
+        (tmp_path / f"person-20261128-093000{double}.json").write_text(json.dumps(told))
+    (row,) = events.listed([stream(f"events:{tmp_path}?class=person")], events.Asked(limit=1))
+    assert row.id == "person-20261128-093000-11.mp4"
