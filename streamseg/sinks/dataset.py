@@ -241,6 +241,8 @@ def masks(segmentation: Segmentation, frame: Frame) -> dict[str, bytes]:
     objects = segmentation.instances
     if objects is None:
         return {LABELS: indexed_png(labels, colours)}
+    if len(objects) > np.iinfo(np.uint16).max:
+        raise OutputError(f"{len(objects)} objects in a frame: their numbers do not fit in 16 bits")
     order = np.arange(1, len(objects) + 1)
     numbers = np.zeros(size, np.uint8 if len(objects) <= _MOST_OBJECTS else np.uint16)
     draw_masks(numbers, objects, size, order)

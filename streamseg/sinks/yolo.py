@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from streamseg.contracts import Existing, Shown
-from streamseg.errors import InputError, OutputError
+from streamseg.errors import InputError, OutputError, printable
 from streamseg.files import Folder, make_folder, numbered, write_whole
 from streamseg.frame import Frame
 from streamseg.regions import Region, regions
@@ -74,7 +74,9 @@ class YoloSink:
 
     def _paths(self, frame: Frame) -> tuple[Path, Path]:
         """Names of picture and labels that no other frame has, and where nothing is to be replaced, no file."""
-        name = PurePosixPath(image_name(frame)).with_suffix(".jpg")
+        path = PurePosixPath(image_name(frame)).with_suffix(".jpg")
+        # Readers put `labels` in the place of the last folder called `images` to find a picture's labels.
+        name = Path(*(f"{part}_" if part == "images" else part for part in path.parent.parts), path.name)
         for picture in numbered(self._folder / _PICTURES / name):
             labels = self._folder / _LABELS / picture.relative_to(self._folder / _PICTURES).with_suffix(".txt")
             taken = not self._replace and (os.path.lexists(picture) or os.path.lexists(labels))
@@ -94,8 +96,9 @@ def _lines(region: Region, frame: Frame) -> Iterable[str]:
 
 
 def _about(classes: Classes) -> bytes:
-    """YAML; its strings are JSON's."""
-    names = "".join(f"  {number}: {json.dumps(name)}\n" for number, name in enumerate(classes.names))
+    """YAML; its strings are JSON's, but for escapes of two halves, which YAML takes for two letters."""
+    strings = (json.dumps(printable(name), ensure_ascii=False) for name in classes.names)
+    names = "".join(f"  {number}: {string}\n" for number, string in enumerate(strings))
     return f"train: {_PICTURES}\nval: {_PICTURES}  # name pictures of their own here\nnames:\n{names}".encode()
 
 
