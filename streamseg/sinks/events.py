@@ -205,6 +205,9 @@ def _asked(uri: str) -> dict[str, str]:
         raise InputError(f"{uri}: needs a folder, and a class or a rule", "events:clips?class=person&area=5")
     if "rule" in asked and "area" in asked:
         raise InputError(f"{uri}: how much a rule wants stands in the rule, not in `area`")
+    percent(asked, "area", 1.0)
+    for key in ("before", "after"):
+        seconds(asked, key)
     return asked
 
 

@@ -61,6 +61,10 @@ def test_the_site_that_is_shipped_is_right() -> None:
             "streams:\n  a:\n    source: 0\n    model: otsu\n    outputs: ['events:x?class=perzon']\n",
             "site.yaml:5: streams.a.outputs: events:x?class=perzon: this model has no class 'perzon'",
         ),
+        (
+            "streams:\n  a:\n    source: 0\n    model: otsu\n    outputs: ['events:x?class=foreground&after=0']\n",
+            "site.yaml:5: streams.a.outputs: after=0: not a time",
+        ),
         ("streams:\n  a:\n    source: '-'\n", "site.yaml:3: streams.a.source: a service has no"),
         ("streams:\n  a:\n    source: ftp://x/y\n", "site.yaml:3: streams.a.source"),
         (
