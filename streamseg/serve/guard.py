@@ -29,8 +29,8 @@ LASTS = "lasts"
 """Under this key a request carries a function that tells whether what let it in still would: pictures end with that."""
 
 _READING = ("GET", "HEAD")
-_WATCHING = re.compile(r"POST /streams/[^/]+/whep|DELETE /streams/[^/]+/whep/[^/]+")
-"""An offer to watch is posted, and the session ended: that is looking."""
+_WATCHING = re.compile(r"POST /streams/[^/]+/whep|(?:DELETE|PATCH) /streams/[^/]+/whep/[^/]+")
+"""An offer to watch is posted, and the session ended: that is looking. It cannot be changed, which its 405 says."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; "
@@ -91,7 +91,8 @@ def guard(access: Access) -> Middleware:
             refusal = _elsewhere(request, access, hosts) or _refusal(request, access)
             response = refusal or await handler(request)
         except web.HTTPException as error:
-            response = web.Response(status=error.status, text=f"{error.reason}\n")
+            allowed = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+            response = web.Response(status=error.status, text=f"{error.reason}\n", headers=allowed)
         except InputError as error:
             response = web.Response(status=400, text=f"{error}\n")
         return response

@@ -62,6 +62,22 @@ def test_a_path_in_the_place_of_a_name_leads_nowhere(closed: Service) -> None:
             assert closed.send(method, f"/streams/{name}{path}", OPERATOR, {})[0] in (404, 405), (method, name)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "token", "allowed"),
+    [
+        ("PUT", "/streams", OPERATOR, "GET,HEAD,POST"),
+        ("GET", "/streams/a/stop", OPERATOR, "POST"),
+        ("PATCH", "/streams/a/whep/1", VIEWER, "DELETE"),  # players ask whether they may add candidates
+        ("PATCH", "/streams/a/whep/1", OPERATOR, "DELETE"),
+    ],
+)
+def test_another_method_is_told_which_there_are(
+    closed: Service, method: str, path: str, token: str, allowed: str
+) -> None:
+    with closed.open(path, {**JSON, **bearer(token)}, method) as response:
+        assert (response.status, response.getheader("Allow")) == (405, allowed)
+
+
 def test_only_an_operator_can_change_anything(closed: Service, tmp_path: Path) -> None:
     for method, path in changing(tmp_path):
         for token, status in (("", 401), (f"{OPERATOR}x", 401), (OPERATOR[:-1], 401), (VIEWER, 403)):
