@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _IN_THREE_PLANES = {"nv12": "yuv420p", "p010le": "yuv420p10le", "p016le": "yuv420p16le"}
 _COMMON = "h264"  # what every GPU decodes: whether there is one is found out with it
 _MOST_FAILURES_IN_A_ROW = 16
+_MOST_THREADS = 3  # each wants one of 32 surfaces of NVIDIA's decoder, of which H.264 may take 23 and more anyway
 _COMES_DOWN = "; frames come down at once, as PyAV is older than 18 or CUDA was started here by something else before"
 _failed: set[tuple[Decoder, str]] = set()
 """Those that gave up while they decoded a source of that name: not tried again there by this process."""
@@ -71,6 +72,11 @@ class Watch:
         if self._in_a_row == _MOST_FAILURES_IN_A_ROW:
             _failed.add((self._decoder, self._name))
             raise SourceError(f"{self._name}: {self._decoder} decodes no more", "--decode cpu")
+
+
+def threads_by_frames(stream: VideoStream, cores: int) -> int:
+    """How many threads decode frames at once: as many as there are `cores`, or few where a GPU does it."""
+    return min(cores, _MOST_THREADS) if stream.codec_context.is_hwaccel else cores
 
 
 def _shrinker(name: str) -> MakeSmall | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from streamseg.capture.decode import decode_packets, frame_rate, open_error, to_pixels
-from streamseg.capture.hardware import Watch
+from streamseg.capture.hardware import Watch, threads_by_frames
 from streamseg.capture.packets import Packets
 from streamseg.capture.timestamps import Timeline
 from streamseg.capture.turn import Turn
@@ -63,7 +63,7 @@ class StreamSource:
         self._watch = Watch(options.decode, stream, name, options.gpu)
         # Decoding by frames holds one back for every thread, so it is for what nobody waits for.
         stream.thread_type = "SLICE" if live else "AUTO"
-        stream.thread_count = available_cores()
+        stream.thread_count = available_cores() if live else threads_by_frames(stream, available_cores())
         named = None if arrived_s else frame_rate(packets.container, stream, name) or stream.average_rate
         fps = float(named) if named else None
         self.info = StreamInfo(name, stream.width, stream.height, fps, live=live)

@@ -23,7 +23,7 @@ from streamseg.capture.decode import (
     video_stream,
 )
 from streamseg.capture.filters import UNTOLD
-from streamseg.capture.hardware import Watch, accelerator
+from streamseg.capture.hardware import Watch, accelerator, threads_by_frames
 from streamseg.capture.kind import SourceKind, scheme_of
 from streamseg.capture.reconnect import opened_apart
 from streamseg.capture.seek import Seek
@@ -76,7 +76,7 @@ class VideoSource:
         self._stream.thread_type = "AUTO"
         # The other half of the cores has a network to run, and each thread of the decoder costs some of the others'
         # time: on two cores one thread shows 7 % more frames a second than two.
-        self._stream.thread_count = max(1, available_cores() // 2)
+        self._stream.thread_count = threads_by_frames(self._stream, max(1, available_cores() // 2))
         self._closed = False
         self._turn = Turn()
         self.info = self._describe()

@@ -1,12 +1,13 @@
 // NVDEC without a GPU: libnvcuvid.so.1 as FFmpeg wants it. It decodes nothing: the n-th picture that it is given comes
 // out as the n-th of the file STAND_IN_PICTURES, which holds them as NV12 of the size that is shown, without gaps.
+// As the real one it has no more than 32 surfaces.
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 64, PITCH = 512, NOT_FOUND = 500, DONE = 0 };
+enum { MOST = 32, PITCH = 512, INVALID_VALUE = 1, NOT_FOUND = 500, DONE = 0 };
 
 int cuMemAlloc_v2(uintptr_t *address, size_t size);
 int cuMemFree_v2(uintptr_t address);
@@ -21,6 +22,7 @@ typedef struct {
 
 typedef struct {
     unsigned long width, height;  // as coded
+    unsigned long surfaces;
 } Wanted;
 
 typedef struct {
@@ -43,6 +45,7 @@ int cuvidGetDecoderCaps(Abilities *abilities) {
 }
 
 int cuvidCreateDecoder(Decoder **decoder, const Wanted *wanted) {
+    if (!wanted->surfaces || wanted->surfaces > MOST) return INVALID_VALUE;
     *decoder = calloc(1, sizeof **decoder);
     (*decoder)->width = wanted->width;
     (*decoder)->height = wanted->height;

@@ -54,7 +54,8 @@ def test_what_holds_on_the_double_of_pycuda_holds_on_what_is_real(tmp_path: Path
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_what_ffmpeg_decodes_on_a_gpu_stays_there(tmp_path: Path, package: str) -> None:
-    told = assert_passes(environment(tmp_path, package) | {PACKAGE: package}, tmp_path, "over_stand_in.py")
+    tests = "over_stand_in.py", "decoding_over_stand_in.py"
+    told = assert_passes(environment(tmp_path, package) | {PACKAGE: package}, tmp_path, *tests)
     assert f"on the real {package}" in told
 
 
