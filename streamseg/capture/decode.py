@@ -84,9 +84,9 @@ def _frames(packets: Packets, stream: VideoStream, counters: dict[str, int], wat
             frames = packet.decode() if packet else _held_back(stream)
         except av.error.FFmpegError:  # also sizes above `max_pixels` and features that the decoder lacks
             counters["decode_errors"] += 1
-            watch.decoded(failed=True)
+            watch.decoded(None)
             continue
-        watch.decoded(failed=False)
+        watch.decoded(frames)
         yield from map(usable, frames)
 
 

@@ -6,8 +6,10 @@ bits, and are given in three planes, as the CPU's decoders give them.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from streamseg.errors import SourceError
@@ -46,32 +48,44 @@ class Watch:
 
     def __init__(self, decoder: Decoder, stream: VideoStream, name: str, gpu: int | None = None) -> None:
         """`stream` is of the source `name`, opened with what `accelerator` gave for them."""
-        self._name, self._in_a_row = name, 0
+        self._name, self._in_a_row, self._seen = name, 0, False
         self._decoder: Decoder = "cpu"
         self.small: MakeSmall | None = None
         """What makes the stream's frames small where they stay on a GPU."""
         if decoder == "cpu" or (decoder, name) in _failed or _missing(decoder, gpu):
             return
-        codec = stream.codec_context.name
-        if stream.codec_context.is_hwaccel:
-            self._decoder = decoder
-            comes_down = decoder == "cuda" and _kept_there(gpu) is None
-            _log.info("%s: %s is decoded by %s%s", name, codec, decoder, _COMES_DOWN if comes_down else "")
-            if decoder == "cuda" and not comes_down:
-                self.small = _shrinker(name)
-        else:
-            _log.warning("%s: %s does not decode %s; the CPU does", name, decoder, codec)
+        self._context = stream.codec_context
+        if not self._context.is_hwaccel:
+            _log.warning("%s: %s does not decode %s; the CPU does", name, decoder, self._context.name)
+            return
+        self._decoder = decoder
+        self._more = _COMES_DOWN if decoder == "cuda" and _kept_there(gpu) is None else ""
+        if decoder == "cuda" and not self._more:
+            self.small = _shrinker(name)
 
-    def decoded(self, failed: bool) -> None:
-        """Of one packet.
+    def decoded(self, frames: Sequence[object] | None) -> None:
+        """What came of one packet; None where it failed.
 
         Raises:
             SourceError: it gives up; opened again, the CPU decodes.
         """
-        self._in_a_row = self._in_a_row + 1 if failed and self._decoder != "cpu" else 0
+        if self._decoder == "cpu":
+            return
+        if frames and not self._seen:
+            self._look()
+        self._in_a_row = self._in_a_row + 1 if frames is None else 0
         if self._in_a_row == _MOST_FAILURES_IN_A_ROW:
             _failed.add((self._decoder, self._name))
             raise SourceError(f"{self._name}: {self._decoder} decodes no more", "--decode cpu")
+
+    def _look(self) -> None:
+        """Who made the first frame: a GPU that knows the codec may still not know this video, nor how large it is."""
+        codec, self._seen = self._context.name, True
+        if self._context.pix_fmt == self._decoder:
+            _log.info("%s: %s is decoded by %s%s", self._name, codec, self._decoder, self._more)
+            return
+        _log.warning("%s: %s does not decode this %s; the CPU does", self._name, self._decoder, codec)
+        self._decoder, self.small = "cpu", None
 
 
 def threads_by_frames(stream: VideoStream, cores: int) -> int:
@@ -115,6 +129,17 @@ def _missing(decoder: Decoder, gpu: int | None = None) -> str:
         return "as PyAV was built without it"
     except (av.error.FFmpegError, OSError):
         return "as its driver or GPU is not there"
+    return _without_decoder() if decoder == "cuda" else ""
+
+
+def _without_decoder() -> str:
+    """FFmpeg would find it out at the first frame, and tell nobody."""
+    try:
+        ctypes.CDLL("libnvcuvid.so.1")
+    except OSError:
+        return (
+            "as its driver's libnvcuvid is not there (a container has it by NVIDIA_DRIVER_CAPABILITIES=compute,video)"
+        )
     return ""
 
 

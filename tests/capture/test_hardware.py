@@ -48,6 +48,21 @@ def test_without_a_gpu_the_cpu_decodes_the_same_and_a_line_says_so(
     assert line.startswith(f"a.mp4: {decode} decodes nothing here, as ") and line.endswith("; the CPU does")
 
 
+def test_a_driver_without_what_decodes_is_told_from_none_at_all(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def absent(name: str) -> object:
+        raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(hardware, "_accelerator", lambda *_: SimpleNamespace(create=lambda codec: None))
+    monkeypatch.setattr("ctypes.CDLL", absent)
+    monkeypatch.setattr(hardware, "_missing", hardware._missing.__wrapped__)
+    assert accelerator("cuda", "a.mp4") is None
+    why = "its driver's libnvcuvid is not there (a container has it by NVIDIA_DRIVER_CAPABILITIES=compute,video)"
+    assert caplog.messages == [f"a.mp4: cuda decodes nothing here, as {why}; the CPU does"]
+    assert accelerator("vaapi", "a.mp4") is not None
+
+
 def test_what_a_gpu_does_not_decode_the_cpu_does(
     film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,6 @@
 // NVDEC without a GPU: libnvcuvid.so.1 as FFmpeg wants it. It decodes nothing: the n-th picture that it is given comes
 // out as the n-th of the file STAND_IN_PICTURES, which holds them as NV12 of the size that is shown, without gaps.
-// As the real one it has no more than 32 surfaces.
+// As the real one it has no more than 32 surfaces; where STAND_IN_REFUSES is set it knows none of the videos.
 
 #include <stdint.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ typedef struct {
 } Picture;
 
 int cuvidGetDecoderCaps(Abilities *abilities) {
-    abilities->supported = 1;
+    abilities->supported = !getenv("STAND_IN_REFUSES");
     abilities->most_width = abilities->most_height = 8192;
     abilities->most_blocks = 1 << 18;
     abilities->least_width = abilities->least_height = 16;

@@ -1,10 +1,14 @@
-"""Who decodes, where FFmpeg's own code for NVIDIA's decoder runs over the driver that stands in: as over_stand_in.py, in
-a process of its own, by test_real_parts.py."""
+"""Who decodes, where FFmpeg's own code for NVIDIA's decoder runs over the driver that stands in.
+
+In a process of its own, by test_real_parts.py.
+"""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streamseg.capture import hardware, stream, video
@@ -32,3 +36,17 @@ def test_a_machine_of_many_cores_decodes_there_as_well(
         monkeypatch.setattr(module, "available_cores", lambda: 64)
     for found in (frames(film, "cuda"), piped(film, live=False), piped(film, live=True)):
         assert [frame.on_gpu is not None for frame in found] == [True] * 6
+
+
+def test_where_the_gpu_knows_the_codec_and_not_the_video_a_line_says_that_the_cpu_decodes(
+    machine: Machine, film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = frames(film, "cpu")
+    monkeypatch.setenv("STAND_IN_REFUSES", "1")
+    for live in (None, False, True):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "streamseg"):
+            found = frames(film, "cuda") if live is None else list(piped(film, live=live))
+        name = "film.mp4" if live is None else "-"
+        assert caplog.messages == [f"{name}: cuda does not decode this h264; the CPU does"]
+        assert all(np.array_equal(one.image, other.image) for one, other in zip(found, plain, strict=True))
