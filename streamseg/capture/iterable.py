@@ -100,7 +100,7 @@ class PushSource:
 
         Args:
             image: do not write into it afterwards.
-            time_s: when it was taken, in seconds on any clock; by default now. After one that steps back times go on.
+            time_s: when it was taken, in seconds on any clock; by default now. Times continue after a step back.
 
         Raises:
             InputError: that is no such image, or no such time.
@@ -124,7 +124,7 @@ class PushSource:
 
 
 def _clock(info: StreamInfo) -> Timeline:
-    """Times that go on from the last frame where given ones step back, as those of a recording that begins again."""
+    """Times that continue from the last frame where given ones step back, as those of a recording that begins again."""
     return Timeline(info.name, 1 / (info.fps or _FPS))
 
 

@@ -30,9 +30,10 @@ from streamseg.errors import InputError, StreamsegError
 from streamseg.files import as_argument, refuse_existing, same_file, whole
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
-from streamseg.infer.model.catalogue import check_beside, check_target, new_model
+from streamseg.infer.model.catalogue import new_model
 from streamseg.infer.model.onnxfile import OnnxFile, inspect_onnx, load_onnx
 from streamseg.infer.model.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
+from streamseg.infer.targets import check_beside, check_target
 from streamseg.segmentation import distinct
 
 if TYPE_CHECKING:

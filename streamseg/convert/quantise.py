@@ -27,7 +27,7 @@ from streamseg.frame import Frame, Image
 from streamseg.infer.backends import open_backend
 from streamseg.infer.instances import as_many_alike
 from streamseg.infer.memory import refuse_states
-from streamseg.infer.model.catalogue import check_beside, check_target, load_spec
+from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.constant_folding import fold_constants
 from streamseg.infer.model.geometry import input_size, sized
 from streamseg.infer.model.onnxfile import inspect_onnx
@@ -35,6 +35,7 @@ from streamseg.infer.model.spec import METADATA_KEY, ModelSpec, spec_text
 from streamseg.infer.model.validate import input_info
 from streamseg.infer.network import Network
 from streamseg.infer.preprocess import Preprocessor
+from streamseg.infer.targets import check_beside, check_target
 
 Runtime = Literal["cpu", "tensorrt"]
 _NEEDED_OPSET = 13

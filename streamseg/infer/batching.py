@@ -121,7 +121,7 @@ class DynamicBatcher:
             network.close()
 
     def _done(self, mine: _Request) -> bool:
-        """Waits until it is, or until nobody runs the network: then whoever asked does."""
+        """Waits until it is, or until nobody runs the network: then this thread is to."""
         with self._turn:
             self._turn.wait_for(lambda: mine.done or not self._running)
             self._running = self._running or not mine.done

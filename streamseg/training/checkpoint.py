@@ -56,7 +56,7 @@ def checkpoint_plan(state: Mapping[str, Any], path: Path) -> Plan:
         return parse_plan(state["plan"])
     except msgspec.DecodeError:
         raise InputError(
-            f"{path}: its plan is none of this version's", "go on with the version that trained it"
+            f"{path}: its plan is none of this version's", "continue with the version that trained it"
         ) from None
 
 

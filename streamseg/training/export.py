@@ -17,9 +17,9 @@ from streamseg.errors import InputError
 from streamseg.files import refuse_existing, whole
 from streamseg.frame import Image
 from streamseg.infer.instances import paint, read_instances
-from streamseg.infer.model.catalogue import check_beside, check_target
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import OBJECT_ROLES, ModelSpec
+from streamseg.infer.targets import check_beside, check_target
 from streamseg.training.checkpoint import checkpoint_plan, fill, load_checkpoint
 from streamseg.training.export_wrapper import PICTURE, Deployed, model_spec, trace, trial_size
 from streamseg.training.network import as_run, build, without_pretraining

@@ -226,7 +226,7 @@ class _Training:
             self.epoch, self.history, self._best = int(state["epoch"]), list(state["history"]), float(state["best"])
         except (KeyError, RuntimeError, TypeError, ValueError):
             raise InputError(
-                f"{last}: no training can go on from it: is it another checkpoint, or another version's?",
+                f"{last}: no training can continue from it: is it another checkpoint, or another version's?",
                 "give another folder",
             ) from None
 

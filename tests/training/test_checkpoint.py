@@ -69,10 +69,10 @@ def test_a_finished_result_is_kept_where_the_last_checkpoint_was_taken_away(plan
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda state: state.pop("network"), "no training can go on from it"),  # best.pt has none
-        (lambda state: state.pop("optimiser"), "no training can go on from it"),
-        (lambda state: state["average"].popitem(), "no training can go on from it"),
-        (lambda state: state.update(epoch="one"), "no training can go on from it"),
+        (lambda state: state.pop("network"), "no training can continue from it"),  # best.pt has none
+        (lambda state: state.pop("optimiser"), "no training can continue from it"),
+        (lambda state: state["average"].popitem(), "no training can continue from it"),
+        (lambda state: state.update(epoch="one"), "no training can continue from it"),
         (lambda state: state.update(plan=state["plan"].replace("warm_up_steps", "warm_up")), "none of this version's"),
         (lambda state: state.update(plan=1), "not a checkpoint of a streamseg training"),
         (lambda state: state.update(average=[1]), "not a checkpoint of a streamseg training"),

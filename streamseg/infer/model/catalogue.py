@@ -13,10 +13,8 @@ from typing import Any, Literal
 from streamseg import entrypoints
 from streamseg.errors import InputError
 from streamseg.folders import models_folder, needed
-from streamseg.infer.memory import with_states
 from streamseg.infer.model.onnxfile import inspect_onnx
 from streamseg.infer.model.spec import ModelSpec, spec_beside, spec_inside
-from streamseg.infer.model.validate import check_model
 
 _log = logging.getLogger(__name__)
 
@@ -98,27 +96,6 @@ def new_model(name: str) -> Path:
     if (SHIPPED / f"{name}.onnx").exists() or name in (*IN_PACKAGES, CHOICE):
         raise InputError(f"'{name}' is the name of a model of streamseg's own", "--name NAME")
     return needed(models_folder(), "STREAMSEG_MODELS") / f"{name}.onnx"
-
-
-def check_target(target: Path) -> None:
-    """Raises InputError where a model that is written to `target` would not be taken for one."""
-    if target.suffix.lower() != ".onnx":
-        named = target.with_suffix(".onnx") if target.name.strip(".") else ""
-        raise InputError(f"{target}: a model's name ends in .onnx", str(named))
-
-
-def check_beside(part: Path, target: Path) -> None:
-    """Raises InputError where the YAML beside `target`, which would count first, does not fit the model in `part`."""
-    try:
-        if (spec := spec_beside(target)) is not None:
-            found = inspect_onnx(part)
-            check_model(with_states(spec, found.inputs, found.outputs), found.inputs, found.outputs)
-    except InputError as error:
-        raise InputError(
-            f"{target.with_suffix('.yaml')}: counts before what is written into {target.name}, and does not fit it:"
-            f" {error.message}",
-            "take it away, or name another file",
-        ) from None
 
 
 def load_spec(file: Path) -> ModelSpec:
