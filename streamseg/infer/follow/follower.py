@@ -127,7 +127,7 @@ class Follower:
         return dataclasses.replace(now, objects=tuple(objects))
 
     def _ask(self, prompt: Prompt) -> None:
-        """Goes back to the frame that the prompt was made on, and follows again from there."""
+        """Goes back to the frame that the prompt was made on, and follows what it points at again from there."""
         if isinstance(prompt, Clear):
             empty = [dataclasses.replace(each, objects=()) for each in self._moments]
             self._moments = deque(empty, maxlen=_REMEMBERED)
@@ -139,9 +139,15 @@ class Follower:
         later = [one for one in self._moments if one.index > at]
         for _ in later:
             self._moments.pop()
-        self._moments.append(self._pointed(self._moments.pop(), prompt))
+        before = self._moments.pop()
+        last = self._pointed(before, prompt)
+        self._moments.append(last)
+        changed = {each.track_id for each in {*before.objects} ^ {*last.objects}}
+        last = _only(last, changed)
         for moment in later:
-            self._moments.append(self._followed(self._moments[-1], dataclasses.replace(moment, objects=())))
+            last = self._followed(last, _only(moment, set()))
+            others = [each for each in moment.objects if each.track_id not in changed]
+            self._moments.append(dataclasses.replace(moment, objects=(*others, *last.objects)))
 
     def _pointed(self, moment: _Moment, prompt: Click | Box | Mask) -> _Moment:
         """The same frame with the object that is pointed at, or as it is corrected."""
@@ -188,6 +194,11 @@ def _look(frame: Frame) -> Colours:
     grey, *colours = frame.small(height, width)
     strong = (cv2.resize(cv2.addWeighted(colour, 2, colour, 0, -128), (width, height)) for colour in colours)
     return np.asarray(cv2.merge([grey, *strong]), np.uint8)
+
+
+def _only(moment: _Moment, numbers: set[int]) -> _Moment:
+    """The same frame with those of its objects alone."""
+    return dataclasses.replace(moment, objects=tuple(each for each in moment.objects if each.track_id in numbers))
 
 
 def _nearest(objects: Sequence[track.Object], click: Click) -> track.Object | None:

@@ -13,6 +13,7 @@ import streamseg
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.prompts import Box, Clear, Click, Mask, Prompt
+from streamseg.segmentation import Instances
 from tests.infer.follow.clips import GROUND, HEIGHT, RADIUS, WIDTH, following, frame, iou, mask, place
 
 X, Y = place(0) / WIDTH, 60 / HEIGHT
@@ -103,6 +104,24 @@ def test_two_objects_keep_their_numbers_and_boxes() -> None:
     assert np.allclose((objects.boxes[:, 0] + objects.boxes[:, 2]) / 2, (71, 143), atol=5)
     assert objects.class_ids.tolist() == [1, 1]
     assert (objects.scores > 0.5).all()
+
+
+def test_a_late_click_leaves_what_was_pointed_at_since_as_it_is() -> None:
+    def pairs(*prompts: tuple[int, Prompt]) -> Instances:
+        """After eight frames, of which each prompt comes with the one of its number."""
+        segment, waiting = following()
+        for index in range(8):
+            waiting += [prompt for at, prompt in prompts if at == index]
+            (found,) = segment([frame(index, 50 + 3 * index, 150 - index)])
+        assert found.instances is not None
+        return found.instances
+
+    late = Click(150 / WIDTH, Y, frame_index=2)
+    alone = pairs((4, Click(62 / WIDTH, Y)))
+    both = pairs((4, Click(62 / WIDTH, Y)), (6, late))
+    assert both.track_ids.tolist() == [1, 2]
+    assert np.array_equal(both.boxes[0], alone.boxes[0])
+    assert np.allclose((both.boxes[:, 0] + both.boxes[:, 2]) / 2, (71, 143), atol=5)
 
 
 def test_a_cut_ends_it_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
