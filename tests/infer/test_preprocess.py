@@ -143,6 +143,13 @@ def test_what_a_crop_does_not_see_is_marked() -> None:
     assert np.all(whole[:, :15] == 255) and np.all(whole[:, 45:] == 255)
 
 
+def test_a_strip_is_no_longer_than_it_is_or_than_a_network_s_side_may_be() -> None:
+    whole = make_fit("crop", (2, 4000), (64, 512)).undo(np.full((64, 512), 3, np.uint8), 255)
+    assert whole.shape == (64, 16384)
+    assert [np.flatnonzero(row != 255).tolist() for row in whole[[0, -1]]] == [list(range(8159, 8225))] * 2
+    assert make_fit("crop", (20_000, 10), (64, 64)).undo(np.ones((64, 64), np.uint8), 255).shape == (20_000, 64)
+
+
 def test_an_undone_plane_is_its_own() -> None:
     plane = np.ones((24, 32), np.uint8)
     assert not np.shares_memory(make_fit("stretch", (48, 64), (24, 32)).undo(plane, 0), plane)
@@ -160,6 +167,11 @@ def test_an_undone_plane_is_its_own() -> None:
 )
 def test_free_sides_follow_the_frame(spec: InputSpec, expected: tuple[int, int]) -> None:
     assert input_size(spec, (720, 1280)) == expected
+
+
+def test_beside_a_fixed_side_that_of_a_strip_has_an_end() -> None:
+    assert input_size(InputSpec(height=512, stride=48), (2, 4000)) == (512, 16368)
+    assert input_size(InputSpec(width=512), (4000, 2)) == (16384, 512)
 
 
 def test_larger_frames_keep_their_size_up_to_the_largest() -> None:

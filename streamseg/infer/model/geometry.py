@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.infer.model.spec import FitKind, InputSpec
+from streamseg.infer.model.spec import MAX_SIDE_PX, FitKind, InputSpec
+from streamseg.masks import sampled
 
 _COARSEST = 64  # input pixels a label may cover along a side: beyond that it is no picture any more
 _Number = TypeVar("_Number", bound=np.generic)
@@ -55,9 +56,16 @@ class Fit:
         """
         seen = self.seen_in((plane.shape[0], plane.shape[1])).of(plane)
         height, width = self.frame
-        if (self.source.height, self.source.width) == (height, width):
+        parts = self.source.height, self.source.width
+        if parts == (height, width):
             return np.array(seen)
-        rows, columns = seen.shape[0] / self.source.height, seen.shape[1] / self.source.width
+        # Of a strip so little may be seen that the whole of it, at that resolution, would have no end.
+        rows, columns = (
+            min(n / part, max(MAX_SIDE_PX / side, 1))
+            for n, part, side in zip(seen.shape, parts, self.frame, strict=True)
+        )
+        size = max(1, round(parts[0] * rows)), max(1, round(parts[1] * columns))
+        seen = seen if size == seen.shape else sampled(seen, size)
         whole = np.full((round(height * rows), round(width * columns)), outside, np.uint8)
         y = min(round(self.source.y * rows), whole.shape[0] - seen.shape[0])
         x = min(round(self.source.x * columns), whole.shape[1] - seen.shape[1])
@@ -97,9 +105,10 @@ def input_size(spec: InputSpec, frame: tuple[int, int], scale: float = 1.0) -> t
         scale *= min(max(spec.side, *frame), spec.largest or spec.side) / max(frame)
     else:
         scale = height / frame[0] if height is not None else (width or 0) / frame[1]
+    most = MAX_SIDE_PX // spec.stride * spec.stride  # of a strip, where one side is fixed
     return (
-        height or _multiple(frame[0] * scale, spec.stride),
-        width or _multiple(frame[1] * scale, spec.stride),
+        height or min(_multiple(frame[0] * scale, spec.stride), most),
+        width or min(_multiple(frame[1] * scale, spec.stride), most),
     )
 
 

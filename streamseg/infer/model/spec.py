@@ -32,7 +32,7 @@ FitKind = Literal["letterbox", "stretch", "crop"]
 
 PAD = 116
 """Grey around a letterboxed picture: near the mean that most networks subtract."""
-_MAX_SIDE_PX = 16384
+MAX_SIDE_PX = 16384
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,10 +85,10 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     def _check_sides(self) -> None:
         for word in ("height", "width", "side", "stride"):
             value = getattr(self, word)
-            if value is not None and not 1 <= value <= _MAX_SIDE_PX:
-                raise ValueError(f"`{word}` must be 1 to {_MAX_SIDE_PX} px, not {value}")
-        if self.largest is not None and not self.side <= self.largest <= _MAX_SIDE_PX:
-            raise ValueError(f"`largest` must be `side`, {self.side}, to {_MAX_SIDE_PX} px, not {self.largest}")
+            if value is not None and not 1 <= value <= MAX_SIDE_PX:
+                raise ValueError(f"`{word}` must be 1 to {MAX_SIDE_PX} px, not {value}")
+        if self.largest is not None and not self.side <= self.largest <= MAX_SIDE_PX:
+            raise ValueError(f"`largest` must be `side`, {self.side}, to {MAX_SIDE_PX} px, not {self.largest}")
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
