@@ -173,7 +173,8 @@ class Segmentation:
     """Class ids that cover exactly the whole frame, at whatever resolution they were computed."""
 
     labels: NDArray[np.uint8]
-    """(h, w) u8 class ids; pixel (x, y) of the frame is labels[y * h // H, x * w // W]."""
+    """(h, w) u8 class ids; pixel (x, y) of the frame is labels[(2 * y + 1) * h // (2 * H), (2 * x + 1) * w // (2 * W)]:
+    the label under its middle."""
     classes: Classes
     frame_index: int
     """Index of the frame that was looked at."""

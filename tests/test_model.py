@@ -146,6 +146,11 @@ def test_a_name_that_no_model_has_is_refused_with_one_that_is_near() -> None:
     assert "person" in caught.value.hint
 
 
+def test_a_name_that_no_file_can_have_is_refused_as_one() -> None:
+    with pytest.raises(InputError, match="A.onnx: File name too long"):
+        load("A" * 300 + ".onnx")
+
+
 def test_a_gpu_is_for_a_model_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamseg.infer.nvidia_gpus", lambda: ("NVIDIA L4",))
     with streamseg.load("otsu", gpu=0) as model:

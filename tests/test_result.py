@@ -193,3 +193,11 @@ def test_a_view_that_gives_a_picture_instead_of_filling_one_is_refused() -> None
         result.draw(image, view=lambda picture, frame, segmentation, opacity: 255 - frame.image)
     filled = result.draw(image, view=lambda picture, frame, *_: np.subtract(255, frame.image, out=picture))
     assert (filled == 248).all()
+
+
+def test_a_pixel_has_the_label_under_its_middle_as_the_labels_say() -> None:
+    labels = np.random.default_rng(0).integers(0, 3, (17, 23), dtype=np.uint8)
+    result = Result(Segmentation(labels, CLASSES, 0, 0.0), HEIGHT, WIDTH)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    expected = labels[(2 * y + 1) * 17 // (2 * HEIGHT), (2 * x + 1) * 23 // (2 * WIDTH)]
+    np.testing.assert_array_equal(result.full_labels(), expected)

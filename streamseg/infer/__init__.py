@@ -230,7 +230,11 @@ def _onnx_path(text: str) -> Path:
     check_format(text)
     path = Path(text)
     if path.suffix.lower() == ".onnx":
-        if path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:  # in a folder that is not this user's, or too long a name
+            raise InputError(f"{text}: {error.strerror}") from None
+        if there:
             return path
         raise missing(text)
     added = find_added(text)
