@@ -116,6 +116,8 @@ class RemoteNetwork:
         self._seats = [_Seat(server) for server in servers]
         self._closing = threading.Event()
         self._watch: threading.Thread | None = None
+        self._changing = threading.Lock()
+        """Held while it is decided whether that goes on."""
         try:
             for seat in self._seats:
                 self._open_first(seat)
@@ -206,13 +208,19 @@ class RemoteNetwork:
         if seat.server.note_away(True):
             others = any(each.network is not None for each in self._seats)
             _log.warning("%s; until it is back, %s", error, "the others run it" if others else "it runs here")
-        if self._watch is None or not self._watch.is_alive():
-            self._watch = threading.Thread(target=self._reopen, name="servers", daemon=True)
-            self._watch.start()
+        with self._changing:
+            if self._watch is None:
+                self._watch = threading.Thread(target=self._reopen, name="servers", daemon=True)
+                self._watch.start()
 
     def _reopen(self) -> None:
         """Until none is away."""
-        while not self._closing.wait(_AGAIN_S / 2) and (away := [each for each in self._seats if not each.network]):
+        while not self._closing.wait(_AGAIN_S / 2):
+            with self._changing:
+                away = [each for each in self._seats if not each.network]
+                if not away:
+                    self._watch = None
+                    return
             for seat in away:
                 if time.monotonic() >= seat.next_try_s:
                     self._try_again(seat)

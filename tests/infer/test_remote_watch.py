@@ -1,0 +1,67 @@
+"""What opens a server again runs as long as one is away, and begins anew with the next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamseg.errors import BackendError
+from streamseg.infer import remote
+from streamseg.infer.backends.ort import OrtBackend
+from streamseg.infer.failover import FailoverNetwork
+from streamseg.infer.model.spec import spec_beside
+from tests.infer.test_remote import model, noise
+from tests.parts.patience import PATIENCE_S, until
+
+__all__ = ["model"]
+
+
+class Seats(list[Any]):
+    """Runs `seen` when a thread that opens servers again has looked at all of them."""
+
+    seen: Callable[[], None] = staticmethod(lambda: None)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from super().__iter__()
+        if threading.current_thread().name == "servers":
+            self.seen()
+
+
+def test_a_server_that_fails_when_the_last_one_has_just_come_back_is_opened_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_AGAIN_S", 0.01)
+    spec = spec_beside(model)
+    assert spec is not None
+    fails: set[str] = {"at the start"}
+
+    class Backend(OrtBackend):
+        def run(self, feeds: Any) -> Any:
+            if fails:
+                raise BackendError(f"fails {fails.pop()}")
+            return super().run(feeds)
+
+    server = remote.Server("server", lambda: Backend(model, 1))
+    local = FailoverNetwork(spec, {"ort-cpu": lambda: OrtBackend(model, 1)}, lambda: OrtBackend(model, 1))
+    network = remote.RemoteNetwork(spec, [server], local)
+    seats = network._seats = Seats(network._seats)
+    (seat,) = seats
+    failing = threading.Thread(target=lambda: network([noise(0)]))
+
+    def fail_now() -> None:
+        """In another thread, at the moment in which it was found that no server is away."""
+        if seat.network is not None and not failing.ident:
+            fails.add("again")
+            failing.start()
+            until(lambda: seat.network is None, "the server is left")
+            failing.join(0.5)  # it may have to wait for the end of this look
+
+    seats.seen = fail_now
+    until(lambda: failing.ident and not fails, "the server came back and failed")
+    failing.join(PATIENCE_S)
+    until(lambda: seat.network is not None, "the server is opened again")
+    network.close()
