@@ -117,7 +117,11 @@ def probe(backend: Backend, taken: InputSpec) -> Probe:
     except StreamsegError:
         if taken.height is not None or taken.width is not None:
             raise
+    try:
         return _probe(backend, taken, (taken.side, taken.side))
+    except InputError as error:
+        hint = "--height and --width say what size it takes, or --stride what its sides are multiples of"
+        raise InputError(error.message, hint) from None
 
 
 def _probe(backend: Backend, taken: InputSpec, frame: tuple[int, int]) -> Probe:

@@ -80,11 +80,13 @@ def find_memory(source: Path, backend: Backend, given: Hints) -> Memory:
     values = usual_values(rest, max([*sides, given.height or 0, given.width or 0]) or _SIDE)
     pictures = [name for name in rest if name not in values]
     if len(pictures) != 1 or len({*states.values()}) < len(states):
-        raise InputError(
-            f"{source}: expected one input, found {len(inputs)} ({', '.join(inputs)})",
-            f"where it is fed what it gave for the frame before: --state IN=OUT, IN one of {', '.join(rest)}, OUT one"
-            f" of {', '.join(outputs)}",
-        )
+        hint = "export it with all but the picture as constants in it"
+        if any(_fit(inputs[name], info) for name in rest for info in outputs.values()):
+            hint = (
+                f"where it is fed what it gave for the frame before: --state IN=OUT, IN one of {', '.join(rest)}, OUT"
+                f" one of {', '.join(outputs)}"
+            )
+        raise InputError(f"{source}: expected one input, found {len(inputs)} ({', '.join(inputs)})", hint)
     if (count := (inputs[pictures[0]].shape or (1,))[0] or 1) > 1 and len(inputs[pictures[0]].shape or ()) == 4:
         raise InputError(f"{source}: remembers frames, and takes {count} at once", "export it for one")
     return Memory(states, values)

@@ -78,3 +78,12 @@ def test_what_a_side_shows_counts_more_than_a_config(tmp_path: Path) -> None:
     (tmp_path / "made.onnx").unlink()
     with pytest.raises(InputError, match="takes 4 channels"):
         imported(free(tmp_path / "model.onnx", OPTIMUM, channels=4), normalise="0..1")
+
+
+def test_a_network_that_takes_one_size_alone_says_by_which_flags(tmp_path: Path) -> None:
+    source = toy_models.picky(tmp_path / "a.onnx")
+    with pytest.raises(InputError, match="ONNX Runtime refuses it") as caught:
+        import_model(source, tmp_path / "b.onnx", Hints(normalise="0..1"))
+    assert caught.value.hint.startswith("--height and --width say what size it takes, or --stride")
+    made = import_model(source, tmp_path / "b.onnx", Hints(normalise="0..1", height=64, width=64))
+    assert (made.spec.input.height, made.agreement) == (64, 1.0)

@@ -86,5 +86,18 @@ def test_what_a_branch_reads_is_still_an_input(tmp_path: Path) -> None:
     choice = helper.make_node("If", ["turned"], ["scores"], then_branch=branches[0], else_branch=branches[1])
     model.graph.node.append(choice)
     onnx.save(model, tmp_path / "model.onnx")
-    with pytest.raises(InputError, match=r"expected one input, found 3 \(image, turned, bias2\)"):
+    with pytest.raises(InputError, match=r"expected one input, found 3 \(image, turned, bias2\)") as caught:
         import_model(tmp_path / "model.onnx", tmp_path / "made.onnx", Hints(normalise="0..1"))
+    assert caught.value.hint == "export it with all but the picture as constants in it"
+
+
+def test_a_graph_of_operators_of_others_alone_is_taken(tmp_path: Path) -> None:
+    model = onnx.load(toy_models.segmenter(tmp_path / "model.onnx"))
+    (node,) = model.graph.node
+    node.op_type, node.domain = "FusedConv", "com.microsoft"
+    node.attribute.append(helper.make_attribute("activation", "Relu"))
+    del model.opset_import[:]
+    model.opset_import.add(domain="com.microsoft", version=1)
+    onnx.save(model, tmp_path / "model.onnx")
+    made = import_model(tmp_path / "model.onnx", tmp_path / "made.onnx", Hints(normalise="0..1"))
+    assert made.agreement == 1.0 and len(made.spec.classes) == 5

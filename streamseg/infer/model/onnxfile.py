@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_ELEMENTS = 1 << 29
 """Most numbers a tensor may hold: 2 GiB of fp32, enough for 256 classes of a full-HD picture."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_USUAL_OPSET = 17
 _LARGE_WEIGHTS_BYTES = 1 << 12
 _MAX_FILE_BYTES = (1 << 31) - 1  # protobuf reads no larger message
 
@@ -78,6 +79,8 @@ def load_onnx(path: Path) -> onnx.ModelProto:
         raise _no_model(path, ", or one that is cut short") from None
     if not model.graph.node:
         raise _no_model(path, ", or one without nodes")
+    if all(entry.domain not in ("", "ai.onnx") for entry in model.opset_import):  # others' operators alone
+        model.opset_import.add(domain="", version=_USUAL_OPSET)
     for tensor in _tensors(model):
         _check_size(path, f"tensor '{tensor.name}'", list(tensor.dims))
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
