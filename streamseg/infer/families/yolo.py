@@ -15,8 +15,8 @@ from streamseg.infer.families.contract import Defaults, Limits, Objects, Recogni
 from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.suppress import keep_best
 
-_STRIDES = (8, 16, 32)
-_COARSER = (64,)  # of the P6 variants
+_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (4, 8, 16, 32, 64), (16, 32))
+"""Of the feature maps that anchors lie on: the usual ones; with P6, with P2 for small things, with both; YOLOv3-tiny's."""
 _MOST_COMPARED = 30_000
 _BOX, _ROW = 4, 6
 _TASKS = ("", "detect", "segment")
@@ -142,9 +142,9 @@ def _lists(seen: Seen) -> tuple[str, tuple[int, int], str | None, int] | None:
     if seen.kind not in _TASKS or len(lists) != 1 or not planes and len(seen.outputs) > 1:
         return None
     ((name, (_, rows, columns)),) = lists.items()
-    # YOLOv5 gives its three feature maps as well; prototypes come at a quarter of the picture's size.
-    small = (seen.size[0] // 4, seen.size[1] // 4)
-    fitting = [(each, shape[1]) for each, shape in planes.items() if shape[2:] == small]
+    # YOLOv5 gives its three feature maps as well; prototypes come at twice the size of the finest one.
+    small = [(seen.size[0] // times, seen.size[1] // times) for times in (4, 2)]
+    fitting = [(each, shape[1]) for each, shape in planes.items() if shape[2:] in small]
     if planes and (len(planes) != 1 or not fitting):
         return None
     prototypes, masks = fitting[0] if fitting else (None, 0)
@@ -153,8 +153,7 @@ def _lists(seen: Seen) -> tuple[str, tuple[int, int], str | None, int] | None:
 
 def _anchors(size: tuple[int, int]) -> set[int]:
     """How many places there may be in all: a cell for each stride."""
-    usual = sum((size[0] // stride) * (size[1] // stride) for stride in _STRIDES)
-    return {usual, usual + sum((size[0] // stride) * (size[1] // stride) for stride in _COARSER)}
+    return {sum((size[0] // stride) * (size[1] // stride) for stride in strides) for strides in _STRIDES}
 
 
 def _prototypes(outputs: Mapping[str, Tensor]) -> NDArray[np.float32] | None:
