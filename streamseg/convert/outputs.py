@@ -63,7 +63,7 @@ class Found:
     @property
     def with_background(self) -> bool:
         """Whether there is a background before the network's own classes."""
-        return self.plan.threshold is not None
+        return self.plan.threshold is not None and self.plan.role == "logits"
 
 
 def guess_output(
@@ -190,7 +190,9 @@ def _role(
 def _plan(
     source: Path, model: onnx.ModelProto, chosen: PictureMap, role: Role, channels: int, seen: Probe, hints: Hints
 ) -> OutputPlan:
-    threshold = hints.threshold if role == "logits" and channels > 1 else None
+    if role == "labels" and hints.threshold is not None:
+        raise InputError(f"{source}: output '{chosen.info.name}' holds class ids, and no scores", "without --threshold")
+    threshold = hints.threshold
     shares = maker(model, chosen.info.name) in SQUASHING
     sigmoid = role == "logits" and (channels == 1 or (threshold is not None and not shares))
     declared = chosen.info.shape

@@ -22,6 +22,7 @@ LABELS, CONFIDENCE = f"{OWN}labels", f"{OWN}confidence"
 
 _TO_NCHW, _TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 _NEEDED_OPSET = 7  # broadcasting as NumPy does it
+_LEAST_SHARE = 1e-6
 _WEIGHTS_ALONE = 4  # the version of the format from which on they need not be inputs
 
 
@@ -38,7 +39,7 @@ class OutputPlan:
     """Whether what is compared with a threshold has still to go through a sigmoid."""
     threshold: float | None = None
     """0..1: where no plane is above it the background is, a class of its own before all others; None: it always is
-    the best of them."""
+    the best of them. Of a probability: where the object begins; None: a half."""
     upsampled: bool = False
     """Whether scores are enlarged to the input's size before anything is decided."""
 
@@ -209,15 +210,22 @@ def _pick(chain: Chain, plan: OutputPlan, axis: int) -> None:
 
 
 def _halved(chain: Chain, plan: OutputPlan) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """One plane, cut at a half, and how sure it is of that."""
+    """One plane, cut at its threshold, and how sure it is of that: as far from a half as the plane is from there."""
     import onnx
 
     if plan.sigmoid:
         chain.add("Sigmoid")
-    sure = chain.fork("sure")
-    chain.add("Greater", np.float32(0.5))
+    above, level = chain.fork("above"), chain.fork("level")
+    threshold = 0.5 if plan.threshold is None else plan.threshold
+    chain.add("Greater", np.float32(threshold))
+    if threshold != 0.5:  # two lines that meet there, at a half
+        below, rest = (max(share, _LEAST_SHARE) for share in (threshold, 1 - threshold))
+        level.add("Mul", np.float32(0.5 / below))
+        above.add("Mul", np.float32(0.5 / rest))
+        above.add("Add", np.float32(1 - 0.5 / rest))
+        level.join("Min" if threshold < 0.5 else "Max", above)
     chain.add("Cast", to=onnx.TensorProto.UINT8)
-    other = sure.fork("other")
+    sure, other = level.fork("sure"), level.fork("other")
     other.add("Neg")
     other.add("Add", np.float32(1))
     sure.join("Max", other)
@@ -225,7 +233,8 @@ def _halved(chain: Chain, plan: OutputPlan) -> tuple[list[onnx.NodeProto], list[
     sure.add("Add", np.float32(0.5))
     sure.add("Cast", to=onnx.TensorProto.UINT8)
     labels, confidence = chain.end(LABELS), sure.end(CONFIDENCE)
-    return labels[0] + other.nodes + confidence[0], labels[1] + other.constants + confidence[1]
+    nodes = [*labels[0], *above.nodes, *level.nodes, *other.nodes, *confidence[0]]
+    return nodes, [*labels[1], *above.constants, *level.constants, *other.constants, *confidence[1]]
 
 
 def _channels(values: Sequence[float]) -> NDArray[Any]:

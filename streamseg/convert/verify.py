@@ -140,7 +140,8 @@ def reference_labels(
     if not plan.sigmoid:
         _check_shares(plan.info.name, plane)
     plane = (1 + np.tanh(plane / 2)) / 2 if plan.sigmoid else plane
-    return (plane > 0.5).astype(np.uint8), np.abs(plane - 0.5)
+    threshold = np.float32(0.5 if plan.threshold is None else plan.threshold)
+    return (plane > threshold).astype(np.uint8), np.abs(plane - threshold)
 
 
 def _check_shares(name: str, plane: NDArray[Any]) -> None:

@@ -77,13 +77,19 @@ def _output(found: Found, seen: Probe) -> str:
     planes = {
         "labels": "class ids",
         "logits": f"the highest of {found.classes} planes of {found.planes}{_above(plan)}",
-        "probability": "one plane of logits, above 0" if plan.sigmoid else "one plane of 0..1, above a half",
+        "probability": _one_plane(plan),
     }[plan.role]
     scale = seen.size[0] / given[0]
     at = "" if scale == 1 else f" at 1/{scale:.0f}" if scale == round(scale) else f" at {given[1]}x{given[0]}"
     at += " (enlarged first)" if plan.upsampled else ""
     rest = f" ({', '.join(found.others)} left out)" if found.others else ""
     return f"output '{plan.info.name}' {shape}{rest}: {planes}{at}"
+
+
+def _one_plane(plan: OutputPlan) -> str:
+    if plan.threshold is None:
+        return "one plane of logits, above 0" if plan.sigmoid else "one plane of 0..1, above a half"
+    return f"one plane of {'logits through a sigmoid' if plan.sigmoid else '0..1'}, above {plan.threshold:g}"
 
 
 def _above(plan: OutputPlan) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
+from streamseg.convert.chain import PICTURE
 from streamseg.convert.importer import Hints, import_model
+from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer import load_segmenter
 from tests.parts import toy_models
@@ -62,3 +66,31 @@ def test_without_a_threshold_a_class_is_everywhere_which_is_said(tmp_path: Path)
     made = import_model(planes(tmp_path / "toy.onnx"), tmp_path / "made.onnx", Hints(normalise="0..1"))
     assert len(made.spec.classes) == 3
     assert "--threshold 0.5" in made.assumed
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 0.9, 1.0, None])
+@pytest.mark.parametrize("kind", ["probability", "raw"])
+def test_one_plane_is_cut_at_its_threshold(kind: Any, threshold: float | None, tmp_path: Path) -> None:
+    source = toy_models.segmenter(tmp_path / "toy.onnx", kind=kind)
+    hints = Hints(normalise="-1..1", threshold=threshold, role=None if kind == "probability" else "logits")
+    made = import_model(source, tmp_path / "made.onnx", hints)
+    assert made.agreement == 1.0 and made.spec.classes == ("background", "object")
+    assert (threshold is None) != (f"above {threshold}".removesuffix(".0") in made.assumed)
+    picture = np.random.default_rng(2).integers(0, 256, (1, 24, 32, 3), dtype=np.uint8)
+    values = ((picture[..., ::-1].astype(np.float32) - 127.5) / 127.5).transpose(0, 3, 1, 2)
+    (plane,) = ort.InferenceSession(source).run(None, {"image": values})
+    share = plane[:, 0] if kind == "probability" else 1 / (1 + np.exp(-plane[:, 0]))
+    model = onnx.load(made.file)
+    onnx.checker.check_model(model, full_check=True)
+    labels, sure = ort.InferenceSession(made.file).run(None, {PICTURE: picture})
+    cut = 0.5 if threshold is None else threshold
+    np.testing.assert_array_equal(labels, share > cut)
+    span = np.where(share > cut, max(1 - cut, 1e-6), max(cut, 1e-6))
+    np.testing.assert_allclose(sure, np.clip(127.5 + 127.5 * np.abs(share - cut) / span, 0, 255), atol=1)
+
+
+def test_class_ids_have_no_threshold(tmp_path: Path) -> None:
+    source = toy_models.segmenter(tmp_path / "toy.onnx", kind="labels")
+    with pytest.raises(InputError, match="output 'scores' holds class ids, and no scores") as caught:
+        import_model(source, tmp_path / "made.onnx", Hints(normalise="0..1", threshold=0.3))
+    assert caught.value.hint == "without --threshold"

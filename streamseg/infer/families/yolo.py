@@ -16,7 +16,7 @@ from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.suppress import keep_best
 
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (4, 8, 16, 32, 64), (16, 32))
-"""Of the feature maps that anchors lie on: the usual ones; with P6, with P2 for small things, with both; YOLOv3-tiny's."""
+"""Of the feature maps that anchors lie on: the usual ones; with P6, with P2 for small things, both; YOLOv3-tiny's."""
 _MOST_COMPARED = 30_000
 _BOX, _ROW = 4, 6
 _TASKS = ("", "detect", "segment")
