@@ -35,6 +35,8 @@ def prepare() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
     codecs.register_error(_HANDLER, _plain)
+    if not os.environ.get("COLUMNS", "").strip("0"):  # tables would be printed that wide: not at all
+        os.environ.pop("COLUMNS", None)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     sys.stdout = _text(_Data(1), sys.stdout)
     sys.stderr = _text(_TALK, sys.stderr)

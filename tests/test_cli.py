@@ -80,6 +80,11 @@ def test_models_are_listed_with_their_first_classes() -> None:
     assert "sky, building … (11)" in listed
 
 
+@pytest.mark.parametrize("columns", ["0", "00", ""])
+def test_a_terminal_that_says_it_has_no_width_is_given_the_usual_one(columns: str) -> None:
+    assert "person-auto" in streamseg("models", env={"COLUMNS": columns}).stdout
+
+
 def test_a_part_of_a_source_is_taken_on_the_command_line_from_a_file_and_from_python(tmp_path: Path) -> None:
     clip(tmp_path / "a.mp4", frames=50, size=(64, 48))
     (tmp_path / "a.yaml").write_text("source: a.mp4\noutputs: ['-']\nmodel: otsu\nstart: 0:00.4\nend: 1.8\nevery: 10\n")

@@ -12,6 +12,8 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+
 from streamseg.errors import InputError, OutputError, SourceError, StreamsegError, printable
 
 _VARIABLE = "STREAMSEG_OPERATOR_TOKEN"
@@ -27,6 +29,22 @@ _ALONE = {
     "reload": "read the file again, as SIGHUP does",
     "undo": "bring the file back as it was before the last change over HTTP",
 }
+
+
+class _Stream(msgspec.Struct):
+    """What is shown of a stream; a service tells more."""
+
+    name: str
+    state: str
+    fps: float
+    source: str
+    error: str
+
+
+class _Done(msgspec.Struct):
+    """What came of a change."""
+
+    done: str
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -108,7 +126,9 @@ def _ask(arguments: argparse.Namespace, method: str, path: str, body: object = N
     try:
         request = urllib.request.Request(url + path, data, headers, method=method)
         with _opener().open(request, timeout=_PATIENCE_S) as response:
-            return json.loads(response.read())
+            told = json.loads(response.read())
+        msgspec.convert(told, list[_Stream] if method == "GET" else _Done)
+        return told
     except urllib.error.HTTPError as error:
         raise _refused(error) from None
     except (OSError, http.client.HTTPException) as error:
@@ -116,7 +136,7 @@ def _ask(arguments: argparse.Namespace, method: str, path: str, body: object = N
         if unchecked := getattr(reason, "verify_message", ""):
             raise SourceError(f"{url}: certificate refused: {unchecked}", "SSL_CERT_FILE=FILE has it trusted") from None
         raise SourceError(f"{url}: {getattr(reason, 'strerror', None) or reason}") from None
-    except ValueError:
+    except (ValueError, RecursionError, msgspec.ValidationError):
         raise SourceError(f"{url}: answers, but is no service of streamseg") from None
 
 
@@ -131,10 +151,12 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _refused(error: urllib.error.HTTPError) -> StreamsegError:
+    if where := error.headers.get("Location", "") if 300 <= error.code < 400 else "":
+        return InputError(f"{error.url}: leads elsewhere, where a token is not sent", f"--url, if {where} is trusted")
     raw = error.read(1 << 16).decode("utf-8", "replace")
     try:
         said = str(json.loads(raw)["error"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = raw.strip().splitlines()[0] if raw.strip() else str(error.reason)
     hints = {
         401: f"--token-file FILE, or ${_VARIABLE}",

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from streamseg.cli import main
+from tests.parts.http_answers import moved, whole
+from tests.parts.http_server import http_server
 from tests.parts.program import run_program
 from tests.parts.rtsp import free_port
 from tests.parts.service import Service
@@ -125,3 +127,29 @@ def test_the_token_goes_to_no_proxy_and_follows_no_redirection(tmp_path: Path) -
         done: subprocess.CompletedProcess[str] = run_program("ctl", "--url", url, "list", env=env)
         server.shutdown()
     assert (done.returncode, heard) == (2, ["/streams"])
+
+
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [
+        ("list", b"[1]"),
+        ("list", b"null"),
+        ("list", b'[{"name": "a"}]'),
+        ("list", b'[{"name": "a", "state": "runs", "fps": null, "source": "0", "error": ""}]'),
+        ("list", b"[" * 100_000),
+        ("reload", b"{}"),
+        ("reload", b'"done"'),
+    ],
+)
+def test_what_another_program_answers_is_told_from_a_service(
+    action: str, answer: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with http_server(whole(answer, "application/json")) as (url, _):
+        assert main(["ctl", "--url", url, action]) == 3
+    assert capsys.readouterr().err == f"streamseg: {url}: answers, but is no service of streamseg\n"
+
+
+def test_a_redirection_is_told_and_not_followed(capsys: pytest.CaptureFixture[str]) -> None:
+    with http_server(moved("https://elsewhere.example/")) as (url, _):
+        assert main(["ctl", "--url", url, "list"]) == 2
+    assert "leads elsewhere" in (said := capsys.readouterr().err) and "https://elsewhere.example/" in said

@@ -29,6 +29,9 @@ def http_server(
             else:
                 answer(self)
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             pass
 
