@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from streamseg.errors import InputError, OutputError, SourceError, StreamsegError, printable
+from streamseg.validation import fit
 
 _VARIABLE = "STREAMSEG_OPERATOR_TOKEN"
 _USUAL = "http://127.0.0.1:8090"
@@ -127,7 +128,7 @@ def _ask(arguments: argparse.Namespace, method: str, path: str, body: object = N
         request = urllib.request.Request(url + path, data, headers, method=method)
         with _opener().open(request, timeout=_PATIENCE_S) as response:
             told = json.loads(response.read())
-        msgspec.convert(told, list[_Stream] if method == "GET" else _Done)
+        fit(told, list[_Stream] if method == "GET" else _Done)
         return told
     except urllib.error.HTTPError as error:
         raise _refused(error) from None
@@ -136,7 +137,7 @@ def _ask(arguments: argparse.Namespace, method: str, path: str, body: object = N
         if unchecked := getattr(reason, "verify_message", ""):
             raise SourceError(f"{url}: certificate refused: {unchecked}", "SSL_CERT_FILE=FILE has it trusted") from None
         raise SourceError(f"{url}: {getattr(reason, 'strerror', None) or reason}") from None
-    except (ValueError, RecursionError, msgspec.ValidationError):
+    except (ValueError, RecursionError):
         raise SourceError(f"{url}: answers, but is no service of streamseg") from None
 
 
