@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import sys
+import traceback
 
+from streamseg import entrypoints
 from streamseg.errors import BackendError, InputError, OutputError, ReaderGoneError, StreamsegError, printable
 from streamseg.redaction import redact
 
@@ -24,13 +26,21 @@ def told(error: BaseException, *, debug: bool) -> int:
         say(f"a library cannot be loaded: {error} (on Debian `apt-get install libgl1 libglib2.0-0` mends OpenCV)")
         return BackendError.exit_code
     if debug:
-        import traceback
-
         print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
     if isinstance(error, OSError | MemoryError | ImportError):
         return _refused(error)
-    say(f"this is a defect in streamseg: {type(error).__name__}: {error} (--debug shows where)")
+    say(f"this is a defect in {_whose(error)}: {type(error).__name__}: {error} (--debug shows where)")
     return 1
+
+
+def _whose(error: BaseException) -> str:
+    """Of streamseg and the packages that add parts to it, the one whose code failed: the error came through it last."""
+    added = {each.entry.module: each.package for kind in entrypoints.KINDS for each in entrypoints.parts(kind).values()}
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = str(frame.f_globals.get("__name__"))
+        if module in added or module.partition(".")[0] == "streamseg":
+            return added.get(module, "streamseg")
+    return "streamseg"
 
 
 def _refused(error: OSError | MemoryError | ImportError) -> int:
