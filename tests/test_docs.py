@@ -78,6 +78,14 @@ def test_the_picture_of_speeds_shows_the_figures_of_its_table() -> None:
             assert str(rate.median) in [each.removesuffix(" →") for each in shown]
 
 
+def test_the_figures_of_the_readme_are_those_of_the_page_of_speeds() -> None:
+    rows = re.findall(r"^\| (?:`|quality).*", (ROOT / "README.md").read_text(), re.MULTILINE)
+    figures = {figure for row in rows for figure in re.findall(r"(?<!`)\b\d+(?:\.\d+)?\b", row)}
+    assert len(figures) > 8
+    measured = set(re.findall(r"\d+(?:\.\d+)?", (ROOT / "docs" / "speed.md").read_text()))
+    assert figures - measured == set()
+
+
 @pytest.mark.parametrize("command", RUNS)
 def test_runs_in_the_documents_are_understood(command: str) -> None:
     arguments = vars(parser().parse_args(shlex.split(command)[1:]))
