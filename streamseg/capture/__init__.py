@@ -24,6 +24,8 @@ SOURCES: dict[str, SourceKind] = {
     "video": VIDEO,
 }
 """Every kind of source; the first that a name asks for is taken."""
+_OF_FFMPEG = ("rtmp", "rtmps", "srt", "udp", "rtp")
+"""Schemes that FFmpeg reads, and streamseg through a pipe."""
 
 
 def source_kind(uri: Uri) -> SourceKind:
@@ -40,7 +42,10 @@ def source_kind(uri: Uri) -> SourceKind:
     scheme = scheme_of(uri)
     if part := entrypoints.parts("sources").get(scheme):
         return SourceKind(forms=f"{scheme}://…", means=lambda _: True, open=lambda *asked: part.load()(*asked))
-    raise InputError(f"{shown(str(uri))}: {scheme}:// is not known", ", ".join(kind.forms for kind in SOURCES.values()))
+    hint = ", ".join(kind.forms for kind in SOURCES.values())
+    if scheme.lower() in _OF_FFMPEG:
+        hint = f"through FFmpeg: ffmpeg -i {scheme}://… -c copy -f mpegts - | streamseg run -"
+    raise InputError(f"{shown(str(uri))}: {scheme}:// is not known", hint)
 
 
 def check_source(uri: Uri) -> None:

@@ -41,6 +41,7 @@ from streamseg.sinks.yolo import YOLO
 _log = logging.getLogger(__name__)
 _OTHER_VIDEOS = (".avi", ".webm", ".gif", ".wmv", ".m4v", ".mpg", ".mpeg", ".flv")
 _SHEETS = (".xlsx", ".xls", ".ods", ".tsv")
+_OF_FFMPEG = ("rtmp", "rtmps", "srt", "udp", "rtp")
 
 SINKS: dict[str, OutputKind] = {
     "window": WINDOW,
@@ -102,6 +103,10 @@ def _meant(uri: str) -> str:
         return f"{path.with_suffix('.jsonl')} for a line a frame, coco:{path} for a data set"
     if path.suffix.lower() in _SHEETS:
         return f"{path.with_suffix('.csv')}"
+    if uri.partition("://")[0].lower() in _OF_FFMPEG:
+        return "rtsp://SERVER/PATH publishes at a server, from which FFmpeg passes it on"
+    if uri and (uri.endswith("/") or path.is_dir()):
+        return f"{path}/out.mp4 for a film, masks:{path} for class ids as pictures"
     return ""
 
 

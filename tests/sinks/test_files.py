@@ -61,6 +61,8 @@ def test_an_indexed_picture_holds_the_ids_themselves(tmp_path: Path) -> None:
         ("x.json", "coco:x.json for a data set"),
         ("x.xlsx", "x.csv"),
         ("masks", "masks:FOLDER"),
+        ("a/o/", "a/o/out.mp4 for a film, masks:a/o for"),
+        ("rtmp://host/live", "rtsp://SERVER/PATH"),
         ("o.what", "null"),
     ],
 )
@@ -110,7 +112,7 @@ def test_the_kind_is_told_from_the_string_alone() -> None:
     assert set(kinds.values()) == set(SINKS)
 
 
-@pytest.mark.parametrize("uri", ["a.xyz", "rtmp://a", "", "windows"])
+@pytest.mark.parametrize("uri", ["a.xyz", "gopher://a", "", "windows"])
 def test_an_unknown_output_is_one_line_that_lists_the_known(uri: str) -> None:
     with pytest.raises(InputError, match=r"window, .*FILE\.mp4"):
         open_sink(uri, FILE, Controls())
