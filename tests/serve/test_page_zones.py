@@ -116,6 +116,42 @@ def test_a_zone_and_a_line_are_drawn_tried_saved_and_count(tmp_path: Path, page:
 
 
 @pytest.mark.slow
+def test_a_zone_and_a_line_are_drawn_by_keys_alone(tmp_path: Path, page: Any) -> None:
+    def press(name: str) -> None:
+        page.get_by_role("button", name=name, exact=True).focus()
+        page.keyboard.press("Enter")
+
+    def corner(key: str, times: int) -> None:
+        for _ in range(times):
+            page.keyboard.press(key)
+        page.keyboard.press("Enter")
+
+    with Service(tmp_path, SITE, env={"STREAMSEG_OPERATOR_TOKEN": TOKEN}) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        press("watch door")
+        press("Zones")
+        page.locator("#operator-token").wait_for()
+        page.keyboard.type(TOKEN)
+        page.keyboard.press("Enter")
+        page.locator("#shapes polygon").wait_for()
+        press("New zone")
+        for key in ("ArrowUp", "ArrowRight", "ArrowDown"):
+            corner(key, 5)
+        press("Finish")
+        press("New line")
+        corner("ArrowLeft", 2)
+        corner("ArrowDown", 3)
+        page.keyboard.press("ArrowRight")  # its first point is the one that the keys move now
+        press("Save")
+        service.until(lambda: page.locator("#shape-said").inner_text().startswith("saved: "))
+        service.until(lambda: service.send("GET", "/streams/door/zones", TOKEN)[0] == 200)  # it began again
+        drawn = service.send("GET", "/streams/door/zones", TOKEN)[1]
+        assert sum(drawn["zones"]["zone-1"], []) == pytest.approx([0.5, 0.45, 0.55, 0.45, 0.55, 0.5], abs=0.005)
+        assert sum(drawn["lines"]["line-1"], []) == pytest.approx([0.49, 0.5, 0.48, 0.53], abs=0.005)
+
+
+@pytest.mark.slow
 def test_where_nobody_may_change_streams_the_editor_is_only_the_reason(tmp_path: Path, page: Any) -> None:
     with Service(tmp_path, SITE) as service:
         service.until(lambda: service.streams()["door"]["ready"])

@@ -3,17 +3,20 @@ import { $, draw, share } from "./dom.js";
 
 const svg = $("shapes");
 const STEP = 0.01; // of the picture, with an arrow key
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const REACH = matchMedia("(pointer: coarse)").matches ? 15 : 9; // of a point, in pixels of the screen
 let width = 1;
 let height = 1;
 let shapes = [];
 let chosen = null;
 let growing = null; // the one whose points are being set
+let at = null; // where the keys point, once one of them was pressed
 let changed = () => {};
 
 // A shape is {kind: "zones" | "lines", name, points: [[x, y], …]}, in fractions of the picture.
 export function begin(list, size, onChange) {
-  [shapes, chosen, growing, changed] = [list, null, null, onChange];
+  [shapes, chosen, changed] = [list, null, onChange];
+  grown();
   svg.removeAttribute("hidden");
   width = 0;
   resize(size);
@@ -39,13 +42,16 @@ export function pick(shape) {
 
 export function add(kind, name) {
   growing = { kind, name, points: [] };
+  at = null;
   shapes.push(growing);
   pick(growing);
+  svg.setAttribute("tabindex", "0"); // for the keys
+  svg.focus({ preventScroll: true });
 }
 
 export function remove() {
   shapes.splice(shapes.indexOf(chosen), 1);
-  if (growing === chosen) growing = null;
+  if (growing === chosen) grown();
   pick(null);
 }
 
@@ -54,8 +60,15 @@ const least = (shape) => (shape.kind === "zones" ? 3 : 2);
 export function finish() {
   if (!growing) return;
   if (growing.points.length < least(growing)) { chosen = growing; remove(); return; }
-  growing = null;
+  const keyed = document.activeElement === svg && at;
+  grown();
   show();
+  if (keyed) svg.querySelector("circle")?.focus(); // which the keys move now
+}
+
+function grown() {
+  growing = null;
+  svg.removeAttribute("tabindex");
 }
 
 export function show() {
@@ -74,6 +87,7 @@ export function show() {
     const handles = shape === chosen ? points.map((point, number) => handle(shape, number, point, radius)) : [];
     return [line, name, ...handles];
   }));
+  if (growing && at) svg.append(draw("circle", { cx: at[0] * width, cy: at[1] * height, r: radius / 2, class: "cursor" }));
   changed();
 }
 
@@ -96,7 +110,7 @@ function handle(shape, number, [cx, cy], r) {
     made.onpointerup = made.onpointercancel = show;
   });
   made.addEventListener("keydown", (event) => {
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    const [dx, dy] = ARROWS[event.key] ?? [0, 0];
     const gone = event.key === "Delete" && shape.points.length > least(shape);
     if (!dx && !dy && !gone) return;
     event.preventDefault();
@@ -111,11 +125,26 @@ function handle(shape, number, [cx, cy], r) {
 }
 
 svg.addEventListener("pointerdown", (event) => {
-  if (!growing) { pick(null); return; }
-  growing.points.push(place(event));
+  if (growing) set(place(event));
+  else pick(null);
+});
+svg.addEventListener("keydown", (event) => {
+  const arrow = ARROWS[event.key];
+  if (!growing || event.target !== svg || !(arrow || event.key === "Enter")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (!arrow && event.repeat) return; // that of the button which began the shape
+  const [[x, y], [dx, dy]] = [at ?? [0.5, 0.5], arrow ?? [0, 0]];
+  at = [within(x + dx * STEP), within(y + dy * STEP)];
+  if (arrow) show();
+  else set([...at]);
+});
+
+function set(point) {
+  growing.points.push(point);
   if (growing.kind === "lines" && growing.points.length === 2) finish();
   else show();
-});
+}
 
 const place = (event) => share(svg, event).map(within);
 const within = (part) => Math.round(10_000 * Math.min(1, Math.max(0, part))) / 10_000;
