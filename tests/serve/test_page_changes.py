@@ -10,6 +10,12 @@ import pytest
 from tests.parts.service import Service
 
 DOOR = "streams: {door: {source: 'test://?size=320x240&fps=20', model: otsu}}"
+SEES = "document.getElementById('large-picture').naturalWidth || document.getElementById('large-video').videoWidth"
+SHOW = """async (since) => {
+  const { show } = await import("/rules.js");
+  show([{ name: "r", rule: "r", since, value: 1, unit: "", events: 2 }]);
+  return document.querySelector("#rules li").innerText;
+}"""
 FILTERED = "#event-filter [name=rule]"
 
 
@@ -29,6 +35,24 @@ def test_streams_stand_in_the_files_order_also_once_it_has_changed(tmp_path: Pat
         service.until(lambda: "new" in names.all_text_contents())
         assert names.all_text_contents() == ["c", "new", "a"]
         assert page.evaluate("document.activeElement.innerText").startswith("watch c")
+
+
+@pytest.mark.slow
+def test_times_are_those_of_the_viewers_clock_with_the_day_where_it_is_another(tmp_path: Path, chromium: Any) -> None:
+    context = chromium.new_context(timezone_id="Pacific/Kiritimati", locale="en-GB")  # no place is further ahead
+    page = context.new_page()
+    with Service(tmp_path, DOOR) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        page.clock.set_fixed_time("2026-11-28T12:30:05Z")
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        page.get_by_role("button", name="watch door").click()
+        service.until(lambda: page.evaluate(SEES))
+        with page.expect_download() as download:
+            page.keyboard.press("s")
+        assert download.value.suggested_filename == "door-20261129-023005.png"
+        assert "holds since 02:20:00" in page.evaluate(SHOW, "2026-11-28T12:20:00.000Z")
+        assert "holds since 28/11/2026, 22:20:00" in page.evaluate(SHOW, "2026-11-28T08:20:00.000Z")
+    context.close()
 
 
 @pytest.mark.slow

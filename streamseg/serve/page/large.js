@@ -106,7 +106,9 @@ function pause() {
 
 function snapshot() {
   const canvas = paused() ? $("paused") : frozen($("stage"), document.createElement("canvas"));
-  const time = new Date().toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
+  const now = new Date();
+  const here = new Date(now - 60_000 * now.getTimezoneOffset()); // by the clock on the wall, as recordings are named
+  const time = here.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
   canvas?.toBlob((blob) => {
     const link = make("a", { href: URL.createObjectURL(blob), download: `${name}-${time}.png` });
     link.click();

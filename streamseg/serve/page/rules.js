@@ -17,7 +17,9 @@ export function show(rules) {
 }
 
 function words({ since, value, unit, events }) {
-  const holds = since ? `holds since ${new Date(since).toLocaleTimeString()}` : "does not hold";
+  const holds = since ? `holds since ${when(new Date(since))}` : "does not hold";
   const now = value === null ? "" : `${[Number(value.toPrecision(3)), unit].join(" ").trim()} now`;
   return [value === null ? "not looked at" : holds, now, events === 1 ? "1 event" : `${events} events`].filter(Boolean).join(" · ");
 }
+
+const when = (then) => (then.toDateString() === new Date().toDateString() ? then.toLocaleTimeString() : then.toLocaleString());
