@@ -27,6 +27,7 @@ from streamseg.sinks.query import split_query
 
 if TYPE_CHECKING:
     import tifffile
+    from typing_extensions import Buffer
 
 _log = logging.getLogger(__name__)
 _MOST = np.iinfo(np.uint16).max
@@ -104,11 +105,13 @@ class _Stack:
         self._path, self._part, self._replace = path, part_of(path), replace
         if in_use(self._part):
             raise OSError(errno.EBUSY, "another run is writing it")
-        if self._part.exists():
+        if self._part.exists() and not self._part.stat().st_size:
+            self._part.unlink()
+        elif self._part.exists():
             kept = recovered_name(self._part)
             self._part.rename(kept)
             _log.warning("%s was cut short: kept as %s", self._part.name, kept.name)
-        self._raw: FileIO = self._part.open("xb+", buffering=0)
+        self._raw = _WholePages(self._part)
         with contextlib.suppress(OSError):  # some network disks have no locks
             fcntl.flock(self._raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._pages: tifffile.TiffWriter = tifffile.TiffWriter(self._raw, bigtiff=True)
@@ -121,9 +124,11 @@ class _Stack:
             page, photometric="minisblack", compression="zlib", metadata=None, contiguous=False,
             resolution=per_cm, resolutionunit=unit, software="streamseg",
         )  # fmt: skip
+        self._raw.commit()
 
     def finish(self) -> None:
         self._pages.close()
+        self._raw.commit()
         with self._raw:
             os.fsync(self._raw.fileno())
             if self._replace:
@@ -136,6 +141,55 @@ class _Stack:
             self._pages.close()
         self._raw.close()
         _log.info("%s holds what was written until now", self._part)
+
+
+class _WholePages(FileIO):
+    """A new file that grows by whole pages: what refers to a page is written behind it, or not at all.
+
+    tifffile writes a reference first, and a page that a kill or a full disk cut off would make the others unreadable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "x+")
+        self._held: list[tuple[int, bytes]] = []
+        """What was written since the last page, and where."""
+        self._place = self._length = self._end = 0
+        """Where the next goes; how long the file will be, and is."""
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._length}[whence]
+        return self._place
+
+    def write(self, data: Buffer, /) -> int:
+        held = bytes(data)
+        self._held.append((self._place, held))
+        self._place += len(held)
+        self._length = max(self._length, self._place)
+        return len(held)
+
+    def commit(self) -> None:
+        """Writes what is held; OSError where that cannot be done, and then nothing of it."""
+        page = bytearray(self._length - self._end)
+        for place, data in self._held:
+            if place >= self._end:
+                page[place - self._end : place - self._end + len(data)] = data
+        try:
+            self._put(page, self._end)
+        except OSError:
+            self.truncate(self._end)
+            raise
+        for place, data in self._held:
+            if place < self._end:
+                self._put(data, place)
+        self._held, self._end = [], self._length
+
+    def _put(self, data: bytes | bytearray, place: int) -> None:
+        done = 0
+        while done < len(data):
+            done += os.pwrite(self.fileno(), memoryview(data)[done:], place + done)
 
 
 def numbers(shown: Shown) -> NDArray[np.uint16]:

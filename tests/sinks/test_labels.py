@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import resource
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import tifffile
 
@@ -103,6 +106,75 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_the_pages(
     sink.write(blots())
     sink.close()
     assert {path.name for path in tmp_path.iterdir()} == {"labels.tif", "labels-recovered-1.tif"}
+
+
+def readable(path: Path) -> list[int]:
+    """The largest number on each page, as two readers have it."""
+    with tifffile.TiffFile(path) as file, PIL.Image.open(path) as image:
+        found = [int(page.asarray().max()) for page in file.pages]
+        assert image.n_frames == len(found)
+    return found
+
+
+def test_whenever_a_run_is_killed_the_pages_before_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states, part, writes = [], tmp_path / "labels.tif.part", os.pwrite
+
+    def recorded(file: int, data: bytes, place: int) -> int:
+        done = writes(file, data[: 1 + len(data) // 2], place)  # as the system may
+        states.append(part.read_bytes())
+        return done
+
+    monkeypatch.setattr(os, "pwrite", recorded)
+    sink = open_sink(f"{tmp_path}/labels.tif", FILE, Controls())
+    sink.write(blots())
+    states.clear()
+    sink.write(blots())
+    sink.write(blots())
+    sink.close()
+    found = []
+    for state in states:
+        (tmp_path / "cut.tif").write_bytes(state)
+        found.append(len(readable(tmp_path / "cut.tif")))
+    assert found == sorted(found)
+    assert {*found} == {1, 2, 3}
+
+
+def test_a_page_that_does_not_fit_is_taken_back(tmp_path: Path) -> None:
+    whole = open_sink(f"{tmp_path}/whole.tif", FILE, Controls())
+    sizes = []
+    for _ in range(3):
+        whole.write(blots())
+        sizes.append((tmp_path / "whole.tif.part").stat().st_size)
+    whole.close()
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in range(sizes[1], sizes[2], 20):
+        path = tmp_path / f"{size}.tif"
+        sink = open_sink(str(path), FILE, Controls())
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+            sink.write(blots())
+            sink.write(blots())
+            with pytest.raises(OutputError, match="File too large"):
+                sink.write(blots())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sink.close()
+        assert readable(Path(f"{path}.part")) == [3, 3]
+
+
+def test_a_disk_that_never_takes_a_page_is_not_filled_with_empty_files(tmp_path: Path) -> None:
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sink = open_sink(f"{tmp_path}/labels.tif", FILE, Controls())
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        for _ in range(3):
+            with pytest.raises(OutputError, match="File too large"):
+                sink.write(blots())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    sink.write(blots())
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.tif"]
 
 
 @pytest.mark.parametrize("uri", ["labels-%06d.tif", "labels.tif?every=1"])
