@@ -144,7 +144,7 @@ def whole(path: Path, *, overwrite: bool, private: bool = False) -> Iterator[Pat
     """
     refuse_existing(path, overwrite=overwrite)
     make_folder(path.parent)
-    part = _part_of(path)
+    part = temporary_name(path)
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if private else 0o666))
         try:
@@ -171,7 +171,7 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    part = _part_of(path)
+    part = temporary_name(path)
     try:
         with part.open("xb") as file:
             file.write(data)
@@ -215,7 +215,7 @@ def _link(part: Path, path: Path) -> None:
         part.unlink()
 
 
-def _part_of(path: Path) -> Path:
+def temporary_name(path: Path) -> Path:
     """A name beside `path` that nobody else writes under, and that fits wherever `path` does."""
     begins = os.fsencode(path.name)[:_MOST_BYTES].decode(sys.getfilesystemencoding(), errors="ignore")
     return path.with_name(f".{begins}.{os.getpid()}-{next(_numbers)}.part")

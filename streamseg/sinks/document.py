@@ -17,7 +17,7 @@ import msgspec
 
 from streamseg.contracts import Existing, Shown
 from streamseg.errors import OutputError
-from streamseg.files import name_new
+from streamseg.files import name_new, temporary_name
 from streamseg.segmentation import Classes
 from streamseg.sinks.linefile import LineFile, keep, recovered_name, trimmed
 
@@ -104,7 +104,7 @@ class _Document(LineFile):
 
 def _composed(part: Path, compose: Compose) -> Path:
     """A whole file made of the lines in `part`, beside it."""
-    made = part.with_name(f".{part.name}.{os.getpid()}")
+    made = temporary_name(part)
     try:
         with made.open("wb") as file:
             compose(next(_lines(part))["names"], lambda: _records(part), file.write)

@@ -202,6 +202,15 @@ def test_supervision_reads_yolo(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("uri", "name"), DOCUMENTS)
+def test_a_name_may_be_as_long_as_its_part_has_room_for(uri: str, name: str, tmp_path: Path) -> None:
+    suffix = Path(name).suffix
+    long = "\u6620" * 81 + "x" * (250 - 243 - len(suffix)) + suffix
+    assert len(f"{long}.part".encode()) == 255
+    written(uri.format(tmp_path).replace(name, long), *film(0))
+    assert os.listdir(tmp_path) == [long]  # noqa: PTH208
+
+
+@pytest.mark.parametrize(("uri", "name"), DOCUMENTS)
 def test_what_a_killed_run_left_becomes_a_whole_file(uri: str, name: str, tmp_path: Path) -> None:
     killed = open_sink(uri.format(tmp_path), FILE, Controls())
     killed.write(film(0)[0])
