@@ -64,7 +64,8 @@ def find_plan(path: Path, key: Key) -> Found:
         return Found(None, f"{path.name}: was built for something else")
     if hashlib.sha256(plan).hexdigest() != card.sha256:
         return Found(None, f"{path.name}: is not what was built: its checksum differs")
-    os.utime(path)  # the oldest by use are the first to go
+    with contextlib.suppress(OSError):  # on a disk that is read alone nothing has to go
+        os.utime(path)  # the oldest by use are the first to go
     return Found(plan)
 
 
@@ -79,9 +80,10 @@ def keep_plan(path: Path, key: Key, plan: bytes, most_bytes: int = _MOST_BYTES) 
         make_private(path.parent)
         write_whole(path.with_suffix(".json"), msgspec.json.encode(card))
         write_whole(path, plan)
-        _make_room(path, most_bytes)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from None
+    with contextlib.suppress(OSError):  # another process may do the same
+        _make_room(path, most_bytes)
 
 
 def cached(path: Path, key: Key, build: Callable[[str], bytes], refused: bytes | None = None) -> bytes:
@@ -111,16 +113,15 @@ def _unless(refused: bytes | None, found: Found) -> Found:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds the lock of one plan; the system lets go of it when the process dies."""
-    try:
-        make_private(path.parent)
-        file = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as opened:
+        try:
+            make_private(path.parent)
+            file = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            opened.callback(os.close, file)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror}") from None
         yield
-    finally:
-        os.close(file)
 
 
 def make_private(folder: Path) -> None:
@@ -164,11 +165,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _make_room(newest: Path, most_bytes: int) -> None:
-    plans = sorted(newest.parent.glob("*.plan"), key=lambda plan: plan.stat().st_mtime, reverse=True)
+    plans = sorted(newest.parent.glob("*.plan"), key=lambda plan: plan.lstat().st_mtime, reverse=True)
     total = 0
     for plan in plans:
         compiled = list(plan.parent.glob(f"{glob.escape(plan.stem)}.*.compiled"))
-        total += sum(file.stat().st_size for file in (plan, *compiled))
+        total += sum(file.lstat().st_size for file in (plan, *compiled))
         if total > most_bytes and plan != newest:
             for file in (plan, plan.with_suffix(".json"), plan.with_suffix(".lock"), *compiled):
                 file.unlink(missing_ok=True)
