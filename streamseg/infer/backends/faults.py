@@ -18,8 +18,8 @@ ON_DEVICES = (
 )  # fmt: skip
 """Backends on anything but the CPU, through drivers that raise what they like."""
 
-# As CUDA words them (214, 220, 700 to 719, 999). Behind each of these it gives nothing but the same error, for as long
-# as the process lives; pycuda, TensorRT and ONNX Runtime all quote it.
+# As CUDA words them (214, 220, 226, 700 to 721, 810, 911, 999). Behind each of these it gives nothing but the same
+# error, for as long as the process lives; pycuda, TensorRT and ONNX Runtime all quote it.
 #
 # Of one GPU, or of all that the process uses? CUDA's manual says of most of them that "any further CUDA work will
 # return the same error" until the process ends; others saw it stay with the context, of which each GPU has its own.
@@ -28,6 +28,7 @@ ON_DEVICES = (
 _FATAL = (
     "uncorrectable ECC error",
     "uncorrectable NVLink error",
+    "Invalid access of peer GPU memory over nvlink or a hardware error",
     "an illegal memory access was encountered",
     "the launch timed out and was terminated",
     "device-side assert triggered",
@@ -37,6 +38,9 @@ _FATAL = (
     "operation not supported on global/shared address space",
     "invalid program counter",
     "unspecified launch failure",
+    "tensor memory not completely freed",
+    "the MPS client has been terminated by the server",
+    "in external entity outside of CUDA",
     ": unknown error",
 )
 LOST: dict[int, str] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ import pytest
 from streamseg.assembly import assemble
 from streamseg.config import make_options
 from streamseg.infer import backends
+from streamseg.infer.backends.faults import is_fatal
 from tests.parts import toy_models
 from tests.parts.gpu_machine import Machine
+from tests.parts.stand_in import part
 
 
 @pytest.mark.parametrize(
@@ -45,3 +49,19 @@ def test_the_stream_goes_on(
     assert [line.rpartition("; ")[2] for line in lines] == ends
     assert all("the pass did not begin" in line for line in lines)
     assert machine.gpu.leaks() == []
+
+
+def test_every_error_that_cuda_does_not_survive_by_nvidias_own_words_is_known() -> None:
+    """By the header and the library of CUDA's runtime: what it says of each error, and how it words it."""
+    parts = part("compilers")
+    if parts is None:
+        pytest.skip("without compilers: python tools/gpu_parts.py")
+    (header,), (library,) = parts.glob("nvidia/*/include/driver_types.h"), parts.glob("nvidia/*/lib/libcudart.so.*")
+    words = ctypes.CDLL(str(library)).cudaGetErrorString
+    words.restype = ctypes.c_char_p
+    told = re.findall(r"/\*\*((?:(?!\*/).)*)\*/\s*cudaError\w+\s*=\s*(\d+)", header.read_text(), re.DOTALL)
+    ends = [
+        int(code) for why, code in told if "must be terminated and relaunched" in " ".join(re.split(r"[\s*]+", why))
+    ]
+    assert {226, 700, 719, 721, 810} <= set(ends)
+    assert [code for code in ends if not is_fatal(words(code).decode())] == []
