@@ -51,6 +51,17 @@ def test_another_workers_lines_are_taken_only_where_there_are_none_of_ones_own(h
     assert heard.reason() == "one's own"
 
 
+def test_a_reason_is_found_while_another_worker_says_something(heard: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    def talking() -> str:
+        heard.logger.log(ILogger.Severity.WARNING, "another's")
+        return "/proc/driver/nvidia/version"
+
+    heard.logger.log(ILogger.Severity.ERROR, "one's own")
+    heard.logger.log(ILogger.Severity.ERROR, "what came of it")
+    monkeypatch.setattr(library, "nvidia_driver", talking)
+    assert heard.reason() == "one's own"
+
+
 def test_an_old_driver_is_a_reason_where_a_driver_is(heard: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     line = "CUDA initialization failure with error: 35. The driver version is insufficient for CUDA runtime version"
     heard.logger.log(ILogger.Severity.ERROR, line)

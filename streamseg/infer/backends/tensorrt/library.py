@@ -79,7 +79,8 @@ class Library:
 
     def reason(self) -> str:
         """What explains a failure best, in one line: errors before warnings, this thread's own before others'."""
-        lines = [line for line in self.said if line.number >= getattr(self._here, "since", 0) and is_news(line.text)]
+        said = list(self.said)  # at once: others add to it meanwhile
+        lines = [line for line in said if line.number >= getattr(self._here, "since", 0) and is_news(line.text)]
         best = min(lines, key=lambda line: (not line.error, line.thread != threading.get_ident()), default=None)
         return " ".join((best.text if best else "it did not say why").split())[:240]
 
