@@ -104,8 +104,15 @@ class Planes:
         return wrap(np.asarray(self._here().to_ndarray() if buffer is None else buffer, np.uint8), self.colours)
 
     def there(self) -> av.VideoFrame | None:
-        """A frame of the caller's own around the same picture on the GPU; None where it is not on one."""
-        return frame_of(self.on_gpu.planes, self.colours, self.on_gpu.gpu) if self.on_gpu else None
+        """A frame of the caller's own around the same picture on the GPU, for its encoder.
+
+        None where it is on no GPU, or not in one piece: that encoder is told where the brightness is, and reads colours
+        right behind its last row. A decoder leaves rows between them where it rounds the height up, 1080 to 1088.
+        """
+        found = self.on_gpu
+        if found is None or (found.uv - found.y, found.uv_pitch) != (found.y_pitch * found.shape[0], found.y_pitch):
+            return None
+        return frame_of(found.planes, self.colours, found.gpu)
 
     def _planes(self) -> tuple[Plane, Plane, Plane]:
         if self._three is None:

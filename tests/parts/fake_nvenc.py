@@ -10,7 +10,8 @@ import av
 class Nvenc:
     """A stream of the GPU's encoder, of which there is none here: takes frames there, and has the CPU encode them.
 
-    `frames` is how many it brings down for that, as the real one does not.
+    As the real one it is told where the brightness is, and takes colours from behind its last row. `frames` is how many
+    it brings down, as the real one does not.
     """
 
     frames = 0
@@ -22,6 +23,8 @@ class Nvenc:
         if frame is None:
             return list(self._stream.encode(None))
         assert frame.format.name == "cuda"
+        y, uv = frame.planes
+        assert uv.buffer_ptr == y.buffer_ptr + y.line_size * frame.height and uv.line_size == y.line_size
         down = frame.reformat(format="yuv420p")
         Nvenc.frames += 1
         down.pts, down.time_base, down.pict_type = frame.pts, frame.time_base, frame.pict_type

@@ -50,3 +50,11 @@ def test_where_the_gpu_knows_the_codec_and_not_the_video_a_line_says_that_the_cp
         name = "film.mp4" if live is None else "-"
         assert caplog.messages == [f"{name}: cuda does not decode this h264; the CPU does"]
         assert all(np.array_equal(one.image, other.image) for one, other in zip(found, plain, strict=True))
+
+
+def test_what_an_encoder_there_would_read_wrongly_is_not_given_to_it(machine: Machine, film: Path) -> None:
+    """1080 rows are 1088 to a decoder, so that colours do not begin where those of 1080 rows do."""
+    (frame, *_) = frames(film, "cuda")
+    assert frame.planes is not None and frame.on_gpu is not None
+    assert frame.on_gpu.uv - frame.on_gpu.y == 1088 * frame.on_gpu.y_pitch
+    assert frame.planes.there() is None
