@@ -23,13 +23,15 @@ def read_instances(
     fit: Fit,
     least: float,
     n_classes: int,
+    background: int = -1,
 ) -> Instances:
     """The objects of one picture that score `least` (0..1) or more, best first, in pixels of the frame.
 
     Takes what the network gives: (K, 4) boxes in pixels of its input, (K,) scores, (K,) ids and (K, m, m) masks.
-    What is no box, and ids that are none of the classes, are left out.
+    What is no box, and ids that are none of the classes or the background's, are left out.
     """
-    sound = (scores >= least) & (class_ids >= 0) & (class_ids < n_classes) & np.isfinite(boxes).all(1)
+    known = (class_ids >= 0) & (class_ids < n_classes) & (class_ids != background)
+    sound = (scores >= least) & known & np.isfinite(boxes).all(1)
     kept = np.flatnonzero(sound)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     moved = _in_frame(boxes[kept], fit)

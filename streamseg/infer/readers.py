@@ -132,11 +132,13 @@ class InstanceReader:
         return outputs
 
     def _objects(self, outputs: Outputs, fit: Fit) -> Instances:
+        background = self._classes.background or 0
         if self._family is not None:
             objects = self._family.decode(outputs, fit.size, self._limits)
-            return place(objects, fit, len(self._classes), self._classes.background or 0)
+            return place(objects, fit, len(self._classes), background)
         boxes, scores, class_ids, masks = (outputs[role] for role in OBJECT_ROLES)
-        return read_instances(boxes, scores, class_ids, masks, fit, self._spec.least_score, len(self._classes))
+        least, n_classes = self._spec.least_score, len(self._classes)
+        return read_instances(boxes, scores, class_ids, masks, fit, least, n_classes, background)
 
     def count(self, output: Tensor) -> int:
         """The first axis."""

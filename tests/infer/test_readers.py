@@ -40,8 +40,8 @@ def test_a_label_covers_a_whole_number_of_pixels_or_one() -> None:
     assert InstanceReader(SPEC, Said()).cell((48, 64), {}) == 1
 
 
-def read_objects(family: str, shapes: dict[str, tuple[int, ...]]) -> int:
-    """How many objects are read of ones in outputs of these shapes."""
+def read_objects(family: str, shapes: dict[str, tuple[int, ...]], class_id: int = 1) -> int:
+    """How many objects are read of ones in outputs of these shapes, with `class_id` in those for classes."""
     spec = ModelSpec(
         classes=("none", "a", "b"),
         task="instance",
@@ -50,7 +50,10 @@ def read_objects(family: str, shapes: dict[str, tuple[int, ...]]) -> int:
         background=0,
         least_score=0.1,
     )
-    outputs = {role: np.ones(shape, np.int64 if role == "class_ids" else np.float32) for role, shape in shapes.items()}
+    outputs = {role: np.ones(shape, np.float32) for role, shape in shapes.items()}
+    outputs |= {"class_ids": np.full(shapes["class_ids"], class_id)} if "class_ids" in shapes else {}
+    if "boxes" in outputs:
+        outputs["boxes"][..., :2] = 0.5
     (found,) = InstanceReader(spec, Said()).read([frame()], [make_fit("stretch", (48, 64), (64, 64))], outputs)
     assert found.instances is not None
     return len(found.instances)
@@ -92,6 +95,13 @@ def test_outputs_that_do_not_go_together_are_one_line(
     assert read_objects(family, right) >= 0
     with pytest.raises(InputError, match="outputs that do not go together: .*x"):
         read_objects(family, right | wrong)
+
+
+@pytest.mark.parametrize("family", ["", "torchvision"])
+def test_an_object_of_the_background_is_none(family: str) -> None:
+    shapes = ROWS | ({} if family else {"masks": (1, 9, 8, 8)})
+    shapes = {role: shape for role, shape in shapes.items() if family or role != "planes"}
+    assert [read_objects(family, shapes, class_id) for class_id in (0, 1, 2, 3)] == [0, 9, 9, 0]
 
 
 def test_confidence_has_the_shape_of_the_labels() -> None:
