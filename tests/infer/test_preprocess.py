@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from streamseg.infer.model.geometry import Rect, input_size, make_fit
 from streamseg.infer.model.spec import PAD, FitKind, InputSpec
 from streamseg.infer.preprocess import Preprocessor
+from streamseg.yuv import BT601, Planes, to_i420
 
 IMAGENET = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
 
@@ -141,6 +142,15 @@ def test_what_a_crop_does_not_see_is_marked() -> None:
     assert whole.shape == (30, 60)
     assert np.all(whole[:, 15:45] == 1)
     assert np.all(whole[:, :15] == 255) and np.all(whole[:, 45:] == 255)
+
+
+@pytest.mark.parametrize(("frame", "size"), [((8, 8), (1024, 128)), ((4, 4000), (1024, 128)), ((4000, 4), (128, 1024))])
+def test_of_a_small_video_frame_a_crop_has_colours(frame: tuple[int, int], size: tuple[int, int]) -> None:
+    image = np.full((*frame, 3), (40, 90, 200), np.uint8)
+    planes = Planes.blank(to_i420(image, BT601), BT601)
+    (found,), _ = Preprocessor(InputSpec(fit="crop", colour="bgr"))([planes], size, 1)
+    assert np.abs(found.mean((1, 2)) - (40, 90, 200)).max() < 3
+    assert make_fit("crop", (1, 9), (64, 16)).source == Rect(3, 0, 2, 1)
 
 
 def test_a_strip_is_no_longer_than_it_is_or_than_a_network_s_side_may_be() -> None:

@@ -89,8 +89,8 @@ def make_fit(kind: FitKind, frame: tuple[int, int], size: tuple[int, int], cell:
         target = Rect(x, y, wide, high)
     elif kind == "crop":
         scale = max(columns / width, rows / height)
-        x, wide = _centred(_multiple(columns / scale), width)
-        y, high = _centred(_multiple(rows / scale), height)
+        x, wide = _centred(max(_multiple(columns / scale), min(2, width)), width)  # a colour of video covers two
+        y, high = _centred(max(_multiple(rows / scale), min(2, height)), height)
         source = Rect(x, y, wide, high)
     return Fit(frame, size, source, target)
 
