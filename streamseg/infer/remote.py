@@ -117,7 +117,7 @@ class RemoteNetwork:
         self._closing = threading.Event()
         self._watch: threading.Thread | None = None
         self._changing = threading.Lock()
-        """Held while it is decided whether that goes on."""
+        """Held while it is decided whether that ends."""
         try:
             for seat in self._seats:
                 self._open_first(seat)
