@@ -34,7 +34,7 @@ class Adaptive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pixels brighter than their surroundings, less `offset`: for uneven light."""
 
     block: _Odd = 31
-    offset: float = -5.0
+    offset: Annotated[float, Meta(ge=-255, le=255)] = -5.0
     method: Literal["mean", "gaussian"] = "mean"
     invert: bool = False
 

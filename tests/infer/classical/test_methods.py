@@ -59,6 +59,8 @@ def test_an_unknown_setting_is_one_line_that_names_the_known(name: str) -> None:
         ("threshold", {"value": "256"}),
         ("threshold", {"value": "bright"}),
         ("adaptive", {"block": 4}),
+        ("adaptive", {"offset": -1e30}),
+        ("adaptive", {"offset": float("nan")}),
         ("hsv", {"low": ["1", "2"]}),
         ("hsv", {"low": [180, 0, 0]}),
         ("grow", {"seeds": [0.5]}),
