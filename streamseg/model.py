@@ -163,7 +163,8 @@ def own_recipe(segmenter: SimpleSegmenter) -> SegmenterFactory:
     Raises:
         InputError: it is no segmenter.
     """
-    if isinstance(segmenter, type) or not isinstance(getattr(segmenter, "classes", None), Classes):
+    offers = callable(segmenter) and callable(getattr(segmenter, "close", None))
+    if isinstance(segmenter, type) or not offers or not isinstance(getattr(segmenter, "classes", None), Classes):
         said = segmenter.__name__ if isinstance(segmenter, type) else type(segmenter).__name__
         raise InputError(
             f"{said} is no model",

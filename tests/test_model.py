@@ -20,7 +20,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
 from streamseg.infer import load_segmenter
 from streamseg.model import load
-from tests.parts.fakes import Marker
+from tests.parts.fakes import CLASSES, Marker
 from tests.parts.fakes import segmentation as fake
 from tests.parts.patience import PATIENCE_S
 
@@ -133,7 +133,22 @@ def test_an_object_that_is_a_segmenter_is_a_model() -> None:
     assert marker.closed
 
 
-@pytest.mark.parametrize("wrong", [7, Marker, object()], ids=["number", "class", "object"])
+class Unending:
+    """Without `close`."""
+
+    classes = CLASSES
+
+    def __call__(self, frames: Sequence[Frame]) -> list[streamseg.Segmentation]:
+        return [fake(frame) for frame in frames]
+
+
+class Uncalled:
+    classes = CLASSES
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("wrong", [7, Marker, object(), Unending(), Uncalled()], ids=lambda each: type(each).__name__)
 def test_what_is_no_model_is_refused(wrong: object) -> None:
     with pytest.raises(InputError, match="is no model") as caught:
         load(wrong)  # type: ignore[arg-type]
