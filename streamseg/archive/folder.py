@@ -75,7 +75,7 @@ class ResultFolder:
         """What is known of films, by the name of their results; a row that cannot be read is none."""
         found = {}
         for path in sorted((self._own / "rows").rglob("*.json")):
-            with contextlib.suppress(OSError, msgspec.MsgspecError):
+            with contextlib.suppress(OSError, UnicodeDecodeError, msgspec.MsgspecError):
                 row = msgspec.json.decode(path.read_bytes(), type=Row)
                 found[row.results] = row
         return found
@@ -149,7 +149,7 @@ class ResultFolder:
         file = self._own / "options.json"
         now = msgspec.json.decode(msgspec.json.encode(asked))
         before = now
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, UnicodeDecodeError, msgspec.MsgspecError):
             before = msgspec.json.decode(file.read_bytes())
         changed = sorted(key for key in {**before, **now} if before.get(key) != now.get(key))
         if changed:

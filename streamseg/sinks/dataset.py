@@ -272,7 +272,7 @@ def _colours(path: Path) -> dict[str, tuple[int, int, int]]:
 def _kept(line: bytes) -> Kept | None:
     try:
         return msgspec.json.decode(line, type=Kept)
-    except msgspec.MsgspecError:  # another program's
+    except (UnicodeDecodeError, msgspec.MsgspecError):  # another program's
         return None
 
 

@@ -94,7 +94,7 @@ class _Document(LineFile):
             return
         try:
             made = _composed(self._part, self._compose)
-        except (msgspec.DecodeError, KeyError, TypeError):  # another program's
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):  # another program's
             keep(self._part)
             return
         kept = name_new(made, recovered_name(self._part))

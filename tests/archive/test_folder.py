@@ -77,6 +77,8 @@ def test_what_was_cut_off_is_removed_and_a_row_that_is_broken_is_none(tmp_path: 
         left.write_text("half")
         folder.keep_row(Row(file="a.mp4", results="a"))
         (tmp_path / ".batch/rows/b.json").write_text('{"file": "b.m')
+        (tmp_path / ".batch/rows/c.json").write_bytes(b'{"file": "\xff", "results": "c"}')
+        (tmp_path / ".batch/options.json").write_bytes(b'{"model": "\xff"}')
     with folder.held(ASKED):
         assert not left.exists()
         assert list(folder.rows()) == ["a"]

@@ -185,11 +185,11 @@ def test_another_model_and_another_run_are_kept_out(tmp_path: Path) -> None:
 def test_a_line_that_was_cut_short_and_one_of_another_program_cost_nothing(tmp_path: Path) -> None:
     keep(f"dataset:{tmp_path}", shown(0), shown(1))
     with (tmp_path / "kept.jsonl").open("ab") as file:
-        file.write(b'{"a": 1}\nnone\n{"name": "one-0000')
+        file.write(b'{"a": 1}\nnone\n{"name": "\xff"}\n{"name": "one-0000')
     (tmp_path / "ImageSets/Segmentation/default.txt").write_text("one-000001\n")
     keep(f"dataset:{tmp_path}", shown(1), shown(2))
     assert whole(tmp_path) == ["one-000001", "one-000002", "one-000003"]
-    assert len((tmp_path / "kept.jsonl").read_text().splitlines()) == 5
+    assert len((tmp_path / "kept.jsonl").read_bytes().splitlines()) == 6
     listed = (tmp_path / "ImageSets/Segmentation/default.txt").read_text().split()
     assert listed == ["one-000001", "one-000002", "one-000003"]
 

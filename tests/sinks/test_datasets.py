@@ -225,6 +225,16 @@ def test_what_a_killed_run_left_becomes_a_whole_file(uri: str, name: str, tmp_pa
     assert sorted(os.listdir(tmp_path)) == [f"{stem}-recovered-1.{suffix}", name, f"expected-{name}"]  # noqa: PTH208
 
 
+@pytest.mark.parametrize("left", [b"[]\n", b'{"names": ["\xff"]}\n'])
+def test_what_another_program_left_is_kept_as_it_is(left: bytes, tmp_path: Path) -> None:
+    uri, name = DOCUMENTS[0]
+    (tmp_path / f"{name}.part").write_bytes(left)
+    written(uri.format(tmp_path), *film(0))
+    stem, suffix = name.split(".")
+    assert (tmp_path / f"{stem}-recovered-1.{suffix}").read_bytes() == left
+    assert (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize(("uri", "name"), DOCUMENTS)
 def test_nothing_found_and_nothing_read_leave_no_trouble(uri: str, name: str, tmp_path: Path) -> None:
     written(uri.format(tmp_path))
