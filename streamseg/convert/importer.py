@@ -31,7 +31,7 @@ from streamseg.files import as_argument, refuse_existing, same_file, whole
 from streamseg.infer.backends import open_backend
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.model.catalogue import new_model
-from streamseg.infer.model.onnxfile import OnnxFile, inspect_onnx, load_onnx
+from streamseg.infer.model.onnxfile import MAX_FILE_BYTES, OnnxFile, inspect_onnx, load_onnx
 from streamseg.infer.model.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
 from streamseg.infer.targets import check_beside, check_target
 from streamseg.segmentation import distinct
@@ -182,8 +182,12 @@ def _put(made: Made, target: Path, overwrite: bool) -> float:
     """Writes the model beside `target`, checks it there, and only then gives it its name."""
     try:
         raw = made.model.SerializeToString()
-    except ValueError:
-        raise InputError(f"{target}: with its weights inside the model is over 2 GiB") from None
+        if len(raw) > MAX_FILE_BYTES:
+            raise ValueError
+    except ValueError:  # of protobuf's own, in some of its versions
+        raise InputError(
+            f"{target}: with its weights inside the model is over 2 GiB", "export it in float16, or a smaller one"
+        ) from None
     with whole(target, overwrite=overwrite) as part:
         part.write_bytes(raw)
         check_beside(part, target)

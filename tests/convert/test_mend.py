@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from streamseg.convert import importer
 from streamseg.convert.chain import PICTURE
 from streamseg.convert.importer import Hints, import_model
 from streamseg.convert.mend import runnable
@@ -101,3 +102,11 @@ def test_a_graph_of_operators_of_others_alone_is_taken(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "model.onnx")
     made = import_model(tmp_path / "model.onnx", tmp_path / "made.onnx", Hints(normalise="0..1"))
     assert made.agreement == 1.0 and len(made.spec.classes) == 5
+
+
+def test_what_fits_no_file_is_said_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importer, "MAX_FILE_BYTES", 1000)
+    source = toy_models.segmenter(tmp_path / "model.onnx")
+    with pytest.raises(InputError, match="made.onnx: with its weights inside the model is over 2 GiB"):
+        import_model(source, tmp_path / "made.onnx", Hints(normalise="0..1"))
+    assert [each.name for each in tmp_path.iterdir()] == ["model.onnx"]

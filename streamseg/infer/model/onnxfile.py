@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 MAX_ELEMENTS = 1 << 29
 """Most numbers a tensor may hold: 2 GiB of fp32, enough for 256 classes of a full-HD picture."""
+MAX_FILE_BYTES = (1 << 31) - 1
+"""Protobuf reads no larger message."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _USUAL_OPSET = 17
 _LARGE_WEIGHTS_BYTES = 1 << 12
-_MAX_FILE_BYTES = (1 << 31) - 1  # protobuf reads no larger message
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _read(path: Path) -> bytes:
             raise _no_model(path)
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: not a file")
-        if status.st_size > _MAX_FILE_BYTES:
+        if status.st_size > MAX_FILE_BYTES:
             raise InputError(f"{path}: over 2 GiB", "keep the weights in an external data file")
         return path.read_bytes()
     except OSError as error:
