@@ -164,7 +164,7 @@ def _names(folders: list[Path]) -> list[str]:
 
 def _names_in(folder: Path) -> list[str]:
     try:
-        return sorted(file.stem for file in folder.glob("*.onnx"))
+        return sorted(file.stem for file in folder.glob("*.onnx") if _NAME.fullmatch(file.stem) and _is_file(file))
     except OSError:  # not this user's to look into
         return []
 

@@ -124,3 +124,14 @@ def test_importing_the_room_loads_no_runtime() -> None:
     code = "import sys, streamseg.infer; print(*[m for m in ('onnx', 'onnxruntime', 'av') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_only_what_can_be_called_is_offered(mine: Path) -> None:
+    (mine / "avenue two.onnx").write_bytes((mine / "avenue.onnx").read_bytes())
+    (mine / "folder.onnx").mkdir()
+    (mine / "lost.onnx").symlink_to("nowhere")
+    assert [name for name in network_names() if find_model(name) is None] == []
+    for name in ("avenue two", "folder", "lost"):
+        with pytest.raises(InputError, match=f"no model '{name}'") as caught:
+            load_segmenter(name)
+        assert f"did you mean {name}" not in str(caught.value)
