@@ -20,6 +20,7 @@ _TRAIL_S = 1.0  # over which speed is measured
 _MOST_FRAMES = 1000  # of both, for a stream whose clock stands still
 _SHORTEST_S = 0.2  # over less it is noise
 _MARGIN = 0.005  # of the picture's diagonal: so far behind a line an object has crossed it
+_HORIZON = 1e-9  # of what is below it the ground's homography makes more
 _ENTERS, _LEAVES = 0.5, 0.4  # share of an object in a zone from which it is in it, and below which it is out
 Point = tuple[float, float]
 
@@ -63,14 +64,16 @@ class Track:
         return [left + x, top + y, right + x, bottom + y]
 
     def speed(self, homography: NDArray[np.float64] | None) -> float:
-        """Pixels a second of its middle or, with a `homography` of the ground, metres a second of its foot."""
+        """Pixels a second of its middle or, with a `homography` of the ground, metres a second of its foot; 0 of a foot
+        that is above the horizon, and not on the ground."""
         first, last = self.trail[0], self.trail[-1]
         past_s = last.time_s - first.time_s
         if past_s < _SHORTEST_S:
             return 0.0
         if homography is None:
             return math.dist(first.middle, last.middle) / past_s
-        return math.dist(_on_ground(first.foot, homography), _on_ground(last.foot, homography)) / past_s
+        here, before = (_on_ground(each.foot, homography) for each in (last, first))
+        return math.dist(here, before) / past_s if here and before else 0.0
 
     def enter_or_leave(self, zone: str, share: float, time_s: float) -> None:
         """Told how much of it is in `zone`."""
@@ -154,7 +157,6 @@ def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
     return turn(a, b, c) * turn(a, b, d) <= 0 and turn(c, d, a) * turn(c, d, b) <= 0
 
 
-def _on_ground(point: Point, homography: NDArray[np.float64]) -> Point:
+def _on_ground(point: Point, homography: NDArray[np.float64]) -> Point | None:
     x, y, w = (homography @ (*point, 1.0)).tolist()
-    w = w if abs(w) > 1e-9 else 1e-9  # on the horizon
-    return x / w, y / w
+    return (x / w, y / w) if w > _HORIZON else None

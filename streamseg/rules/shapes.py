@@ -104,12 +104,14 @@ class Ground(_Shape):
         return ground
 
     def homography(self, width: int, height: int) -> NDArray[np.float64]:
-        """(3, 3) f64: from pixels of a frame of that size to metres."""
+        """(3, 3) f64: from pixels of a frame of that size to metres; the third number is above 0 below the horizon."""
         import cv2
         import numpy as np
 
         metres = np.array([row[2:] for row in self], np.float32)
-        return np.asarray(cv2.getPerspectiveTransform(np.float32(self.pixels(width, height)), metres), np.float64)
+        points = np.float32(self.pixels(width, height))
+        found = np.asarray(cv2.getPerspectiveTransform(points, metres), np.float64)
+        return np.asarray(found * np.sign(found[2] @ (*points[0], 1.0)), np.float64)
 
 
 def turn(a: Sequence[float], b: Sequence[float], c: Sequence[float]) -> float:

@@ -149,6 +149,17 @@ def test_speed_is_in_pixels_or_metres() -> None:
     assert {name: round(event.value, 3) for name, event in started.items()} == {"px": 40.0, "m": 4.0, "km": 14.4}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_above_the_horizon_has_no_speed_on_the_ground(order: int) -> None:
+    corners = [(0.35, 0.5, 0, 20), (0.65, 0.5, 3.5, 20), (0.95, 0.95, 3.5, 0), (0.05, 0.95, 0, 0)]  # horizon at 0.275
+    rules = Rules(ground=Ground(corners[::order]), rules={"fast": Rule("car.speed > 0 m/s")})
+    for top, speed in ((85, 40 * 3.5 / 180), (5, 0.0)):
+        found = [rules(*seen(index + top, (1, 4 * index, top, 20, 10))) for index in range(12)]
+        assert found[-1].rules[0].value == pytest.approx(speed, abs=1e-5)
+    sinks = [rules(*seen(index + 200, (1, 90, 5 + index // 2, 10, 10))) for index in range(30)]
+    assert not any(each.rules[0].value for each in sinks[:20])
+
+
 def test_an_object_that_is_hidden_for_a_moment_is_the_same() -> None:
     rules = Rules(zones={"left": LEFT}, rules={"waits": Rule("person.dwell in left > 2 s")})
     frames = [seen(i, *([] if 8 <= i < 12 else [(2, 10, 10, 20, 20)])) for i in range(30)]
