@@ -14,7 +14,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.masks import draw_masks
 from streamseg.privacy.growth import grown
-from streamseg.privacy.lost import Vanished
+from streamseg.privacy.lost import Vanished, of_size
 from streamseg.segmentation import Classes, Segmentation, find_class
 from streamseg.yuv import Plane
 
@@ -97,12 +97,10 @@ class Hidden:
         """`found`, and where it was a moment ago."""
         if self._recent is None:
             return found
-        while self._recent and not (
-            0 <= time_s - self._recent[0][0] <= HELD_S and self._recent[0][1].shape == found.shape
-        ):
+        while self._recent and not 0 <= time_s - self._recent[0][0] <= HELD_S:
             self._recent.popleft()
         self._recent.append((time_s, found))
-        return np.asarray(np.bitwise_or.reduce([mask for _, mask in self._recent]), np.uint8)
+        return np.asarray(np.bitwise_or.reduce([of_size(mask, found.shape) for _, mask in self._recent]), np.uint8)
 
     def _forget(self) -> None:
         """The picture is another one."""
@@ -113,12 +111,9 @@ class Hidden:
 
 
 def _small(mask: Plane) -> Plane:
-    """`mask` with sides of at most `_LONGEST`, in which a pixel is set where any below it is."""
+    """`mask` with sides of at most `_LONGEST`."""
     height, width = mask.shape
     scale = _LONGEST / max(height, width)
     if scale >= 1:
         return mask
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(
-        cv2.threshold(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), 0, 255, cv2.THRESH_BINARY)[1], np.uint8
-    )
+    return of_size(mask, (max(1, round(height * scale)), max(1, round(width * scale))))

@@ -26,9 +26,10 @@ class Vanished:
     def __call__(self, found: Plane, time_s: float) -> bool:
         """Whether something that was hidden is missing in `found`, (h, w) u8 of 0 and 255, the next mask."""
         last, self._last = self._last, found
-        if last is None or last.shape != found.shape:
-            self._lost = None
+        if last is None:
             return False
+        last = of_size(last, found.shape)  # a stream that changes its size shows the same as before
+        self._lost = None if self._lost is None else of_size(self._lost, found.shape)
         side = 2 * round(_CLOSE * max(found.shape)) + 1
         near = np.asarray(cv2.dilate(found, np.ones((side, side), np.uint8)), np.uint8)
         if self._lost is not None and (time_s >= self._until_s or _share(self._lost, near) >= _FOUND_AGAIN):
@@ -42,6 +43,14 @@ class Vanished:
     def forget(self) -> None:
         """The picture is another one."""
         self._last = self._lost = None
+
+
+def of_size(mask: Plane, shape: tuple[int, ...]) -> Plane:
+    """`mask`, u8 of 0 and 255, at another (height, width), in which a pixel is set where any below it is."""
+    if mask.shape == shape:
+        return mask
+    shares = cv2.resize(mask, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.threshold(shares, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 def _gone(last: Plane, near: Plane) -> Plane | None:
@@ -61,4 +70,4 @@ def _gone(last: Plane, near: Plane) -> Plane | None:
 
 
 def _share(mask: Plane, near: Plane) -> float:
-    return cv2.countNonZero(cv2.bitwise_and(mask, near)) / cv2.countNonZero(mask)
+    return cv2.countNonZero(cv2.bitwise_and(mask, near)) / max(1, cv2.countNonZero(mask))

@@ -12,6 +12,8 @@ from streamseg.segmentation import Classes, Instances, Segmentation
 from tests.privacy.scenes import CLASSES, FPS, HEIGHT, WIDTH, found, frame, truth
 
 NOBODY = np.zeros((HEIGHT, WIDTH), bool)
+EDGE = np.zeros((HEIGHT, WIDTH), bool)
+EDGE[30:70, :20] = True
 
 
 def hidden_pixels(region: Region) -> NDArray[np.bool_]:
@@ -34,6 +36,14 @@ def test_what_the_mask_says_is_hidden_with_a_margin_and_the_rest_is_not() -> Non
 
 def test_nothing_is_hidden_where_nobody_is_found() -> None:
     assert not Hidden(["person"])(frame(0), found(frame(0), NOBODY)).mask.any()
+
+
+def test_a_place_stays_hidden_where_masks_get_another_size() -> None:
+    hidden = Hidden(["person"])
+    hidden(frame(0), found(frame(0), EDGE))
+    region = hidden(frame(1), found(frame(1), NOBODY[::2, ::2]))
+    assert not region.why  # who was at the edge may have left
+    assert region.mask[EDGE[::2, ::2]].all()
 
 
 def test_all_but_a_class_is_hidden_and_its_edge_too() -> None:

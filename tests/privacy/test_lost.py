@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from streamseg.privacy.lost import LOST_S, Vanished
 from streamseg.yuv import Plane
@@ -47,10 +48,24 @@ def test_what_leaves_over_the_edge_and_what_is_tiny_is_not_lost() -> None:
     assert not vanished(mask(), 0.04)
 
 
-def test_masks_of_another_size_begin_again() -> None:
+@pytest.mark.parametrize("shape", [(45, 80), (180, 320), (1, 1)])
+def test_what_is_lost_stays_so_where_masks_get_another_size(shape: tuple[int, int]) -> None:
     vanished = Vanished()
     vanished(mask(PERSON), 0.0)
-    assert not vanished(mask(shape=(45, 80)), 0.04)
+    assert vanished(mask(), 0.04)
+    assert vanished(mask(shape=shape), 0.08)
+    assert not vanished(mask(shape=shape), 0.04 + LOST_S)
+
+
+def test_what_is_gone_from_a_mask_of_another_size_is_lost() -> None:
+    vanished = Vanished()
+    vanished(mask(PERSON), 0.0)
+    assert vanished(mask(shape=(45, 80)), 0.04)
+    assert not vanished(mask(PERSON), 0.08)
+
+
+def test_nothing_is_lost_behind_a_cut() -> None:
+    vanished = Vanished()
     vanished(mask(PERSON), 0.08)
     vanished.forget()
     assert not vanished(mask(), 0.12)
