@@ -31,12 +31,16 @@ def patched(text: str, at: _Path, patch: Mapping[str, Any], name: str) -> str:
     inner = wanted
     for key in at:
         inner = inner[key]
-    for keys, value in list(_steps(inner, patch)):
-        text = _without(text, (*at, *keys)) if value is None else _with(text, (*at, *keys), value)
+    steps = list(_steps(inner, patch))
     _merge(inner, patch)
-    if parse_tree(text, name).value != wanted:
-        raise InputError(f"{name}: written in a way that cannot be changed here", "edit the file by hand")
-    return text
+    try:
+        for keys, value in steps:
+            text = _without(text, (*at, *keys)) if value is None else _with(text, (*at, *keys), value)
+        if parse_tree(text, name).value == wanted:
+            return text
+    except (AssertionError, InputError, yaml.YAMLError):  # one of the steps left no YAML behind
+        pass
+    raise InputError(f"{name}: written in a way that cannot be changed here", "edit the file by hand")
 
 
 def _steps(value: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:

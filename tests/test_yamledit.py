@@ -122,6 +122,12 @@ def test_keys_that_no_yaml_takes_change_nothing() -> None:
         assert list(parse_tree(new, "").value["streams"]) == ["door", "yard", key]
 
 
+@pytest.mark.parametrize("patch", [{"": 2.5, "model": "otsu"}, {"": {"a": 1}, "b": {"c": 2}}, {"\x85": 1, "b": 2}])
+def test_a_change_that_leaves_no_yaml_behind_is_said(patch: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="edit the file by hand"):
+        patched("streams:\n  a:\n    source: '0'\n", ("streams", "a"), patch, "site.yaml")
+
+
 def test_what_cannot_be_changed_in_place_is_said() -> None:
     with pytest.raises(InputError, match="edit the file by hand"):
         patched("streams: {a: {source}}\n", ("streams", "a"), {"source": "x"}, "site.yaml")
