@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 
 from streamseg.errors import InputError, OutputError
@@ -103,13 +103,24 @@ def same_file(path: Path, other: Path) -> bool:
         return False
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raises OutputError where something has the name `path`, a folder even where it may be overwritten."""
+def refuse_existing(path: Path, *, overwrite: bool, read: Iterable[Path] = ()) -> None:
+    """For a file that is to be written, before any time is spent.
+
+    Raises:
+        InputError: it is one of the files that are `read`, or of the folders, even where it may be overwritten.
+        OutputError: something has the name `path`, a folder even where it may be overwritten.
+    """
+    if path.is_file() and any(_is_part(path, each) for each in read):
+        raise InputError(f"{path}: would write over what is read", "name another file")
     with contextlib.suppress(PermissionError):  # in a folder of another user: writing there tells
         if path.is_dir():
             raise OutputError(f"{path}: is a folder")
     if not overwrite and os.path.lexists(path):
         raise OutputError(f"{path}: exists", _HINT)
+
+
+def _is_part(path: Path, other: Path) -> bool:
+    return same_file(path, other) or any(same_file(each, other) for each in path.resolve().parents)
 
 
 def natural(path: PurePath) -> tuple[list[tuple[int, int, str]], str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.errors import OutputError
+from streamseg.errors import InputError, OutputError
 from streamseg.files import Folder, free_name, missing, name_new, refuse_existing, whole, write_whole
 from tests.parts.disks import small_disk
 
@@ -89,6 +89,18 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path: Path) -> No
         with pytest.raises(OutputError, match="No space"), whole(path, overwrite=True) as part:
             part.write_bytes(bytes(2_000_000))
         assert {each.name: each.read_text() for each in disk.iterdir()} == {"a": "old"}
+
+
+def test_what_is_read_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    read = put(tmp_path / "pictures" / "a.png", "given")
+    linked = tmp_path / "b.png"
+    linked.symlink_to(read)
+    for path, what in ((read, read), (linked, read), (read, tmp_path / "pictures"), (linked, tmp_path / "pictures")):
+        with pytest.raises(InputError, match="png: would write over what is read"):
+            refuse_existing(path, overwrite=True, read=[what])
+    refuse_existing(tmp_path / "pictures" / "new.png", overwrite=True, read=[tmp_path / "pictures"])
+    refuse_existing(put(tmp_path / "c.png", "old"), overwrite=True, read=[read, tmp_path / "gone"])
 
 
 def test_a_folder_is_made_once_and_when_it_is_taken_away_waited_for(tmp_path: Path) -> None:

@@ -59,6 +59,22 @@ def print_table(task: Task, rows: Sequence[Row]) -> None:
         print(f"{ours} / {other}, round by round: {middle:.2f} ({min(values):.2f} to {max(values):.2f})")
 
 
+def refuse_unplottable(file: Path) -> None:
+    """What is wrong with the name of a plot, before anything is measured.
+
+    Raises:
+        InputError: matplotlib is not installed.
+        OutputError: it writes no such pictures.
+    """
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError:
+        raise InputError("--plot needs matplotlib", installing.package("matplotlib")) from None
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if file.suffix.removeprefix(".").lower() not in kinds:
+        raise OutputError(f"{file}: not a kind of picture that can be written", "a name such as speed.png")
+
+
 def plot(task: Task, rows: Sequence[Row], file: Path, *, overwrite: bool = False) -> None:
     """A bar for each loop, from its lowest to its highest turn.
 
@@ -66,10 +82,9 @@ def plot(task: Task, rows: Sequence[Row], file: Path, *, overwrite: bool = False
         InputError: matplotlib is not installed.
         OutputError: `file` exists and is not to be overwritten, or cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("--plot needs matplotlib", installing.package("matplotlib")) from None
+    refuse_unplottable(file)
+    from matplotlib.figure import Figure
+
     timed = sorted((row for row in rows if row.turns), key=lambda row: statistics.median(row.rates))
     medians = [statistics.median(row.rates) for row in timed]
     below = [middle - min(row.rates) for row, middle in zip(timed, medians, strict=True)]
@@ -81,10 +96,7 @@ def plot(task: Task, rows: Sequence[Row], file: Path, *, overwrite: bool = False
     axes.set_xlabel(f"frames a second, {task.model}, {task.threads} cores")
     axes.spines[["top", "right"]].set_visible(False)
     with whole(file, overwrite=overwrite) as part:
-        try:
-            figure.savefig(part, dpi=150, format=file.suffix.removeprefix(".") or None)
-        except ValueError as error:
-            raise OutputError(f"{file}: {error}") from None
+        figure.savefig(part, dpi=150, format=file.suffix.removeprefix("."))
 
 
 def _row(row: Row) -> dict[str, object]:

@@ -37,13 +37,14 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compares and reports."""
     from streamseg.bench.compare import Wanted, compare
-    from streamseg.bench.report import as_tree, plot, print_table
+    from streamseg.bench.report import as_tree, plot, print_table, refuse_unplottable
     from streamseg.files import refuse_existing
     from streamseg.infer import check_gpu
     from streamseg.stdio import print_json
 
     check_gpu(arguments.gpu)
     if arguments.plot:
+        refuse_unplottable(arguments.plot)
         refuse_existing(arguments.plot, overwrite=arguments.overwrite)
     wanted = Wanted(
         arguments.model,

@@ -65,23 +65,24 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Scores a model on labelled pictures."""
+    from streamseg.commands.given import once
     from streamseg.evaluation.evaluate import difference
     from streamseg.evaluation.judges import Wanted
-    from streamseg.evaluation.report import as_tree, print_difference, print_table, write_sheet
+    from streamseg.evaluation.report import as_tree, print_difference, print_table, refuse_unwritable, write_sheet
     from streamseg.files import refuse_existing
     from streamseg.stdio import print_json
 
     if arguments.sheet:
-        refuse_existing(arguments.sheet, overwrite=arguments.overwrite)
-    ids = dict(_renamed(text) for text in arguments.ids)
+        refuse_unwritable(arguments.sheet)
+        read = [folder for folder in (arguments.pictures, arguments.masks) if folder]
+        refuse_existing(arguments.sheet, overwrite=arguments.overwrite, read=read)
+    ids = once("--ids", (_renamed(text) for text in arguments.ids))
     wanted = Wanted(
         ids=ids, pattern=arguments.only, parts=arguments.parts, video=arguments.video, groups=arguments.groups
     )
     found = _judged(arguments.model, arguments, wanted)
     other = _judged(arguments.against, arguments, wanted) if arguments.against else None
     apart = difference(found, other) if other else None
-    if arguments.sheet:
-        write_sheet(found, arguments.sheet, overwrite=arguments.overwrite)
     if arguments.json:
         print_json(as_tree(found) | ({"against": as_tree(other), "difference": apart} if other else {}))
     else:
@@ -89,6 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
         if other and apart:
             print_table(other)
             print_difference(found, other, apart)
+    if arguments.sheet:  # when all is said: it may be that it cannot be written
+        write_sheet(found, arguments.sheet, overwrite=arguments.overwrite)
     return _NO_BETTER if apart and not apart.by > 0 else 0  # what is no number is not above it
 
 
@@ -96,6 +99,7 @@ def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evalua
     """One model's scores, on masks or on a folder that a labelling tool exported."""
     import tempfile
 
+    from streamseg.commands.given import once
     from streamseg.evaluation.corrected import bring_in, held_out_of
     from streamseg.evaluation.evaluate import evaluate
     from streamseg.evaluation.fold import folded
@@ -108,7 +112,7 @@ def _judged(model: str, arguments: argparse.Namespace, wanted: Wanted) -> Evalua
     if arguments.tiles:
         recipe = tiled(recipe, _tiles(arguments.tiles))
     if arguments.fold:
-        recipe = folded(recipe, dict(_put_together(text) for text in arguments.fold))
+        recipe = folded(recipe, once("--fold", (_put_together(text) for text in arguments.fold)))
     if arguments.masks and arguments.held_out:
         raise InputError("--held-out is for a folder that `train --from` takes", "leave out the masks, or use --only")
     if arguments.masks:

@@ -30,10 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.training import need_torch
 
     need_torch()
+    from streamseg.files import refuse_existing
     from streamseg.training.data import some_images
     from streamseg.training.export import export
     from streamseg.training.plan import read_plan
 
+    read = [each for each in (arguments.plan, arguments.pictures) if each]
+    refuse_existing(arguments.target, overwrite=arguments.overwrite, read=read)
     plan = read_plan(arguments.plan) if arguments.plan else None
     images = some_images(arguments.pictures, CHECKED) if arguments.pictures else []
     print_exported(export(arguments.checkpoint, arguments.target, images, plan, overwrite=arguments.overwrite))

@@ -11,6 +11,7 @@ from streamseg.config import OPTIONS
 from streamseg.errors import InputError
 from streamseg.rules.shapes import is_name
 
+_Name = typing.TypeVar("_Name", str, int)
 _Value = typing.TypeVar("_Value")
 
 
@@ -23,15 +24,15 @@ def given_by(arguments: argparse.Namespace) -> dict[str, object]:
     asked = vars(arguments)
     given = {name: asked[name] for name in OPTIONS.__struct_fields__ if asked.get(name) not in (None, [])}
     if "settings" in given:
-        given["settings"] = _once("--set", map(_setting, given["settings"]))
+        given["settings"] = once("--set", map(_setting, given["settings"]))
     for name in NAMED & given.keys():
-        given[name] = _once(FLAGS[name][0], [_named(name, text) for text in given[name]])
+        given[name] = once(FLAGS[name][0], [_named(name, text) for text in given[name]])
     return given
 
 
-def _once(flag: str, pairs: Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
-    """The pairs by name, of which none may be there twice."""
-    found: dict[str, _Value] = {}
+def once(flag: str, pairs: Iterable[tuple[_Name, _Value]]) -> dict[_Name, _Value]:
+    """The pairs by name; raises InputError where one is there twice."""
+    found: dict[_Name, _Value] = {}
     for name, value in pairs:
         if name in found:
             raise InputError(f"{flag} {name} is there twice")

@@ -41,7 +41,7 @@ def try_model(name: str, picture: Path | None, *, overwrite: bool, gpu: int | No
 
     image = None if picture is None else read_image(picture)
     target = Path(f"{Path(name).stem}-try.png")
-    refuse_existing(target, overwrite=overwrite)
+    refuse_existing(target, overwrite=overwrite, read=[picture] if picture else [])
     with tempfile.TemporaryDirectory() as folder:
         file, told = _told(name, Path(folder))
         print(printable(told))

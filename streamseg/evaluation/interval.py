@@ -34,9 +34,10 @@ def group_of(name: str, named: str | None) -> str:
         found = re.search(named, name)
     except re.error as error:
         raise InputError(f"--groups {named}: {error}") from None
-    if found is None:
+    group = found and found.group(1 if found.re.groups else 0)
+    if group is None:
         raise InputError(f"--groups {named}: matches no part of {name}")
-    return found.group(1 if found.re.groups else 0)
+    return group
 
 
 def draw(groups: Sequence[str]) -> NDArray[np.int64]:

@@ -81,19 +81,21 @@ def _told(found: Evaluation, name: str, value: float) -> str:
     return f"{_CALLED.get(name, name)} {_percent(value)} %" + (f" ({_ends(ends)})" if ends else "")
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raises OutputError where no picture can have such a name."""
+    if not path.suffix or not cv2.haveImageWriter(f"sheet{path.suffix}"):
+        raise OutputError(f"{path}: not a kind of picture that can be written", "a name such as sheet.png")
+
+
 def write_sheet(found: Evaluation, path: Path, *, overwrite: bool = False) -> None:
     """The worst pictures: as they are, as they should be, as they were found.
 
     Raises:
         OutputError: it exists and is not to be overwritten, or cannot be written.
     """
+    refuse_unwritable(path)
     sheet = np.vstack([_row(judged) for judged in found.worst])
-    try:
-        done, data = cv2.imencode(path.suffix, sheet)
-    except cv2.error:
-        done = False
-    if not done:
-        raise OutputError(f"{path}: not a kind of picture that can be written", "a name such as sheet.png")
+    _, data = cv2.imencode(path.suffix, sheet)
     with whole(path, overwrite=overwrite) as part:
         part.write_bytes(data.tobytes())
 

@@ -61,7 +61,7 @@ def export(
         OutputError: `target` exists and is not to be overwritten, or cannot be written.
     """
     check_target(target)
-    refuse_existing(target, overwrite=overwrite)
+    refuse_existing(target, overwrite=overwrite, read=[checkpoint])
     state = load_checkpoint(checkpoint)
     plan = _exported_by(checkpoint_plan(state, checkpoint), plan, checkpoint)
     network = build(without_pretraining(plan))

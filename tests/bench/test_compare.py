@@ -37,6 +37,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "LEAST_AGREEMENT", 0.95)  # the toy's random weights leave many labels near a tie
 
 
+def test_a_plot_of_no_kind_is_told_before_anything_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    for name in ("bars", "bars.doc"):
+        assert main(["bench", "gone.onnx", "--plot", name]) == 4
+        assert (
+            f"{name}: not a kind of picture that can be written (a name such as speed.png)" in capsys.readouterr().err
+        )
+
+
 @pytest.mark.slow
 def test_one_command_compares_everything(
     parts: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]

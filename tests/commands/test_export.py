@@ -23,3 +23,11 @@ def test_a_checkpoint_becomes_a_model_and_writes_over_none(tmp_path: Path, capsy
     assert main([*arguments, "--overwrite"]) == 0
     assert "of the pixels as PyTorch has them" in capsys.readouterr().out
     assert (tmp_path / "scene.onnx").stat().st_size > 1000
+    best = (out / "best.pt").read_bytes()
+    for target, told in (("best.pt", "a model's name ends in .onnx"), ("scene.yaml", "a model's name ends in .onnx")):
+        assert main(["export", str(out / "best.pt"), str(out / target), "--overwrite"]) == 2
+        assert told in capsys.readouterr().err
+    (out / "best.onnx").write_bytes(best)
+    assert main(["export", str(out / "best.onnx"), str(out / "best.onnx"), "--overwrite"]) == 2
+    assert "best.onnx: would write over what is read" in capsys.readouterr().err
+    assert (out / "best.pt").read_bytes() == (out / "best.onnx").read_bytes() == best

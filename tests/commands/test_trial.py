@@ -89,3 +89,11 @@ def test_a_picture_that_is_there_stays_unless_it_may_go(capsys: pytest.CaptureFi
     assert Path("otsu-try.png").read_bytes() == b"mine"
     tried(capsys, "otsu", "--overwrite")
     assert cv2.imread("otsu-try.png") is not None
+
+
+def test_the_picture_that_is_looked_at_is_never_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+    tried(capsys, "otsu")
+    before = Path("otsu-try.png").read_bytes()
+    assert main(["models", "--try", "otsu", "--picture", "otsu-try.png", "--overwrite"]) == 2
+    assert "otsu-try.png: would write over what is read" in capsys.readouterr().err
+    assert Path("otsu-try.png").read_bytes() == before

@@ -116,6 +116,43 @@ def test_the_command_prints_json_and_writes_a_sheet(
     assert picture.shape[:2] == (4 * 300, 3 * 400)
 
 
+@pytest.mark.parametrize("where", ["pictures", "masks"])
+def test_a_sheet_is_never_written_over_what_is_judged(
+    where: str, folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = tmp_path / where / "0.png"
+    before = given.read_bytes()
+    words = ["eval", "otsu", *map(str, folders), "--ids", "11=255", "--sheet", str(given), "--overwrite"]
+    assert main(words) == 2
+    assert "0.png: would write over what is read" in capsys.readouterr().err
+    assert given.read_bytes() == before
+
+
+def test_a_sheet_that_cannot_be_written_costs_no_figures(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["eval", "otsu", *map(str, folders), "--ids", "11=255", "--sheet"]
+    assert main([*words, str(tmp_path / "sheet.doc")]) == 4
+    assert (told := capsys.readouterr()).out == ""
+    assert "sheet.doc: not a kind of picture that can be written" in told.err
+    assert main([*words, str(folders[0] / "0.png" / "sheet.png")]) == 4
+    assert "mIoU 100.0 %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--ids", "1=0", "--ids", "1=255"], "--ids 1 is there twice"),
+        (["--fold", "a=background", "--fold", "a=foreground"], "--fold a is there twice"),
+    ],
+)
+def test_what_is_given_twice_is_not_taken_once(
+    words: list[str], told: str, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", "otsu", *map(str, folders), *words]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_where_there_is_nothing_to_judge_no_model_is_better(
     folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,3 +71,9 @@ def test_groups_come_from_the_name() -> None:
         group_of("a.png", "^b")
     with pytest.raises(InputError, match=r"--groups \(:"):
         group_of("a.png", "(")
+
+
+@pytest.mark.parametrize("named", ["^(b)?", "x"])
+def test_a_picture_of_no_group_is_one_line(named: str) -> None:
+    with pytest.raises(InputError, match="matches no part of a.png"):
+        group_of("a.png", named)
