@@ -140,6 +140,9 @@ class Instances:
     def __len__(self) -> int:
         return len(self.class_ids)
 
+    def __repr__(self) -> str:
+        return f"Instances({len(self)} objects of class ids {sorted(set(self.class_ids.tolist()))})"
+
     def mask(self, index: int, frame: Size, size: Size | None = None) -> NDArray[np.bool_]:
         """(h, w) bool: where the object is in a frame of (height, width) `frame`; at `size`, None: at the frame's."""
         plane = np.zeros(size or frame, bool)

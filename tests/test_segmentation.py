@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamseg.errors import InputError
-from streamseg.segmentation import Classes, Segmentation, find_class
+from streamseg.segmentation import Classes, Instances, Segmentation, find_class
 
 STREET = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 
@@ -67,3 +67,12 @@ def test_labels_that_no_picture_can_have_are_refused(labels: object) -> None:
 def test_colours_that_are_no_array_are_named() -> None:
     with pytest.raises(ValueError, match=r"colours are \(1, 3\) uint8, not list"):
         Classes(("a",), [[0, 0, 0]])  # type: ignore[arg-type]
+
+
+def test_objects_are_printed_in_one_short_line() -> None:
+    number = 30
+    found = Instances(
+        np.arange(number, dtype=np.int32) % 3, np.ones(number, np.float32), np.zeros((number, 4), np.float32),
+        np.zeros((number, 28, 28), np.float32), np.full(number, -1, np.int32),
+    )  # fmt: skip
+    assert repr(found) == "Instances(30 objects of class ids [0, 1, 2])"
