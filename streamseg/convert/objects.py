@@ -10,7 +10,7 @@ _KINDS = {
     "detect": "YOLO detection (Ultralytics)",
     "segment": "YOLO segmentation of objects (Ultralytics)",
     "pose": "YOLO pose estimation (Ultralytics)",
-    "obb": "YOLO detection of turned boxes (Ultralytics)",
+    "obb": "YOLO detection of oriented boxes (Ultralytics)",
     "classify": "a YOLO classifier (Ultralytics)",
     "maskformer": "MaskFormer: masks of queries, and their classes",
     "mask2former": "Mask2Former: masks of queries, and their classes",
