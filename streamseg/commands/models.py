@@ -57,10 +57,10 @@ def _print_table(models: Sequence[Listed]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("name", no_wrap=True)
-    table.add_column("finds", ratio=2)
-    table.add_column("classes", ratio=1)
+    table.add_column("finds", ratio=5)
+    table.add_column("classes", ratio=3, overflow="fold")
     table.add_column("size", no_wrap=True)
-    table.add_column("licence", ratio=1)
+    table.add_column("licence", ratio=4, overflow="fold")
     for model in models:
         what = f"{model.summary} ({model.score})" if model.score else model.summary
         cells = (model.name, what, _classes(model), _size(model), model.licence)
