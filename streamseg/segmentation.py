@@ -141,7 +141,7 @@ class Instances:
         return len(self.class_ids)
 
     def __repr__(self) -> str:
-        return f"Instances({len(self)} objects of class ids {sorted(set(self.class_ids.tolist()))})"
+        return f"Instances({len(self)}, class_ids={sorted(set(self.class_ids.tolist()))})"
 
     def mask(self, index: int, frame: Size, size: Size | None = None) -> NDArray[np.bool_]:
         """(h, w) bool: where the object is in a frame of (height, width) `frame`; at `size`, None: at the frame's."""

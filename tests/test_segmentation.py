@@ -75,4 +75,4 @@ def test_objects_are_printed_in_one_short_line() -> None:
         np.arange(number, dtype=np.int32) % 3, np.ones(number, np.float32), np.zeros((number, 4), np.float32),
         np.zeros((number, 28, 28), np.float32), np.full(number, -1, np.int32),
     )  # fmt: skip
-    assert repr(found) == "Instances(30 objects of class ids [0, 1, 2])"
+    assert repr(found) == "Instances(30, class_ids=[0, 1, 2])"
