@@ -36,7 +36,7 @@ def hud_lines(metrics: Metrics) -> list[str]:
     infer_ms = metrics.latency_ms.get("infer", (0.0, 0.0))[0]
     lines = [f"{metrics.fps:.1f} fps", f"{age_ms:.0f} ms old, network {infer_ms:.1f} ms"]
     if metrics.explanation:
-        lines.append(metrics.explanation.decision)
+        lines += metrics.explanation.decision.split(", ")  # a line each, as pictures may be small
     dropped = sum(metrics.dropped.values())
     return [*lines, f"{dropped} dropped"] if dropped else lines
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from streamseg.contracts import Controls, Renderer
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image, as_image
-from streamseg.metrics import Meter, Metrics
+from streamseg.metrics import Explanation, Meter, Metrics
 from streamseg.options import RenderOptions
 from streamseg.render import VIEWS, make_renderer
 from streamseg.render.hud import hud_lines
+from streamseg.render.text import make_panel, text_scale
 from streamseg.segmentation import Classes, Instances, Segmentation
 
 CLASSES = Classes(("background", "cell"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), 0)
@@ -138,3 +139,11 @@ def test_the_hud_tells_rate_age_and_drops() -> None:
     assert "fps" in text
     assert "42 ms old" in text
     assert "3 dropped" in text
+
+
+def test_the_decision_fits_into_a_small_picture() -> None:
+    told = dataclasses.replace(
+        metrics(), explanation=Explanation("each", "the network looks at every frame, effort usual", "")
+    )
+    small = np.zeros((144, 176, 3), np.uint8)
+    assert make_panel([(line, None) for line in hud_lines(told)], text_scale(small)).shape[1] <= 176
