@@ -21,6 +21,7 @@ T = TypeVar("T")
 Place = tuple[str | int, ...]
 _REFUSED = (msgspec.ValidationError, UnicodeEncodeError)  # the latter for half characters
 _LONGEST = 60  # characters of a value that are repeated
+_FEW = 6  # keys that are listed where one is unknown and none is near
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "nothing"}
 _LIMITS = (("from", "ge"), ("above", "gt"), ("to", "le"), ("below", "lt"))
 
@@ -94,10 +95,11 @@ class _Field(NamedTuple):
 def _misfit(value: Any, kind: Any, strict: bool, error: Exception) -> MisfitError:
     """What is wrong with a `value` that msgspec refused with this `error`."""
     fields = _fields(_chosen(value, kind)) if isinstance(value, dict) else None
-    known = {field.key for field in fields or ()}
+    known = [field.key for field in fields or ()]
     if fields is not None and (unknown := [key for key in value if key not in known]):
         near = difflib.get_close_matches(str(unknown[0]), known, n=1)
-        guess = f" (did you mean {near[0]}?)" if near else ""
+        listed = f" (known: {', '.join(known)})" if len(known) <= _FEW else ""
+        guess = f" (did you mean {near[0]}?)" if near else listed
         return MisfitError(f"unknown key '{unknown[0]}'{guess}", unknown=str(unknown[0]))
     for key, part, wanted in _parts(value, kind):
         try:
