@@ -139,6 +139,10 @@ class Clips:
         for id in [id for id, kept in list(self._files.items()) if kept == clip]:
             self._files.pop(id, None)
 
+    def of(self, event: Event) -> str:
+        """The first clip that it is in; "" where none is known."""
+        return self._files.get(event.id, event.clip)
+
     def named(self, event: Event) -> Event:
         """`event` with the names of its files, as far as they are known by now."""
         clip = self._files.get(event.id)

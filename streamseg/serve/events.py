@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -46,18 +46,36 @@ class Asked(msgspec.Struct, frozen=True):
         )
 
 
+class _Found(NamedTuple):
+    """An event, and where its files are; whether they are there is looked up for those alone that are listed."""
+
+    row: EventRow
+    """Without its files."""
+    folders: Collection[Path]
+    """Those that outputs of its stream keep clips in."""
+    clip: str
+    """Its path; empty where it has none."""
+
+    def whole(self) -> EventRow:
+        """With its files."""
+        path, stream = Path(self.clip), self.row.stream
+        if not self.clip or path.parent not in self.folders:
+            return self.row
+        snapshot, clip = (_url(stream, each) for each in (path.with_suffix(".jpg"), path))
+        return msgspec.structs.replace(self.row, snapshot=snapshot, clip=clip)
+
+
 def listed(streams: Iterable[Stream], asked: Asked) -> list[EventRow]:
     """The newest first."""
-    found: dict[tuple[str, str], EventRow] = {}  # by stream and id: clips of a class have the names of their files
+    found: dict[tuple[str, str], _Found] = {}  # by stream and id: clips of a class have the names of their files
     for stream in streams:
         if asked.stream in ("", stream.name):
-            for row in _of_this_run(stream):
-                if asked.wants(row, lasts=not row.ended):
-                    found[row.stream, row.id] = row
-            for row in _kept(stream, asked):
-                if asked.wants(row):
-                    found.setdefault((row.stream, row.id), row)
-    return sorted(found.values(), key=lambda row: (row.began, row.id), reverse=True)[: asked.limit]
+            for each in _of_this_run(stream, asked):
+                found[stream.name, each.row.id] = each
+            for each in _kept(stream, asked):
+                found.setdefault((stream.name, each.row.id), each)
+    newest = sorted(found.values(), key=lambda each: (each.row.began, each.row.id), reverse=True)
+    return [each.whole() for each in newest[: asked.limit]]
 
 
 def folder_of(stream: Stream, file: str) -> Path:
@@ -73,16 +91,14 @@ def folder_of(stream: Stream, file: str) -> Path:
     raise KeyError(file)
 
 
-def _of_this_run(stream: Stream) -> Iterator[EventRow]:
+def _of_this_run(stream: Stream, asked: Asked) -> Iterator[_Found]:
     folders = [names.folder for _, names in names_of(stream, EVENTS)]
-    for event in reversed(stream.latest.events.all()):
-        event = stream.clips.named(event)
-        clip = PurePath(event.clip).name
-        folder = next((each for each in folders if clip and each == Path(event.clip).parent), None)
-        yield _row(stream, event, folder, clip)
+    for event in stream.latest.events.all():
+        if asked.wants(row := _row(stream, event), lasts=event.kind != "end"):
+            yield _Found(row, folders, stream.clips.of(event))
 
 
-def _kept(stream: Stream, asked: Asked) -> Iterator[EventRow]:
+def _kept(stream: Stream, asked: Asked) -> Iterator[_Found]:
     for output, names in names_of(stream, EVENTS):
         options = split_query(output, ("class", "rule", "area", "before", "after"))[1]
         if asked.rule and asked.rule != options.get("rule"):
@@ -92,9 +108,9 @@ def _kept(stream: Stream, asked: Asked) -> Iterator[EventRow]:
         # Several outputs may share a folder: those of the others do not count.
         found = filter(own.fullmatch, clips)
         for clip in sorted(found, key=lambda each: natural(PurePath(each)), reverse=True)[:_MOST_FILES]:
-            for row in _rows(stream, names.folder, f"{clip.removesuffix('.mp4')}.json", clip):
-                wanted += asked.wants(row)
-                yield row
+            for row in filter(asked.wants, _rows(stream, names.folder, clip)):
+                wanted += 1
+                yield _Found(row, (names.folder,), str(names.folder / clip))
             if wanted >= asked.limit:
                 break
 
@@ -106,20 +122,20 @@ def _records(folder: Path) -> list[str]:
         return []
 
 
-def _rows(stream: Stream, folder: Path, record: str, clip: str) -> Iterator[EventRow]:
+def _rows(stream: Stream, folder: Path, clip: str) -> Iterator[EventRow]:
     """What the JSON beside a clip says; nothing where it says nothing of use."""
     try:
-        with opened(folder, record) as file:
+        with opened(folder, f"{clip.removesuffix('.mp4')}.json") as file:
             told: Any = msgspec.json.decode(file.read(_LARGEST))
         if isinstance(told, dict) and "class" in told:
-            yield _of_class(stream, fit(told, ClassMetadata), folder, clip)
+            yield _of_class(stream, fit(told, ClassMetadata), clip)
         else:
-            yield from (_row(stream, event, folder, clip) for event in fit(told, RuleMetadata).events)
+            yield from (_row(stream, event) for event in fit(told, RuleMetadata).events)
     except (OSError, ValueError, OverflowError, RecursionError, msgspec.DecodeError, MisfitError):
         return
 
 
-def _row(stream: Stream, event: Event, folder: Path | None, clip: str) -> EventRow:
+def _row(stream: Stream, event: Event) -> EventRow:
     return EventRow(
         id=event.id,
         stream=stream.name,
@@ -131,12 +147,10 @@ def _row(stream: Stream, event: Event, folder: Path | None, clip: str) -> EventR
         peak=event.peak,
         unit=event.unit,
         ended_by=event.ended_by,
-        snapshot=_url(stream, folder, f"{PurePath(clip).stem}.jpg"),
-        clip=_url(stream, folder, clip),
     )
 
 
-def _of_class(stream: Stream, told: ClassMetadata, folder: Path, clip: str) -> EventRow:
+def _of_class(stream: Stream, told: ClassMetadata, clip: str) -> EventRow:
     began = datetime.fromisoformat(told.seen)
     ended = began + timedelta(seconds=told.last_seen_s - told.first_seen_s)
     return EventRow(
@@ -147,14 +161,12 @@ def _of_class(stream: Stream, told: ClassMetadata, folder: Path, clip: str) -> E
         ended=written(ended),
         peak=told.largest_percent,
         unit="%",
-        snapshot=_url(stream, folder, f"{PurePath(clip).stem}.jpg"),
-        clip=_url(stream, folder, clip),
     )
 
 
-def _url(stream: Stream, folder: Path | None, file: str) -> str:
+def _url(stream: str, file: Path) -> str:
     """Where the service gives the file; "" while it is not there."""
-    return f"/streams/{stream.name}/events/{quote(file)}" if folder and _there(folder, file) else ""
+    return f"/streams/{stream}/events/{quote(file.name)}" if _there(file.parent, file.name) else ""
 
 
 def _there(folder: Path, file: str) -> bool:

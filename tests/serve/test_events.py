@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
+import pytest
 
 from streamseg.config import RunOptions
 from streamseg.infer import load_segmenter
 from streamseg.infer.batching import share_networks
 from streamseg.said import Said
-from streamseg.serve import events
+from streamseg.serve import events, stored_files
 from streamseg.serve.stream import Stream
 from tests.parts.events import event
 
@@ -59,3 +61,24 @@ def test_of_clips_of_one_second_the_last_is_the_newest(tmp_path: Path) -> None:
         (tmp_path / f"person-20261128-093000{double}.json").write_text(json.dumps(told))
     (row,) = events.listed([stream(f"events:{tmp_path}?class=person")], events.Asked(limit=1))
     assert row.id == "person-20261128-093000-11.mp4"
+
+
+def test_only_the_files_of_what_is_listed_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def opened(folder: Path, name: str) -> BinaryIO:
+        asked.append(name)
+        return plain(folder, name)
+
+    plain = stored_files.opened
+    monkeypatch.setattr(events, "opened", opened)
+    made = stream(f"events:{tmp_path}?rule=busy")
+    for number in range(5):
+        one = msgspec.structs.replace(event(rule="busy"), began=f"2026-11-28T09:30:0{number}.000Z")
+        made.latest.events.see([one])
+        clip = tmp_path / f"busy-20261128-09300{number}.mp4"
+        clip.write_bytes(b"film")
+        made.clips.add(one, str(clip))
+    (row,) = events.listed([made], events.Asked(limit=1))
+    assert (row.clip, row.snapshot) == ("/streams/door/events/busy-20261128-093004.mp4", "")
+    assert sorted(asked) == ["busy-20261128-093004.jpg", "busy-20261128-093004.mp4"]
