@@ -56,6 +56,20 @@ def test_times_are_those_of_the_viewers_clock_with_the_day_where_it_is_another(t
 
 
 @pytest.mark.slow
+def test_the_legend_has_the_colours_of_the_model_that_runs(tmp_path: Path, page: Any) -> None:
+    swatch = "getComputedStyle(document.querySelector('#classes .swatch')).backgroundColor"
+    with Service(tmp_path, DOOR) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        (row,) = service.streams().values()
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        page.get_by_role("button", name="watch door").click()
+        page.locator("#classes .swatch").wait_for()
+        row["classes"]["foreground"]["colour"] = "#010203"  # as of another model with a class of that name
+        page.route("**/streams", lambda route: route.fulfill(json=[row]))
+        service.until(lambda: page.evaluate(swatch) == "rgb(1, 2, 3)")
+
+
+@pytest.mark.slow
 def test_a_late_answer_to_an_earlier_filter_is_not_shown(tmp_path: Path, page: Any) -> None:
     held: list[Any] = []
     with Service(tmp_path, DOOR) as service:

@@ -67,7 +67,8 @@ function list(classes) {
   const rows = new Map([...box.querySelectorAll("label")].map((row) => [row.dataset.name, row]));
   for (const [each, reading] of Object.entries(classes)) {
     if (!reading.drawn) continue;
-    if (!rows.has(each)) rows.set(each, box.appendChild(row(each, reading.colour)));
+    if (!rows.has(each)) rows.set(each, box.appendChild(row(each)));
+    rows.get(each).querySelector(".swatch").style.background = reading.colour;
     const objects = reading.objects ? `${reading.objects}, ` : "";
     rows.get(each).querySelector(".share").textContent = `${objects}${(100 * reading.area).toFixed(1)} %`;
   }
@@ -78,15 +79,13 @@ function list(classes) {
   if (!paused()) begin();
 }
 
-function row(each, colour) {
+function row(each) {
   const box = make("input", { type: "checkbox", checked: !hidden.has(each) });
   box.addEventListener("change", () => {
     if (box.checked) hidden.delete(each); else hidden.add(each);
     begin();
   });
-  const swatch = make("span", { className: "swatch" });
-  swatch.style.background = colour;
-  const made = make("label", {}, box, swatch, make("span", { className: "name", textContent: each }),
+  const made = make("label", {}, box, make("span", { className: "swatch" }), make("span", { className: "name", textContent: each }),
     make("span", { className: "share" }));
   made.dataset.name = each;
   return made;
