@@ -44,6 +44,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Finds the quickest way to run a model here and remembers it."""
+    from streamseg.files import Folder
     from streamseg.folders import needed, tuned_folder
     from streamseg.infer import check_gpu, network_file
     from streamseg.infer.tuning_store import remember
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.tuning.tune import beside, best, check_variants, chosen, race, some_images
 
     check_gpu(arguments.gpu)
-    needed(tuned_folder(), "XDG_CACHE_HOME")  # before anything is measured
+    Folder(needed(tuned_folder(), "XDG_CACHE_HOME"))  # whether it can be written, before anything is measured
     file = network_file(arguments.model)
     images = some_images(arguments.pictures or _SCENE)
     others = arguments.others or list(beside(file))

@@ -157,3 +157,16 @@ def test_what_cannot_be_tuned_is_one_line(tmp_path: Path, capsys: pytest.Capture
     ):
         assert main(["tune", *words]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_anything_is_measured(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*_: object) -> None:
+        raise AssertionError("the measuring has begun")
+
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("streamseg.tuning.tune.race", measured)
+    assert main(["tune", str(model), "--pictures", "test://?frames=4&size=64x48"]) == 4
+    assert "cannot be made" in capsys.readouterr().err
