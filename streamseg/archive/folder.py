@@ -5,6 +5,7 @@
     FOLDER/minutes.csv             a row a minute of each
     FOLDER/.batch/options.json     what was asked for
     FOLDER/.batch/rows/day 2/a.json  a film that is done, or failed
+    FOLDER/.batch/files/day 2/a.json  names of its results
     FOLDER/.batch/part/            results of films under way
     FOLDER/.batch/pieces/          what networks found in pieces of films that are not done
 
@@ -93,18 +94,44 @@ class ResultFolder:
     def keep(self, stage: Path, row: Row) -> None:
         """Moves what is in `stage` to its places, over what an earlier try left there, and writes the row.
 
+        What the same film had before it was changed, and has no more, is removed: pictures behind its end say.
+
         Raises:
             OutputError: it cannot be written.
         """
+        now = [path.relative_to(stage).as_posix() for path in sorted(stage.rglob("*")) if path.is_file()]
+        gone = sorted(set(self._results(row.results)).difference(now))
+        self._note_results(row.results, [*now, *gone])
         try:
-            for path in sorted(each for each in stage.rglob("*") if each.is_file()):
-                target = self.path / path.relative_to(stage)
+            for name in now:
+                target = self.path / name
                 make_folder(target.parent)
-                path.replace(target)
+                (stage / name).replace(target)
+            for name in gone:
+                (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{error.filename}: {error.strerror}") from None
+        if gone:
+            self._note_results(row.results, now)
         self.keep_row(row)
         self._forget_pieces(row.results)
+
+    def _results(self, stem: str) -> list[str]:
+        """The files that a film has, below the folder."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            known = msgspec.json.decode(self._list_of(stem).read_bytes(), type=list[str])
+            return [
+                name for name in known if ".." not in (path := PurePosixPath(name)).parts and not path.is_absolute()
+            ]
+        return []
+
+    def _note_results(self, stem: str, names: list[str]) -> None:
+        path = self._list_of(stem)
+        make_folder(path.parent)
+        write_whole(path, msgspec.json.encode(names))
+
+    def _list_of(self, stem: str) -> Path:
+        return self._own / "files" / f"{_short(stem)}.json"
 
     def masks(self, job: Job) -> list[Path]:
         """What networks found in each of the job's pieces, whether that is there yet or not."""

@@ -30,6 +30,31 @@ def test_results_appear_together_with_their_row(tmp_path: Path) -> None:
     assert folder.rows() == {"day 2/a": row}
 
 
+def test_what_a_film_had_before_it_was_changed_is_gone_and_nothing_else(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path / "out")
+    with folder.held(ASKED):
+        for stem, names in (("a", "a-0 a-1 a-2"), ("b", "b-0 b-1"), ("a", "a-0 a-1"), ("a", "a-1")):
+            with folder.stage() as stage:
+                for name in names.split():
+                    (stage / name).write_text(name)
+                folder.keep(stage, Row(file=f"{stem}.mp4", results=stem))
+            (folder.path / "a-3").write_text("a person's own")
+        assert tree(folder.path) == ["a-1", "a-3", "b-0", "b-1"]
+
+
+@pytest.mark.parametrize("names", ['["../mine"]', '["%s/mine"]', '["a-0"', "{}"])
+def test_a_list_of_results_that_is_wrong_removes_nothing_elsewhere(tmp_path: Path, names: str) -> None:
+    folder, mine = ResultFolder(tmp_path / "out"), tmp_path / "mine"
+    mine.write_text("x")
+    with folder.held(ASKED):
+        known = folder.path / ".batch/files/a.json"
+        known.parent.mkdir()
+        known.write_text(names.replace("%s", str(tmp_path)))
+        with folder.stage() as stage:
+            folder.keep(stage, Row(file="a.mp4", results="a"))
+    assert mine.exists()
+
+
 def test_two_batches_do_not_write_into_one_folder(tmp_path: Path) -> None:
     folder = ResultFolder(tmp_path)
     with folder.held(ASKED), pytest.raises(OutputError, match="another batch is writing"), folder.held(ASKED):
