@@ -7,6 +7,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -43,7 +44,7 @@ class VideoFile:
     """
 
     def __init__(self, path: Path, *, replace: bool = False) -> None:
-        """Raises OSError or ValueError where nothing can be written.
+        """Raises OSError or ValueError where nothing can be written, BlockingIOError where another run is writing it.
 
         Args:
             replace: at the end it takes the place of a file that has its name, instead of a name beside it.
@@ -54,20 +55,16 @@ class VideoFile:
         self.bytes = self.pending = 0
         """Of video so far; and frames not known to be in the file yet."""
         self._part, self._synced_s = part_of(path), -_SYNC_EVERY_S
-        self._lock: BinaryIO | None = None
         recover_part(self._part)
         kind = FORMATS[path.suffix.lower()]
         self.container = av.open(f"file:{self._part}", "w", format=kind, options=_CONTAINER[kind])
         sign(self.container)
+        self._lock: BinaryIO | None = _begun(self._part)
 
     def mux(self, packet: Packet[Any]) -> None:
         """Adds a packet; OSError or ValueError where it cannot be written, or the file is no longer where it was."""
         size, key = packet.size, packet.is_keyframe
         self.container.mux(packet)
-        if self._lock is None:  # the first packet makes the file
-            self._lock = self._part.open("rb+")
-            with contextlib.suppress(OSError):  # some network disks have no locks
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.bytes += size
         if key and not self._part.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -90,12 +87,15 @@ class VideoFile:
             self._unlock()
 
     def abandon(self) -> None:
-        """Closes what can be closed; the part stays, playable up to its last fragment."""
+        """Closes what can be closed; the part stays, playable up to its last fragment, where anything is in it."""
         with contextlib.suppress(*failures()):
             self.container.close()
+        if self._lock is not None and _is_named(self._lock, self._part):
+            if os.fstat(self._lock.fileno()).st_size:
+                _log.info("%s holds what was recorded until now", self._part)
+            else:
+                self._part.unlink()
         self._unlock()
-        if self._part.exists():
-            _log.info("%s holds what was recorded until now", self._part)
 
     def _sync(self) -> None:
         self._synced_s = time.monotonic()
@@ -159,23 +159,72 @@ def in_use(part: Path) -> bool:
     return False
 
 
+def _begun(part: Path) -> BinaryIO:
+    """A new file, locked; BlockingIOError where another process was quicker."""
+    try:
+        file = part.open("xb")
+    except FileExistsError:
+        raise _in_use() from None
+    with contextlib.suppress(OSError):  # some network disks have no locks
+        fcntl.flock(file, fcntl.LOCK_EX)  # waits for who only looks whether it is in use
+    if not _is_named(file, part):  # who took it for one that was left behind
+        file.close()
+        raise _in_use()
+    return file
+
+
+def _in_use() -> BlockingIOError:
+    return BlockingIOError(errno.EBUSY, "another run is writing it")
+
+
+def _is_named(file: BinaryIO, path: Path) -> bool:
+    """Whether the open `file` is still what `path` names."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
 def part_of(path: Path) -> Path:
     """The name that the file at `path` has while it is written."""
     return path.with_name(path.name + ".part")
 
 
+def recover_parts(folder: Path, own: re.Pattern[str]) -> None:
+    """The same of all parts in a folder whose files are called like `own`, but for those that are being written."""
+    for part in sorted(folder.glob("*.part")):
+        if own.fullmatch(part.stem):
+            with contextlib.suppress(BlockingIOError):
+                recover_part(part)
+
+
 def recover_part(part: Path) -> None:
-    """What an earlier run left behind when it was killed gets a name of its own; OSError while one is writing it.
+    """What an earlier run left behind when it was killed gets a name; BlockingIOError while one is writing it.
 
     `NAME-recovered-1.mp4` if it can be played, else `NAME.mp4.unplayable-1`, which nothing takes for a video.
     """
-    if not part.exists():
+    try:
+        file = part.open("rb")
+    except FileNotFoundError:
+        if part.is_symlink():  # to a file that is gone
+            raise
         return
-    if in_use(part):
-        raise OSError(errno.EBUSY, "another run is writing it")
-    if not part.stat().st_size:
-        part.unlink()
-        return
+    with file:  # locked until it has its new name, so that no other process begins one under the old name meanwhile
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _in_use() from None
+        except OSError:  # some network disks have no locks
+            pass
+        if not _is_named(file, part):  # another process has seen to it
+            return
+        if os.fstat(file.fileno()).st_size:
+            _keep(part)
+        else:
+            part.unlink()
+
+
+def _keep(part: Path) -> None:
     path, number, playable = part.with_suffix(""), 1, _playable(part)
     pattern = f"{path.stem}-recovered-{{}}{path.suffix}" if playable else f"{path.name}.unplayable-{{}}"
     while (kept := path.with_name(pattern.format(number))).exists():

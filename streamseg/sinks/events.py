@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from datetime import datetime
@@ -16,7 +17,7 @@ from streamseg.files import Folder, write_whole
 from streamseg.pyav import failures
 from streamseg.rules.event import Clips
 from streamseg.sinks.codecs import encoding
-from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, in_use, reason, recover_part
+from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, reason, recover_parts
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names
 from streamseg.sinks.preroll import EncodedPacket, Preroll
@@ -56,9 +57,7 @@ class EventsSink:
         """Frames that were in an open fragment when it could not be written."""
         self._home = Folder(self._folder)
         try:
-            for part in sorted(self._folder.glob("*.part")):
-                if self._names.own().fullmatch(part.stem) and not in_use(part):
-                    recover_part(part)
+            recover_parts(self._folder, self._names.own())
         except OSError as error:
             raise OutputError(f"{self._folder}: {error.strerror}") from None
 
@@ -110,12 +109,17 @@ class EventsSink:
     def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:
         self._home.make()
         check_room(self._folder)
-        path = free_name(self._names.path(at=datetime.now().astimezone()), ".json", ".jpg")
-        clip = _Clip(path, encoder, self._watch.story(shown))
+        clip = self._new_clip(encoder, self._watch.story(shown))
         clip.add(list(self._before))
         if self._watch.snapshot:
-            write_whole(path.with_suffix(".jpg"), cv2.imencode(".jpg", shown.image)[1].tobytes(), replace=False)
+            write_whole(clip.path.with_suffix(".jpg"), cv2.imencode(".jpg", shown.image)[1].tobytes(), replace=False)
         return clip
+
+    def _new_clip(self, encoder: Encoder, story: ClipMetadata) -> _Clip:
+        while True:
+            with contextlib.suppress(BlockingIOError):  # another run was quicker: the name is taken now
+                path = free_name(self._names.path(at=datetime.now().astimezone()), ".json", ".jpg")
+                return _Clip(path, encoder, story)
 
     def _end(self) -> None:
         try:
@@ -165,8 +169,12 @@ class _Clip(VideoFile):
     def __init__(self, path: Path, encoder: Encoder, story: ClipMetadata) -> None:
         super().__init__(path)
         self.story, self.last_seen_s = story, 0.0
-        self._stream = encoder.stream_in(self.container)
         self._start: int | None = None
+        try:
+            self._stream = encoder.stream_in(self.container)
+        except BaseException:
+            self.abandon()
+            raise
 
     @property
     def length_s(self) -> float:

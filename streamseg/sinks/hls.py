@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +56,7 @@ class HlsSink:
         self._lists = 0
         self._looked_s = -_LOOK_EVERY_S
         self._home = Folder(self._folder)
+        self._lock: int | None = None
         if existing == "refuse" and (lost := would_be_lost(self._folder, live=self._live)):
             raise OutputError(f"{lost}: exists", "--overwrite replaces it")
 
@@ -89,10 +92,15 @@ class HlsSink:
             self._finish()
         except failures() as error:
             raise self._failed(error) from None
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
     def _begin(self, first: Shown) -> tuple[OutputContainer, Encoder]:
         import av
 
+        self._hold()
         if not self._lists:
             self._clear()
         flags = _LIVE_FLAGS if self._live else _FLAGS + (_APPEND if self._lists else "")
@@ -103,6 +111,20 @@ class HlsSink:
         sign(container)
         self._lists += 1
         return container, Encoder(container, first, str(self._folder))
+
+    def _hold(self) -> None:
+        """Keeps other runs out of the folder: their segments would have the same names."""
+        if self._lock is not None:
+            return
+        lock = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise OutputError(f"hls:{self._folder}: another run is writing it") from None
+        except OSError:  # some network disks have no locks
+            pass
+        self._lock = lock
 
     def _look(self, time_s: float) -> None:
         if self._open is None or abs(time_s - self._looked_s) >= _LOOK_EVERY_S:

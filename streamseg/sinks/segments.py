@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 from typing import NamedTuple
 
+from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError
-from streamseg.sinks.crash_safe_file import FORMATS, free_name, in_use, recover_part
+from streamseg.sinks.crash_safe_file import FORMATS, free_name, recover_parts
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names
 from streamseg.sinks.query import byte_count, seconds, split_query, without_query
@@ -56,11 +57,13 @@ class SegmentsSink(VideoSink):
         late = self._longest_s is not None and time_s - file.start_s >= self._longest_s - _ROUNDING_S
         return late or (self._largest is not None and file.bytes >= self._largest)
 
-    def _next_path(self) -> Path:
+    def _recording(self, first: Shown, *, replace: bool) -> Recording:
         self._keep_parts()
         if not self._make_room(self._expected):
             raise OutputError(f"{self._path}: less is free on the disk than free= asks for")
-        return free_name(self._names.path())
+        while True:
+            with contextlib.suppress(BlockingIOError):  # another run was quicker: the name is taken now
+                return Recording(free_name(self._names.path()), first, self._encoding)
 
     def _room_left(self, file: Recording) -> bool:
         try:
@@ -72,9 +75,7 @@ class SegmentsSink(VideoSink):
         return make_room(self._path.parent, self._own, self._limits, wanted_bytes=wanted_bytes)
 
     def _keep_parts(self) -> None:
-        for part in sorted(self._path.parent.glob("*.part")):
-            if self._own.fullmatch(part.stem) and not in_use(part):
-                recover_part(part)
+        recover_parts(self._path.parent, self._own)
 
 
 def _asked(uri: str) -> _Asked:

@@ -90,8 +90,8 @@ class VideoSink:
         """Whether a further file is due, although the size of the picture is the same."""
         return False
 
-    def _next_path(self) -> Path:
-        return self._names.path()
+    def _recording(self, first: Shown, *, replace: bool) -> Recording:
+        return Recording(self._names.path(), first, self._encoding, replace=replace)
 
     def _begin(self, first: Shown) -> Recording:
         try:
@@ -99,7 +99,7 @@ class VideoSink:
             if self._failed:
                 check_room(self._path.parent)
             replace = self._replace and not self._finished
-            return Recording(self._next_path(), first, self._encoding, replace=replace)
+            return self._recording(first, replace=replace)
         except failures() as error:
             raise OutputError(f"{self._path}: {reason(error)}") from None
 
@@ -139,9 +139,13 @@ class Recording(VideoFile):
     def __init__(self, path: Path, first: Shown, encoding: Encoding = H264, *, replace: bool = False) -> None:
         super().__init__(path, replace=replace)
         self._form, self.start_s, self._last_s = form(first), 0.0, 0.0
-        there = nvenc.encodes(first.pixels, str(path), encoding)
-        self._encoder = Encoder(self.container, first, str(path), encoding, on_gpu=there)
         self._begun = False
+        try:
+            there = nvenc.encodes(first.pixels, str(path), encoding)
+            self._encoder = Encoder(self.container, first, str(path), encoding, on_gpu=there)
+        except BaseException:
+            self.abandon()
+            raise
 
     def takes(self, shown: Shown) -> bool:
         """Whether the picture has its form, its encoder takes it, and its format has numbers for the time."""
