@@ -19,6 +19,23 @@ ComputeCapability = enum.Enum("ComputeCapability", ["SM75", "SM80", "SM86", "SM8
 NetworkDefinitionCreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", {"STRONGLY_TYPED": 1})
 
 
+class Dims:
+    """A sequence, but no tuple."""
+
+    def __init__(self, sides: Sequence[int]) -> None:
+        self._sides = list(sides)
+
+    def __len__(self) -> int:
+        return len(self._sides)
+
+    def __getitem__(self, index: int) -> int:
+        return self._sides[index]
+
+    def as_tuple(self) -> tuple[int, ...]:
+        """For the double itself."""
+        return tuple(self._sides)
+
+
 class ILogger:
     class Severity(enum.IntEnum):
         INTERNAL_ERROR = 0

@@ -25,6 +25,7 @@ from tests.parts.fake_builder import (
     MAGIC,
     Builder,
     ComputeCapability,
+    Dims,
     ILogger,
     IProgressMonitor,
     NetworkDefinitionCreationFlag,
@@ -41,27 +42,11 @@ _NUMPY = {
 
 DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL", "UINT8", "INT64"])
 TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
+TensorLocation = enum.Enum("TensorLocation", ["DEVICE", "HOST"])
 
 
 CONTEXT_BYTES = 1 << 20
 CHIPS = [each.name.lower() for each in ComputeCapability]
-
-
-class Dims:
-    """A sequence, but no tuple."""
-
-    def __init__(self, sides: Sequence[int]) -> None:
-        self._sides = list(sides)
-
-    def __len__(self) -> int:
-        return len(self._sides)
-
-    def __getitem__(self, index: int) -> int:
-        return self._sides[index]
-
-    def as_tuple(self) -> tuple[int, ...]:
-        """For the double itself."""
-        return tuple(self._sides)
 
 
 class InMemory:
@@ -90,6 +75,7 @@ class Engine(InMemory):
         self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         graph = onnx.load_from_string(model).graph
         self.tensors = {value.name: value.type.tensor_type for value in [*graph.input, *graph.output]}
+        self.sizes = {name for node in graph.node if node.op_type == "Shape" for name in node.output}
         self.num_inputs = len(graph.input)
         self.num_io_tensors = len(self.tensors)
         self._found: dict[tuple[tuple[int, ...], ...], dict[str, tuple[int, ...]]] = {}
@@ -99,6 +85,9 @@ class Engine(InMemory):
 
     def get_tensor_mode(self, name: str) -> TensorIOMode:
         return TensorIOMode.INPUT if list(self.tensors).index(name) < self.num_inputs else TensorIOMode.OUTPUT
+
+    def get_tensor_location(self, name: str) -> TensorLocation:
+        return TensorLocation.HOST if name in self.sizes else TensorLocation.DEVICE
 
     def get_tensor_dtype(self, name: str) -> DataType:
         return DataType[_TYPES[self.tensors[name].elem_type]]
@@ -179,6 +168,7 @@ class ExecutionContext(InMemory):
         self._enter()
         if name not in self.engine.tensors:
             return False
+        must(self.engine.get_tensor_location(name) == TensorLocation.DEVICE, "sizes lie in the CPU's memory")
         must(self.engine.world.gpu.device_of(memory) == self.engine.number, "a tensor lies on the GPU of its engine")
         self.addresses[name] = memory
         return True
@@ -281,6 +271,7 @@ def make_tensorrt(gpu: FakeGpu, version: str = "11.4.0") -> ModuleType:
         OnnxParser=functools.partial(OnnxParser, world),
         Runtime=functools.partial(Runtime, world),
         TensorIOMode=TensorIOMode,
+        TensorLocation=TensorLocation,
         world=world,
     )
     return module

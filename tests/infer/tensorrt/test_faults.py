@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from streamseg.cuda.driver import has_package
@@ -39,6 +40,20 @@ def test_a_fault_at_the_start_is_one_line_and_the_next_backend_runs(
         backend = open_backend(toy, 1)
     assert backend.name.startswith("ONNX Runtime")
     assert any(record.getMessage().endswith("running on the CPU (ort-cpu) instead") for record in caplog.records)
+    assert machine.gpu.leaks() == []
+
+
+def test_a_network_that_gives_a_size_which_the_cpu_reckons_runs_on_the_next_backend(
+    machine: Machine, toy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = onnx.load(toy)
+    model.graph.node.append(onnx.helper.make_node("Shape", ["scores"], ["size"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("size", onnx.TensorProto.INT64, [4]))
+    onnx.save(model, toy)
+    with pytest.raises(BackendError, match="tensorrt: 'size' lies in the CPU's memory"):
+        open_backend(toy, 1, "tensorrt")
+    with caplog.at_level(logging.INFO, "streamseg"):
+        assert open_backend(toy, 1).name.startswith("ONNX Runtime")
     assert machine.gpu.leaks() == []
 
 

@@ -32,6 +32,7 @@ DOUBLES = {
     "Runtime": fake_tensorrt.Runtime,
     "DataType": fake_tensorrt.DataType,
     "TensorIOMode": fake_tensorrt.TensorIOMode,
+    "TensorLocation": fake_tensorrt.TensorLocation,
     "ILogger": fake_builder.ILogger,
 }
 HEAVY = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings", "tensorrt_rtx_libs", "pycuda", "cuda")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         OnnxParser = trt.OnnxParser
         Runtime = trt.Runtime
         TensorIOMode = trt.TensorIOMode
+        TensorLocation = trt.TensorLocation
 
 
 T = TypeVar("T")

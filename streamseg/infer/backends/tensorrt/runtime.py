@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,9 @@ class ExecutionSlot:
         try:
             self._context = self._prepare()
             self._must(self._context is not None, "there is no execution context")
-        except BaseException:
+        except BaseException as error:
+            # What they hold of the engine goes while its context is current.
+            traceback.clear_frames(error.__traceback__)
             self.close()
             raise
 
@@ -207,5 +210,7 @@ def _port(library: Library, engine: trt.ICudaEngine, name: str) -> IOTensor:
     kind = engine.get_tensor_dtype(name).name
     if kind not in _DTYPES:
         raise BackendError(f"{library.kind}: '{name}' is of {kind}, which nothing here can read")
+    if engine.get_tensor_location(name) != library.module.TensorLocation.DEVICE:  # sizes, which the CPU reckons
+        raise BackendError(f"{library.kind}: '{name}' lies in the CPU's memory, not the GPU's")
     shape = tuple(None if side < 0 else side for side in engine.get_tensor_shape(name))
     return IOTensor(TensorInfo(name, shape, np.dtype(_DTYPES[kind])))
