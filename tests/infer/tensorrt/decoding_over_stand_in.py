@@ -30,12 +30,14 @@ def piped(film: Path, *, live: bool) -> StreamSource:
 
 
 def test_a_machine_of_many_cores_decodes_there_as_well(
-    machine: Machine, film: Path, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for module in (video, stream):
         monkeypatch.setattr(module, "available_cores", lambda: 64)
-    for found in (frames(film, "cuda"), piped(film, live=False), piped(film, live=True)):
-        assert [frame.on_gpu is not None for frame in found] == [True] * 6
+    with caplog.at_level(logging.INFO, "streamseg"):
+        for found in (frames(film, "cuda"), piped(film, live=False), piped(film, live=True)):
+            assert [frame.on_gpu is not None for frame in found] == [True] * 6
+    assert caplog.messages == [f"{name}: h264 is decoded by cuda" for name in ("film.mp4", "-", "-")]
 
 
 def test_where_the_gpu_knows_the_codec_and_not_the_video_a_line_says_that_the_cpu_decodes(
