@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamseg.errors import OutputError
 from streamseg.folders import engines_folder, needed
 from streamseg.infer.backends.tensorrt.builder import Plan, Profile, Progress, build_plan, make_profiles
 from streamseg.infer.backends.tensorrt.cache import Key, cached, plan_path
@@ -19,6 +20,8 @@ from streamseg.infer.model.onnxfile import inspect_onnx, model_sha256
 from streamseg.infer.model.validate import check_model
 
 _log = logging.getLogger(__name__)
+_unkept: dict[Path, bytes] = {}
+"""Plans that were built and could not be written, by where they would lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,12 @@ def get_engine(
     progress: Progress,
     folder: Path | None = None,
     refused: bytes | None = None,
+    must_be_kept: bool = True,
 ) -> Engine:
     """The engine of the model in `file` for `target` ("sm86") or, where that is None, for this machine's `gpu`.
 
-    A kept plan that is the `refused` one is built again.
+    A kept plan that is the `refused` one is built again. One that was built and cannot be written, for want of space
+    say, is given all the same unless it `must_be_kept`; others of this process get it too.
 
     Raises:
         InputError: the model is broken, or its spec is that of another.
@@ -64,12 +69,25 @@ def get_engine(
     built: list[tuple[Plan, str]] = []
 
     def build(why: str) -> bytes:
+        unkept = _unkept.get(path)
+        if unkept is not None and unkept != refused:
+            return unkept
         _log.info("%s: building an engine for %s with %s: %s", file.stem, target or gpu, library.kind, why)
         made = build_plan(library, prepare(file, precision), profiles, target=target, progress=progress)
         built.append((made, why))
+        _unkept[path] = made.data
         return made.data
 
-    plan = cached(path, key, build, refused)
+    try:
+        plan = cached(path, key, build, refused)
+        _unkept.pop(path, None)
+    except OutputError as error:
+        unkept = _unkept.get(path)
+        if must_be_kept or unkept is None:
+            raise
+        if built:
+            _log.warning("%s: the engine is not kept, the next start builds it again: %s", file.stem, error.message)
+        plan = unkept
     layers, why = (built[0][0].layers, built[0][1]) if built else (None, "")
     return Engine(path, plan, layers, time.monotonic() - started_s, why)
 

@@ -100,6 +100,7 @@ def _kept_or_built(
                 gpu=str(cuda.gpu),
                 progress=progress,
                 refused=refused,
+                must_be_kept=False,
             )
     except OutputError as error:
         raise BackendError(f"the engine cannot be kept: {error.message}", "STREAMSEG_ENGINES names a folder") from None
