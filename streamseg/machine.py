@@ -55,9 +55,10 @@ def nvidia_driver() -> str:
 
 
 def _libcuda() -> list[str]:
-    """Where the driver's library may lie: where the loader looks, and where containers and WSL put it."""
-    machine = platform.machine()
-    usual = (f"/usr/lib/{machine}-linux-gnu", "/usr/lib64", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64")
+    """Where the driver's library may lie: where the loader looks, and where containers, WSL and Jetsons put it."""
+    system = f"/usr/lib/{platform.machine()}-linux-gnu"
+    jetson = f"{system}/nvidia", f"{system}/tegra"  # of JetPack 6 and newer, and of those before
+    usual = (system, *jetson, "/usr/lib64", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64")
     folders = [*filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")), *usual]
     return [f"{folder}/libcuda.so.1" for folder in folders]
 

@@ -19,12 +19,21 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "shows",
-    ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1", "/usr/lib64/libcuda.so.1"],
+    [
+        "/proc/driver/nvidia/version",
+        "/dev/nvidiactl",
+        "/usr/lib/wsl/lib/libcuda.so.1",
+        "/usr/lib64/libcuda.so.1",
+        "/usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1",
+        "/usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1",
+    ],
 )
 def test_a_driver_is_found_by_whatever_of_it_can_be_seen(
     bare: None, monkeypatch: pytest.MonkeyPatch, shows: str
 ) -> None:
     assert machine.nvidia_driver() == ""
+    if "aarch64" in shows:
+        monkeypatch.setattr("platform.machine", lambda: "aarch64")
     monkeypatch.setattr(Path, "exists", lambda path: str(path) == shows)
     assert machine.nvidia_driver() == shows
 
