@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import threading
 from pathlib import Path
@@ -125,6 +126,17 @@ def test_a_build_ends_when_the_run_is_to_end(machine: Machine, toy: Path) -> Non
     assert list(machine.engines.glob("*.plan")) == []
     open_backend(toy, 1, "tensorrt").close()
     assert machine.world.builds == 2
+
+
+def test_who_waits_for_another_process_that_builds_the_same_ends_when_told_to(machine: Machine, toy: Path) -> None:
+    open_backend(toy, 1, "tensorrt").close()
+    machine.plan.unlink()
+    (lock,) = machine.engines.glob("*.lock")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(KeyboardInterrupt):
+            open_backend(toy, 1, "tensorrt", lambda: True)
+    assert machine.gpu.leaks() == []
 
 
 def test_a_build_ends_within_a_phase_that_is_long(machine: Machine, toy: Path) -> None:

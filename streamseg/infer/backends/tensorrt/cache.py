@@ -11,6 +11,7 @@ import glob
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from streamseg.files import whole
 
 _SCHEMA = 1
 _MOST_BYTES = 4 << 30
+_LOOK_UP_S = 0.1
 Key = Mapping[str, str]
 """Everything that makes an engine of no use elsewhere, by name."""
 
@@ -86,10 +88,17 @@ def keep_plan(path: Path, key: Key, plan: bytes, most_bytes: int = _MOST_BYTES) 
         _make_room(path, most_bytes)
 
 
-def cached(path: Path, key: Key, build: Callable[[str], bytes], refused: bytes | None = None) -> bytes:
+def cached(
+    path: Path,
+    key: Key,
+    build: Callable[[str], bytes],
+    refused: bytes | None = None,
+    waits: Callable[[], object] = lambda: None,
+) -> bytes:
     """The plan at `path`, or that which `build` makes; it is told why there is none. One builder at a time.
 
-    A plan that was `refused`, because it did not load, is replaced when there is another, and not before.
+    A plan that was `refused`, because it did not load, is replaced when there is another, and not before. `waits` is
+    called again and again while another process builds, and may raise.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -97,7 +106,7 @@ def cached(path: Path, key: Key, build: Callable[[str], bytes], refused: bytes |
     found = _unless(refused, find_plan(path, key))
     if found.plan is not None:
         return found.plan
-    with locked(path):
+    with locked(path, waits):
         found = _unless(refused, find_plan(path, key))
         if found.plan is not None:  # another process built it while this one waited
             return found.plan
@@ -111,17 +120,31 @@ def _unless(refused: bytes | None, found: Found) -> Found:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock of one plan; the system lets go of it when the process dies."""
+def locked(path: Path, waits: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Holds the lock of one plan; the system lets go of it when the process dies.
+
+    `waits` is called again and again until it is had.
+    """
     with contextlib.ExitStack() as opened:
         try:
             make_private(path.parent)
             file = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
             opened.callback(os.close, file)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while not _taken(file):
+                waits()
+                time.sleep(_LOOK_UP_S)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from None
         yield
+
+
+def _taken(file: int) -> bool:
+    """Whether the lock was free; nobody is waited for, as nothing but a signal could end that."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def make_private(folder: Path) -> None:

@@ -78,8 +78,12 @@ def get_engine(
         _unkept[path] = made.data
         return made.data
 
+    def wait() -> None:
+        if not progress(0.0):
+            raise KeyboardInterrupt
+
     try:
-        plan = cached(path, key, build, refused)
+        plan = cached(path, key, build, refused, wait)
         _unkept.pop(path, None)
     except OutputError as error:
         unkept = _unkept.get(path)
