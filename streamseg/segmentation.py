@@ -27,6 +27,7 @@ _ALIKE = (
     ("nucleus", "nuclei"),
 )
 _MOST_LISTED = 12
+_MASK_TYPES = "fdB"  # float32, float64 and uint8, which OpenCV interpolates
 T = TypeVar("T")
 
 
@@ -60,6 +61,10 @@ def _is_bytes(array: object) -> bool:
 
 def _said(array: object) -> str:
     return f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+
+
+def _types(arrays: Sequence[object]) -> str:
+    return ", ".join(str(getattr(each, "dtype", type(each).__name__)) for each in arrays)
 
 
 def _kept(array: T) -> T:
@@ -131,11 +136,20 @@ class Instances:
     """(N,) i32; -1 where an object is not tracked."""
 
     def __post_init__(self) -> None:
-        n = len(self.class_ids)
-        shapes = (self.scores.shape, self.boxes.shape, self.track_ids.shape, (len(self.masks),))
-        if shapes != ((n,), (n, 4), (n,), (n,)) or (isinstance(self.masks, np.ndarray) and self.masks.ndim != 3):
-            found = getattr(self.masks, "shape", len(self.masks))
-            raise ValueError(f"{n} instances need aligned arrays, not {shapes} and masks {found}")
+        n, masks = len(self.class_ids), self.masks
+        arrays = self.class_ids, self.scores, self.boxes, self.track_ids
+        try:
+            shapes = (*(each.shape for each in arrays), (len(masks),))
+            ids, scores, boxes, tracks = (each.dtype.kind for each in arrays)
+        except AttributeError:
+            raise ValueError(f"instances are NumPy's arrays, not {_types(arrays)}") from None
+        if shapes != ((n,), (n,), (n, 4), (n,), (n,)) or (isinstance(masks, np.ndarray) and masks.ndim != 3):
+            found = getattr(masks, "shape", len(masks))
+            raise ValueError(f"{n} instances need aligned arrays, not {shapes[:4]} and masks {found}")
+        if ids not in "iu" or tracks not in "iu" or scores not in "iuf" or boxes not in "iuf":
+            raise ValueError(f"ids are int32, scores and boxes float32, not {_types(arrays)}")
+        if isinstance(masks, np.ndarray) and masks.dtype.char not in _MASK_TYPES:
+            raise ValueError(f"masks are ({n}, m, m) float32 of 0 to 1 over the inside of each box, not {_said(masks)}")
 
     def __len__(self) -> int:
         return len(self.class_ids)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,35 @@ def test_objects_are_printed_in_one_short_line() -> None:
         np.zeros((number, 28, 28), np.float32), np.full(number, -1, np.int32),
     )  # fmt: skip
     assert repr(found) == "Instances(30, class_ids=[0, 1, 2])"
+
+
+GIVEN: dict[str, Any] = {
+    "class_ids": np.ones(2, np.int32),
+    "scores": np.ones(2, np.float32),
+    "boxes": np.array([[1, 2, 9, 8], [3, 3, 7, 7]], np.float32),
+    "masks": np.ones((2, 4, 4), np.float32),
+    "track_ids": np.full(2, -1, np.int32),
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"masks": np.ones((2, 4, 4), bool)}, "masks are .2, m, m. float32 of 0 to 1 over .*, not .2, 4, 4. bool"),
+        ({"masks": np.ones((2, 4, 4), np.float16)}, "not .2, 4, 4. float16"),
+        ({"masks": np.ones((2, 4), np.float32)}, r"aligned arrays, not .*and masks \(2, 4\)"),
+        ({"class_ids": np.ones(2, np.float32)}, "ids are int32, scores and boxes float32, not float32, float32"),
+        ({"boxes": GIVEN["boxes"].astype(str)}, "not int32, float32, <U"),
+        ({"scores": [0.5, 0.5]}, "NumPy's arrays, not int32, list, float32, int32"),
+        ({"boxes": np.ones((2, 5), np.float32)}, "2 instances need aligned arrays"),
+    ],
+)
+def test_objects_that_cannot_be_drawn_are_refused_where_they_are_made(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Instances(**{**GIVEN, **wrong})
+
+
+def test_objects_may_be_of_wider_numbers() -> None:
+    wide = {name: value.astype(np.int64 if value.dtype.kind == "i" else np.float64) for name, value in GIVEN.items()}
+    assert Instances(**wide).mask(0, (10, 10)).sum() == 6 * 8
+    assert len(Instances(**{name: value[:0] for name, value in wide.items()})) == 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from streamseg.contracts import Segmenter, SimpleSegmenter
 from streamseg.errors import InputError
 from streamseg.frame import Frame
-from streamseg.segmentation import Classes, Segmentation
+from streamseg.segmentation import Classes, Instances, Segmentation
 
 
 class OwnSegmenter:
@@ -47,7 +49,21 @@ class OwnSegmenter:
                 f"{type(self._segmenter).__name__} gave {what} for {len(frames)} frame{'s' * (len(frames) != 1)}",
                 "a list with one streamseg.Segmentation for each frame",
             )
+        for objects, classes in ((each.instances, each.classes) for each in found if each.instances is not None):
+            if said := _wrong(objects, classes):
+                raise InputError(f"{type(self._segmenter).__name__} gave an object {said}")
         return found
+
+
+def _wrong(objects: Instances, classes: Classes) -> str:
+    """What is wrong with the numbers of some of them; empty where nothing is."""
+    strange = objects.class_ids[(objects.class_ids < 0) | (objects.class_ids >= len(classes))]
+    if strange.size:
+        return f"of class {strange[0]}, of {len(classes)} classes"
+    if not (np.isfinite(objects.boxes).all() and np.isfinite(objects.scores).all()):
+        return "whose box or score is no number"
+    empty = isinstance(objects.masks, np.ndarray) and len(objects) and not objects.masks.size
+    return "whose mask has no pixels" if empty else ""
 
 
 def own_segmenter(segmenter: SimpleSegmenter) -> Segmenter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from streamseg.infer import load_segmenter
 from streamseg.infer.classical import METHODS
 from streamseg.infer.own import own_segmenter
 from streamseg.infer.tiles import tiled
-from streamseg.segmentation import Segmentation
+from streamseg.segmentation import Instances, Segmentation
 from tests.parts.fakes import CLASSES, Marker, frame, segmentation
 
 
@@ -93,3 +94,33 @@ def test_a_generator_of_segmentations_is_taken() -> None:
             return (segmentation(one) for one in frames)  # type: ignore[return-value]
 
     assert len(streamseg.load(Yielding())([np.zeros((4, 4, 3), np.uint8)] * 2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"class_ids": np.array([2], np.int32)}, "gave an object of class 2, of 2 classes"),
+        ({"class_ids": np.array([-1], np.int32)}, "gave an object of class -1, of 2 classes"),
+        ({"boxes": np.array([[0, 0, np.nan, 9]], np.float32)}, "gave an object whose box or score is no number"),
+        ({"scores": np.array([np.inf], np.float32)}, "gave an object whose box or score is no number"),
+        ({"masks": np.ones((1, 0, 0), np.float32)}, "gave an object whose mask has no pixels"),
+    ],
+)
+def test_objects_that_are_none_are_told_with_what_gave_them(change: dict[str, object], said: str) -> None:
+    one = Instances(
+        np.ones(1, np.int32),
+        np.ones(1, np.float32),
+        np.array([[0, 0, 9, 9]], np.float32),
+        np.ones((1, 2, 2), np.float32),
+        np.full(1, -1, np.int32),
+    )
+
+    class Finds(Least):
+        def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
+            return [dataclasses.replace(segmentation(each), instances=found) for each in frames]
+
+    found = one
+    assert own_segmenter(Finds())([frame()])[0].instances is one
+    found = dataclasses.replace(one, **change)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"Finds {said}"):
+        own_segmenter(Finds())([frame()])
