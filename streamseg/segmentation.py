@@ -50,6 +50,10 @@ class Classes:
             raise ValueError(f"classes go by their names, which differ: {', '.join(self.names)}")
         if not _is_bytes(self.colours) or self.colours.shape != (len(self.names), 3):
             raise ValueError(f"colours are ({len(self.names)}, 3) uint8, not {_said(self.colours)}")
+        if self.background is not None and self.background not in range(len(self.names)):
+            raise ValueError(f"the background is a class, 0 to {len(self.names) - 1}, or None, not {self.background}")
+        if self.ignore_index is not None and self.ignore_index not in range(256):
+            raise ValueError(f"the id of no class is 0 to 255, or None, not {self.ignore_index}")
 
     def __len__(self) -> int:
         return len(self.names)

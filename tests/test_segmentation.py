@@ -80,6 +80,23 @@ def test_objects_are_printed_in_one_short_line() -> None:
     assert repr(found) == "Instances(30, class_ids=[0, 1, 2])"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"background": 2}, "the background is a class, 0 to 1, or None, not 2"),
+        ({"background": -1}, "the background is a class, 0 to 1, or None, not -1"),
+        ({"background": "a"}, "the background is a class, 0 to 1, or None, not a"),
+        ({"ignore_index": 256}, "the id of no class is 0 to 255, or None, not 256"),
+        ({"ignore_index": -1}, "the id of no class is 0 to 255, or None, not -1"),
+    ],
+)
+def test_ids_that_no_class_can_have_are_refused(wrong: dict[str, Any], said: str) -> None:
+    colours = np.zeros((2, 3), np.uint8)
+    with pytest.raises(ValueError, match=said):
+        Classes(("a", "b"), colours, **wrong)
+    assert Classes(("a", "b"), colours, background=np.int64(1), ignore_index=None).background == 1
+
+
 GIVEN: dict[str, Any] = {
     "class_ids": np.ones(2, np.int32),
     "scores": np.ones(2, np.float32),
