@@ -123,7 +123,7 @@ class InstanceReader:
     def _checked(self, outputs: Outputs) -> Outputs:
         """Those of one picture; raises InputError where they are not of as many objects, or too short to be read."""
         rows = {len(outputs[role]) for role in _A_ROW_EACH if role in outputs}
-        empty = any(0 in outputs[role].shape[-2:] for role in _PLANES if role in outputs)
+        empty = any(len(outputs[role]) and not outputs[role].size for role in _PLANES if role in outputs)
         more, least = len(outputs.get("prototypes", ())), self._family.least if self._family else {}
         short = any(outputs[role].shape[axis] < length + more for role, (axis, length) in least.items())
         if len(rows) > 1 or empty or short:

@@ -97,6 +97,13 @@ def test_outputs_that_do_not_go_together_are_one_line(
         read_objects(family, right | wrong)
 
 
+@pytest.mark.parametrize("planes", [(1, 0, 8, 8), (1, 0, 0, 0)])
+def test_where_nothing_is_found_outputs_may_be_empty(planes: tuple[int, ...]) -> None:
+    nothing: dict[str, tuple[int, ...]] = {"boxes": (1, 0, 4), "class_ids": (1, 0), "scores": (1, 0)}
+    assert read_objects("torchvision", {**nothing, "planes": planes}) == 0
+    assert read_objects("", {**nothing, "masks": planes}) == 0
+
+
 @pytest.mark.parametrize("family", ["", "torchvision"])
 def test_an_object_of_the_background_is_none(family: str) -> None:
     shapes = ROWS | ({} if family else {"masks": (1, 9, 8, 8)})
