@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from streamseg import runtimes
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import environment, run_program
 
 LOADED = """
@@ -36,3 +41,25 @@ def test_openvino_is_loaded_without_its_reporter() -> None:
     command = [sys.executable, "-c", LOADED, "openvino"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment(), check=True)
     assert done.stdout == "[]\n"
+
+
+def test_two_threads_may_load_openvino_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=PATIENCE_S)
+
+    class Modules(dict[str, object]):
+        def __contains__(self, name: object) -> bool:
+            found = super().__contains__(name)
+            if name == "openvino_telemetry":
+                both.wait()  # neither has seen that the other is about to load it
+            return found
+
+    def load(name: str) -> str:
+        both.wait()
+        return name
+
+    loaded = Modules()
+    monkeypatch.setattr(runtimes, "sys", SimpleNamespace(modules=loaded))
+    monkeypatch.setattr(runtimes, "importlib", SimpleNamespace(import_module=load))
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda _: runtimes.openvino(), range(2))) == ["openvino"] * 2
+    assert dict(loaded) == {}
