@@ -86,6 +86,8 @@ def quantise(
         fold_constants(file, plain)
         _make_ready(plain)
         _quantise(plain, made, _feeds(spec, file, images), runtime)
+        if _steps_to_bytes(made) <= _steps_to_bytes(plain):
+            raise InputError(f"{file}: nothing to quantise: no layer in floats has another one with weights behind it")
         _describe(made, msgspec.structs.replace(spec, name=target.stem, score=""))
         check_beside(made, target)
         agreement, objects = _agreement(file, made, images)
@@ -191,6 +193,12 @@ def _left_in_floats(plain: Path) -> list[str]:
         else:
             left.append(node.name)
     return left
+
+
+def _steps_to_bytes(file: Path) -> int:
+    import onnx
+
+    return sum(node.op_type == "QuantizeLinear" for node in onnx.load(file).graph.node)
 
 
 def _describe(made: Path, spec: ModelSpec) -> None:

@@ -13,6 +13,7 @@ from streamseg.convert.importer import Hints, import_model
 from streamseg.convert.quantise import Runtime, quantise
 from streamseg.errors import InputError
 from streamseg.infer.model.catalogue import find_model, load_spec
+from tests.parts import toy_models
 
 PERSON = find_model("person")
 
@@ -108,6 +109,16 @@ def test_a_network_of_any_opset_keeps_its_labels(
     assert done.agreement > 0.95
     kinds = [node.op_type for node in onnx.load(done.file).graph.node]
     assert kinds.count("QuantizeLinear") >= 2
+
+
+def test_what_has_nothing_to_quantise_is_refused(pictures: list[np.ndarray], tmp_path: Path) -> None:
+    assert PERSON is not None
+    one = import_model(toy_models.segmenter(tmp_path / "a.onnx"), tmp_path / "b.onnx", Hints(normalise="imagenet")).file
+    small = quantise(PERSON, tmp_path / "small.onnx", pictures, "cpu").file
+    for file in (one, small):
+        with pytest.raises(InputError, match="onnx: nothing to quantise: no layer in floats"):
+            quantise(file, tmp_path / "smaller.onnx", pictures, "cpu")
+    assert not (tmp_path / "smaller.onnx").exists()
 
 
 def test_what_is_written_can_be_run_from_there(pictures: list[np.ndarray], tmp_path: Path) -> None:

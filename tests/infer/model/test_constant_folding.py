@@ -10,6 +10,7 @@ from streamseg.convert.quantise import quantise
 from streamseg.infer.backends.ort import OrtBackend
 from streamseg.infer.model.constant_folding import fold_constants
 from streamseg.infer.model.onnxfile import model_sha256
+from tests.convert.test_quantise import three_layers
 from tests.parts.toy_models import segmenter
 
 
@@ -33,9 +34,14 @@ def test_a_model_with_weights_beside_it_is_folded_into_one_that_has_them_inside(
     np.testing.assert_allclose(OrtBackend(folded, 1).run(feeds)["scores"], expected, atol=1e-6)
 
 
-def test_a_model_with_weights_beside_it_is_quantised(beside: Path, tmp_path: Path) -> None:
+def test_a_model_with_weights_beside_it_is_quantised(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    file = three_layers(tmp_path / "model" / "toy.onnx", 13)
+    file.with_suffix(".yaml").write_text("classes: [a, b, c, d, e]\noutputs: {logits: y}\ninput: {std: [255]}\n")
+    onnx.save(onnx.load(file), file, save_as_external_data=True, location="toy.data", size_threshold=100)
+    assert (tmp_path / "model" / "toy.data").stat().st_size > 500
     picture = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-    assert quantise(beside, tmp_path / "small.onnx", [picture], "tensorrt").agreement > 0.5
+    assert quantise(file, tmp_path / "small.onnx", [picture], "tensorrt").agreement > 0.5
 
 
 def test_the_digest_of_a_model_is_that_of_its_weights_as_well(beside: Path) -> None:
