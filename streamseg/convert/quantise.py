@@ -30,7 +30,7 @@ from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.constant_folding import fold_constants
 from streamseg.infer.model.geometry import input_size, sized
-from streamseg.infer.model.onnxfile import inspect_onnx
+from streamseg.infer.model.onnxfile import external_files, inspect_onnx
 from streamseg.infer.model.spec import METADATA_KEY, ModelSpec, spec_text
 from streamseg.infer.model.validate import input_info
 from streamseg.infer.network import Network
@@ -59,6 +59,7 @@ class Quantised:
     objects: float | None
     """Share of the objects that one of both finds, 0..1, that both find; None where there are none."""
     bytes_before: int
+    """With weights that lie beside it."""
     bytes_after: int
 
 
@@ -93,7 +94,8 @@ def quantise(
         agreement, objects = _agreement(file, made, images)
         with whole(target, overwrite=overwrite) as part:
             part.write_bytes(made.read_bytes())
-    return Quantised(target, agreement, objects, file.stat().st_size, target.stat().st_size)
+    before = sum(each.stat().st_size for each in (file, *external_files(file)))
+    return Quantised(target, agreement, objects, before, target.stat().st_size)
 
 
 def _feeds(spec: ModelSpec, file: Path, images: Sequence[Image]) -> Iterator[dict[str, NDArray[Any]]]:

@@ -41,7 +41,9 @@ def test_a_model_with_weights_beside_it_is_quantised(tmp_path: Path) -> None:
     onnx.save(onnx.load(file), file, save_as_external_data=True, location="toy.data", size_threshold=100)
     assert (tmp_path / "model" / "toy.data").stat().st_size > 500
     picture = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-    assert quantise(file, tmp_path / "small.onnx", [picture], "tensorrt").agreement > 0.5
+    done = quantise(file, tmp_path / "small.onnx", [picture], "tensorrt")
+    assert done.agreement > 0.5
+    assert done.bytes_before == file.stat().st_size + (tmp_path / "model" / "toy.data").stat().st_size
 
 
 def test_the_digest_of_a_model_is_that_of_its_weights_as_well(beside: Path) -> None:
