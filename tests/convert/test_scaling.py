@@ -92,3 +92,46 @@ def test_a_graph_that_normalises_by_itself_is_not_fed_what_is_normalised_already
         made = import_model(source, tmp_path / f"made{i}.onnx", hints)
         assert "input BGR" in made.assumed
         assert "as 0 to 1" in made.assumed
+
+
+def turned(model: onnx.ModelProto, way: str) -> onnx.ModelProto:
+    """Puts what turns the order of the channels behind the first cast."""
+    numbers = {
+        "back": [2, 1, 0], "last": [-1], "end": [-(2**31)], "channels": [1], "rows": [2], "step": [-1],
+    }  # fmt: skip
+    for name, values in numbers.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
+    inputs = {"gather": ["0", "back"], "slice": ["0", "last", "end", "channels", "step"]}
+    inputs["rows"] = ["0", "last", "end", "rows", "step"]
+    node = helper.make_node("Gather" if way == "gather" else "Slice", inputs[way], ["turned"])
+    if way == "gather":
+        node.attribute.append(helper.make_attribute("axis", 1))
+    for each in model.graph.node[1:]:
+        for place, name in enumerate(each.input):
+            each.input[place] = "turned" if name == "0" else name
+    model.graph.node.insert(1, node)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("way", "operators", "expected"),
+    [
+        ("gather", [("Sub", [103.939, 116.779, 123.68])], Hints(normalise="none", colour="rgb")),
+        ("slice", [("Sub", [103.939, 116.779, 123.68])], Hints(normalise="none", colour="rgb")),
+        ("slice", [("Div", [255]), ("Sub", IMAGENET), ("Div", DEVIATIONS)], Hints(normalise="none", colour="bgr")),
+        ("gather", [("Mul", [1 / 255])], BYTES),
+        ("rows", [("Mul", [1 / 255])], UNKNOWN),
+    ],
+)
+def test_a_graph_may_turn_the_channels_first(
+    way: str, operators: list[tuple[str, list[float]]], expected: Hints, tmp_path: Path
+) -> None:
+    model = turned(onnx.load(scaling(tmp_path / "model.onnx", *operators)), way)
+    onnx.checker.check_model(model, full_check=True)
+    assert scale_inside(model, "picture") == expected
+
+
+def test_a_look_at_the_pictures_size_is_none_at_its_values(tmp_path: Path) -> None:
+    model = onnx.load(scaling(tmp_path / "model.onnx", ("Mul", [1 / 255])))
+    model.graph.node.append(helper.make_node("Shape", ["picture"], ["sides"]))
+    assert scale_inside(model, "picture") == BYTES
