@@ -79,7 +79,8 @@ def _steps(model: onnx.ModelProto, picture: str) -> Iterator[tuple[str, _Channel
         elif node.op_type not in _MOVING:
             return
         elif node.op_type == "Transpose":
-            dims = [dims[axis] for axis in (node.attribute[0].ints if node.attribute else range(len(dims))[::-1])]
+            order = [*node.attribute[0].ints] if node.attribute else [*range(len(dims))][::-1]
+            dims = [dims[axis] for axis in order] if len(order) == len(dims) else []  # a constant may add an axis
         picture = node.output[0]
 
 

@@ -135,3 +135,15 @@ def test_a_look_at_the_pictures_size_is_none_at_its_values(tmp_path: Path) -> No
     model = onnx.load(scaling(tmp_path / "model.onnx", ("Mul", [1 / 255])))
     model.graph.node.append(helper.make_node("Shape", ["picture"], ["sides"]))
     assert scale_inside(model, "picture") == BYTES
+
+
+def test_a_constant_may_add_the_axis_of_pictures(tmp_path: Path) -> None:
+    model = onnx.load(scaling(tmp_path / "model.onnx", ("Div", [255.0, 255.0, 255.0])))
+    del model.graph.input[0].type.tensor_type.shape.dim[0]
+    model.graph.node.insert(-1, helper.make_node("Transpose", ["1"], ["rows"], perm=[0, 2, 3, 1]))
+    model.graph.node[-1].input[0] = "rows"
+    model.graph.node[-1].attribute[0].i = 3
+    for dim in model.graph.output[0].type.tensor_type.shape.dim:
+        dim.Clear()
+    onnx.checker.check_model(model, full_check=True)
+    assert scale_inside(model, "picture") == BYTES
