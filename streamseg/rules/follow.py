@@ -16,7 +16,8 @@ from streamseg.rules.shapes import turn
 from streamseg.segmentation import Instances
 
 _LOST_S = 1.0  # an object that is seen again so soon, near where it was going, is the same
-_TRAIL_S = 1.0  # over which speed is measured
+_LATE = 3.0  # times as far apart as the two frames before: further, and it is an interruption
+_TRAIL_S = 1.0  # over which speed is measured, or since the frame before where that was longer ago
 _MOST_FRAMES = 1000  # of both, for a stream whose clock stands still
 _SHORTEST_S = 0.2  # over less it is noise
 _MARGIN = 0.005  # of the picture's diagonal: so far behind a line an object has crossed it
@@ -49,7 +50,7 @@ class Track:
     def step(self, time_s: float, middle: Point, foot: Point) -> None:
         """Where it is now."""
         self.trail.append(_Step(time_s, middle, foot))
-        while time_s - self.trail[0].time_s > _TRAIL_S:
+        while len(self.trail) > 2 and time_s - self.trail[0].time_s > _TRAIL_S:
             self.trail.popleft()
 
     def expected(self, time_s: float) -> list[float]:
@@ -89,16 +90,23 @@ class Followed:
     def __init__(self) -> None:
         self._identities = Identities()
         self._frames = 0
+        self._time_s: float | None = None
+        self._usual_s = math.inf
+        """How long the frame before had come after the one before that; nobody knows yet."""
         self.tracks: dict[int, Track] = {}
         """Those that are in the picture, and those that were within the last second."""
 
     def see(self, objects: Objects, time_s: float) -> list[Track]:
         """The tracks of `objects`, in their order."""
         self._frames += 1
+        apart_s = 0.0 if self._time_s is None else time_s - self._time_s
+        # Frames may be further apart than that, and then what the last one shows is not lost from sight.
+        lost_s = apart_s if _LOST_S < apart_s <= _LATE * self._usual_s else _LOST_S
+        self._time_s, self._usual_s = time_s, apart_s if self._frames > 1 else math.inf
         self.tracks = {
             number: each
             for number, each in self.tracks.items()
-            if time_s - each.seen_s <= _LOST_S and self._frames - each.seen_frame <= _MOST_FRAMES
+            if time_s - each.seen_s <= lost_s and self._frames - each.seen_frame <= _MOST_FRAMES
         }
         found = objects.found
         if (found.track_ids < 0).any():

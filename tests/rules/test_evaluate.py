@@ -166,6 +166,15 @@ def test_an_object_that_is_hidden_for_a_moment_is_the_same() -> None:
     assert [(event.kind, event.at_s) for event in told([rules(*each) for each in frames])] == [("start", 2.1)]
 
 
+def test_frames_that_are_seconds_apart_are_counted_as_others_are() -> None:
+    rules = Rules(
+        zones={"all": Polygon("0,0 1,0 1,1 0,1")}, lines={"gate": Line("0.5,0 0.5,1")},
+        rules={"stays": Rule("car.dwell in all > 12 s"), "passes": Rule("car.crosses gate")},
+    )  # fmt: skip
+    events = told([rules(*seen(index, (1, 50 + 8 * index, 40, 20, 10), fps=0.5)) for index in range(12)])
+    assert [(each.rule, each.at_s) for each in events if each.kind == "start"] == [("passes", 12.0), ("stays", 14.0)]
+
+
 def test_another_size_of_frames_begins_again() -> None:
     rules = Rules(zones={"left": LEFT}, rules={"any": Rule("car.area in left > 1 %")})
     walk(rules, 3)

@@ -43,3 +43,21 @@ def test_what_is_lost_from_sight_for_a_second_is_known_again() -> None:
     assert set(followed.tracks) == {7, 8}
     followed.see(one_at(500.0, 8), 1.5)
     assert set(followed.tracks) == {8}
+
+
+def test_frames_that_are_far_apart_do_not_lose_what_each_of_them_shows() -> None:
+    followed = Followed()
+    tracks = [followed.see(one_at(4.0 * number, 7), 5.0 * number)[0] for number in range(4)]
+    assert all(each is tracks[0] for each in tracks)
+    assert tracks[-1].speed(None) == pytest.approx(0.8)
+    followed.see(one_at(500.0, 8), 20.0)
+    assert set(followed.tracks) == {7, 8}
+    followed.see(one_at(500.0, 8), 25.0)
+    assert set(followed.tracks) == {8}, "lost from sight in the frame before"
+
+
+def test_an_interruption_loses_what_was_there() -> None:
+    followed = Followed()
+    for number in range(4):
+        before = followed.see(one_at(0.0, 7), 0.1 * number)[0]
+    assert followed.see(one_at(0.0, 7), 5.0)[0] is not before
