@@ -1,7 +1,8 @@
-"""The frames of the last two seconds and the motion between them, found when it is first asked for."""
+"""The frames of the last two seconds, or the last two, and the motion between them, found when first asked for."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
@@ -9,6 +10,7 @@ from streamseg.motion.flow import Flow, Thumbnail
 
 _DEPTH_S = 2.0
 _DEPTH = 120
+_LATE = 3.0  # times as far apart as the two frames before: further, and it is an interruption
 
 
 class Look(Protocol):
@@ -72,6 +74,8 @@ class History(Generic[L, F]):
         self.search = search
         self.begun = -1
         """Index of the first frame of these proportions, where there were others before."""
+        self._usual_s = math.inf
+        """How long the newest frame had come after the one before; nobody knows yet."""
         self._looks: list[L] = []
         self._steps: dict[tuple[int, int], F | None] = {}
         self._ways: list[_Way[L, F]] = []
@@ -85,8 +89,11 @@ class History(Generic[L, F]):
         """The next frame. One of other proportions than those before has nothing to do with them."""
         if self._looks and self.search.shape(self.newest) != self.search.shape(look):
             self._looks, self._steps, self._ways, self.begun = [], {}, [], look.index
+        apart_s = look.time_s - self.newest.time_s if self._looks else 0.0
+        depth_s = apart_s if _DEPTH_S < apart_s <= _LATE * self._usual_s else _DEPTH_S
+        self._usual_s = apart_s if self._looks else math.inf
         self._looks.append(look)
-        while len(self._looks) > _DEPTH or look.time_s - self._looks[0].time_s > _DEPTH_S:
+        while len(self._looks) > _DEPTH or look.time_s - self._looks[0].time_s > depth_s:
             gone = self._looks.pop(0).index
             self._steps = {pair: flow for pair, flow in self._steps.items() if gone not in pair}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -220,6 +222,30 @@ def test_an_object_that_is_found_again_keeps_its_track_id(file: bool) -> None:
         if not file and before is not None:
             seen.add(track_at(propagator.carry(before), index))
     assert len(seen) == 1
+
+
+def numbers(times_s: list[float]) -> list[int]:
+    """The track ids of something that stands still, in frames of these times with a mask of their own."""
+    propagator, found = carrier(), []
+    for index, time_s in enumerate(times_s):
+        propagator.observe(dataclasses.replace(frame(index, panned(0)), time_s=time_s))
+        own = dataclasses.replace(with_box(segmentation(index)), frame_time_s=time_s)
+        assert own.instances is not None
+        untracked = dataclasses.replace(own.instances, track_ids=np.array([-1], np.int32))
+        objects = propagator.carry(dataclasses.replace(own, instances=untracked)).instances
+        assert objects is not None
+        found += objects.track_ids.tolist()
+    return found
+
+
+@pytest.mark.parametrize("apart_s", [0.04, 1.9, 5.0])
+def test_an_object_keeps_its_track_id_however_far_apart_frames_are(apart_s: float) -> None:
+    assert len(set(numbers([apart_s * index for index in range(4)]))) == 1
+
+
+def test_an_object_behind_an_interruption_is_another_one() -> None:
+    one, same, other, too = numbers([0.0, 0.04, 5.0, 5.04])
+    assert one == same != other == too
 
 
 def test_effort_may_change_on_the_way_without_losing_it() -> None:
