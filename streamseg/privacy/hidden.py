@@ -62,9 +62,10 @@ class Hidden:
         if unsure.mean() > _MOST_UNSURE * 255:
             self._forget()
             return Region(_WHOLE, "little is known of what is in it, as behind a cut")
+        held = self._held(found, frame.time_s)
         if self._vanished and self._vanished(found, frame.time_s):
             return Region(_WHOLE, "what is to be hidden was there a moment ago and is not found")
-        return Region(grown(self._held(found, frame.time_s) | unsure, age_s, all_but=self._all_but))
+        return Region(grown(held | unsure, age_s, all_but=self._all_but))
 
     def _table_for(self, classes: Classes) -> NDArray[np.uint8] | None:
         """(256,) u8: 255 for labels that are hidden; None where the model has no such class."""

@@ -8,12 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from streamseg.privacy.hidden import HELD_S, OLDEST_S, Hidden, Region
+from streamseg.privacy.lost import LOST_S
 from streamseg.segmentation import Classes, Instances, Segmentation
 from tests.privacy.scenes import CLASSES, FPS, HEIGHT, WIDTH, found, frame, truth
 
 NOBODY = np.zeros((HEIGHT, WIDTH), bool)
 EDGE = np.zeros((HEIGHT, WIDTH), bool)
-EDGE[30:70, :20] = True
+EDGE[30:70, -20:] = True
 
 
 def hidden_pixels(region: Region) -> NDArray[np.bool_]:
@@ -36,6 +37,17 @@ def test_what_the_mask_says_is_hidden_with_a_margin_and_the_rest_is_not() -> Non
 
 def test_nothing_is_hidden_where_nobody_is_found() -> None:
     assert not Hidden(["person"])(frame(0), found(frame(0), NOBODY)).mask.any()
+
+
+def test_a_place_stays_hidden_behind_frames_that_were_covered_whole() -> None:
+    hidden, gone_s = Hidden(["person"]), 1 / FPS
+    hidden(frame(0), found(frame(0), truth(0) | EDGE))
+    for index in range(1, 40):
+        there = EDGE if frame(index).time_s < gone_s + LOST_S else NOBODY  # the one who was inside is lost
+        region = hidden(frame(index), found(frame(index), there))
+        assert region.mask.all() if there is EDGE else not region.why
+        assert hidden_pixels(region)[EDGE].all() or frame(index).time_s > gone_s + LOST_S + HELD_S - 2 / FPS
+    assert not region.mask.any()
 
 
 def test_a_place_stays_hidden_where_masks_get_another_size() -> None:
