@@ -19,6 +19,7 @@ _REACH = 2.5  # lengths (roots of the area) that an object may leap between its 
 _LIKE = 0.5  # of the larger area: so large is the smaller of two boxes that may be one object's after a leap
 _PLAIN = 0.6  # of the distance to the next candidate: what is nearer than that is meant
 _REMEMBERED_S = 1.5
+_BEYOND = 1 << 30  # all numbers that a model gives, where it gives some of its objects none
 _STEADY = 0.5  # weight of a new velocity among those before
 
 
@@ -66,15 +67,18 @@ class Identities:
         object that is left over gets a new number. Objects that a model has numbered itself keep those numbers. Gives
         as well which of `before` are out of sight, and worth being carried on.
         """
-        if (found.track_ids >= 0).all() and len(found):
+        given = found.track_ids >= 0
+        if given.all() and len(found):
             return found, np.arange(0)
+        if given.any():
+            self._next = max(self._next, _BEYOND)
         if before is None:
             self._tracks = {}
             before = found.take(np.arange(0))
         known = [self._tracks.get(number) for number in before.track_ids.tolist()]
         latest = max((track.seen_s for track in known if track), default=time_s)
         lost = np.array([track is not None and track.seen_s < latest for track in known], bool)
-        ids = np.full(len(found), -1, np.int32)
+        ids = found.track_ids.astype(np.int32)
         boxes = before.boxes
         expected = np.array([track.expected(time_s) if track else box for track, box in zip(known, boxes, strict=True)])
         expected = expected.reshape(-1, 4)

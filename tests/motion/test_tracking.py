@@ -53,6 +53,18 @@ def test_a_number_that_is_gone_is_not_given_again() -> None:
     assert numbered(identities, objects((0, 0, 10, 10)), nobody).track_ids.tolist() == [1]
 
 
+def test_numbers_that_a_model_gave_stay_and_are_given_to_nothing_else() -> None:
+    identities, places = Identities(), objects((0, 0, 10, 10), (50, 50, 70, 70))
+    mixed = dataclasses.replace(places, track_ids=np.array([0, -1], np.int32))
+    first = numbered(identities, mixed, None)
+    mine, own = first.track_ids.tolist()
+    assert mine == 0 < own
+    assert numbered(identities, mixed, first).track_ids.tolist() == [0, own]
+    moved = dataclasses.replace(objects((0, 0, 10, 10), (300, 0, 310, 10)), track_ids=np.array([-1, 0], np.int32))
+    other, mine = numbered(identities, moved, first).track_ids.tolist()
+    assert mine == 0 < other != own
+
+
 def film(
     *looks: list[tuple[float, float, float, float]], step_s: float = 0.1, to_right: float = 0.0
 ) -> list[list[int]]:
