@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from streamseg.errors import printable
 from streamseg.frame import Image
 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
@@ -24,7 +25,7 @@ def text_scale(image: Image) -> float:
 
 def put_text(image: Image, text: str, x: int, y: int, scale: float) -> None:
     """One line with its lower left corner at (x, y), readable on any ground."""
-    weight = max(1, round(scale * 1.6))
+    text, weight = printable(text), max(1, round(scale * 1.6))
     corners = [(x + across, y + down, BLACK) for across in (-weight, weight) for down in (-weight, weight)]
     # Not one line of twice the weight: in OpenCV 5 that is a bolder letter, not a thicker line.
     for left, base, colour in (*corners, (x, y, WHITE)):
@@ -32,7 +33,11 @@ def put_text(image: Image, text: str, x: int, y: int, scale: float) -> None:
 
 
 def make_panel(lines: Sequence[tuple[str, Colour | None]], scale: float) -> Image:
-    """Lines of text on black, each with a square of its colour before it where it has one."""
+    """Lines of text on black, each with a square of its colour before it where it has one.
+
+    Each is one line: a name of a class that comes from a file may hold anything.
+    """
+    lines = [(printable(text), colour) for text, colour in lines]
     pitch, margin = round(_LINE_PX * scale), round(10 * scale)
     weight = max(1, round(scale))
     indent = pitch if any(colour for _, colour in lines) else 0

@@ -45,6 +45,13 @@ def test_a_panel_has_a_line_for_each_text_and_is_as_wide_as_the_longest() -> Non
     assert not two[:, :5].any() and not two[:, -5:].any()
 
 
+def test_a_name_with_a_line_break_stays_in_its_line() -> None:
+    broken, below = make_panel([("HHH\nHHH", None), ("", None)], 1.0), flat(100, 200)
+    assert broken[10:40].any() and not broken[42:].any()
+    put_text(below, "HHH\nHHH", 10, 40, 1.0)
+    assert (below[50:] == 120).all()
+
+
 def test_a_colour_stands_before_its_text() -> None:
     panel = make_panel([("road", (10, 20, 240)), ("sky", None)], 1.0)
     square = (panel == (10, 20, 240)).all(2)
