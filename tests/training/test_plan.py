@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from streamseg.errors import InputError
-from streamseg.training.plan import Export, parse_plan, plan_text, read_plan, same_training
+from streamseg.training.plan import Export, as_name, parse_plan, plan_text, read_plan, same_training
 from tests.training.scene import make_plan
 
 PLANS = sorted((Path(__file__).parents[2] / "configs" / "train").glob("*.yaml"))
@@ -87,3 +87,17 @@ def test_a_number_that_trains_nothing_is_refused_with_its_line(
     path.write_text(yaml.safe_dump(tree))
     with pytest.raises(InputError, match=rf"plan\.yaml:\d+: {said}"):
         read_plan(path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("road", "road"),
+        ("a/b\nc", "a-b-c"),
+        ("caf\udce9", "caf-"),  # of a disk whose names are Latin-1
+        ("\u65e5" * 90, "\u65e5" * 66),  # 270 bytes
+    ],
+)
+def test_a_plan_can_be_called_after_any_folder(folder: str, name: str, tmp_path: Path) -> None:
+    plan = msgspec.structs.replace(make_plan(tmp_path), name=as_name(folder))
+    assert parse_plan(plan_text(plan)).name == name
