@@ -18,7 +18,7 @@ from streamseg.options import RenderOptions
 from streamseg.render import contours
 from streamseg.render.background import Blur, Replace, matte
 from streamseg.render.hud import Hud, Legend
-from streamseg.render.objects import Objects
+from streamseg.render.objects import Boxes, Objects
 from streamseg.render.overlay import ColoursOnly, Overlay, SideBySide, source
 from streamseg.render.tint import tint, tint_on_gpu
 from streamseg.render.zones import Zones
@@ -35,7 +35,7 @@ VIEWS: dict[str, Callable[[RenderOptions], View]] = {
     "replace": lambda options: View(Replace(options.background)),
     "matte": lambda options: View(matte),
     "objects": lambda options: View(Objects()),
-    "boxes": lambda options: View(source),
+    "boxes": lambda options: View(Boxes()),
     "source": lambda options: View(source),
 }
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from streamseg.frame import Frame, Image
 from streamseg.masks import draw_masks
-from streamseg.render.overlay import Overlay
+from streamseg.render.overlay import Overlay, source
 from streamseg.segmentation import Classes, Segmentation
 
 _N = 254
@@ -33,6 +33,18 @@ class Objects:
         draw_masks(numbers, found, (frame.height, frame.width), order % _N + 1)
         own = Segmentation(numbers, self._classes, segmentation.frame_index, segmentation.frame_time_s)
         self._overlay(image, frame, own, opacity)
+
+
+class Boxes:
+    """The frame alone, over which boxes are drawn; where the model finds no objects but labels, those."""
+
+    def __init__(self) -> None:
+        self._overlay = Overlay()
+
+    def __call__(self, image: Image, frame: Frame, segmentation: Segmentation, opacity: float) -> None:
+        """Fills `image`, (H, W, 3) like the frame."""
+        shown = source if segmentation.instances is not None else self._overlay
+        shown(image, frame, segmentation, opacity)
 
 
 def _colours() -> NDArray[np.uint8]:

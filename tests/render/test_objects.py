@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from streamseg.contracts import Controls
 from streamseg.frame import Frame, as_image
@@ -45,11 +46,14 @@ def test_a_tracked_object_keeps_its_colour() -> None:
     assert (one[40, 120] == other[40, 120]).all()
 
 
-def test_a_model_without_objects_is_drawn_by_its_labels() -> None:
+@pytest.mark.parametrize("view", ["objects", "boxes"])
+def test_a_model_without_objects_is_drawn_by_its_labels(view: str) -> None:
     labels = np.zeros((100, 200), np.uint8)
     labels[:, :50] = 1
-    picture = draw(Segmentation(labels, CLASSES, 0, 0.0))
+    render = make_renderer(RenderOptions(view=view), Controls())
+    picture = as_image(render(FRAME, Segmentation(labels, CLASSES, 0, 0.0), Meter().read()))
     assert picture[50, 20, 1] > 100
+    assert (picture[50, 150] == 40).all()
 
 
 def test_boxes_are_shown_alone_and_named_where_there_is_room() -> None:
