@@ -35,6 +35,8 @@ class _Shape(tuple[tuple[float, ...], ...]):
 
     __slots__ = ()
     expected: ClassVar[str]
+    as_text: ClassVar[str] = ""
+    """What is expected of text, as on a command line."""
     numbers: ClassVar[int] = 2
     least: ClassVar[int]
     most: ClassVar[int]
@@ -45,7 +47,8 @@ class _Shape(tuple[tuple[float, ...], ...]):
         except (TypeError, ValueError):
             rows = ()
         if not cls.least <= len(rows) <= cls.most or any(len(row) != cls.numbers for row in rows):
-            raise ValueError(f"expected {cls.expected}")
+            wanted = cls.as_text if isinstance(written, str) and cls.as_text else cls.expected
+            raise ValueError(f"expected {wanted}")
         places = [number for row in rows for number in row[:2]]
         if not all(0 <= number <= _PIXELS for number in places) or not all(map(math.isfinite, sum(rows, ()))):
             raise ValueError("a point lies outside of the picture, which begins at 0,0 in its upper left corner")
@@ -70,6 +73,7 @@ class Polygon(_Shape):
 
     __slots__ = ()
     expected, least, most = "3 to 100 corners, such as [[0, 0.5], [1, 0.5], [1, 1]]", 3, 100
+    as_text = "3 to 100 corners in quotes, such as '0,0.5 1,0.5 1,1'"
 
 
 class Line(_Shape):
@@ -77,6 +81,7 @@ class Line(_Shape):
 
     __slots__ = ()
     expected, least, most = "two ends, such as [[0.5, 0], [0.5, 1]]", 2, 2
+    as_text = "two ends in quotes, such as '0.5,0 0.5,1'"
 
     @property
     def directions(self) -> tuple[str, str]:

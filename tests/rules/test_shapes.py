@@ -23,6 +23,8 @@ def test_points_are_fractions_of_the_picture_or_pixels() -> None:
         (Line, [[-1, 0], [1, 1]], "outside of the picture"),
         (Line, [[0, 0], [float("nan"), 1]], "outside of the picture"),
         (Line, [[0, 0], [1, 1], [1, 0]], "two ends"),
+        (Polygon, "0,0.5", "3 to 100 corners in quotes, such as '0,0.5 1,0.5 1,1'"),
+        (Line, "0.5,0", "two ends in quotes, such as '0.5,0 0.5,1'"),
         (Ground, [[0, 0, 0, 0]], "four points"),
     ],
 )
