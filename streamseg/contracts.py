@@ -189,7 +189,7 @@ Evaluator: TypeAlias = Callable[[Frame, Segmentation], Findings]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """One frame at the end of its walk."""
+    """One frame as it is shown, with its masks."""
 
     frame: Frame
     segmentation: Segmentation

@@ -65,7 +65,7 @@ class IterableSource:
 def frames(
     items: Iterable[Item], *, fps: float | None = None, live: bool = False, name: str = "frames"
 ) -> IterableSource:
-    """A source of one's own images.
+    """A source of your own images.
 
     Args:
         items: images, (H, W, 3) u8 BGR, or pairs of a time in seconds and an image; taken one by one in a thread of
