@@ -9,7 +9,7 @@ from streamseg.contracts import Segmenter, SegmenterFactory
 from streamseg.infer.model.catalogue import Listed, added_folders
 
 NAME = "person-pose"
-SUMMARY = "people at any distance and in any position, several at once, followed from frame to frame"
+SUMMARY = "people at any distance and in any position, up to six at once, as one class"
 LICENCE = "Apache-2.0"
 SCORE = "90.7 % IoU of people who fill the picture (person-pose.md)"
 CLOSE_UP = "person"
