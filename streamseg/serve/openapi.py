@@ -225,11 +225,16 @@ def _written_as(kind: type) -> dict[str, Any]:
 
 def _operation(route: _Route) -> dict[str, Any]:
     told: dict[str, Any] = {"application/json": {"schema": {"$ref": _REF.format(name="Refused")}}}
-    answers: dict[str, Any] = {str(route.status): {"description": "done", **_content(route.gives)}}
+    content = _content(route.gives)
+    answers: dict[str, Any] = {str(route.status): {"description": "done", **content}}
     for status in sorted({401, 429, *route.refuses} if not route.public or route.takes else route.refuses):
         answers[str(status)] = {"description": _REASONS[status]}
         if route.operator and status in _TOLD:
             answers[str(status)]["content"] = told
+    if 416 in route.refuses:
+        answers["206"] = {"description": "the part that Range asks for", **content}
+    if route.gives is api.Readiness:
+        answers["503"] |= content
     made: dict[str, Any] = {
         "operationId": f"{route.method}{route.path}".translate(_IN_NAMES),
         "summary": route.about,

@@ -98,11 +98,11 @@ async def give(request: web.Request, folder: Path, name: str) -> web.StreamRespo
 def _part(request: web.Request, size: int) -> tuple[int, int] | None:
     """Begin and end of what is asked for, an empty one where nothing is there; None for the whole file.
 
-    That is given where several parts are asked for, or none can be read (RFC 9110, 14.2), and for `If-Range`, which
-    names a state of the file that nobody was told.
+    That is given where several parts are asked for, or none can be read, to HEAD (RFC 9110, 14.2), and for `If-Range`,
+    which names a state of the file that nobody was told.
     """
     found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
-    if found is None or "If-Range" in request.headers:
+    if found is None or "If-Range" in request.headers or request.method != "GET":
         return None
     first, last = found["first"], found["last"]
     if not first:

@@ -249,8 +249,9 @@ def test_parts_that_there_are_not_are_refused(service: Service, asked: str) -> N
         assert response.getheader("Content-Range") == "bytes */10240"
 
 
-def test_a_head_has_no_body(service: Service) -> None:
-    with service.open("/streams/door/events/busy-20010101-000000.mp4", method="HEAD") as response:
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-99"}], ids=str)
+def test_a_head_has_no_body_and_tells_of_the_whole(service: Service, headers: dict[str, str]) -> None:
+    with service.open("/streams/door/events/busy-20010101-000000.mp4", headers, "HEAD") as response:
         assert (response.status, response.getheader("Content-Length"), response.read()) == (200, "10240", b"")
 
 

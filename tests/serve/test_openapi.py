@@ -33,6 +33,14 @@ def test_it_names_every_route_and_no_other(tmp_path: Path) -> None:
     assert served == {(method, path) for path, methods in document()["paths"].items() for method in methods}
 
 
+def test_parts_of_files_and_what_a_service_that_is_not_ready_says_are_in_it() -> None:
+    paths = document()["paths"]
+    film = paths["/streams/{name}/recordings/{file}"]["get"]["responses"]
+    assert film["206"]["content"] == film["200"]["content"] == {"video/mp4": {}}
+    ready = paths["/readyz"]["get"]["responses"]
+    assert ready["503"]["content"] == ready["200"]["content"]
+
+
 def test_what_a_service_says_fits_the_document(tmp_path: Path) -> None:
     site = "streams: {a: {source: 'test://?size=64x64&fps=20', model: otsu,"
     site += " rules: {bright: foreground.area > 1 %, dark: background.area > 100 %}}}"
