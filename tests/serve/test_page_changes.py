@@ -95,3 +95,19 @@ def test_a_list_that_could_not_be_had_says_what_it_holds_once_it_can(tmp_path: P
         service.until(lambda: count.inner_text() == "not now")
         page.unroute("**/events?*")
         service.until(lambda: count.inner_text() == "no events")
+
+
+@pytest.mark.slow
+def test_pictures_far_from_what_is_seen_are_not_asked_for_until_one_scrolls_there(tmp_path: Path, page: Any) -> None:
+    names = [f"camera-{number:02}" for number in range(12)]
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.update(each for each in names if f"/{each}.jpg" in request.url))
+    page.set_viewport_size({"width": 400, "height": 500})
+    with Service(tmp_path, site(*names)) as service:
+        service.until(lambda: all(row["ready"] for row in service.streams().values()))
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        service.until(lambda: page.evaluate("1") and {names[0], names[1]} <= asked)
+        page.wait_for_timeout(3000)  # all others would have been asked for
+        assert names[-1] not in asked
+        page.get_by_role("button", name=f"watch {names[-1]}").scroll_into_view_if_needed()
+        service.until(lambda: page.evaluate("1") and names[-1] in asked)

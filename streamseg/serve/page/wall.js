@@ -16,9 +16,9 @@ export function update(streams, open) {
     const made = cards.get(stream.name);
     if (list.children[at] !== made) list.insertBefore(made, list.children[at] ?? null); // in the file's order
     fill(made, stream);
-    if (stream.frames.shown) still(made, stream.name);
   });
   if (document.activeElement !== focused && list.contains(focused)) focused.focus({ preventScroll: true }); // its card moved
+  for (const stream of streams) if (stream.frames.shown) still(cards.get(stream.name), stream.name);
 }
 
 function card(name, open) {
@@ -30,10 +30,12 @@ function card(name, open) {
   return made;
 }
 
-// None while one is large: a browser keeps no more than six connections to a host, and looks at one picture.
+// None while one is large: a browser keeps no more than six connections to a host, and looks at one picture. Nor of cards
+// that are further than a screen from what is seen.
 async function still(made, name) {
-  const seen = made.checkVisibility?.() ?? true; // Safari knows since 17.4
-  if ($("large").open || document.hidden || !seen || coming.has(made)) return;
+  const { top, bottom, height } = made.getBoundingClientRect();
+  const near = height > 0 && bottom > -innerHeight && top < 2 * innerHeight;
+  if ($("large").open || document.hidden || !near || coming.has(made)) return;
   const next = new Image();
   const late = setTimeout(() => { next.src = ""; }, PATIENCE_MS);
   coming.add(made);
