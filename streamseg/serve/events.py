@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path, PurePath
@@ -23,6 +25,7 @@ from streamseg.validation import MisfitError, fit
 
 _MOST_FILES = 2000  # of an output, that one request reads
 _LARGEST = 1 << 20  # bytes of a record
+_IN_NAME = re.compile(r"-(\d{8}-\d{6})(?:-\d+)?\.mp4")
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -99,6 +102,8 @@ def _of_this_run(stream: Stream, asked: Asked) -> Iterator[_Found]:
 
 
 def _kept(stream: Stream, asked: Asked) -> Iterator[_Found]:
+    # A day more on either side: clocks are set, and events last.
+    first, last = _name(asked.since, -1) or "", _name(asked.until, 1) or "99999999"
     for output, names in names_of(stream, EVENTS):
         options = split_query(output, ("class", "rule", "area", "before", "after"))[1]
         if asked.rule and asked.rule != options.get("rule"):
@@ -106,13 +111,27 @@ def _kept(stream: Stream, asked: Asked) -> Iterator[_Found]:
         own, wanted = names.own(), 0
         clips = (f"{record.removesuffix('.json')}.mp4" for record in _records(names.folder))
         # Several outputs may share a folder: those of the others do not count.
-        found = filter(own.fullmatch, clips)
+        found = (clip for clip in clips if own.fullmatch(clip) and first <= _when(clip) <= last)
         for clip in sorted(found, key=lambda each: natural(PurePath(each)), reverse=True)[:_MOST_FILES]:
             for row in filter(asked.wants, _rows(stream, names.folder, clip)):
                 wanted += 1
                 yield _Found(row, (names.folder,), str(names.folder / clip))
             if wanted >= asked.limit:
                 break
+
+
+def _when(clip: str) -> str:
+    """Date and time in the name of a clip, by this machine's clock."""
+    found = _IN_NAME.search(clip)
+    return found[1] if found else ""
+
+
+def _name(moment: str, days: int) -> str:
+    """The same of a clip so many days after `moment`; empty where that is none."""
+    with contextlib.suppress(ValueError, OverflowError):
+        then = datetime.fromisoformat(moment.replace("Z", "+00:00")) + timedelta(days=days)
+        return then.astimezone().strftime("%Y%m%d-%H%M%S")
+    return ""
 
 
 def _records(folder: Path) -> list[str]:

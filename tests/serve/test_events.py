@@ -82,3 +82,16 @@ def test_only_the_files_of_what_is_listed_are_looked_for(tmp_path: Path, monkeyp
     (row,) = events.listed([made], events.Asked(limit=1))
     assert (row.clip, row.snapshot) == ("/streams/door/events/busy-20261128-093004.mp4", "")
     assert sorted(asked) == ["busy-20261128-093004.jpg", "busy-20261128-093004.mp4"]
+
+
+def test_clips_are_looked_at_by_the_time_in_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2001):
+        (tmp_path / f"person-20260301-{number:06d}.json").write_text(json.dumps({**SEEN, "class": "person"}))
+    old = {**SEEN, "class": "person", "seen": "2026-01-01T09:30:00+00:00"}
+    (tmp_path / "person-20260101-093000-2.json").write_text(json.dumps(old))
+    made = stream(f"events:{tmp_path}?class=person")
+    asked = events.Asked(until="2026-01-01T12:00:00.000Z")
+    assert [row.id for row in events.listed([made], asked)] == ["person-20260101-093000-2.mp4"]
+    assert len(events.listed([made], events.Asked(until="9999-12-31T23:59:59.000Z"))) == 100
+    monkeypatch.setattr(events, "opened", lambda folder, name: pytest.fail(f"{name} is too old to be looked at"))
+    assert events.listed([made], events.Asked(since="2026-03-03T00:00:00.000Z")) == []
