@@ -59,7 +59,7 @@ class Login:
         self._login = login
         self._challenge: Challenge | None = None
         self._escaped = True  # whether the server means its realm with the escapes taken out
-        self._uses = 0
+        self._uses, self._own_nonce = 0, ""
         self._accepted = False
         self.unknown = ""
         """The ways to log in that the server offers, where none of them is known here."""
@@ -72,12 +72,13 @@ class Login:
         if best is None or self._login is None:
             return False
         self._challenge = best
+        fresh = before is None or before.values.get("nonce") != best.values.get("nonce")
+        if fresh:  # of both nonces the key of `…-sess` is made, for every request that follows (RFC 7616, 3.4.2)
+            self._uses, self._own_nonce = 0, os.urandom(8).hex()
         if before is None or before.scheme != best.scheme:
             return True
-        if before.values.get("nonce") != best.values.get("nonce"):
-            self._uses = 0
-            if self._accepted or best.values.get("stale", "").lower() == "true":
-                return True
+        if fresh and (self._accepted or best.values.get("stale", "").lower() == "true"):
+            return True
         if self._escaped and "\\" in best.values.get("realm", ""):
             self._escaped = False
             return True
@@ -102,7 +103,7 @@ class Login:
         digest, session = _hash(algorithm), algorithm.lower().endswith("-sess")
         raw_realm, nonce = given.get("realm", ""), given.get("nonce", "")
         realm = re.sub(r"\\(.)", r"\1", raw_realm) if self._escaped else raw_realm
-        count, own_nonce = f"{self._uses:08x}", os.urandom(8).hex()
+        count, own_nonce = f"{self._uses:08x}", self._own_nonce
         offered = re.split(r"[,\s]+", given.get("qop", "").lower())
         kind = next((each for each in ("auth", "auth-int") if each in offered), "")
         known = digest(f"{user}:{realm}:{password}")

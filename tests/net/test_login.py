@@ -62,6 +62,16 @@ def test_the_password_is_hidden_as_well_as_the_server_allows() -> None:
         assert "hunter2" not in answer
 
 
+@pytest.mark.parametrize("algorithm", ["MD5-sess", "SHA-256-sess"])
+def test_the_key_of_a_session_holds_for_every_request_of_it(algorithm: str) -> None:
+    keeper = Authenticator(algorithm=algorithm, qop="auth", session=True)
+    login = Login((keeper.user, keeper.password))
+    assert [tries(login, keeper, method) for method in ("DESCRIBE", "SETUP", "PLAY")] == [2, 1, 1]
+    keeper.expire()
+    assert [tries(login, keeper, method) for method in ("OPTIONS", "TEARDOWN")] == [2, 1]
+    assert keeper.wrong == 1  # by the nonce that ran out
+
+
 def test_a_nonce_that_runs_out_is_no_wrong_password() -> None:
     for stale in ("", "true"):
         keeper = Authenticator(qop="auth", stale=stale)

@@ -30,11 +30,14 @@ class Authenticator:
     """What a challenge says after a nonce that has run out; without it, nothing."""
     opaque: str = ""
     userhash: bool = False
+    session: bool = False
+    """Whether the key of `…-sess` is made once, of the first answer to a nonce, as RFC 7616 has it; else of each."""
     form: Callable[[str], Sequence[str]] = lambda challenge: [f"WWW-Authenticate: {challenge}"]
     """From a challenge to header lines."""
     wrong: int = 0
     refused: list[str] = field(default_factory=list)
     _nonces: list[str] = field(default_factory=list)
+    _sessions: dict[str, str] = field(default_factory=dict)
 
     def challenge(self) -> list[str]:
         """Header lines that ask for a login."""
@@ -84,7 +87,8 @@ class Authenticator:
         """What the right password gives, for a nonce and a URI."""
         known = self._hash(f"{self.user}:{self.realm}:{self.password}")
         if self.algorithm.lower().endswith("-sess"):
-            known = self._hash(f"{known}:{given['nonce']}:{given['cnonce']}")
+            first = self._sessions.setdefault(given["nonce"], given["cnonce"]) if self.session else given["cnonce"]
+            known = self._hash(f"{known}:{given['nonce']}:{first}")
         asked = f"{method}:{given['uri']}"
         if given.get("qop") == "auth-int":
             asked += f":{self._hash(body)}"
