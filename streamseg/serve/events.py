@@ -25,6 +25,7 @@ from streamseg.validation import MisfitError, fit
 
 _MOST_FILES = 2000  # of an output, that one request reads
 _LARGEST = 1 << 20  # bytes of a record
+_LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")
 _IN_NAME = re.compile(r"-(\d{8}-\d{6})(?:-\d+)?\.mp4")
 
 
@@ -199,10 +200,13 @@ def _there(folder: Path, file: str) -> bool:
 def moment(text: str) -> str:
     """`text`, a date and time in ISO 8601, as events have it; without a zone it is that of this machine.
 
+    A space before the zone was a `+`, which in a query stands for one: `date --iso-8601=seconds` has it so.
+
     Raises:
         InputError: it is none.
     """
+    plain = _LOST_PLUS.sub(r"\1+\2", text.replace("Z", "+00:00"))
     try:
-        return written(datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)) if text else ""
+        return written(datetime.fromisoformat(plain).astimezone(timezone.utc)) if text else ""
     except (ValueError, OverflowError):
         raise InputError(f"{text!r:.40} is no time", "2026-11-28T09:30:00Z") from None

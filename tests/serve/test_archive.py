@@ -114,11 +114,14 @@ def test_events_of_this_run_and_of_earlier_ones_stand_newest_first(service: Serv
         ("from=2001-01-01T00:00:04Z", True),
         ("from=2001-01-01T00:00:06Z", False),
         ("to=2000-12-31T23:59:59%2B00:00", False),
+        ("from=2001-01-01T01:00:04+01:00", True),  # as shells write it, where a + stands for a space
+        ("from=2001-01-01T01:00:06.000+01:00", False),
+        ("to=2001-01-01 23:59", True),
         ("limit=1", False),
     ],
 )
 def test_events_are_filtered(service: Service, query: str, kept: bool) -> None:
-    assert any(each["id"] == "e" * 32 for each in ask(service, f"/events?{query}")) is kept
+    assert any(each["id"] == "e" * 32 for each in ask(service, f"/events?{query.replace(' ', '%20')}")) is kept
 
 
 def test_what_is_wrong_is_refused_in_one_line(service: Service) -> None:
