@@ -117,7 +117,7 @@ class _Span:
         frame = shown.frame
         self._names = _named(frame)[: 1 if every_s is None else 2]
         self._classes, self._objects = shown.segmentation.classes, shown.segmentation.instances is not None
-        self._start_s = frame.time_s if every_s is None else frame.time_s // every_s * every_s
+        self._start_s = frame.time_s if every_s is None else (frame.time_s + _ROUNDING_S) // every_s * every_s
         self._end_s, self._frames = frame.time_s, 0
         self._sum, self._most = np.zeros(len(self._classes)), np.zeros(len(self._classes))
         self._counts: Counter[int] = Counter()

@@ -88,7 +88,7 @@ def _caption(frame: Frame) -> str:
     if frame.file:
         page = "" if frame.page is None else f" {frame.page}"
         return f"{printable(Path(frame.file).name)[-28:]}{page}"
-    minutes, seconds_ = divmod(int(frame.time_s), 60)
+    minutes, seconds_ = divmod(int(frame.time_s + _ROUNDING_S), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds_:02d}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from streamseg.archive.row import Row, Tally
@@ -53,6 +55,14 @@ def test_an_event_counts_once_in_the_minute_in_which_it_began() -> None:
         tally.write(shown(index, 0.5).with_events((each,)))
     assert tally.events == 2
     assert [each.events for each in tally.minutes()] == [1, 1]
+
+
+def test_a_minute_begins_with_the_frame_of_its_time_however_that_was_rounded() -> None:
+    tally = Tally()
+    for index, time_s in enumerate((59.5, 60 - 1e-14, 60.5)):
+        one = shown(index, 0.1)
+        tally.write(replace(one, frame=replace(one.frame, time_s=time_s)))
+    assert [(each.from_s, each.frames) for each in tally.minutes()] == [(0.0, 1), (60.0, 2)]
 
 
 def test_models_that_tell_no_objects_apart_have_no_count_and_a_film_of_nothing_no_classes() -> None:

@@ -82,6 +82,17 @@ def test_every_so_many_seconds_have_means_and_the_most(tmp_path: Path) -> None:
     assert [float(row["car_most_percent"]) for row in rows] == [12.5, 12.5, 12.5]
 
 
+def test_a_second_is_one_row_however_times_were_rounded(tmp_path: Path) -> None:
+    times_s = [0.1 + number / 25 - 0.1 for number in range(300)]  # of a film that begins at 0.1
+    assert any(time_s < round(time_s, 3) for time_s in times_s[25::25])
+    frames = [
+        dataclasses.replace(shown(), frame=dataclasses.replace(shown().frame, index=index, time_s=time_s))
+        for index, time_s in enumerate(times_s)
+    ]
+    rows = table(tmp_path / "a.csv", "{}/a.csv?every=1s", *frames)
+    assert [(row["from_s"], row["frames"]) for row in rows] == [(f"{second}.0", "25") for second in range(12)]
+
+
 def test_a_summary_is_a_row_a_file(tmp_path: Path) -> None:
     frames = [of_file(cells(), "a.tif", 0), of_file(cells(), "a.tif", 1), of_file(cells(), "b.tif", 0)]
     rows = table(tmp_path / "a.csv", "{}/a.csv?summary", *frames)

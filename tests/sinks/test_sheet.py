@@ -48,6 +48,15 @@ def test_a_picture_every_so_many_seconds_and_the_file_is_whole_after_each(tmp_pa
     assert picture[8 + 180 : 8 + 206, 8 : 8 + 80].max() > 200  # the time below it
 
 
+def test_the_time_below_a_picture_is_that_of_its_second_however_it_was_rounded(tmp_path: Path) -> None:
+    for name, second in (("a", 4.0), ("b", 4 - 1e-14), ("c", 3.0)):
+        sink = open_sink(f"{tmp_path}/{name}.png?every=1s", FILE, Controls())
+        sink.write(at(second))
+        sink.close()
+    sheets = [read(tmp_path / f"{name}.png") for name in "abc"]
+    assert np.array_equal(sheets[0], sheets[1]) and not np.array_equal(sheets[0], sheets[2])
+
+
 def test_a_full_sheet_is_followed_by_another(tmp_path: Path) -> None:
     sink = open_sink(f"{tmp_path}/sheet.jpg?every=1", FILE, Controls())
     for second in range(61):
