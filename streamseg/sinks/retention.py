@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamseg.errors import OutputError
+from streamseg.files import natural
 from streamseg.sinks.query import byte_count, seconds
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ def make_room(folder: Path, own: re.Pattern[str], limits: Limits, *, wanted_byte
     Returns:
         Whether so much stays free as must.
     """
-    files = sorted(((path, path.stat()) for path in _own(folder, own)), key=lambda file: file[1].st_mtime_ns)
+    found = ((path, path.stat()) for path in _own(folder, own))
+    files = sorted(found, key=lambda file: (file[1].st_mtime_ns, natural(file[0])))  # FAT counts two seconds as one
     total = sum(state.st_size for _, state in files) + wanted_bytes
     for path, state in files:
         old = limits.keep_s is not None and time.time() - state.st_mtime > limits.keep_s

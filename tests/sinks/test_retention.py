@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import shutil
 import tempfile
 import time
@@ -13,6 +14,8 @@ import pytest
 from streamseg.contracts import Controls
 from streamseg.errors import OutputError
 from streamseg.sinks import open_sink
+from streamseg.sinks.names import Names
+from streamseg.sinks.retention import Limits, make_room
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.segments import SegmentsSink
 from tests.parts.disks import fill, small_disk
@@ -167,6 +170,15 @@ def test_a_folder_that_becomes_read_only_pauses_the_recording(nobody: Path) -> N
     sink.close()
     found = [number for path in sorted(nobody.glob("*.mp4")) for number in readable(path)]
     assert sorted(found) == [*range(25), *range(40, 50)]
+
+
+def test_of_files_that_a_coarse_clock_gives_one_time_the_first_written_goes_first(tmp_path: Path) -> None:
+    names = [f"cam-20261130-120000{double}.mp4" for double in ("", *(f"-{number}" for number in range(2, 30)))]
+    for name in random.Random(1).sample(names, len(names)):
+        (tmp_path / name).write_bytes(bytes(1000))
+        os.utime(tmp_path / name, (1e9, 1e9))
+    make_room(tmp_path, Names(f"{tmp_path}/{NAME}", numbers=False).own(), Limits(keep_bytes=3000))
+    assert {path.name for path in tmp_path.iterdir()} == {*names[-3:]}
 
 
 def test_a_read_only_folder_is_refused_at_the_start(nobody: Path) -> None:
