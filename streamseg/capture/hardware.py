@@ -118,9 +118,8 @@ def in_three_planes(frame: av.VideoFrame) -> av.VideoFrame:
     return frame.reformat(format=planes) if planes else frame
 
 
-@functools.cache
 def _missing(decoder: Decoder, gpu: int | None = None) -> str:
-    """Why the GPU cannot be had; empty where it can."""
+    """Why the GPU cannot be had now, as one may come and go; empty where it can."""
     import av
 
     try:

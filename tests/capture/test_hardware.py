@@ -17,7 +17,7 @@ from streamseg.capture import hardware, open_source
 from streamseg.capture.decode import decode_packets
 from streamseg.capture.hardware import Watch, accelerator, in_three_planes, usable
 from streamseg.errors import SourceError
-from streamseg.options import SourceOptions
+from streamseg.options import Decoder, SourceOptions
 from tests.parts.clips import clip
 
 
@@ -37,7 +37,7 @@ def pictures(film: Path, decode: Any) -> list[Any]:
 
 @pytest.mark.parametrize("decode", ["cuda", "vaapi"])
 def test_without_a_gpu_the_cpu_decodes_the_same_and_a_line_says_so(
-    decode: str, film: Path, caplog: pytest.LogCaptureFixture
+    decode: Decoder, film: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if not hardware._missing(decode):
         pytest.skip(f"there is a GPU for {decode}")
@@ -56,7 +56,6 @@ def test_a_driver_without_what_decodes_is_told_from_none_at_all(
 
     monkeypatch.setattr(hardware, "_accelerator", lambda *_: SimpleNamespace(create=lambda codec: None))
     monkeypatch.setattr("ctypes.CDLL", absent)
-    monkeypatch.setattr(hardware, "_missing", hardware._missing.__wrapped__)
     assert accelerator("cuda", "a.mp4") is None
     why = "its driver's libnvcuvid is not there (a container has it by NVIDIA_DRIVER_CAPABILITIES=compute,video)"
     assert caplog.messages == [f"a.mp4: cuda decodes nothing here, as {why}; the CPU does"]

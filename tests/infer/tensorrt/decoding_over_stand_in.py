@@ -60,3 +60,17 @@ def test_what_an_encoder_there_would_read_wrongly_is_not_given_to_it(machine: Ma
     assert frame.planes is not None and frame.on_gpu is not None
     assert frame.on_gpu.uv - frame.on_gpu.y == 1088 * frame.on_gpu.y_pitch
     assert frame.planes.there() is None
+
+
+def test_while_the_gpu_is_gone_the_cpu_decodes_and_a_line_says_so(
+    machine: Machine, film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where its driver is replaced, or a laptop takes its current away."""
+    assert all(frame.on_gpu for frame in frames(film, "cuda"))
+    for there in (0, 1):
+        monkeypatch.setattr(machine.gpu._driver.state, "count", there)
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "streamseg"):
+            assert [frame.on_gpu is not None for frame in frames(film, "cuda")] == [bool(there)] * 6
+        said = "h264 is decoded by cuda" if there else "cuda decodes nothing here, as its driver or GPU is not there"
+        assert caplog.messages == [f"film.mp4: {said}{'' if there else '; the CPU does'}"]
