@@ -1,5 +1,6 @@
 // NVDEC without a GPU: libnvcuvid.so.1 as FFmpeg wants it. It decodes nothing: the n-th picture that it is given comes
-// out as the n-th of the file STAND_IN_PICTURES, which holds them as NV12 of the size that is shown, without gaps.
+// out as the n-th of the file STAND_IN_PICTURES, which holds them as NV12 of the size that is shown, without gaps, or as
+// P010 where the video has ten bits.
 // As the real one it has no more than 32 surfaces; where STAND_IN_REFUSES is set it knows none of the videos.
 
 #include <stdint.h>
@@ -23,10 +24,13 @@ typedef struct {
 typedef struct {
     unsigned long width, height;  // as coded
     unsigned long surfaces;
+    int codec, chroma;
+    unsigned long flags, more_bits;  // than eight
 } Wanted;
 
 typedef struct {
     unsigned long width, height, decoded;
+    unsigned long bytes;          // of a number
     unsigned long content[MOST];  // by surface
     uintptr_t *mapped;            // all that ever were: copies from them may still wait in a stream
     unsigned long maps;
@@ -49,6 +53,7 @@ int cuvidCreateDecoder(Decoder **decoder, const Wanted *wanted) {
     *decoder = calloc(1, sizeof **decoder);
     (*decoder)->width = wanted->width;
     (*decoder)->height = wanted->height;
+    (*decoder)->bytes = wanted->more_bits ? 2 : 1;
     return DONE;
 }
 
@@ -69,8 +74,9 @@ int cuvidMapVideoFrame64(Decoder *decoder, int surface, uintptr_t *address, unsi
     FILE *file = fopen(getenv("STAND_IN_PICTURES"), "rb");
     unsigned long width, height;
     if (!file || fscanf(file, "%lu %lu\n", &width, &height) != 2) return NOT_FOUND;
+    width *= decoder->bytes;
     fseek(file, decoder->content[surface] * width * height * 3 / 2, SEEK_CUR);
-    *pitch = (decoder->width + PITCH - 1) / PITCH * PITCH;
+    *pitch = (decoder->width * decoder->bytes + PITCH - 1) / PITCH * PITCH;
     int code = cuMemAlloc_v2(address, *pitch * decoder->height * 3 / 2);
     if (code) return code;
     decoder->mapped = realloc(decoder->mapped, (decoder->maps + 1) * sizeof(uintptr_t));

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -74,3 +76,34 @@ def test_while_the_gpu_is_gone_the_cpu_decodes_and_a_line_says_so(
             assert [frame.on_gpu is not None for frame in frames(film, "cuda")] == [bool(there)] * 6
         said = "h264 is decoded by cuda" if there else "cuda decodes nothing here, as its driver or GPU is not there"
         assert caplog.messages == [f"film.mp4: {said}{'' if there else '; the CPU does'}"]
+
+
+def test_ten_bits_come_down_as_the_cpu_has_them(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep, pictures = tmp_path / "deep.mp4", tmp_path / "pictures"
+    rising = np.arange(256 * 320, dtype=np.uint16).reshape(256, 320)
+    with av.open(str(deep), "w") as container:
+        stream: Any = container.add_stream("libx265", rate=30, options={"bf": "0", "x265-params": "log-level=none"})
+        stream.width, stream.height, stream.pix_fmt = 320, 256, "yuv420p10le"
+        for i in range(3):
+            planes = [rising % 877 + i, rising[:128, :160] % 500 + 200, rising[:128, :160] % 300 + 400]
+            frame = av.VideoFrame(320, 256, "yuv420p10le")
+            for plane, values in zip(frame.planes, planes, strict=True):
+                wide = np.zeros((plane.height, plane.line_size // 2), np.uint16)
+                wide[:, : plane.width] = values
+                plane.update(wide.tobytes())
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with av.open(str(deep)) as container, pictures.open("wb") as out:
+        out.write(b"320 256\n")
+        for frame in container.decode(video=0):
+            for plane in frame.reformat(format="p010le").planes:
+                rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+                out.write(np.ascontiguousarray(rows[:, :640]).tobytes())
+    monkeypatch.setenv("STAND_IN_PICTURES", str(pictures))
+    with av.open(str(deep), hwaccel=hardware.accelerator("cuda", "deep.mp4")) as container:
+        assert [frame.sw_format.name for frame in container.decode(video=0)] == ["p010le"] * 3
+    for one, other in zip(frames(deep, "cuda"), frames(deep, "cpu"), strict=True):
+        assert one.on_gpu is None
+        assert np.array_equal(one.image, other.image)
