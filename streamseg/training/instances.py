@@ -56,6 +56,7 @@ class InstanceTask:
             sets["validation"] = _find(data.root, data.validation)
         self._images = [self._load(each) for each in parts.learnt]
         self._checked, self._sealed = sets, parts.sealed
+        self._refuse_unscorable()
         self._often = whole_sum(
             plan.schedule.repeat * rare_looks([each for each, _ in self._images], plan.schedule.rare)
         )
@@ -102,17 +103,26 @@ class InstanceTask:
         return self._score(network, self._sealed) if self._sealed else {}
 
     def _score(self, network: nn.Module, labelled: Sequence[Labelled]) -> dict[str, float]:
-        classes = [entry.name for entry in self._plan.classes]
-        count = InstanceCount(len(classes))
+        count = InstanceCount(len(self._plan.classes))
         for each in labelled:
-            image = read_image(each.image)
-            count.add(read_objects(each, classes, image.shape), find(network, image, self._plan))
+            image, objects = self._read(each)
+            count.add(objects, find(network, image, self._plan))
         scores = count.scores()
         return {"right": scores.right, "right50": scores.right50, "ap50": scores.ap50, "ap": scores.ap}
 
-    def _load(self, each: Labelled) -> tuple[Image, Objects]:
+    def _refuse_unscorable(self) -> None:
+        """Reads once what will be scored, hours later; the best epoch is told by objects of the first set."""
+        for number, labelled in enumerate((*self._checked.values(), self._sealed)):
+            some = [bool(self._read(each)[1].numbers.any()) for each in labelled]
+            if number == 0 and self._checked and not any(some):
+                raise InputError(f"{self.checks[0]}: no objects in its masks", "keep pictures that have some")
+
+    def _read(self, each: Labelled) -> tuple[Image, Objects]:
         image = read_image(each.image)
-        objects = read_objects(each, [entry.name for entry in self._plan.classes], image.shape)
+        return image, read_objects(each, [entry.name for entry in self._plan.classes], image.shape)
+
+    def _load(self, each: Labelled) -> tuple[Image, Objects]:
+        image, objects = self._read(each)
         scale = _side(self._plan) / max(image.shape[:2])
         if architecture(self._plan).maps and scale < 1:
             scale **= 0.5  # between a large picture as a whole and one of its tiles
