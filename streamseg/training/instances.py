@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class InstanceTask:
             sets["validation"] = _find(data.root, data.validation)
         self._images = [self._load(each) for each in parts.learnt]
         self._checked, self._sealed = sets, parts.sealed
-        self._refuse_unscorable()
+        for each in (*itertools.chain(*sets.values()), *parts.sealed):
+            self._read(each)  # what is wrong with it is told now, not when it is scored, hours later
         self._often = whole_sum(
             plan.schedule.repeat * rare_looks([each for each, _ in self._images], plan.schedule.rare)
         )
@@ -109,13 +111,6 @@ class InstanceTask:
             count.add(objects, find(network, image, self._plan))
         scores = count.scores()
         return {"right": scores.right, "right50": scores.right50, "ap50": scores.ap50, "ap": scores.ap}
-
-    def _refuse_unscorable(self) -> None:
-        """Reads once what will be scored, hours later; the best epoch is told by objects of the first set."""
-        for number, labelled in enumerate((*self._checked.values(), self._sealed)):
-            some = [bool(self._read(each)[1].numbers.any()) for each in labelled]
-            if number == 0 and self._checked and not any(some):
-                raise InputError(f"{self.checks[0]}: no objects in its masks", "keep pictures that have some")
 
     def _read(self, each: Labelled) -> tuple[Image, Objects]:
         image = read_image(each.image)
