@@ -47,6 +47,8 @@ class Architecture:
     """Whether it finds them by maps that `infer.families.watershed` reads, of any size and all of one class."""
     depths: range = range(1, 9)
     """What the plan may choose."""
+    exact: bool = False
+    """Whether it takes no sides but multiples of its stride; others learn the worse from them."""
 
 
 _OF_ENCODER = range(2, 6)  # steps that it has, of which training looks at two
@@ -57,7 +59,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         2, "the Keras tutorials' example: one pooling, no skips"),
     "unet": Architecture(
         lambda net, channels, out: UNet(channels, out, width=net.width or 64, depth=net.depth or 4),
-        16, "the paper's, with concatenated skips"),
+        16, "the paper's, with concatenated skips", exact=True),
     "unet-lite0": Architecture(
         lambda net, channels, out: FastUNet(out, width=net.width or 96, depth=net.depth or 4),
         32, "ImageNet encoder, added skips: the fast one", encoder=True, depths=_OF_ENCODER),
@@ -69,10 +71,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         32, "scores at 1/32, 1/16 and 1/8, summed", encoder=True),
     "segnet": Architecture(
         lambda net, channels, out: SegNet(channels, out, width=net.width or 64, depth=net.depth or 5),
-        32, "pooling indices carried to the decoder"),
+        32, "pooling indices carried to the decoder", exact=True),
     "segnet-lite0": Architecture(
         lambda net, channels, out: FastSegNet(out, width=net.width or 64),
-        32, "ImageNet encoder, pooling indices to the decoder", encoder=True),
+        32, "ImageNet encoder, pooling indices to the decoder", encoder=True, exact=True),
     "deeplab": Architecture(
         lambda net, channels, out: DeepLab(out, width=net.width or 128),
         32, "v3+: kernels with holes, a pyramid, a small decoder", encoder=True),
@@ -126,7 +128,7 @@ def refuse_impossible(plan: Plan) -> None:
     sizes = {"augment.crop": plan.augment.crop}
     if export.height and export.width:
         sizes["export"] = export.height, export.width
-    for where, (height, width) in sizes.items():
+    for where, (height, width) in sizes.items() if architecture(plan).exact else ():
         if height % step or width % step:
             raise InputError(
                 f"{where}: {height} x {width}, but {plan.network.architecture} takes multiples of {step} pixels",

@@ -121,7 +121,7 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """How far a picture and its mask are changed, at random, each time they are seen."""
 
     crop: tuple[_Side, _Side]
-    """Height, width in pixels, multiples of the network's stride."""
+    """Height, width in pixels, best multiples of the network's stride."""
     scale: tuple[_Zoom, _Zoom] = (1.0, 1.0)
     """1: as large as when the network runs, whatever the size of the pictures (`export`)."""
     rotate_deg: Annotated[float, Meta(ge=0, le=360)] = 0.0

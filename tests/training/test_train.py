@@ -207,6 +207,13 @@ def test_what_can_be_no_model_is_said_before_anything_is_learnt(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_network_that_takes_any_size_learns_from_any_crop(tmp_path: Path) -> None:
+    write_scene(tmp_path)
+    network = {"architecture": "unet-lite0", "width": 8, "depth": None}
+    plan = make_plan(tmp_path, network=network, augment={"crop": [50, 70]}, schedule={"epochs": 1})
+    assert len(train(plan, tmp_path / "out", Silent())) == 1
+
+
 @pytest.mark.parametrize(
     ("count", "colour", "said"),
     [(256, "ff0000", "256 of them, but 255 is void"), (3, "red", "colour '#red' is not RGB hex")],
