@@ -47,9 +47,8 @@ class SheetSink:
         time_s = shown.frame.time_s
         if self._due_s is not None and time_s < self._due_s - _ROUNDING_S:
             return
-        self._due_s = (time_s if self._due_s is None else self._due_s) + self._every_s
-        while self._due_s <= time_s:
-            self._due_s += self._every_s
+        due_s = time_s if self._due_s is None else self._due_s
+        self._due_s = due_s + ((time_s - due_s + _ROUNDING_S) // self._every_s + 1) * self._every_s
         if not self._pictures or len(self._pictures) == _MOST:
             self._begin()
         self._pictures.append(_small(shown))

@@ -93,6 +93,17 @@ def test_a_gap_that_a_format_has_no_number_for_starts_a_further_file(
         assert np.allclose([time_s - each[0][1] for _, time_s in each], wanted, atol=0.002)
 
 
+def test_a_transport_stream_ends_before_its_clock_begins_again(tmp_path: Path) -> None:
+    sink = VideoSink(str(tmp_path / "out.ts"))
+    for number in range(30):
+        sink.write(shown(number, number * HOUR_S))
+    sink.close()
+    for name, first, last in (("out.ts", 0, 26), ("out-2.ts", 27, 29)):
+        found = read(tmp_path / name)
+        assert [number for number, _ in found] == list(range(first, last + 1))
+        assert np.allclose(np.diff([time_s for _, time_s in found]), HOUR_S, atol=0.002)
+
+
 @pytest.mark.parametrize("gap_h", [1, 7])
 def test_a_clip_of_what_is_there_when_a_camera_comes_back_begins_there(gap_h: int, tmp_path: Path) -> None:
     sink = EventsSink(f"events:{tmp_path}?class=thing&before=2&after=1")

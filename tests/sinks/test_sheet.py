@@ -57,6 +57,15 @@ def test_the_time_below_a_picture_is_that_of_its_second_however_it_was_rounded(t
     assert np.array_equal(sheets[0], sheets[1]) and not np.array_equal(sheets[0], sheets[2])
 
 
+def test_a_year_without_a_picture_is_passed_over_in_one_step(tmp_path: Path) -> None:
+    sink = open_sink(f"{tmp_path}/sheet.png?every=0.001s", FILE, Controls())
+    year_s = 365 * 86_400.0
+    for second in (0.0, year_s, year_s + 0.0005, year_s + 0.001):
+        sink.write(at(second))
+    sink.close()
+    assert read(tmp_path / "sheet.png").shape == (TALL + 8, 3 * CELL + 8, 3)
+
+
 def test_a_full_sheet_is_followed_by_another(tmp_path: Path) -> None:
     sink = open_sink(f"{tmp_path}/sheet.jpg?every=1", FILE, Controls())
     for second in range(61):
