@@ -82,9 +82,10 @@ def _frames(packets: Packets, stream: VideoStream, counters: dict[str, int], wat
     for packet in packets:
         try:
             frames = packet.decode() if packet else _held_back(stream)
-        except av.error.FFmpegError:  # also sizes above `max_pixels` and features that the decoder lacks
+        except av.error.FFmpegError as error:  # also sizes above `max_pixels` and features that the decoder lacks
             counters["decode_errors"] += 1
-            watch.decoded(None)
+            if not isinstance(error, av.error.InvalidDataError):  # which no GPU is to blame for
+                watch.decoded(None)
             continue
         watch.decoded(frames)
         yield from map(usable, frames)

@@ -13,12 +13,13 @@ import av
 import numpy as np
 import pytest
 
-from streamseg.capture import hardware, stream, video
+from streamseg.capture import hardware, open_source, stream, video
 from streamseg.capture.packets import Packets
 from streamseg.capture.stream import StreamSource
 from streamseg.options import SourceOptions
 from streamseg.pyav import open_input
 from tests.infer.tensorrt.over_stand_in import film, frames
+from tests.parts import clips
 from tests.parts.gpu_machine import Machine
 
 __all__ = ["film"]
@@ -107,3 +108,31 @@ def test_ten_bits_come_down_as_the_cpu_has_them(
     for one, other in zip(frames(deep, "cuda"), frames(deep, "cpu"), strict=True):
         assert one.on_gpu is None
         assert np.array_equal(one.image, other.image)
+
+
+def test_packets_that_are_damaged_are_passed_over_however_many_and_the_gpu_goes_on(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"bf": "0", "x264-params": "keyint=60:min-keyint=60:scenecut=0"}  # the second one is behind the damage
+    whole = clips.clip(tmp_path / "whole.mp4", frames=90, size=(64, 48), options=options)
+    film, pictures = tmp_path / "film.mp4", tmp_path / "pictures"
+    with av.open(str(whole)) as container, av.open(str(film), "w") as out:
+        stream = out.add_stream_from_template(container.streams.video[0])
+        for number, packet in enumerate(container.demux(video=0)):
+            kept = bytes(packet)
+            if packet.size and 10 <= number < 40:
+                kept = kept[:4] + b"\xff" * (len(kept) - 4)
+            written = av.Packet(kept)
+            written.pts, written.dts, written.time_base, written.stream = (
+                packet.pts,
+                packet.dts,
+                packet.time_base,
+                stream,
+            )
+            if packet.size:
+                out.mux(written)
+    pictures.write_bytes(b"64 48\n" + bytes(64 * 48 * 3 // 2 * 90))
+    monkeypatch.setenv("STAND_IN_PICTURES", str(pictures))
+    there, here = (open_source(str(film), SourceOptions(decode=who)) for who in ("cuda", "cpu"))
+    assert len(list(there)) == len(list(here)) > 50
+    assert there.counters == here.counters == {"decode_errors": 30}
