@@ -64,4 +64,7 @@ def test_a_server_that_fails_when_the_last_one_has_just_come_back_is_opened_agai
     until(lambda: failing.ident and not fails, "the server came back and failed")
     failing.join(PATIENCE_S)
     until(lambda: seat.network is not None, "the server is opened again")
+    watch = network._watch
     network.close()
+    if watch is not None:
+        watch.join(PATIENCE_S)
