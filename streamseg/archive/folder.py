@@ -21,6 +21,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -177,7 +178,7 @@ class ResultFolder:
         now = msgspec.json.decode(msgspec.json.encode(asked))
         before = now
         with contextlib.suppress(OSError, UnicodeDecodeError, msgspec.MsgspecError):
-            before = msgspec.json.decode(file.read_bytes())
+            before = msgspec.json.decode(file.read_bytes(), type=dict[str, typing.Any])
         changed = sorted(key for key in {**before, **now} if before.get(key) != now.get(key))
         if changed:
             key = changed[0]

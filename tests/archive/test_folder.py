@@ -87,6 +87,17 @@ def test_other_options_are_refused_and_named(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("written", [b"[1]", b"null", b"5", b"", b"{"])
+def test_options_that_are_damaged_are_written_again(written: bytes, tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path / "out")
+    with folder.held({"model": "otsu"}):
+        pass
+    file = tmp_path / "out" / ".batch" / "options.json"
+    file.write_bytes(written)
+    with folder.held({"model": "otsu"}):
+        assert file.read_bytes() == b'{"model":"otsu"}'
+
+
 def test_a_folder_of_a_persons_own_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("x")
     with pytest.raises(OutputError, match="no batch made them"), ResultFolder(tmp_path).held(ASKED):
