@@ -110,9 +110,9 @@ def refuse_existing(path: Path, *, overwrite: bool, read: Iterable[Path] = ()) -
         InputError: it is one of the files that are `read`, or of the folders, even where it may be overwritten.
         OutputError: something has the name `path`, a folder even where it may be overwritten.
     """
-    if path.is_file() and any(_is_part(path, each) for each in read):
-        raise InputError(f"{path}: would write over what is read", "name another file")
     with contextlib.suppress(PermissionError):  # in a folder of another user: writing there tells
+        if path.is_file() and any(_is_part(path, each) for each in read):
+            raise InputError(f"{path}: would write over what is read", "name another file")
         if path.is_dir():
             raise OutputError(f"{path}: is a folder")
     if not overwrite and os.path.lexists(path):

@@ -33,6 +33,7 @@ def patched(text: str, at: _Path, patch: Mapping[str, Any], name: str) -> str:
         inner = inner[key]
     steps = list(_steps(inner, patch))
     _merge(inner, patch)
+    parse_tree(_flow(patch), name)  # says what no YAML can hold
     try:
         for keys, value in steps:
             text = _without(text, (*at, *keys)) if value is None else _with(text, (*at, *keys), value)
