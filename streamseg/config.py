@@ -82,7 +82,7 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     target: Annotated[
         Target | None,
         Meta(
-            description="what matters most",
+            description="aim",
             extra={"group": "speed", "value": "GOAL", "default": "fps live, else quality"},
         ),
     ] = None

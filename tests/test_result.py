@@ -60,7 +60,7 @@ def test_drawing_makes_a_new_picture_and_leaves_the_image_alone(view: str) -> No
     assert drawn.dtype == np.uint8
     assert np.array_equal(bgr, before)
     assert bgr.flags.writeable
-    assert np.array_equal(drawn, bgr) == (view in ("source", "boxes"))
+    assert np.array_equal(drawn, bgr) == (view == "source")
 
 
 def test_opacity_goes_from_the_image_to_the_colour() -> None:
