@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
 
+OF_FFMPEG_ALONE = ("rtmp", "rtmps", "srt", "udp", "rtp")
+"""Schemes that FFmpeg's program reads and writes; streamseg does so through a pipe or a server."""
 _BT601 = 5
 
 

@@ -34,6 +34,7 @@ from streamseg.errors import InputError, OutputError
 from streamseg.files import make_folder, write_whole
 
 _numbers = itertools.count()
+_DAMAGED = (OSError, UnicodeDecodeError, msgspec.MsgspecError)  # what reading JSON raises that a disk spoiled
 _MOST_BYTES = 240  # of 255
 
 
@@ -77,7 +78,7 @@ class ResultFolder:
         """What is known of films, by the name of their results; a row that cannot be read is none."""
         found = {}
         for path in sorted((self._own / "rows").rglob("*.json")):
-            with contextlib.suppress(OSError, UnicodeDecodeError, msgspec.MsgspecError):
+            with contextlib.suppress(*_DAMAGED):
                 row = msgspec.json.decode(path.read_bytes(), type=Row)
                 found[row.results] = row
         return found
@@ -119,7 +120,7 @@ class ResultFolder:
 
     def _results(self, stem: str) -> list[str]:
         """The files that a film has, below the folder."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(*_DAMAGED):
             known = msgspec.json.decode(self._list_of(stem).read_bytes(), type=list[str])
             return [
                 name for name in known if ".." not in (path := PurePosixPath(name)).parts and not path.is_absolute()
@@ -177,7 +178,7 @@ class ResultFolder:
         file = self._own / "options.json"
         now = msgspec.json.decode(msgspec.json.encode(asked))
         before = now
-        with contextlib.suppress(OSError, UnicodeDecodeError, msgspec.MsgspecError):
+        with contextlib.suppress(*_DAMAGED):
             before = msgspec.json.decode(file.read_bytes(), type=dict[str, typing.Any])
         changed = sorted(key for key in {**before, **now} if before.get(key) != now.get(key))
         if changed:

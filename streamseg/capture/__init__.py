@@ -14,6 +14,7 @@ from streamseg.capture.video import VIDEO
 from streamseg.contracts import Inputs, Source
 from streamseg.errors import InputError
 from streamseg.options import SourceOptions
+from streamseg.pyav import OF_FFMPEG_ALONE
 from streamseg.redaction import shown
 
 SOURCES: dict[str, SourceKind] = {
@@ -24,8 +25,6 @@ SOURCES: dict[str, SourceKind] = {
     "video": VIDEO,
 }
 """Every kind of source; the first that a name asks for is taken."""
-_OF_FFMPEG = ("rtmp", "rtmps", "srt", "udp", "rtp")
-"""Schemes that FFmpeg reads, and streamseg through a pipe."""
 
 
 def source_kind(uri: Uri) -> SourceKind:
@@ -43,7 +42,7 @@ def source_kind(uri: Uri) -> SourceKind:
     if part := entrypoints.parts("sources").get(scheme):
         return SourceKind(forms=f"{scheme}://…", means=lambda _: True, open=lambda *asked: part.load()(*asked))
     hint = ", ".join(kind.forms for kind in SOURCES.values())
-    if scheme.lower() in _OF_FFMPEG:
+    if scheme.lower() in OF_FFMPEG_ALONE:
         hint = f"through FFmpeg: ffmpeg -i {scheme}://… -c copy -f mpegts - | streamseg run -"
     raise InputError(f"{shown(str(uri))}: {scheme}:// is not known", hint)
 

@@ -10,6 +10,7 @@ from streamseg import entrypoints
 from streamseg.contracts import Controls, Delivers, Existing, Inputs, Sink
 from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
+from streamseg.pyav import OF_FFMPEG_ALONE
 from streamseg.segmentation import Classes, find_class
 from streamseg.sinks.camera import CAMERA
 from streamseg.sinks.cocofile import COCO
@@ -41,7 +42,6 @@ from streamseg.sinks.yolo import YOLO
 _log = logging.getLogger(__name__)
 _OTHER_VIDEOS = (".avi", ".webm", ".gif", ".wmv", ".m4v", ".mpg", ".mpeg", ".flv")
 _SHEETS = (".xlsx", ".xls", ".ods", ".tsv")
-_OF_FFMPEG = ("rtmp", "rtmps", "srt", "udp", "rtp")
 
 SINKS: dict[str, OutputKind] = {
     "window": WINDOW,
@@ -103,7 +103,7 @@ def _meant(uri: str) -> str:
         return f"{path.with_suffix('.jsonl')} for a line a frame, coco:{path} for a data set"
     if path.suffix.lower() in _SHEETS:
         return f"{path.with_suffix('.csv')}"
-    if uri.partition("://")[0].lower() in _OF_FFMPEG:
+    if uri.partition("://")[0].lower() in OF_FFMPEG_ALONE:
         return "rtsp://SERVER/PATH publishes at a server, from which FFmpeg passes it on"
     if uri and (uri.endswith("/") or path.is_dir()):
         return f"{path}/out.mp4 for a film, masks:{path} for class ids as pictures"

@@ -87,7 +87,7 @@ def _read_scores(kept: Path) -> dict[str, float]:
     """What was written there; JSON has null for a class that neither occurs nor is found."""
     try:
         found = msgspec.json.decode(kept.read_bytes(), type=dict[str, float | None])
-    except msgspec.DecodeError:
+    except (UnicodeDecodeError, msgspec.DecodeError):
         raise InputError(f"{kept}: is damaged", "take it away, and the same command scores once more") from None
     return {name: math.nan if value is None else value for name, value in found.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -42,14 +43,14 @@ def test_what_a_film_had_before_it_was_changed_is_gone_and_nothing_else(tmp_path
         assert tree(folder.path) == ["a-1", "a-3", "b-0", "b-1"]
 
 
-@pytest.mark.parametrize("names", ['["../mine"]', '["%s/mine"]', '["a-0"', "{}"])
+@pytest.mark.parametrize("names", ['["../mine"]', '["%s/mine"]', '["a-0"', "{}", '["\udcff"]'])
 def test_a_list_of_results_that_is_wrong_removes_nothing_elsewhere(tmp_path: Path, names: str) -> None:
     folder, mine = ResultFolder(tmp_path / "out"), tmp_path / "mine"
     mine.write_text("x")
     with folder.held(ASKED):
         known = folder.path / ".batch/files/a.json"
         known.parent.mkdir()
-        known.write_text(names.replace("%s", str(tmp_path)))
+        known.write_bytes(os.fsencode(names.replace("%s", str(tmp_path))))
         with folder.stage() as stage:
             folder.keep(stage, Row(file="a.mp4", results="a"))
     assert mine.exists()

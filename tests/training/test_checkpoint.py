@@ -104,9 +104,10 @@ def test_a_sealed_class_that_is_nowhere_is_read_again_as_no_number(
     again = score_sealed(plan, tmp_path)
     assert first["miou"] == again["miou"] == 0.5
     assert math.isnan(first["never"]) and math.isnan(again["never"])
-    (tmp_path / "sealed.json").write_bytes(b"")
-    with pytest.raises(InputError, match=r"sealed\.json: is damaged"):
-        score_sealed(plan, tmp_path)
+    for damaged in (b"", b'{"\xff": 1}'):
+        (tmp_path / "sealed.json").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"sealed\.json: is damaged"):
+            score_sealed(plan, tmp_path)
 
 
 def test_a_disk_that_is_full_is_called_so(plan: Plan, tmp_path: Path) -> None:
