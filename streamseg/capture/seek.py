@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -35,7 +35,8 @@ class Seek:
         self._start, self._clock = start, clock
         self.last: _Number = (-1, 0.0)
         """Of the newest frame."""
-        self._known: dict[float, _Number] = {}
+        self._known: dict[float, deque[_Number]] = {}  # several where recordings were joined, or clocks are coarse
+        self._given = -1
 
     def pass_over(self, packets: Iterator[Packet | None]) -> Iterator[Packet | None]:
         """`packets` from a little before the start on; None stands for their end."""
@@ -43,8 +44,13 @@ class Seek:
 
     def number(self, stamp_s: float | None, lasts_s: float | None) -> _Number:
         """Index and time of the next frame that was decoded, which says this; see `Clock`."""
-        known = self._known.pop(round(stamp_s, _DIGITS), None) if self._known and stamp_s is not None else None
-        return known or self._next(stamp_s, lasts_s)
+        line = self._known.get(round(stamp_s, _DIGITS)) if self._known and stamp_s is not None else None
+        while line:
+            known = line.popleft()
+            if known[0] > self._given:  # else it is of a frame that a decoder left out
+                self._given = known[0]
+                return known
+        return self._next(stamp_s, lasts_s)
 
     def _next(self, stamp_s: float | None, lasts_s: float | None = None) -> _Number:
         self.last = self.last[0] + 1, self._clock.read(stamp_s, lasts_s)
@@ -52,7 +58,7 @@ class Seek:
 
     def _passed_over(self, packets: Iterator[Packet | None], start: Moment) -> Iterator[Packet | None]:
         clock, groups, passed = copy.copy(self._clock), _Groups(packets), False
-        held: deque[tuple[list[Packet], dict[float, _Number]]] = deque()
+        held: deque[tuple[list[Packet], list[tuple[float, _Number]]]] = deque()
         for group in groups:
             held.append((group, self._count(group)))
             if start.reached(*self.last):
@@ -61,15 +67,17 @@ class Seek:
                 held.popleft()
                 passed = True
         if passed:  # a decoder that begins in the middle may leave out some frames
-            self._known = {stamp_s: number for _, numbers in held for stamp_s, number in numbers.items()}
+            self._known = defaultdict(deque)
+            for stamp_s, number in chain(*(numbers for _, numbers in held)):
+                self._known[stamp_s].append(number)
         else:
             self._clock, self.last = clock, (-1, 0.0)
         yield from chain(*(group for group, _ in held), groups.rest, packets)
 
-    def _count(self, group: list[Packet]) -> dict[float, _Number]:
-        """The numbers of its frames by their stamps, in the order in which they are shown."""
+    def _count(self, group: list[Packet]) -> list[tuple[float, _Number]]:
+        """The stamps of its frames and their numbers, in the order in which they are shown."""
         stamps_s = sorted(float(packet.pts * packet.time_base) for packet in group if not packet.is_discard)  # type: ignore[operator]
-        return {round(stamp_s, _DIGITS): self._next(stamp_s) for stamp_s in stamps_s}
+        return [(round(stamp_s, _DIGITS), self._next(stamp_s)) for stamp_s in stamps_s]
 
 
 class _Groups:

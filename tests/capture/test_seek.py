@@ -111,5 +111,17 @@ def test_packets_that_are_not_shown_are_not_counted() -> None:
     assert made.number(70 / 25, None)[0] == 67
 
 
+def test_stamps_that_come_again_are_told_apart() -> None:
+    _, made = left("85f", [Packet(number % 10, number % 10 == 0) for number in range(100)] + [None])
+    shown = [made.number(number % 10 / 25, None)[0] for number in range(60, 100)]
+    assert shown == list(range(60, 100))
+
+
+def test_a_frame_that_was_left_out_gives_its_number_to_none_of_the_same_stamp() -> None:
+    _, made = left("85f", [Packet(number % 10, number % 10 == 0) for number in range(100)] + [None])
+    decoded = [number for number in range(60, 100) if number not in (63, 64)]
+    assert [made.number(number % 10 / 25, None)[0] for number in decoded] == decoded
+
+
 def test_an_empty_file_has_an_end() -> None:
     assert left("85f", [None])[0] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -36,6 +37,25 @@ def joined(path: Path) -> Path:
     return path
 
 
+def pieces(path: Path) -> Path:
+    """Recordings of less than a second behind each other, as some recorders of cameras leave them."""
+    one = clip(path.with_suffix(".a.ts"), frames=10, size=SIZE, options=B_FRAMES, format="mpegts")
+    path.write_bytes(10 * one.read_bytes())
+    return path
+
+
+def two_of_a_stamp(path: Path) -> Path:
+    """Every two pictures have the same time, as a clock has it that is too coarse."""
+    plain = clip(path.with_suffix(".mp4"), frames=100, size=SIZE, options={"g": "20", "bf": "0"})
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            packet.time_base, packet.stream = Fraction(1, 1000), stream
+            packet.pts = packet.dts = number // 2 * 80
+            out.mux(packet)
+    return path
+
+
 def begun_late(path: Path, codec: str) -> Path:
     """A recording that begins between two key frames."""
     raw = clip(
@@ -54,6 +74,8 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "b-frames.mov": encoded(),
     "b-frames.mkv": encoded(),
     "b-frames.flv": encoded(),
+    "pieces.ts": pieces,
+    "two-of-a-stamp.mkv": two_of_a_stamp,
     "b-frames.ts": lambda path: clip(path, frames=100, size=SIZE, options=B_FRAMES, format="mpegts"),
     "b-frames.avi": encoded(),
     "open-groups.mp4": encoded(**{"x264-params": "open-gop=1:b-pyramid=normal"}),
