@@ -20,8 +20,8 @@ class Said:
         self._now, self._lock = now, threading.Lock()
         self._at: dict[str, float] = {}
 
-    def once(self, log: logging.Logger, level: int, line: str) -> None:
-        """Logs `line`, unless that was done less than an hour ago; from any thread."""
+    def once(self, log: logging.Logger, level: int, line: str) -> bool:
+        """Logs `line`, unless that was done less than an hour ago, and says whether it did; from any thread."""
         now_s = self._now()
         with self._lock:
             self._at = {known: at for known, at in self._at.items() if now_s - at < AGAIN_S}
@@ -29,3 +29,4 @@ class Said:
             self._at.setdefault(line, now_s)
         if news:
             log.log(level, "%s", line)
+        return news

@@ -79,7 +79,7 @@ class DeliverySink:
         self.needs_image = receiver.needs_image
         self._name, self._receiver, self._queue, self._controls = name, receiver, queue, controls
         self._jitter, self._said = jitter, Said()
-        self._reason, self._wait_s = "", _FIRST_WAIT_S
+        self._reason, self._told, self._wait_s = "", False, _FIRST_WAIT_S
         self._time_s: float | None = None  # of the newest frame
         self._ending = threading.Event()
         context = contextvars.copy_context()  # so that its log lines belong to the stream
@@ -158,12 +158,13 @@ class DeliverySink:
             self._queue.done(number)
 
     def _pause(self, reason: str, least_s: float) -> None:
-        self._said.once(_log, logging.WARNING, f"{reason}; the stream continues, and messages wait until it works")
+        line = f"{reason}; the stream continues, and messages wait until it works"
+        self._told = self._said.once(_log, logging.WARNING, line) or self._told
         self._reason = reason
         self._ending.wait(max(least_s, self._wait_s * (0.5 + 0.5 * self._jitter())))
         self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
 
     def _go_on(self) -> None:
-        if self._reason:
+        if self._told:  # one that comes and goes all day has a line an hour, not one each time
             _log.warning("%s: works again, since: %s", self._name, self._reason)
-        self._reason, self._wait_s = "", _FIRST_WAIT_S
+        self._reason, self._told, self._wait_s = "", False, _FIRST_WAIT_S

@@ -88,6 +88,27 @@ def test_a_receiver_that_fails_is_tried_again_in_order_with_one_line(caplog: pyt
     ]
 
 
+def test_a_receiver_that_comes_and_goes_is_not_a_line_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    failed: list[Message] = []
+
+    def work(message: Message) -> None:
+        if message.event.kind == "start" and message not in failed:
+            failed.append(message)
+            raise OutputError("hook: away")
+
+    receiver, events = FakeReceiver(work), [event() for _ in range(3)]
+    sink = sink_to(receiver)
+    for each in events:
+        sink.write(frame_with([each]))
+        until(lambda: not sink.waiting)
+    sink.close()
+    assert (len(failed), len(receiver.told)) == (3, 6)
+    assert [record.getMessage() for record in caplog.records] == [
+        "hook: away; the stream continues, and messages wait until it works",
+        "hook: works again, since: hook: away",
+    ]
+
+
 def test_a_refused_message_is_set_aside_and_the_next_is_sent(caplog: pytest.LogCaptureFixture) -> None:
     def work(message: Message) -> None:
         if message.event.kind == "start":
