@@ -90,9 +90,11 @@ def _read(background: str) -> Image:
 
 
 def _cover(image: Image, height: int, width: int) -> Image:
-    """`image` scaled to fill (height, width), its middle kept."""
+    """`image` scaled to fill (height, width), its middle kept; what of it is not seen is not scaled either."""
     scale = max(height / image.shape[0], width / image.shape[1])
-    tall, wide = max(height, round(image.shape[0] * scale)), max(width, round(image.shape[1] * scale))
-    large = cv2.resize(image, (wide, tall), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    top, left = (tall - height) // 2, (wide - width) // 2
-    return np.ascontiguousarray(large[top : top + height, left : left + width])
+    tall, wide = max(1, round(height / scale)), max(1, round(width / scale))
+    top, left = (image.shape[0] - tall) // 2, (image.shape[1] - wide) // 2
+    seen = image[top : top + tall, left : left + wide]
+    return np.asarray(
+        cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame, Image
-from streamseg.render.background import Blur, Replace
+from streamseg.render.background import Blur, Replace, _cover
 from streamseg.segmentation import Classes, Segmentation
 
 CLASSES = Classes(("background", "person"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), 0)
@@ -73,3 +73,20 @@ def test_a_file_that_is_no_picture_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"not a picture")
     with pytest.raises(InputError, match="not a picture"):
         Replace(str(path))
+
+
+def test_a_long_strip_costs_no_more_memory_than_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def resize(image: Image, size: tuple[int, int], **more: int) -> Image:
+        asked.append(size[0] * size[1])
+        return np.zeros((size[1], size[0], 3), np.uint8)
+
+    monkeypatch.setattr("streamseg.render.background.cv2.resize", resize)
+    _cover(np.zeros((1, 1, 3), np.uint8), 10, 40_000)
+    assert asked == [10 * 40_000]
+
+
+def test_of_a_picture_that_is_too_wide_the_middle_is_behind() -> None:
+    stripes = np.repeat(np.arange(9, dtype=np.uint8)[None, :, None], 3, 2).repeat(3, 0)
+    np.testing.assert_array_equal(_cover(stripes, 3, 5), stripes[:, 2:7])
