@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from streamseg.contracts import Segmenter, SegmenterFactory
 from streamseg.errors import BackendError, InputError
 from streamseg.frame import Frame
+from streamseg.infer.backends.forked import renew_in_forks
 from streamseg.segmentation import Classes, Segmentation
 
 _TRIES = 3  # runs of a size before it is judged; the least of them counts, since noise only ever adds
@@ -68,13 +69,18 @@ class DynamicBatcher:
     def __init__(self, recipe: SegmenterFactory) -> None:
         tuned = recipe.tuned.get("live")
         self._make, self._most = tuned.make if tuned else recipe.make, recipe.most or 1
-        self._turn = threading.Condition()
-        self._waiting: list[_Request] = []
-        self._running = False
+        self.begin_anew()
         self._streams = 0
         self._network: Segmenter | None = None
         self._ailing = False
         self._groups = BatchSizePolicy()
+        renew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """Nobody runs it, nobody waits: in a fork, threads of the parent never come back from a run."""
+        self._turn = threading.Condition()
+        self._waiting: list[_Request] = []
+        self._running = False
 
     def join(self, threads: int) -> Segmenter:
         """A segmenter for one more stream; the first makes the network, with `threads` threads for a run.

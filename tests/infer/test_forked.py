@@ -47,6 +47,44 @@ def test_a_fork_calls_the_model_of_its_parent_opens_streams_and_ends() -> None:
 
 
 @FORKS
+def test_a_fork_does_not_wait_for_what_threads_of_its_parent_were_at() -> None:
+    done = program(
+        """
+        import os, sys, threading, numpy as np, streamseg
+
+        class Patient:
+            classes = streamseg.Classes(("all",), np.zeros((1, 3), np.uint8))
+            inside, go = threading.Event(), threading.Event()
+
+            def __call__(self, frames):
+                if threading.current_thread() is not threading.main_thread():
+                    self.inside.set()
+                    self.go.wait()
+                return [streamseg.Segmentation(np.zeros((4, 4), np.uint8), self.classes, 0, 0.0) for _ in frames]
+
+            def close(self): ...
+
+        image = np.zeros((4, 4, 3), np.uint8)
+        model = streamseg.load(Patient())
+        threads = [threading.Thread(target=model, args=[image]) for _ in range(2)]  # one runs it, the other waits
+        for thread in threads:
+            thread.start()
+        Patient.inside.wait()
+        child = os.fork()
+        if not child:
+            print(model(image), flush=True)
+            model.close()
+            os._exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        Patient.go.set()
+        for thread in threads:
+            thread.join()
+        """
+    )
+    assert done.stdout.splitlines() == ["Result(4x4, 1 classes)", "7"], done.stderr
+
+
+@FORKS
 def test_a_stream_goes_on_in_the_process_that_opened_it_and_nowhere_else(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     done = program(
