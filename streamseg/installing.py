@@ -6,12 +6,14 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
 import urllib.parse
 from pathlib import Path
 
+_MODULES = {"opencv-python": "cv2", "pillow": "PIL", "pyyaml": "yaml"}  # of packages that are imported by other names
 _CPU_TORCH = "https://download.pytorch.org/whl/cpu"  # what package indexes have is built for CUDA: gigabytes
 
 
@@ -38,9 +40,24 @@ def models(name: str) -> str:
     return f"{pip()} install {beside}{_editable()}{_quoted(_origin(name))}"
 
 
-def package(name: str) -> str:
-    """The command that installs the package `name`."""
-    return f"{pip()} install {shlex.quote(name)}"
+def package(*names: str) -> str:
+    """The command that installs the packages `names`, in versions that streamseg takes."""
+    wanted = _always()
+    return f"{pip()} install {shlex.join(wanted.get(name, name) for name in names)}"
+
+
+def lacking() -> list[str]:
+    """The packages that streamseg always needs and that are not here, as pip names them."""
+    return [name for name in _always() if importlib.util.find_spec(_MODULES.get(name, name)) is None]
+
+
+def _always() -> dict[str, str]:
+    """What streamseg needs without any extra: the name of each package, and what pip is given for it."""
+    try:
+        wanted = importlib.metadata.requires("streamseg") or []
+    except importlib.metadata.PackageNotFoundError:  # a program that holds its Python has no notes of packages
+        return {}
+    return {re.split(r"[^\w.-]", each)[0]: each for each in wanted if ";" not in each}
 
 
 def pip() -> str:

@@ -14,6 +14,8 @@ from streamseg import installing
 
 
 class _Installed:
+    requires = None
+
     def __init__(self, noted: object) -> None:
         self._noted = noted
 
@@ -117,3 +119,13 @@ def test_an_environment_without_pip_is_installed_into_by_uv(tmp_path: Path, monk
     assert installing.package("openvino") == "uv pip install openvino"
     uv.unlink()
     assert installing.package("openvino").endswith("-m pip install openvino")
+
+
+def test_what_is_always_needed_is_here_and_in_versions_that_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installing, "pip", lambda: "pip")
+    assert installing.lacking() == []
+    assert installing.package("av") == "pip install 'av<20,>=14.1'"
+    assert installing.package("pillow", "openvino") == "pip install 'pillow>=10' openvino"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert {"av", "numpy", "opencv-python", "pillow", "pyyaml"} <= set(installing.lacking())
+    assert "openvino" not in installing.lacking()

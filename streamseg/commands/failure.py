@@ -6,7 +6,7 @@ import errno
 import sys
 import traceback
 
-from streamseg import entrypoints
+from streamseg import entrypoints, installing
 from streamseg.errors import BackendError, InputError, OutputError, ReaderGoneError, StreamsegError, printable
 from streamseg.redaction import redact
 
@@ -23,7 +23,7 @@ def told(error: BaseException, *, debug: bool) -> int:
         say(str(error))
         return error.exit_code
     if isinstance(error, ImportError) and "failed to map segment" not in str(error):
-        say(f"a library cannot be loaded: {error} (on Debian `apt-get install libgl1 libglib2.0-0` mends OpenCV)")
+        say(f"a library cannot be loaded: {error}{_mended(error)}")
         return BackendError.exit_code
     if debug:
         print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
@@ -31,6 +31,15 @@ def told(error: BaseException, *, debug: bool) -> int:
         return _refused(error)
     say(f"this is a defect in {_whose(error)}: {type(error).__name__}: {error} (--debug shows where)")
     return 1
+
+
+def _mended(error: ImportError) -> str:
+    if str(error.name).partition(".")[0] == "streamseg":
+        return " (its files are of several versions: start it again, or install it again)"
+    if not isinstance(error, ModuleNotFoundError):
+        return " (on Debian `apt-get install libgl1 libglib2.0-0` mends OpenCV)"
+    lacking = installing.lacking()
+    return f" ({installing.package(*lacking)})" if lacking else ""
 
 
 def _whose(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 
 import pytest
 
@@ -19,6 +20,11 @@ from streamseg.errors import BackendError, InputError, OutputError, ReaderGoneEr
         (OSError(errno.ENOSPC, "No space left on device"), 4, "No space left on device"),
         (MemoryError(), 5, "there is not enough memory for that"),
         (ImportError("libGL.so.1: cannot open"), 5, "a library cannot be loaded: libGL.so.1: cannot open (on Debian"),
+        (
+            ImportError("cannot import name 'a'", name="streamseg.frame"),
+            5,
+            "a library cannot be loaded: cannot import name 'a' (its files are of several versions: start it again",
+        ),
         (ImportError("liba.so: failed to map segment from shared object"), 5, "there is not enough memory for that"),
         (
             ZeroDivisionError("division by zero"),
@@ -33,6 +39,19 @@ def test_each_kind_of_error_is_one_line_and_its_exit_code(
     assert told(error, debug=False) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"streamseg: {says}")
+
+
+def test_a_package_that_is_not_there_is_named_with_all_others_and_the_command_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in ("yaml", "av") else found(name))
+    monkeypatch.setattr("streamseg.installing.pip", lambda: "pip")
+    assert told(ModuleNotFoundError("No module named 'yaml'", name="yaml"), debug=False) == 5
+    line = capsys.readouterr().err
+    assert line == (
+        "streamseg: a library cannot be loaded: No module named 'yaml' (pip install 'av<20,>=14.1' 'pyyaml>=6')\n"
+    )
 
 
 @pytest.mark.parametrize(("error", "code"), [(ReaderGoneError(), 0), (SystemExit(2), 2), (SystemExit(0), 0)])
