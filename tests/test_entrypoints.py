@@ -201,6 +201,17 @@ def test_a_name_that_nobody_has_lists_those_of_packages_too(add: Add) -> None:
     assert "berries" in model.value.hint
 
 
+def test_a_folder_of_models_that_is_gone_is_told_once(
+    add: Add, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the checkout was moved that they were installed from with `-e`."""
+    add("models", "moved", "no_such_folder")
+    assert main(["models", "--json"]) == 0
+    assert main(["run", "test://?frames=1", "null", "--model", "berry"]) == 2
+    assert "no model 'berry'" in capsys.readouterr().err
+    assert caplog.text.count("moved of a package cannot be loaded") == 1
+
+
 def test_a_broken_model_of_a_package_does_not_hide_the_others(
     add: Add, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

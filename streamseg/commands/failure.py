@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+from pathlib import Path
 
 from streamseg import entrypoints, installing
 from streamseg.errors import BackendError, InputError, OutputError, ReaderGoneError, StreamsegError, printable
@@ -57,9 +58,16 @@ def _refused(error: OSError | MemoryError | ImportError) -> int:
     if not isinstance(error, OSError):  # a library that finds no room is an ImportError
         say("there is not enough memory for that")
         return BackendError.exit_code
-    where = f"{error.filename}: " if error.filename else ""
+    where = f"{error.filename}: " if error.filename else "" if _has_folder() else "the working folder is gone: "
     say(f"{where}{error.strerror or error}")
     return OutputError.exit_code if error.errno in _NO_ROOM else InputError.exit_code
+
+
+def _has_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def say(line: str) -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+from pathlib import Path
 
 import pytest
 
 from streamseg.commands.failure import say, told
 from streamseg.errors import BackendError, InputError, OutputError, ReaderGoneError, SourceError
+from tests.parts.program import run_program
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,15 @@ def test_a_package_that_is_not_there_is_named_with_all_others_and_the_command_th
     assert line == (
         "streamseg: a library cannot be loaded: No module named 'yaml' (pip install 'av<20,>=14.1' 'pyyaml>=6')\n"
     )
+
+
+def test_a_working_folder_that_was_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    env = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = run_program("run", "test://?frames=1", "out.mp4", "--model", "otsu", env=env, cwd=Path())
+    assert (done.returncode, done.stderr) == (2, "streamseg: the working folder is gone: No such file or directory\n")
 
 
 @pytest.mark.parametrize(("error", "code"), [(ReaderGoneError(), 0), (SystemExit(2), 2), (SystemExit(0), 0)])

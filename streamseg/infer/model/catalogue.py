@@ -15,8 +15,10 @@ from streamseg.errors import InputError
 from streamseg.folders import models_folder, needed
 from streamseg.infer.model.onnxfile import inspect_onnx
 from streamseg.infer.model.spec import ModelSpec, spec_beside, spec_inside
+from streamseg.said import Said
 
 _log = logging.getLogger(__name__)
+_said = Said()
 
 SHIPPED = Path(__file__).parents[1] / "models"
 _NAME = re.compile(r"(?!\.+$)[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
@@ -75,7 +77,7 @@ def added_folders() -> list[Path]:
             try:
                 found += [Path(folder) for folder in getattr(part.load(), "__path__", ())]
             except InputError as error:
-                _log.warning("%s", error)
+                _said.once(_log, logging.WARNING, str(error))  # each model that is looked for comes by here
     return found
 
 
