@@ -188,8 +188,8 @@ def _mover(
     compare = compares(options.outputs)
     if not info.moving or not carries(recipe) or not (options.steady or pace.carries or compare):
         return None
-    hides = bool(options.privacy.hide or options.privacy.hide_all_but)  # then nothing may take from a mask
-    return lambda: make_propagator(steady=options.steady, compare=compare, refit=not hides)
+    hides = bool(options.privacy.classes)
+    return lambda: make_propagator(steady=options.steady, compare=compare, hides=hides)
 
 
 def make_evaluator(options: RunOptions, info: StreamInfo) -> Evaluator | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streamseg.frame import Frame
 from streamseg.motion.efforts import EFFORTS, PAST_WORTH, Spent, comparable, forgotten, held, nearest_first, unsure
 from streamseg.motion.flow import Flow, Search, Thumbnail, look_at
@@ -31,10 +34,11 @@ class FlowPropagator:
     """
 
     def __init__(
-        self, *, steady: bool = True, effort: Effort = "usual", compare: bool = False, refit: bool = True
+        self, *, steady: bool = True, effort: Effort = "usual", compare: bool = False, hides: bool = False
     ) -> None:
         network = Network()
-        self._refit = (Refit(network), RefitObjects(network)) if refit else None
+        self._refit = None if hides else (Refit(network), RefitObjects(network))
+        self._hides = hides
         self._searches = {
             each: Search(spent.area, again=spent.again, blocks=spent.blocks) for each, spent in EFFORTS.items()
         }
@@ -204,7 +208,7 @@ class FlowPropagator:
 
     def _fitted(self, now: Thumbnail, found: Sequence[Segmentation], *, chained: bool) -> Segmentation:
         """What was `found` at `now`, fitted to it where that is worth it."""
-        carried = _onto(self._history, now, found, self._spent)
+        carried = _onto(self._history, now, found, self._spent, everything=self._hides)
         if self._refit is None or not self._spent.refit:
             return carried
         key = next(one for one in found if one.frame_index == carried.frame_index)
@@ -219,8 +223,13 @@ class FlowPropagator:
         return dataclasses.replace(carried, instances=fitted)
 
 
-def _onto(history: FlowHistory, now: Thumbnail, found: Sequence[Segmentation], spent: Spent) -> Segmentation:
-    """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one."""
+def _onto(
+    history: FlowHistory, now: Thumbnail, found: Sequence[Segmentation], spent: Spent, *, everything: bool
+) -> Segmentation:
+    """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one.
+
+    `everything`: with the objects that the other side alone has.
+    """
     found = nearest_first(found, now.index)
     seen = [(one, then) for one in found if (then := history.find(one.frame_index)) is not None]
     if not seen:
@@ -231,11 +240,17 @@ def _onto(history: FlowHistory, now: Thumbnail, found: Sequence[Segmentation], s
     labels, confidence = match(
         now, [Reference(then, way, one.labels, one.confidence) for one, then, way in ways], spent.reach
     )
-    nearest, then, way = ways[0]
-    objects = nearest.instances
-    if objects is not None:
-        objects = carry_instances(objects, way, then.frame, now.frame, bent=spent.bent)
+    nearest, objects = ways[0][0], None
+    for one, then, way in ways if everything else ways[:1]:
+        if one.instances is not None:
+            more = carry_instances(one.instances, way, then.frame, now.frame, bent=spent.bent)
+            objects = more if objects is None else joined(objects, more.take(_others(objects, more)))
     return dataclasses.replace(nearest, labels=labels, confidence=confidence, instances=objects)
+
+
+def _others(objects: Instances, more: Instances) -> NDArray[np.intp]:
+    """Which of `more` are none of `objects`."""
+    return np.flatnonzero(~np.isin(more.track_ids, objects.track_ids))
 
 
 def _objects_at(history: FlowHistory, found: Segmentation, index: int) -> Instances | None:

@@ -200,14 +200,14 @@ def test_labels_of_objects_that_are_told_apart_stay_as_they_are_carried(monkeypa
 def test_where_something_is_hidden_nothing_is_taken_from_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 
-    def make(*, steady: bool, compare: bool, refit: bool) -> MaskPropagator:
-        asked.append(refit)
-        return make_propagator(steady=steady, compare=compare, refit=refit)
+    def make(*, steady: bool, compare: bool, hides: bool) -> MaskPropagator:
+        asked.append(hides)
+        return make_propagator(steady=steady, compare=compare, hides=hides)
 
     monkeypatch.setattr("streamseg.assembly.make_propagator", make)
     for hide in ((), ("foreground",)):
         streamseg.open("test://?frames=2&size=64x64", model="otsu", hide=hide).run()
-    assert asked == [True, False]
+    assert asked == [False, True]
 
 
 def test_after_a_cut_it_begins_again() -> None:
