@@ -53,13 +53,15 @@ def argmax_planes(logits: NDArray[Any], axis: int) -> Plane:
 def probability_planes(probability: NDArray[Any]) -> tuple[Plane, Plane]:
     """Labels and confidence, each (N, h, w) u8, from one plane of 0..1 for class 1: above one half it is there.
 
-    What lies beyond 0 and 1, as a plane that was enlarged by cubic interpolation does, is as sure as they are.
+    What lies beyond 0 and 1, as a plane that was enlarged by cubic interpolation does, is as sure as they are;
+    NaN is not sure at all.
     """
     planes = np.ascontiguousarray(squeeze(probability), np.float32)
     labels = (planes > 0.5).astype(np.uint8)
     sure = np.maximum(planes, 1 - planes)
     np.minimum(sure, 1, out=sure)
-    return labels, (sure * 255 + 0.5).astype(np.uint8)
+    with np.errstate(invalid="ignore"):  # NaN becomes 0
+        return labels, (sure * 255 + 0.5).astype(np.uint8)
 
 
 def squeeze(output: NDArray[Any]) -> NDArray[Any]:

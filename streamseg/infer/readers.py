@@ -16,7 +16,15 @@ from streamseg.infer.model.geometry import Fit, misfit
 from streamseg.infer.model.spec import OBJECT_ROLES, ModelSpec, Task, spec_classes
 from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.model.validate import channel_axis
-from streamseg.infer.postprocess import VOID, Plane, argmax_planes, label_planes, probability_planes, strange_labels
+from streamseg.infer.postprocess import (
+    VOID,
+    Plane,
+    argmax_planes,
+    label_planes,
+    probability_planes,
+    squeeze,
+    strange_labels,
+)
 from streamseg.said import Said
 from streamseg.segmentation import Instances, Segmentation
 
@@ -77,18 +85,30 @@ class SemanticReader:
 
     def _planes(self, outputs: Outputs) -> tuple[Plane, Plane | None]:
         if "probability" in outputs:
-            return probability_planes(outputs["probability"])
+            scores = outputs["probability"]
+            labels, certain = probability_planes(scores)
+            return self._numbers(labels, squeeze(scores)), certain
         sure = outputs.get("confidence")
         confidence = None if sure is None else label_planes(sure)
         if "logits" in outputs:
             logits = outputs["logits"]
-            labels = argmax_planes(logits, channel_axis(self._spec, logits.shape))
+            axis = channel_axis(self._spec, logits.shape)
+            labels = self._numbers(argmax_planes(logits, axis), logits.take(0, axis))
         else:
             labels = self._named(outputs["labels"])
         if confidence is not None and confidence.shape != labels.shape:
             told = f"labels of {labels.shape}, confidence of {confidence.shape}"
             raise InputError(f"{self._spec.name}: outputs that do not go together: {told}")
         return labels, confidence
+
+    def _numbers(self, labels: Plane, scores: Tensor) -> Plane:
+        """`labels`; void where one class's `scores`, as large, are none, as all are behind a value that overflowed."""
+        nothing = np.isnan(scores)
+        if not nothing.any():
+            return labels
+        line = f"{self._spec.name}: NaN in place of scores: such pixels are of no class"
+        self._said.once(_log, logging.WARNING, f"{line} (a value overflowed: another precision may have room for it)")
+        return np.where(nothing, np.uint8(VOID), labels)
 
     def _named(self, output: Tensor) -> Plane:
         """The graph's own labels; those that have no name are void, which is said."""

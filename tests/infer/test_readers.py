@@ -40,6 +40,36 @@ def test_a_label_covers_a_whole_number_of_pixels_or_one() -> None:
     assert InstanceReader(SPEC, Said()).cell((48, 64), {}) == 1
 
 
+@pytest.mark.parametrize(("shape", "last"), [((1, 3, 48, 64), False), ((1, 48, 64, 3), True)])
+def test_scores_that_overflowed_are_of_no_class_and_that_is_said_once(
+    caplog: pytest.LogCaptureFixture, shape: tuple[int, ...], last: bool
+) -> None:
+    classes = ("none", "a", "b")
+    logits, found = np.zeros(shape, np.float32), np.full((48, 64), 2)
+    by_class = np.moveaxis(logits, 3, 1) if last else logits
+    by_class[:, 2], by_class[..., :20, :30], found[:20, :30] = 1, np.nan, 255
+    cases = [
+        (ModelSpec(classes=classes, outputs={"logits": "a"}, background=0), logits, found, None),
+        (
+            ModelSpec(classes=classes[:2], outputs={"probability": "a"}),
+            by_class[:, 2],
+            np.where(found == 2, 1, 255),
+            0,
+        ),
+    ]
+    for spec, output, labels, sure in cases:
+        reader, (role,) = SemanticReader(spec, Said()), spec.outputs
+        caplog.clear()
+        for _ in range(2):
+            (read,) = reader.read([frame()], [make_fit("stretch", (48, 64), (48, 64))], {role: output})
+            np.testing.assert_array_equal(read.labels, labels)
+            assert sure is None or (read.confidence is not None and set(read.confidence[:20, :30].flat) == {sure})
+        assert [record.message for record in caplog.records] == [
+            f"{spec.name}: NaN in place of scores: such pixels are of no class "
+            "(a value overflowed: another precision may have room for it)"
+        ]
+
+
 def read_objects(family: str, shapes: dict[str, tuple[int, ...]], class_id: int = 1) -> int:
     """How many objects are read of ones in outputs of these shapes, with `class_id` in those for classes."""
     spec = ModelSpec(
