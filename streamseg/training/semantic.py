@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from streamseg.errors import InputError
 from streamseg.frame import Image
+from streamseg.segmentation import distinct
 from streamseg.training.augment import Random, augment, degrade, paste
 from streamseg.training.data import Labels
 from streamseg.training.losses import balanced_weights, doubt, segmentation_loss
@@ -82,8 +83,8 @@ class Semantic:
         found = judged.score(network, self._plan)
         if found.confusion.sum() == 0:
             raise InputError(f"{check}: nothing but void in its masks")
-        by_class = zip(judged.names, found.iou, strict=True)
-        return {"miou": found.miou, "accuracy": found.accuracy, **{name: float(iou) for name, iou in by_class}}
+        names = distinct(["miou", "accuracy", *judged.names])  # a class may be called as a score is
+        return dict(zip(names, [found.miou, found.accuracy, *found.iou.tolist()], strict=True))
 
     def _view(self, index: int, random: Random) -> tuple[Image, Labels]:
         """A picture and its labels as they are seen this time."""

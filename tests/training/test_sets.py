@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
@@ -88,6 +89,18 @@ def test_a_set_with_meanings_of_its_own_is_scored_by_them(root: Path) -> None:
     scores = task.score(Says(other), "coarse/pictures")
     assert scores["miou"] == 1.0 and set(scores) == {"miou", "accuracy", "class 0", "class 1 or class 2"}
     assert task.score(Says(np.zeros_like(truth)), "coarse/pictures")["class 1 or class 2"] == 0
+
+
+def test_a_class_that_is_called_as_a_score_is_does_not_take_its_place(root: Path) -> None:
+    plan = make_plan(root, data={"hold_out": ["2*"]})
+    names = "miou", "accuracy", "miou 2"
+    called = [msgspec.structs.replace(each, name=name) for each, name in zip(plan.classes, names, strict=True)]
+    task, truth = Semantic(msgspec.structs.replace(plan, classes=called)), draw_scene(2)[1]
+    scores = task.score(Says(np.where(truth == 1, 2, truth)), "held out")
+    assert list(scores) == ["miou", "accuracy", "miou 3", "accuracy 2", "miou 2"]
+    assert scores["accuracy 2"] == 0 and scores["miou 3"] == 1
+    assert scores["miou"] == pytest.approx((1 + scores["miou 2"]) / 3)
+    assert scores["accuracy"] == pytest.approx((truth != 1).mean())
 
 
 def test_sets_that_know_all_classes_are_held_out_together(root: Path) -> None:
