@@ -27,6 +27,8 @@ def patched(text: str, at: _Path, patch: Mapping[str, Any], name: str) -> str:
     Raises:
         InputError: the text is wrong; or it is written so that the change would touch more than its place.
     """
+    if 0 < text.count("\n") == text.count("\r\n"):
+        return patched(text.replace("\r\n", "\n"), at, patch, name).replace("\n", "\r\n")
     wanted = parse_tree(text, name).value
     inner = wanted
     for key in at:

@@ -38,6 +38,16 @@ def changed(text: str, at: tuple[str, ...], patch: dict[str, Any]) -> tuple[list
 
 
 @pytest.mark.parametrize(
+    "patch", [{"opacity": 0.7}, {"view": "blur", "settings": {"k": None}}, {"outputs": None}], ids=str
+)
+def test_line_ends_of_windows_stay(patch: dict[str, Any]) -> None:
+    windows = SITE.replace("\n", "\r\n")
+    assert patched(windows, ("streams", "door"), patch, "site.yaml") == patched(
+        SITE, ("streams", "door"), patch, "site.yaml"
+    ).replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
     ("at", "patch", "went", "came"),
     [
         (("streams", "door"), {"opacity": 0.7}, ["    opacity: 0.50"], ["    opacity: 0.7"]),
