@@ -68,6 +68,8 @@ def check_site(tree: Tree, load: Callable[..., SegmenterFactory]) -> dict[str, R
 def _options(tree: Tree, name: str) -> RunOptions:
     if not _NAME.fullmatch(name):
         raise tree.error("a name has 1 to 64 letters, digits, dashes, dots and underscores", "streams", name)
+    if name.endswith((".jpg", ".mjpeg")):
+        raise tree.error("the address of another stream's picture ends so: take another name", "streams", name)
     if not isinstance(tree.value["streams"][name], dict):
         raise tree.error("expected options, such as `source: 0`", "streams", name)
     return tree.fit(OPTIONS, ("streams", name), over=("defaults",)).grouped()

@@ -86,6 +86,11 @@ def test_the_site_that_is_shipped_is_right() -> None:
         ("streams:\n  a:\n    source: 0\n    opacity: 7\n", "site.yaml:4: streams.a.opacity"),
         ("streams:\n  a:\n    source: 0\n    opasity: 0\n", "site.yaml:4: streams.a: unknown key 'opasity'"),
         ("streams:\n  ../a: {source: 0}\n", "site.yaml:2: streams.../a: a name has"),
+        (
+            "streams:\n  a.jpg: {source: 0}\n",
+            "site.yaml:2: streams.a.jpg: the address of another stream's picture ends",
+        ),
+        ("streams:\n  a.mjpeg: {source: 0}\n", "site.yaml:2: streams.a.mjpeg: the address of another stream's"),
         ("streams:\n  a: {source: 0}\n  a: {source: 1}\n", "site.yaml:3: duplicate key 'a'"),
         ("defaults:\n  opacity: 7\nstreams: {a: {source: 0}}\n", "site.yaml:2: defaults.opacity"),
         ("defaults: {view: sideways}\nstreams: {a: {source: 0}}\n", "site.yaml:2: streams.a.view"),
