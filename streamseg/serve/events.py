@@ -114,9 +114,10 @@ def _kept(stream: Stream, asked: Asked) -> Iterator[_Found]:
         # Several outputs may share a folder: those of the others do not count.
         found = (clip for clip in clips if own.fullmatch(clip) and first <= _when(clip) <= last)
         for clip in sorted(found, key=lambda each: natural(PurePath(each)), reverse=True)[:_MOST_FILES]:
-            for row in filter(asked.wants, _rows(stream, names.folder, clip)):
-                wanted += 1
-                yield _Found(row, (names.folder,), str(names.folder / clip))
+            for row, file in _rows(stream, names.folder, clip):
+                if asked.wants(row):
+                    wanted += 1
+                    yield _Found(row, (names.folder,), str(names.folder / file))
             if wanted >= asked.limit:
                 break
 
@@ -142,15 +143,16 @@ def _records(folder: Path) -> list[str]:
         return []
 
 
-def _rows(stream: Stream, folder: Path, clip: str) -> Iterator[EventRow]:
-    """What the JSON beside a clip says; nothing where it says nothing of use."""
+def _rows(stream: Stream, folder: Path, clip: str) -> Iterator[tuple[EventRow, str]]:
+    """What the JSON beside a clip says, with the first clip of each; nothing where it says nothing of use."""
     try:
         with opened(folder, f"{clip.removesuffix('.mp4')}.json") as file:
             told: Any = msgspec.json.decode(file.read(_LARGEST))
         if isinstance(told, dict) and "class" in told:
-            yield _of_class(stream, fit(told, ClassMetadata), clip)
+            yield _of_class(stream, fit(told, ClassMetadata), clip), clip
         else:
-            yield from (_row(stream, event) for event in fit(told, RuleMetadata).events)
+            for event in fit(told, RuleMetadata).events:
+                yield _row(stream, event), PurePath(event.clip).name or clip
     except (OSError, ValueError, OverflowError, RecursionError, msgspec.DecodeError, MisfitError):
         return
 

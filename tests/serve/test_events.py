@@ -15,6 +15,7 @@ from streamseg.infer.batching import share_networks
 from streamseg.said import Said
 from streamseg.serve import events, stored_files
 from streamseg.serve.stream import Stream
+from streamseg.sinks.watches import RuleMetadata
 from tests.parts.events import event
 
 SEEN = {"stream": "door", "seen": "2026-11-28T09:30:00+00:00", "first_seen_s": 1.0, "last_seen_s": 2.0}
@@ -82,6 +83,19 @@ def test_only_the_files_of_what_is_listed_are_looked_for(tmp_path: Path, monkeyp
     (row,) = events.listed([made], events.Asked(limit=1))
     assert (row.clip, row.snapshot) == ("/streams/door/events/busy-20261128-093004.mp4", "")
     assert sorted(asked) == ["busy-20261128-093004.jpg", "busy-20261128-093004.mp4"]
+
+
+def test_of_one_that_goes_on_in_a_second_clip_the_first_is_named(tmp_path: Path) -> None:
+    names = [f"busy-20261128-{time}" for time in ("093000", "094000")]
+    first = str(tmp_path / f"{names[0]}.mp4")
+    for name, kind in (names[0], "update"), (names[1], "end"):
+        told = msgspec.structs.replace(event(kind, rule="busy", id="5"), clip=first)
+        (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(RuleMetadata("door", "busy", [told])))
+        (tmp_path / f"{name}.mp4").write_bytes(b"film")
+    (tmp_path / f"{names[0]}.jpg").write_bytes(b"picture")
+    (row,) = events.listed([stream(f"events:{tmp_path}?rule=busy")], events.Asked())
+    assert row.ended
+    assert (row.clip, row.snapshot) == tuple(f"/streams/door/events/{names[0]}{kind}" for kind in (".mp4", ".jpg"))
 
 
 def test_clips_are_looked_at_by_the_time_in_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
