@@ -14,7 +14,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
 from streamseg.errors import InputError
-from streamseg.options import Codec, Effort, PrivacyOptions, RenderOptions, SourceOptions
+from streamseg.options import Codec, Effort, PrivacyOptions, RenderOptions, SourceOptions, option
 from streamseg.pipeline.scheduler import Target
 from streamseg.rules.check import Problem, name_problems
 from streamseg.rules.grammar import Rule
@@ -33,7 +33,7 @@ BACKEND_NAMES = (
 
 _Source = Annotated[
     str | int | tuple[str, ...],
-    Meta(description="where frames come from; several files in turn", extra={"group": "source"}),
+    option("source", "where frames come from; several files in turn"),
 ]
 _Count = Annotated[int, Meta(ge=1, le=256)]
 
@@ -42,110 +42,79 @@ class RunOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Every option of `run`, those of the source, of what is drawn and of what is hidden by themselves."""
 
     source: _Source
-    outputs: Annotated[
-        tuple[str, ...],
-        Meta(description="where the result goes", extra={"group": "output", "default": "a window"}),
-    ] = ()
-    overwrite: Annotated[bool, Meta(description="replace outputs that exist", extra={"group": "output"})] = False
+    outputs: Annotated[tuple[str, ...], option("output", "where the result goes", default="a window")] = ()
+    overwrite: Annotated[bool, option("output", "replace outputs that exist")] = False
     codec: Annotated[
         Codec,
-        Meta(
-            description="what videos are encoded in; hevc, which is H.265, takes less room and more of the processor",
-            extra={"group": "output", "value": "NAME", "rare": True},
+        option(
+            "output",
+            "what videos are encoded in; hevc, which is H.265, takes less room and more of the processor",
+            "NAME",
+            rare=True,
         ),
     ] = "h264"
-    model: Annotated[
-        str,
-        Meta(
-            description="a name from `streamseg models`, or an .onnx file",
-            extra={"group": "model", "value": "NAME|FILE"},
-        ),
-    ] = DEFAULT_MODEL
+    model: Annotated[str, option("model", "a name from `streamseg models`, or an .onnx file", "NAME|FILE")] = (
+        DEFAULT_MODEL
+    )
     settings: Annotated[
-        dict[str, Any],
-        Meta(
-            description="a setting of the model, such as value=128; may be repeated",
-            extra={"group": "model", "value": "KEY=VALUE"},
-        ),
+        dict[str, Any], option("model", "a setting of the model, such as value=128; may be repeated", "KEY=VALUE")
     ] = {}
     tiles: Annotated[
         Annotated[int, Meta(ge=1, le=64)] | Literal["auto"] | None,
-        Meta(
-            description="look in overlapping tiles: auto, or how many along the longer side",
-            extra={"group": "model", "value": "N|auto"},
-        ),
+        option("model", "look in overlapping tiles: auto, or how many along the longer side", "N|auto"),
     ] = None
-    steady: Annotated[
-        bool,
-        Meta(description="take the flicker out of masks", extra={"group": "picture"}),
-    ] = True
-    target: Annotated[
-        Target | None,
-        Meta(
-            description="aim",
-            extra={"group": "speed", "value": "GOAL", "default": "fps live, else quality"},
-        ),
-    ] = None
+    steady: Annotated[bool, option("picture", "take the flicker out of masks")] = True
+    target: Annotated[Target | None, option("speed", "aim", "GOAL", default="fps live, else quality")] = None
     effort: Annotated[
         Effort | None,
-        Meta(
-            description="how much is spent on carrying and steadying masks",
-            extra={
-                "group": "speed",
-                "value": "NAME",
-                "default": "live by the time that is left, quick in files",
-                "rare": True,
-            },
+        option(
+            "speed",
+            "how much is spent on carrying and steadying masks",
+            "NAME",
+            default="live by the time that is left, quick in files",
+            rare=True,
         ),
     ] = None
     backend: Annotated[
         str | None,
-        Meta(
-            description="what runs the network, or servers as kserve:grpc://HOST:8001/MODEL",
-            extra={"group": "speed", "value": "NAME", "choices": BACKEND_NAMES, "default": "the best here"},
+        option(
+            "speed",
+            "what runs the network, or servers as kserve:grpc://HOST:8001/MODEL",
+            "NAME",
+            choices=BACKEND_NAMES,
+            default="the best here",
         ),
     ] = None
     workers: Annotated[
         _Count | None,
-        Meta(
-            description="networks side by side on a file",
-            extra={"group": "speed", "value": "N", "default": "one a core, two on a GPU", "rare": True},
-        ),
+        option("speed", "networks side by side on a file", "N", default="one a core, two on a GPU", rare=True),
     ] = None
     threads: Annotated[
         _Count | None,
-        Meta(
-            description="threads of each network",
-            extra={"group": "speed", "value": "N", "default": "the cores, shared among them", "rare": True},
-        ),
+        option("speed", "threads of each network", "N", default="the cores, shared among them", rare=True),
     ] = None
 
     zones: Annotated[
         dict[str, Annotated[Polygon, Meta(title="a list of corners")]],
-        Meta(
-            description="an area by its corners, as NAME=0,0.5 1,0.5 1,1; may be repeated",
-            extra={"group": "rules", "value": "NAME=POINTS", "rare": True},
-        ),
+        option("rules", "an area by its corners, as NAME=0,0.5 1,0.5 1,1; may be repeated", "NAME=POINTS", rare=True),
     ] = {}
     lines: Annotated[
         dict[str, Annotated[Line, Meta(title="a list of two ends")]],
-        Meta(
-            description="what objects cross, by its two ends; may be repeated",
-            extra={"group": "rules", "value": "NAME=POINTS", "rare": True},
-        ),
+        option("rules", "what objects cross, by its two ends; may be repeated", "NAME=POINTS", rare=True),
     ] = {}
     ground: Annotated[
         Annotated[Ground, Meta(title="four points")] | None,
-        Meta(
-            description="four points of the ground, each x,y in the picture and x,y in metres, for speeds in m/s",
-            extra={"group": "rules", "value": "POINTS", "rare": True},
+        option(
+            "rules",
+            "four points of the ground, each x,y in the picture and x,y in metres, for speeds in m/s",
+            "POINTS",
+            rare=True,
         ),
     ] = None
     rules: Annotated[
         dict[str, Annotated[Rule, Meta(title="a rule")]],
-        Meta(
-            description="what makes an event, as NAME=person.count in ZONE >= 1; may be repeated",
-            extra={"group": "rules", "value": "NAME=RULE", "rare": True},
+        option(
+            "rules", "what makes an event, as NAME=person.count in ZONE >= 1; may be repeated", "NAME=RULE", rare=True
         ),
     ] = {}
 

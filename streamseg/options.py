@@ -1,8 +1,4 @@
-"""What a person may ask of a source and of what is drawn: each option once, with its range and its help.
-
-Beside a range, `Meta` holds in its `extra` what help says of an option: the `group` that it stands in, what its `value`
-is called, the `choices`, the `default` in words where there is no value for it, and whether it is `rare`.
-"""
+"""What a person may ask of a source and of what is drawn: each option once, with its range and its help."""
 
 from __future__ import annotations
 
@@ -25,6 +21,24 @@ Decoder = Literal["cpu", "cuda", "vaapi"]
 Codec = Literal["h264", "hevc"]
 Effort = Literal["quick", "usual", "fine"]
 """How much is spent on carrying and steadying masks."""
+
+
+def option(
+    group: str, about: str, value: str = "", *, choices: tuple[str, ...] = (), default: str = "", rare: bool = False
+) -> Meta:
+    """What help says of an option.
+
+    Args:
+        group: under which title.
+        about: what it is.
+        value: what its value is called; empty where it is on or off.
+        choices: names that are listed; packages may add others.
+        default: in words, where no value says it.
+        rare: by `--help-all` alone.
+    """
+    extra = {"group": group, "value": value, "choices": choices, "default": default, "rare": rare}
+    return Meta(description=about, extra={key: each for key, each in extra.items() if each})
+
 
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 
@@ -76,95 +90,63 @@ _Moment = Annotated[Moment, Meta(title="seconds, 1:30, 1:02:03.5 or 250f")]
 class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What may be asked of a source; one that has no use for an option ignores it."""
 
-    every: Annotated[
-        int,
-        Meta(ge=1, description="take only every n-th frame of the source", extra={"group": "source", "value": "N"}),
-    ] = 1
+    every: Annotated[int, Meta(ge=1), option("source", "take only every n-th frame of the source", "N")] = 1
     start: Annotated[
-        _Moment | None,
-        Meta(
-            description="where to begin: seconds, 1:30 or 1:02:03.5, or a frame as 250f",
-            extra={"group": "source", "value": "TIME"},
-        ),
+        _Moment | None, option("source", "where to begin: seconds, 1:30 or 1:02:03.5, or a frame as 250f", "TIME")
     ] = None
     end: Annotated[
-        _Moment | None,
-        Meta(
-            description="where to stop, in the same words; a camera stops after so much",
-            extra={"group": "source", "value": "TIME"},
-        ),
+        _Moment | None, option("source", "where to stop, in the same words; a camera stops after so much", "TIME")
     ] = None
 
     pixel_size: Annotated[
         Annotated[PixelSize, Meta(title="a length such as 0.325um")] | None,
-        Meta(
-            description="what the side of a pixel stands for, for tables in micrometres: 0.325um, 80nm, 1.2mm",
-            extra={"group": "source", "value": "LENGTH", "rare": True},
+        option(
+            "source",
+            "what the side of a pixel stands for, for tables in micrometres: 0.325um, 80nm, 1.2mm",
+            "LENGTH",
+            rare=True,
         ),
     ] = None
 
     size: Annotated[
         Annotated[Size, Meta(title="WIDTHxHEIGHT")] | None,
-        Meta(
-            description="what to ask of a camera or scene, in pixels",
-            extra={"group": "source", "value": "WIDTHxHEIGHT", "default": "its own"},
-        ),
+        option("source", "what to ask of a camera or scene, in pixels", "WIDTHxHEIGHT", default="its own"),
     ] = None
     fps: Annotated[
-        _Rate | None,
-        Meta(
-            description="frames a second to ask of a camera or scene",
-            extra={"group": "source", "value": "RATE", "default": "its own"},
-        ),
+        _Rate | None, option("source", "frames a second to ask of a camera or scene", "RATE", default="its own")
     ] = None
     pixel_format: Annotated[
         _FourLetters | None,
-        Meta(
-            description="four letters to ask of a camera: MJPG, YUYV, NV12",
-            extra={"group": "source", "value": "CODE", "default": "its own", "rare": True},
-        ),
+        option("source", "four letters to ask of a camera: MJPG, YUYV, NV12", "CODE", default="its own", rare=True),
     ] = None
-    transport: Annotated[
-        Literal["tcp", "udp"],
-        Meta(description="how RTSP packets travel", extra={"group": "source", "value": "NAME", "rare": True}),
-    ] = "tcp"
+    transport: Annotated[Literal["tcp", "udp"], option("source", "how RTSP packets travel", "NAME", rare=True)] = "tcp"
     decode: Annotated[
-        Decoder,
-        Meta(
-            description="what decodes videos and streams: the CPU, or a GPU where it can",
-            extra={"group": "source", "value": "NAME", "rare": True},
-        ),
+        Decoder, option("source", "what decodes videos and streams: the CPU, or a GPU where it can", "NAME", rare=True)
     ] = "cpu"
     gpu: Annotated[
         Annotated[int, Meta(ge=0, le=63)] | None,
-        Meta(
-            description="which NVIDIA GPU runs the network, and decodes: its number in `streamseg doctor`",
-            extra={"group": "speed", "value": "N", "default": "the first; a service takes them in turn", "rare": True},
+        option(
+            "speed",
+            "which NVIDIA GPU runs the network, and decodes: its number in `streamseg doctor`",
+            "N",
+            default="the first; a service takes them in turn",
+            rare=True,
         ),
     ] = None
-    wait: Annotated[
-        bool,
-        Meta(
-            description="wait for a live source that is away at the start",
-            extra={"group": "source", "rare": True},
-        ),
-    ] = False
+    wait: Annotated[bool, option("source", "wait for a live source that is away at the start", rare=True)] = False
     stall_timeout_s: Annotated[
         float,
-        Meta(
-            gt=0,
-            le=3600,
-            description="seconds of silence before a live source is reopened",
-            extra={"group": "source", "value": "SECONDS", "rare": True},
-        ),
+        Meta(gt=0, le=3600),
+        option("source", "seconds of silence before a live source is reopened", "SECONDS", rare=True),
     ] = field(default=5.0, name="stall_timeout")
     max_megapixels: Annotated[
         float,
-        Meta(
-            gt=0,
-            le=MOST_MEGAPIXELS,
-            description="refuse larger pictures and videos before they are decoded: millions of pixels, up to 1000",
-            extra={"group": "source", "value": "NUMBER", "rare": True},
+        Meta(gt=0, le=MOST_MEGAPIXELS),
+        option(
+            "source",
+            "refuse larger pictures and videos before they are decoded: millions of pixels, up to 1000",
+            "NUMBER",
+            rare=True,
         ),
     ] = MAX_MEGAPIXELS
 
@@ -177,40 +159,18 @@ class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class RenderOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is drawn."""
 
-    view: Annotated[
-        str,
-        Meta(description="what is shown", extra={"group": "picture", "value": "NAME", "choices": VIEW_NAMES}),
-    ] = "overlay"
-    opacity: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=1,
-            description="of the colours over the picture",
-            extra={"group": "picture", "value": "0..1"},
-        ),
-    ] = 0.5
+    view: Annotated[str, option("picture", "what is shown", "NAME", choices=VIEW_NAMES)] = "overlay"
+    opacity: Annotated[float, Meta(ge=0, le=1), option("picture", "of the colours over the picture", "0..1")] = 0.5
     background: Annotated[
         str | None,
-        Meta(
-            description="of the view `replace`: a picture, or a colour",
-            extra={"group": "picture", "value": "FILE|COLOUR", "default": "dark grey"},
-        ),
+        option("picture", "of the view `replace`: a picture, or a colour", "FILE|COLOUR", default="dark grey"),
     ] = None
-    outline: Annotated[bool, Meta(description="draw the edges of the masks", extra={"group": "picture"})] = False
-    boxes: Annotated[
-        bool, Meta(description="draw the boxes of instances", extra={"group": "picture", "rare": True})
-    ] = True
-    legend: Annotated[
-        bool, Meta(description="draw the classes with their share of the picture", extra={"group": "picture"})
-    ] = False
-    hud: Annotated[
-        bool | None,
-        Meta(
-            description="draw frames a second, latency and drops",
-            extra={"group": "picture", "default": "in a window"},
-        ),
-    ] = None
+    outline: Annotated[bool, option("picture", "draw the edges of the masks")] = False
+    boxes: Annotated[bool, option("picture", "draw the boxes of instances", rare=True)] = True
+    legend: Annotated[bool, option("picture", "draw the classes with their share of the picture")] = False
+    hud: Annotated[bool | None, option("picture", "draw frames a second, latency and drops", default="in a window")] = (
+        None
+    )
 
 
 _Classes = str | tuple[str, ...]
@@ -220,25 +180,14 @@ class PrivacyOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """What must not be seen: it is covered before anything is drawn, shown, sent or written."""
 
     hide: Annotated[
-        _Classes,
-        Meta(
-            description="cover these classes before anything shows or writes them",
-            extra={"group": "picture", "value": "CLASS,…"},
-        ),
+        _Classes, option("picture", "cover these classes before anything shows or writes them", "CLASS,…")
     ] = ()
     hide_all_but: Annotated[
-        _Classes,
-        Meta(
-            description="cover everything but these classes",
-            extra={"group": "picture", "value": "CLASS,…", "rare": True},
-        ),
+        _Classes, option("picture", "cover everything but these classes", "CLASS,…", rare=True)
     ] = ()
     hide_with: Annotated[
         str,
-        Meta(
-            description="what lies over what is hidden: pixels, blur, or a colour",
-            extra={"group": "picture", "value": "pixels|blur|COLOUR", "rare": True},
-        ),
+        option("picture", "what lies over what is hidden: pixels, blur, or a colour", "pixels|blur|COLOUR", rare=True),
     ] = "pixels"
 
     def __post_init__(self) -> None:
