@@ -8,18 +8,12 @@ from urllib.parse import unquote
 
 import msgspec
 
-from streamseg.contracts import Controls, Shown, Sink
+from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError
-from streamseg.frame import StreamInfo
 from streamseg.installing import extra
-from streamseg.net.tls import checked_context
-from streamseg.net.urls import Address, read_address
+from streamseg.net.urls import Address
 from streamseg.sinks.delivery.message import Message, plain
-from streamseg.sinks.delivery.place import open_journal
-from streamseg.sinks.delivery.queue import Queue
-from streamseg.sinks.delivery.sender import DeliverySink
-from streamseg.sinks.kind import OutputKind
-from streamseg.sinks.names import Names, literal
+from streamseg.sinks.delivery.output import checked_address, delivery_kind
 from streamseg.sinks.query import split_query, without_query
 
 if TYPE_CHECKING:
@@ -51,13 +45,11 @@ def read_place(uri: str) -> Place:
         InputError: it is no address and topic, or the environment lacks a name in it.
     """
     name, asked = split_query(uri, OPTIONS)
-    address = read_address(name)
+    address = checked_address(name, asked.get("ca"))
     topic = unquote(address.path).strip("/")
     if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
         hint = "kafka://HOST:9092/TOPIC, of letters, digits, dots, dashes and underscores"
         raise InputError(f"{address.name}: needs a topic behind the host", hint)
-    if address.encrypted:
-        checked_context(asked.get("ca"), address.name)
     return Place(address, topic, asked.get("ca"), asked.get("queue"))
 
 
@@ -172,32 +164,10 @@ def _settings(place: Place) -> dict[str, Any]:
     return settings
 
 
-def open_kafka(uri: str, info: StreamInfo, controls: Controls) -> Sink:
-    """The output `kafka://HOST/TOPIC`.
-
-    Raises:
-        InputError: it is no address and topic, or confluent-kafka is missing.
-        OutputError: `?queue=FILE` cannot be had.
-    """
-    place = read_place(uri)
-    receiver, name = Kafka(place), place.address.name
-    return DeliverySink(
-        name, receiver, Queue(name, open_journal(name, place.address.bare, info.name, place.queue)), controls
-    )
-
-
-def _names(uri: str) -> Names | None:
-    return literal(queue) if (queue := read_place(uri).queue) else None
-
-
-KAFKA = OutputKind(
+KAFKA = delivery_kind(
     forms="kafka(s)://HOST/TOPIC",
     means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
-    open=lambda uri, info, controls, existing: open_kafka(uri, info, controls),
-    check=read_place,
-    reach=lambda uri: Kafka(read_place(uri)).reach(),
-    names=lambda uri, inputs: _names(uri),
-    many_sources=True,
-    shared=True,
-    lost=lambda folder, live: None,
+    read=read_place,
+    receiver=lambda place, queue, controls: Kafka(place),
+    reach=lambda place: Kafka(place).reach(),
 )

@@ -8,20 +8,15 @@ from urllib.parse import unquote
 
 import msgspec
 
-from streamseg.contracts import Controls, Shown, Sink
+from streamseg.contracts import Shown
 from streamseg.errors import InputError, printable
-from streamseg.frame import StreamInfo
-from streamseg.net.tls import checked_context
-from streamseg.net.urls import Address, read_address
+from streamseg.net.urls import Address
 from streamseg.sinks.delivery.broker import Broker, Publication
 from streamseg.sinks.delivery.homeassistant import described
 from streamseg.sinks.delivery.message import Message, frigate
-from streamseg.sinks.delivery.place import open_journal
+from streamseg.sinks.delivery.output import checked_address, delivery_kind
 from streamseg.sinks.delivery.queue import Queue
-from streamseg.sinks.delivery.sender import DeliverySink
 from streamseg.sinks.delivery.states import State, States, rule
-from streamseg.sinks.kind import OutputKind
-from streamseg.sinks.names import Names, literal
 from streamseg.sinks.query import split_query, without_query
 
 OPTIONS = ("queue", "ca", "discovery")
@@ -49,13 +44,11 @@ def read_place(uri: str) -> Place:
         InputError: it is no address and topic, or the environment lacks a name in it.
     """
     name, asked = split_query(uri, OPTIONS)
-    address = read_address(name)
+    address = checked_address(name, asked.get("ca"))
     topic = unquote(address.path, errors="surrogateescape").strip("/")
     if not topic or len(topic) > _LONGEST_TOPIC or _NO_TOPIC.search(topic) or printable(topic) != topic:
         hint = "mqtt://USER:${PASSWORD}@HOST/streamseg/door, without # and +"
         raise InputError(f"{address.name}: needs a topic of its own behind the host", hint)
-    if address.encrypted:
-        checked_context(asked.get("ca"), address.name)
     discovery = asked.get("discovery", "homeassistant").strip("/")
     if discovery == "no":
         discovery = ""
@@ -138,41 +131,11 @@ class Mqtt:
             self._described.update(state.topic for state in new)
 
 
-def open_mqtt(uri: str, info: StreamInfo, controls: Controls) -> Sink:
-    """The output `mqtt://HOST/TOPIC`.
-
-    Raises:
-        InputError: it is no address and topic, or paho-mqtt is missing.
-        OutputError: `?queue=FILE` cannot be had.
-    """
-    place = read_place(uri)
-    name = place.address.name
-    journal = open_journal(name, place.address.bare, info.name, place.queue)
-    queue = Queue(name, journal)
-    try:
-        receiver = Mqtt(place, place.topic.rpartition("/")[2], queue, controls.rules)
-    except BaseException:
-        queue.close()
-        raise
-    return DeliverySink(name, receiver, queue, controls)
-
-
-def _reach(uri: str) -> None:
-    place = read_place(uri)
-    Broker(place.address, "", place.authority).reach()
-
-
-def _names(uri: str) -> Names | None:
-    return literal(queue) if (queue := read_place(uri).queue) else None
-
-
-MQTT = OutputKind(
+MQTT = delivery_kind(
     forms="mqtt(s)://HOST/TOPIC",
     means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
-    open=lambda uri, info, controls, existing: open_mqtt(uri, info, controls),
-    check=read_place,
-    reach=_reach,
-    names=lambda uri, inputs: _names(uri),
-    many_sources=True,
-    lost=lambda folder, live: None,
+    read=read_place,
+    receiver=lambda place, queue, controls: Mqtt(place, place.topic.rpartition("/")[2], queue, controls.rules),
+    reach=lambda place: Broker(place.address, "", place.authority).reach(),
+    shared=False,  # two streams would write one topic's states
 )

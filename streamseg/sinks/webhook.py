@@ -16,18 +16,15 @@ from urllib.parse import unquote
 import msgspec
 
 from streamseg import __version__
-from streamseg.contracts import Controls, Shown, Sink
+from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError, printable
-from streamseg.frame import StreamInfo
 from streamseg.net.connection import trouble
 from streamseg.net.tls import checked_context
-from streamseg.net.urls import Address, filled, read_address
+from streamseg.net.urls import Address, filled
 from streamseg.sinks.delivery.message import Message, plain
-from streamseg.sinks.delivery.place import open_journal
-from streamseg.sinks.delivery.queue import Queue, utc
-from streamseg.sinks.delivery.sender import DeliverySink, RefusedError
-from streamseg.sinks.kind import OutputKind
-from streamseg.sinks.names import Names, literal
+from streamseg.sinks.delivery.output import checked_address, delivery_kind
+from streamseg.sinks.delivery.queue import utc
+from streamseg.sinks.delivery.sender import RefusedError
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -69,10 +66,8 @@ def read_hook(uri: str) -> Hook:
     rest = _OWN.sub(take, uri[len(_SCHEME) :]).replace("?&", "?").removesuffix("?")
     if not rest.lower().startswith(("http://", "https://")):
         raise InputError(f"{uri}: needs a web address", "webhook:https://HOST/PATH")
-    address = read_address(rest)
+    address = checked_address(rest, own.get("ca"))
     key = _key(filled(own["sign"], address.name), address.name) if "sign" in own else None
-    if address.encrypted:
-        checked_context(own.get("ca"), address.name)
     return Hook(address, key, own.get("ca"), own.get("queue"))
 
 
@@ -201,19 +196,6 @@ class Webhook:
         return headers
 
 
-def open_webhook(uri: str, info: StreamInfo, controls: Controls) -> Sink:
-    """The output `webhook:URL`.
-
-    Raises:
-        InputError: it is no web address.
-        OutputError: `?queue=FILE` cannot be had.
-    """
-    hook = read_hook(uri)
-    name = hook.address.name
-    journal = open_journal(name, hook.address.bare, info.name, hook.queue)
-    return DeliverySink(name, Webhook(hook), Queue(name, journal), controls)
-
-
 def _key(secret: str, name: str) -> bytes:
     """The bytes behind `whsec_…`, which is base64; any other text as it is."""
     if secret in ("", "whsec_"):
@@ -226,18 +208,10 @@ def _key(secret: str, name: str) -> bytes:
         raise InputError(f"{name}: sign=whsec_… is not base64") from None
 
 
-def _names(uri: str) -> Names | None:
-    return literal(queue) if (queue := read_hook(uri).queue) else None
-
-
-WEBHOOK = OutputKind(
+WEBHOOK = delivery_kind(
     forms="webhook:https://…",
     means=lambda uri: uri.lower().startswith(_SCHEME),
-    open=lambda uri, info, controls, existing: open_webhook(uri, info, controls),
-    check=read_hook,
-    reach=lambda uri: Webhook(read_hook(uri)).reach(),
-    names=lambda uri, inputs: _names(uri),
-    many_sources=True,
-    shared=True,
-    lost=lambda folder, live: None,
+    read=read_hook,
+    receiver=lambda hook, queue, controls: Webhook(hook),
+    reach=lambda hook: Webhook(hook).reach(),
 )

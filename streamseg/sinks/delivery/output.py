@@ -1,0 +1,76 @@
+"""What the outputs for receivers of events have in common: an address to send to, and a queue of messages on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from streamseg.contracts import Controls, Existing, Inputs, Sink
+from streamseg.frame import StreamInfo
+from streamseg.net.tls import checked_context
+from streamseg.net.urls import Address, read_address
+from streamseg.sinks.delivery.place import open_journal
+from streamseg.sinks.delivery.queue import Queue
+from streamseg.sinks.delivery.sender import DeliverySink, Receiver
+from streamseg.sinks.kind import OutputKind
+from streamseg.sinks.names import Names, literal
+
+
+class Place(Protocol):
+    """Where messages go, as the name of an output says it."""
+
+    @property
+    def address(self) -> Address:
+        """The server."""
+
+    @property
+    def queue(self) -> str | None:
+        """The file in which messages wait; None: one of the user's own folder."""
+
+
+P = TypeVar("P", bound=Place)
+
+
+def checked_address(uri: str, authority: str | None) -> Address:
+    """`uri` in its parts; `authority` is a file of certificates to trust.
+
+    Raises:
+        InputError: it is not understood, the environment lacks a name in it, or that file holds none.
+    """
+    address = read_address(uri)
+    if address.encrypted:
+        checked_context(authority, address.name)
+    return address
+
+
+def delivery_kind(
+    *,
+    forms: str,
+    means: Callable[[str], bool],
+    read: Callable[[str], P],
+    receiver: Callable[[P, Queue, Controls], Receiver],
+    reach: Callable[[P], object],
+    shared: bool = True,
+) -> OutputKind:
+    """The kind of output whose names `read` takes apart, and whose messages go to a `receiver`.
+
+    `reach` connects to it, and leaves.
+    """
+
+    def opened(uri: str, info: StreamInfo, controls: Controls, existing: Existing) -> Sink:
+        place = read(uri)
+        name = place.address.name
+        queue = Queue(name, open_journal(name, place.address.bare, info.name, place.queue))
+        try:
+            return DeliverySink(name, receiver(place, queue, controls), queue, controls)
+        except BaseException:
+            queue.close()
+            raise
+
+    def names(uri: str, inputs: Inputs) -> Names | None:
+        return literal(queue) if (queue := read(uri).queue) else None
+
+    return OutputKind(
+        forms=forms, means=means, open=opened, check=read, reach=lambda uri: reach(read(uri)), names=names,
+        many_sources=True, shared=shared, lost=lambda folder, live: None,
+    )  # fmt: skip
