@@ -93,10 +93,8 @@ def sink_kind(uri: str) -> OutputKind:
 def _meant(uri: str) -> str:
     """What to write instead, where that can be told."""
     path = Path(uri)
-    if uri in ("masks", "hls", "yolo", "dataset"):
-        return f"{uri}:FOLDER"
-    if uri in ("coco", "labelstudio", "cvat"):
-        return f"{uri}:FILE{'.xml' if uri == 'cvat' else '.json'}"
+    if uri in SINKS and SINKS[uri].forms.startswith(f"{uri}:"):
+        return SINKS[uri].forms
     if path.suffix.lower() in _OTHER_VIDEOS:
         return f"{path.with_suffix('.mp4')}"
     if path.suffix.lower() == ".json":

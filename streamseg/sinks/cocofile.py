@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 
 from streamseg.coco import MaskFormat
-from streamseg.contracts import Existing, Shown
-from streamseg.errors import InputError, legible
+from streamseg.contracts import Shown
+from streamseg.errors import legible
 from streamseg.regions import coco_annotations, regions
-from streamseg.sinks.document import DocumentSink, Record, Write
-from streamseg.sinks.kind import OutputKind
-from streamseg.sinks.names import Names, image_name, literal
-from streamseg.sinks.query import split_query
+from streamseg.sinks.document import Record, Write, document_kind
+from streamseg.sinks.names import image_name
 
 _FIRST = 1  # of images, annotations and categories: COCO's own count from one, and some readers skip a zero
-
-
-def _open(uri: str, existing: Existing) -> DocumentSink:
-    name, masks = file_and_masks(uri, "coco:")
-    return DocumentSink(Path(name), compose, lambda shown: _record(shown, masks), existing)
-
-
-def file_and_masks(uri: str, scheme: str) -> tuple[str, MaskFormat]:
-    """The file that `uri` names, and the form of its masks.
-
-    Raises:
-        InputError: there is no file, or no such form.
-    """
-    name, asked = split_query(uri.removeprefix(scheme), ("masks",))
-    forms: dict[str, MaskFormat] = {"rle": "rle", "polygon": "polygon"}
-    masks = forms.get(asked.get("masks", "rle"))
-    if not name or masks is None:
-        raise InputError(f"{uri}: needs a file, and masks as rle or polygon", f"{scheme}FILE?masks=polygon")
-    return name, masks
-
-
-def _names(uri: str) -> Names:
-    return literal(file_and_masks(uri, "coco:")[0])
 
 
 def _record(shown: Shown, masks: MaskFormat) -> Record:
@@ -83,9 +57,4 @@ def compose(names: list[str], records: Callable[[], Iterator[Record]], write: Wr
     write(b"]}\n")
 
 
-COCO = OutputKind(
-    forms="coco:FILE.json",
-    means=lambda uri: uri.startswith("coco:"),
-    open=lambda uri, info, controls, existing: _open(uri, existing),
-    names=lambda uri, inputs: _names(uri),
-)
+COCO = document_kind("coco", ".json", compose, _record)

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.coco import MaskFormat
-from streamseg.contracts import Existing, Shown
+from streamseg.contracts import Shown
 from streamseg.errors import printable
 from streamseg.regions import Region, regions
-from streamseg.sinks.cocofile import file_and_masks
-from streamseg.sinks.document import DocumentSink, Record, Write
-from streamseg.sinks.kind import OutputKind
-from streamseg.sinks.names import image_name, literal
-
-
-def _open(uri: str, existing: Existing) -> DocumentSink:
-    name, masks = file_and_masks(uri, "cvat:")
-    return DocumentSink(Path(name), compose, lambda shown: _record(shown, masks), existing)
+from streamseg.sinks.document import Record, Write, document_kind
+from streamseg.sinks.names import image_name
 
 
 def row_runs(mask: NDArray[np.bool_]) -> list[int]:
@@ -98,9 +90,4 @@ def _text(name: str) -> str:
     return escape(printable(name))
 
 
-CVAT = OutputKind(
-    forms="cvat:FILE.xml",
-    means=lambda uri: uri.startswith("cvat:"),
-    open=lambda uri, info, controls, existing: _open(uri, existing),
-    names=lambda uri, inputs: literal(file_and_masks(uri, "cvat:")[0]),
-)
+CVAT = document_kind("cvat", ".xml", compose, _record)

@@ -15,11 +15,16 @@ from typing import Any
 
 import msgspec
 
-from streamseg.contracts import Existing, Shown
-from streamseg.errors import OutputError
+from streamseg.coco import MaskFormat
+from streamseg.contracts import Controls, Existing, Inputs, Shown
+from streamseg.errors import InputError, OutputError
 from streamseg.files import name_new, temporary_name
+from streamseg.frame import StreamInfo
 from streamseg.segmentation import Classes
+from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.linefile import LineFile, keep, recovered_name, trimmed
+from streamseg.sinks.names import Names, literal
+from streamseg.sinks.query import split_query
 
 _log = logging.getLogger(__name__)
 
@@ -131,3 +136,29 @@ def _lines(part: Path) -> Iterator[Record]:
 
 def _line(record: Record) -> bytes:
     return msgspec.json.encode(record) + b"\n"
+
+
+def document_kind(
+    word: str, suffix: str, compose: Compose, record: Callable[[Shown, MaskFormat], Record]
+) -> OutputKind:
+    """The kind of output `WORD:FILE?masks=rle`, a file of that suffix made of the `record` of each frame."""
+    forms: dict[str | None, MaskFormat] = {None: "rle", "rle": "rle", "polygon": "polygon"}
+
+    def asked(uri: str) -> tuple[Path, MaskFormat]:
+        """Raises InputError where there is no file, or no such form of masks."""
+        name, given = split_query(uri.removeprefix(f"{word}:"), ("masks",))
+        masks = forms.get(given.get("masks"))
+        if not name or masks is None:
+            raise InputError(f"{uri}: needs a file, and masks as rle or polygon", f"{word}:FILE?masks=polygon")
+        return Path(name), masks
+
+    def opened(uri: str, info: StreamInfo, controls: Controls, existing: Existing) -> DocumentSink:
+        path, masks = asked(uri)
+        return DocumentSink(path, compose, lambda shown: record(shown, masks), existing)
+
+    def names(uri: str, inputs: Inputs) -> Names:
+        return literal(str(asked(uri)[0]))
+
+    return OutputKind(
+        forms=f"{word}:FILE{suffix}", means=lambda uri: uri.startswith(f"{word}:"), open=opened, names=names
+    )

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.coco import MaskFormat
-from streamseg.contracts import Existing, Shown
+from streamseg.contracts import Shown
 from streamseg.errors import legible, printable
 from streamseg.masks import Size
 from streamseg.regions import Region, regions
-from streamseg.sinks.cocofile import file_and_masks
 from streamseg.sinks.cvat import row_runs
-from streamseg.sinks.document import DocumentSink, Record, Write
-from streamseg.sinks.kind import OutputKind
-from streamseg.sinks.names import image_name, literal
+from streamseg.sinks.document import Record, Write, document_kind
+from streamseg.sinks.names import image_name
 
 _RUN_BITS = (3, 4, 8, 16)  # sizes that a run may have; only the last is used
 _LONGEST = 1 << _RUN_BITS[-1]
 _MODEL = "streamseg"
-
-
-def _open(uri: str, existing: Existing) -> DocumentSink:
-    name, masks = file_and_masks(uri, "labelstudio:")
-    return DocumentSink(Path(name), compose, lambda shown: _record(shown, masks), existing)
 
 
 def brush_rle(mask: NDArray[np.bool_]) -> list[int]:
@@ -103,9 +95,4 @@ def compose(names: list[str], records: Callable[[], Iterator[Record]], write: Wr
     write(b"\n]\n")
 
 
-LABELSTUDIO = OutputKind(
-    forms="labelstudio:FILE.json",
-    means=lambda uri: uri.startswith("labelstudio:"),
-    open=lambda uri, info, controls, existing: _open(uri, existing),
-    names=lambda uri, inputs: literal(file_and_masks(uri, "labelstudio:")[0]),
-)
+LABELSTUDIO = document_kind("labelstudio", ".json", compose, _record)
