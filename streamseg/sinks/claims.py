@@ -14,9 +14,9 @@ from streamseg.contracts import Existing, Inputs
 from streamseg.errors import InputError, OutputError
 from streamseg.files import refuse_existing
 from streamseg.sinks import sink_kind
-from streamseg.sinks.crash_safe_file import in_use, part_of
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import STEM, Names, for_source
+from streamseg.sinks.part import in_use, part_of
 from streamseg.sinks.query import without_query
 from streamseg.sinks.retention import OPTIONS
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from streamseg.errors import OutputError
-from streamseg.files import Folder, name_new, numbered
+from streamseg.files import Folder, numbered
 from streamseg.provenance import sign
 from streamseg.pyav import failures, open_input
+from streamseg.sinks.part import first_free, give_name, in_use, locked, part_of, recovered_name, taken
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -77,11 +78,7 @@ class VideoFile:
         try:
             self.container.close()
             self._sync()
-            if self._replace:
-                self._part.replace(self.path)
-            elif (name := name_new(self._part, self.path)) != self.path:
-                _log.info("%s exists: written as %s", self.path, name)
-                self.path = name
+            self.path = give_name(self._part, self.path, replace=self._replace)
             _sync_folder(self.path.parent)
         finally:
             self._unlock()
@@ -147,34 +144,18 @@ def free_name(path: Path, *beside: str) -> Path:
     )
 
 
-def in_use(part: Path) -> bool:
-    """Whether it is there, and a process that is alive holds its lock."""
-    if not part.exists():
-        return False
-    with part.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            return isinstance(error, BlockingIOError)
-    return False
-
-
 def _begun(part: Path) -> BinaryIO:
     """A new file, locked; BlockingIOError where another process was quicker."""
     try:
         file = part.open("xb")
     except FileExistsError:
-        raise _in_use() from None
+        raise taken() from None
     with contextlib.suppress(OSError):  # some network disks have no locks
         fcntl.flock(file, fcntl.LOCK_EX)  # waits for who only looks whether it is in use
     if not _is_named(file, part):  # who took it for one that was left behind
         file.close()
-        raise _in_use()
+        raise taken()
     return file
-
-
-def _in_use() -> BlockingIOError:
-    return BlockingIOError(errno.EBUSY, "another run is writing it")
 
 
 def _is_named(file: BinaryIO, path: Path) -> bool:
@@ -183,11 +164,6 @@ def _is_named(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
         return False
-
-
-def part_of(path: Path) -> Path:
-    """The name that the file at `path` has while it is written."""
-    return path.with_name(path.name + ".part")
 
 
 def recover_parts(folder: Path, own: re.Pattern[str]) -> None:
@@ -210,12 +186,8 @@ def recover_part(part: Path) -> None:
             raise
         return
     with file:  # locked until it has its new name, so that no other process begins one under the old name meanwhile
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _in_use() from None
-        except OSError:  # some network disks have no locks
-            pass
+        if not locked(file):
+            raise taken()
         if not _is_named(file, part):  # another process has seen to it
             return
         if os.fstat(file.fileno()).st_size:
@@ -225,14 +197,11 @@ def recover_part(part: Path) -> None:
 
 
 def _keep(part: Path) -> None:
-    path, number, playable = part.with_suffix(""), 1, _playable(part)
-    pattern = f"{path.stem}-recovered-{{}}{path.suffix}" if playable else f"{path.name}.unplayable-{{}}"
-    while (kept := path.with_name(pattern.format(number))).exists():
-        number += 1
+    playable, path = _playable(part), part.with_suffix("")
+    kept = recovered_name(part) if playable else first_free(path, f"{path.name}.unplayable-")
     part.rename(kept)
-    _log.warning(
-        "%s was cut short%s: kept as %s", part.name, "" if playable else " before its first picture", kept.name
-    )
+    when = "" if playable else " before its first picture"
+    _log.warning("%s was cut short%s: kept as %s", part.name, when, kept.name)
 
 
 def _playable(path: Path) -> bool:
@@ -245,11 +214,6 @@ def _playable(path: Path) -> bool:
             return stream.codec_context is not None and next(container.decode(stream), None) is not None
     except (av.error.FFmpegError, OSError, ValueError, IndexError):  # IndexError: there is no video in it
         return False
-
-
-def reason(error: Exception) -> str:
-    """What the system says, without the name of the file."""
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,7 +6,6 @@ SegmentationObject, ImageSets/Segmentation/default.txt and labelmap.txt; and kep
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import re
 from base64 import b64decode, b64encode
@@ -41,6 +40,7 @@ from streamseg.sinks.images import indexed_png
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.linefile import write_all
 from streamseg.sinks.names import Names, literal, safe
+from streamseg.sinks.part import locked
 from streamseg.sinks.selection import Fingerprint, alike, asked, doubt, fingerprint
 
 _log = logging.getLogger(__name__)
@@ -142,13 +142,9 @@ class DatasetSink:
         path = self._folder / _KEPT
         try:
             index = path.open("ab", buffering=0)
-            try:
-                fcntl.flock(index, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not locked(index):
                 index.close()
-                raise OutputError(f"{path}: another run is writing it") from None
-            except OSError:  # some network disks have no locks
-                pass
+                raise OutputError(f"{path}: another run is writing it")
             self._read(index)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from None

@@ -22,8 +22,9 @@ from streamseg.files import name_new, temporary_name
 from streamseg.frame import StreamInfo
 from streamseg.segmentation import Classes
 from streamseg.sinks.kind import OutputKind
-from streamseg.sinks.linefile import LineFile, keep, recovered_name, trimmed
+from streamseg.sinks.linefile import LineFile, keep, trimmed
 from streamseg.sinks.names import Names, literal
+from streamseg.sinks.part import recovered_name
 from streamseg.sinks.query import split_query
 
 _log = logging.getLogger(__name__)

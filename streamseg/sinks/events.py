@@ -17,9 +17,10 @@ from streamseg.files import Folder, write_whole
 from streamseg.pyav import failures
 from streamseg.rules.event import Clips
 from streamseg.sinks.codecs import encoding
-from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, reason, recover_parts
+from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, recover_parts
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names
+from streamseg.sinks.part import reason
 from streamseg.sinks.preroll import EncodedPacket, Preroll
 from streamseg.sinks.query import percent, seconds, split_query, without_query
 from streamseg.sinks.video import CLOCK, Encoder, Form, form

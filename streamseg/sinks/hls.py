@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -17,9 +16,10 @@ from streamseg.files import Folder
 from streamseg.frame import StreamInfo
 from streamseg.provenance import sign
 from streamseg.pyav import failures
-from streamseg.sinks.crash_safe_file import check_room, reason
+from streamseg.sinks.crash_safe_file import check_room
 from streamseg.sinks.kind import OutputKind, folder_of
 from streamseg.sinks.names import literal
+from streamseg.sinks.part import locked, reason
 from streamseg.sinks.query import split_query
 from streamseg.sinks.video import Encoder, Form, form
 
@@ -117,13 +117,9 @@ class HlsSink:
         if self._lock is not None:
             return
         lock = os.open(self._folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(lock):
             os.close(lock)
-            raise OutputError(f"hls:{self._folder}: another run is writing it") from None
-        except OSError:  # some network disks have no locks
-            pass
+            raise OutputError(f"hls:{self._folder}: another run is writing it")
         self._lock = lock
 
     def _look(self, time_s: float) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import logging
 import os
 from io import FileIO
@@ -16,13 +14,12 @@ from numpy.typing import NDArray
 
 from streamseg.contracts import Existing, Shown
 from streamseg.errors import InputError, OutputError
-from streamseg.files import Folder, make_folder, name_new
+from streamseg.files import Folder, make_folder
 from streamseg.frame import StreamInfo
 from streamseg.regions import things
-from streamseg.sinks.crash_safe_file import in_use, part_of, reason
 from streamseg.sinks.kind import OutputKind, suffix_of
-from streamseg.sinks.linefile import recovered_name
 from streamseg.sinks.names import Names
+from streamseg.sinks.part import give_name, in_use, locked, part_of, reason, recovered_name, taken
 from streamseg.sinks.query import split_query
 
 if TYPE_CHECKING:
@@ -104,7 +101,7 @@ class _Stack:
 
         self._path, self._part, self._replace = path, part_of(path), replace
         if in_use(self._part):
-            raise OSError(errno.EBUSY, "another run is writing it")
+            raise taken()
         if self._part.exists() and not self._part.stat().st_size:
             self._part.unlink()
         elif self._part.exists():
@@ -112,8 +109,7 @@ class _Stack:
             self._part.rename(kept)
             _log.warning("%s was cut short: kept as %s", self._part.name, kept.name)
         self._raw = _WholePages(self._part)
-        with contextlib.suppress(OSError):  # some network disks have no locks
-            fcntl.flock(self._raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked(self._raw)
         self._pages: tifffile.TiffWriter = tifffile.TiffWriter(self._raw, bigtiff=True)
 
     def add(self, page: NDArray[np.uint16], pixel_um: float | None) -> None:
@@ -131,10 +127,7 @@ class _Stack:
         self._raw.commit()
         with self._raw:
             os.fsync(self._raw.fileno())
-            if self._replace:
-                self._part.replace(self._path)
-            elif (name := name_new(self._part, self._path)) != self._path:
-                _log.info("%s exists: written as %s", self._path, name)
+            give_name(self._part, self._path, replace=self._replace)
 
     def abandon(self) -> None:
         with contextlib.suppress(OSError, ValueError):

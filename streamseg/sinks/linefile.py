@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from streamseg.files import Folder, name_new
-from streamseg.sinks.crash_safe_file import in_use, part_of
+from streamseg.files import Folder
+from streamseg.sinks.part import give_name, in_use, locked, part_of, recovered_name, taken
 
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 16
@@ -70,10 +69,7 @@ class LineFile:
 
     def _finish(self, whole: Path) -> None:
         """Gives the file `whole` its name."""
-        if self._replace:
-            whole.replace(self._path)
-        elif (name := name_new(whole, self._path)) != self._path:
-            _log.info("%s exists: written as %s", self._path, name)
+        give_name(whole, self._path, replace=self._replace)
 
     def _recover(self) -> None:
         """Looks after what a killed run left."""
@@ -115,8 +111,7 @@ def write_all(file: FileIO, line: bytes) -> None:
 
 def _begin(part: Path) -> FileIO:
     file = part.open("xb", buffering=0)
-    with contextlib.suppress(OSError):  # some network disks have no locks
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    locked(file)
     return file
 
 
@@ -137,7 +132,7 @@ def trimmed(part: Path) -> bool:
     OSError where that cannot be done, or a run that is alive writes it.
     """
     if in_use(part):
-        raise OSError(errno.EBUSY, "another run is writing it")
+        raise taken()
     if not part.exists():
         return False
     with part.open("rb+") as file:
@@ -146,14 +141,6 @@ def trimmed(part: Path) -> bool:
         part.unlink()
         return False
     return True
-
-
-def recovered_name(part: Path) -> Path:
-    """The first free of `NAME-recovered-1`, `NAME-recovered-2` and so on for what is in `part`."""
-    path, number = part.with_suffix(""), 1
-    while os.path.lexists(kept := path.with_name(f"{path.stem}-recovered-{number}{path.suffix}")):
-        number += 1
-    return kept
 
 
 def _end_of_lines(file: BinaryIO) -> int:

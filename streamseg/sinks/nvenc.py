@@ -8,6 +8,7 @@ from typing import Any
 
 from streamseg.frame import Pixels
 from streamseg.sinks.codecs import Encoding
+from streamseg.sinks.part import reason
 from streamseg.yuv import Planes
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ def encodes(pixels: Pixels, name: str, encoding: Encoding) -> bool:
         frame.pts = 0
         context.encode(frame)
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        _log.warning("%s: the GPU does not encode it (%s); the CPU does", name, reason.lower())
+        _log.warning("%s: the GPU does not encode it (%s); the CPU does", name, reason(error).lower())
         return False
     return True

@@ -11,9 +11,9 @@ from streamseg.net.urls import read_address
 from streamseg.pyav import failures
 from streamseg.sinks import nvenc
 from streamseg.sinks.codecs import Encoding, encoding
-from streamseg.sinks.crash_safe_file import reason
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.paced import Paced
+from streamseg.sinks.part import reason
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.rtp import CARRIED, parameter_sets, units_of
 from streamseg.sinks.rtsp import Publisher

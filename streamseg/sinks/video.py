@@ -20,9 +20,10 @@ from streamseg.machine import available_cores
 from streamseg.pyav import failures
 from streamseg.sinks import nvenc
 from streamseg.sinks.codecs import H264, Encoding, encoding
-from streamseg.sinks.crash_safe_file import FORMATS, VideoFile, check_room, reason
+from streamseg.sinks.crash_safe_file import FORMATS, VideoFile, check_room
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names
+from streamseg.sinks.part import reason
 from streamseg.sinks.query import without_query
 from streamseg.yuv import BT601, Planes, to_i420, wrap
 

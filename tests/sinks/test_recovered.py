@@ -94,3 +94,12 @@ def test_what_cannot_be_played_grows_old_with_the_recordings_it_belongs_to(tmp_p
     sink.write(shown(0, 0.0))
     sink.close()
     assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
+
+
+@pytest.mark.parametrize("name", ["cam{x}.mp4", "{}.mp4", "{.mp4"])
+def test_a_name_with_braces_is_kept_like_any_other(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.part").write_bytes(b"cut short")
+    sink = VideoSink(str(tmp_path / name))
+    sink.write(shown(0, 0.0))
+    sink.close()
+    assert (tmp_path / f"{name}.unplayable-1").read_bytes() == b"cut short"
