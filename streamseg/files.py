@@ -142,6 +142,15 @@ def numbered(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def writing(name: object) -> Iterator[None]:
+    """What the system refuses in the block becomes an OutputError about `name`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
 def whole(path: Path, *, overwrite: bool, private: bool = False) -> Iterator[Path]:
     """Gives an empty file to write to, and that file its name `path` at the end of the block.
 

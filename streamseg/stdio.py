@@ -79,9 +79,6 @@ class Rows:
         """Writes `line`; a pipe takes up to 4096 bytes wholly or not at all."""
         write_out(line)
 
-    def flush(self) -> None:
-        """Nothing is held back."""
-
     def close(self) -> None:
         """It is not ours to close."""
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.contracts import Segmenter, SegmenterFactory, Shown
-from streamseg.errors import OutputError
+from streamseg.files import writing
 from streamseg.frame import Frame
 from streamseg.segmentation import Classes, Segmentation
 
@@ -61,10 +61,8 @@ class MaskWriter:
         height, width = found.labels.shape
         kept = _Found(height, width, found.labels.tobytes(), confidence)
         data = zlib.compress(msgspec.msgpack.encode(kept), _LEVEL)
-        try:
+        with writing(self._file.name):
             self._file.write(_HEAD.pack(shown.frame.index, checksum(shown.frame, found.classes), len(data)) + data)
-        except OSError as error:
-            raise OutputError(f"{self._file.name}: {error.strerror}") from None
 
     def close(self) -> None:
         """What was kept is on the disk."""

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.contracts import Existing, Shown
-from streamseg.errors import InputError, OutputError, printable
+from streamseg.errors import InputError, printable
+from streamseg.files import writing
 from streamseg.frame import Frame, StreamInfo
 from streamseg.measure import mean_intensity, measure_shape
 from streamseg.regions import things
@@ -30,31 +31,16 @@ class _Table:
 
     def __init__(self, path: Path, existing: Existing) -> None:
         self._path, self._file = path, LineFile(path, replace=existing == "replace")
-        self._columns: list[str] = []
 
     def write(self, columns: list[str], rows: Sequence[Row]) -> None:
         """Adds rows; OutputError where they cannot be written."""
-        try:
-            if self._columns and columns != self._columns:
-                self._file.close()
-                self._file, self._columns = LineFile(self._path), []
-            lines = [_line(row) for row in rows]
-            if not self._columns:
-                lines.insert(0, _line(columns))
-            if lines:
-                self._file.write(b"".join(lines))
-                self._columns = columns
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):  # taken away: the next file needs its line of names
-                self._columns = []
-            raise OutputError(f"{self._path}: {error.strerror}") from None
+        with writing(self._path):
+            self._file.write(b"".join(map(_line, rows)), _line(columns))
 
     def close(self) -> None:
         """Gives the file its name; OutputError where its end cannot be written."""
-        try:
+        with writing(self._path):
             self._file.close()
-        except OSError as error:
-            raise OutputError(f"{self._path}: {error.strerror}") from None
 
 
 class FramesSink:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError, legible
-from streamseg.files import Folder, write_whole
+from streamseg.files import Folder, write_whole, writing
 from streamseg.frame import Frame
 from streamseg.labelmap import (
     FILE,
@@ -40,7 +40,7 @@ from streamseg.sinks.images import indexed_png
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.linefile import write_all
 from streamseg.sinks.names import Names, literal, safe
-from streamseg.sinks.part import locked
+from streamseg.sinks.part import locked, taken
 from streamseg.sinks.selection import Fingerprint, alike, asked, doubt, fingerprint
 
 _log = logging.getLogger(__name__)
@@ -140,14 +140,12 @@ class DatasetSink:
         """Finds out what the folder has, and lets no other process add to it meanwhile."""
         self._home.make()
         path = self._folder / _KEPT
-        try:
+        with writing(path):
             index = path.open("ab", buffering=0)
             if not locked(index):
                 index.close()
-                raise OutputError(f"{path}: another run is writing it")
+                raise taken()
             self._read(index)
-        except OSError as error:
-            raise OutputError(f"{path}: {error.strerror}") from None
         self._index = index
 
     def _read(self, index: FileIO) -> None:
@@ -180,10 +178,8 @@ class DatasetSink:
     @staticmethod
     def _make(folder: Path) -> None:
         """Makes it, but none above it: a disk that was taken away is waited for."""
-        try:
+        with writing(folder):
             folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: {error.strerror}") from None
 
     def _check_classes(self, classes: Classes) -> None:
         """One data set has one list of classes."""
@@ -216,12 +212,10 @@ class DatasetSink:
         self._seen = np.vstack([self._seen, looks])
         self._count += 1
         self._due_s = frame.time_s + self._asked.every_s
-        try:
-            assert self._index is not None
+        assert self._index is not None
+        with writing(self._folder):
             write_all(self._index, msgspec.json.encode(kept) + b"\n")
             self._list([name])
-        except OSError as error:
-            raise OutputError(f"{self._folder}: {error.strerror}") from None
 
     def _tell(self, line: str) -> None:
         if line not in self._told:

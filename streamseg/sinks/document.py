@@ -17,10 +17,9 @@ import msgspec
 
 from streamseg.coco import MaskFormat
 from streamseg.contracts import Controls, Existing, Inputs, Shown
-from streamseg.errors import InputError, OutputError
-from streamseg.files import name_new, temporary_name
+from streamseg.errors import InputError
+from streamseg.files import name_new, temporary_name, writing
 from streamseg.frame import StreamInfo
-from streamseg.segmentation import Classes
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.linefile import LineFile, keep, trimmed
 from streamseg.sinks.names import Names, literal
@@ -44,9 +43,8 @@ class DocumentSink:
     unwritten = 0
 
     def __init__(self, path: Path, compose: Compose, record: Callable[[Shown], Record], existing: Existing) -> None:
-        self._path, self._compose, self._record = path, compose, record
+        self._path, self._record = path, record
         self._file = _Document(path, compose, replace=existing == "replace")
-        self._classes: Classes | None = None
 
     def write(self, shown: Shown) -> None:
         """Keeps what was found in a frame.
@@ -54,20 +52,9 @@ class DocumentSink:
         Raises:
             OutputError: it cannot be written, for want of space say.
         """
-        classes = shown.segmentation.classes
-        try:
-            if self._classes is not None and classes.names != self._classes.names:
-                self._file.close()
-                self._file = _Document(self._path, self._compose, replace=False)
-                self._classes = None
-            if self._classes is None:
-                self._file.write(_line({"names": list(classes.names)}))
-                self._classes = classes
-            self._file.write(_line(self._record(shown)))
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):  # taken away: the next file needs the names again
-                self._classes = None
-            raise OutputError(f"{self._path}: {error.strerror}") from None
+        head = _line({"names": list(shown.segmentation.classes.names)})
+        with writing(self._path):
+            self._file.write(_line(self._record(shown)), head)
 
     def close(self) -> None:
         """Makes the file.
@@ -75,10 +62,8 @@ class DocumentSink:
         Raises:
             OutputError: it cannot be written; what it is made of stays as its `.part`.
         """
-        try:
+        with writing(self._path):
             self._file.close()
-        except OSError as error:
-            raise OutputError(f"{self._path}: {error.strerror}") from None
 
 
 class _Document(LineFile):

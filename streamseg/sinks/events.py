@@ -13,7 +13,7 @@ import msgspec
 
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError, printable
-from streamseg.files import Folder, write_whole
+from streamseg.files import Folder, write_whole, writing
 from streamseg.pyav import failures
 from streamseg.rules.event import Clips
 from streamseg.sinks.codecs import encoding
@@ -57,10 +57,8 @@ class EventsSink:
         self.unwritten = 0
         """Frames that were in an open fragment when it could not be written."""
         self._home = Folder(self._folder)
-        try:
+        with writing(self._folder):
             recover_parts(self._folder, self._names.own())
-        except OSError as error:
-            raise OutputError(f"{self._folder}: {error.strerror}") from None
 
     def write(self, shown: Shown) -> None:
         """Takes one picture; what is kept of it is decided later.

@@ -12,7 +12,8 @@ import numpy as np
 
 from streamseg.coco import encode_all, encode_runs
 from streamseg.contracts import Controls, Existing, Shown
-from streamseg.errors import InputError, OutputError, ReaderGoneError, legible
+from streamseg.errors import InputError, ReaderGoneError, legible
+from streamseg.files import writing
 from streamseg.frame import Frame
 from streamseg.masks import Size, box_runs
 from streamseg.measure import ClassMeasure, measure_classes
@@ -65,24 +66,17 @@ class JsonlSink:
             if ends:
                 self._line({"stream": self._stream, "time_s": ends[0].at_s, "events": ends})
         finally:
-            self._end()
+            with writing(self._name):
+                self._file.close()
 
     def _line(self, fields: dict[str, object]) -> None:
         if self._closed:
             return
-        try:
-            self._file.write(msgspec.json.encode(fields) + b"\n")
-            self._file.flush()
-        except (BrokenPipeError, ReaderGoneError):
-            self._controls.quit = self._closed = True
-        except OSError as error:
-            raise OutputError(f"{self._name}: {error.strerror}") from None
-
-    def _end(self) -> None:
-        try:
-            self._file.close()
-        except OSError as error:
-            raise OutputError(f"{self._name}: {error.strerror}") from None
+        with writing(self._name):
+            try:
+                self._file.write(msgspec.json.encode(fields) + b"\n")
+            except (BrokenPipeError, ReaderGoneError):
+                self._controls.quit = self._closed = True
 
 
 def row(shown: Shown, masks: str = "rle", classes: str = "none") -> dict[str, object]:
@@ -182,8 +176,6 @@ def _shapes(regions: list[Region], masks: str) -> list[dict[str, object]]:
 class _Lines(Protocol):
     def write(self, line: bytes, /) -> object: ...
 
-    def flush(self) -> object: ...
-
     def close(self) -> object: ...
 
 
@@ -192,10 +184,8 @@ def _open(name: str, existing: Existing) -> _Lines:
         return Rows()
     path = Path(name)
     if is_device(path):
-        try:
+        with writing(name):
             return Device(path)
-        except OSError as error:
-            raise OutputError(f"{name}: {error.strerror}") from None
     return LineFile(path, replace=existing == "replace")
 
 

@@ -18,7 +18,11 @@ _BLOCK = 1 << 16
 
 
 class LineFile:
-    """Begun by its first line; a line that cannot be written whole is taken back."""
+    """Begun by its first line; a line that cannot be written whole is taken back.
+
+    Lines may belong under a head, such as the names of columns: where it becomes another one, the file is finished and
+    a further one begun.
+    """
 
     def __init__(self, path: Path, *, replace: bool = False) -> None:
         """Raises OutputError where nothing can be written.
@@ -29,10 +33,16 @@ class LineFile:
         self._path, self._part, self._replace = path, part_of(path), replace
         self._folder = Folder(path.parent)
         self._file: FileIO | None = None
+        self._head: bytes | None = None  # what stands first in the file; None: nothing yet
         self._failed = False
 
-    def write(self, line: bytes) -> None:
-        """Adds a line; OSError or OutputError where it cannot be written, or the file is no longer where it was."""
+    def write(self, line: bytes, head: bytes = b"") -> None:
+        """Adds a line, or several, to a file that begins with `head`.
+
+        OSError or OutputError where it cannot be written, or the file is no longer where it was.
+        """
+        if self._head not in (None, head):
+            self.close()
         self._failed = True
         if self._file is None:
             self._folder.make()
@@ -40,24 +50,21 @@ class LineFile:
             self._file = _begin(self._part)
         if os.fstat(self._file.fileno()).st_nlink == 0:
             self._file.close()
-            self._file = None
+            self._file = self._head = None
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         before = self._file.tell()
         try:
-            write_all(self._file, line)
+            write_all(self._file, head + line if self._head is None else line)
         except OSError:
             with contextlib.suppress(OSError):
                 self._file.truncate(before)
                 self._file.seek(before)
             raise
-        self._failed = False
-
-    def flush(self) -> None:
-        """Nothing is held back."""
+        self._head, self._failed = head, False
 
     def close(self) -> None:
         """Makes sure all of it is on the disk, and gives the file its name; after an error it stays a part."""
-        file, self._file = self._file, None
+        file, self._file, self._head = self._file, None, None
         if file is None:
             return
         with file:  # and with it the lock
@@ -66,6 +73,7 @@ class LineFile:
                 return
             os.fsync(file.fileno())
             self._finish(self._part)
+            self._replace = False  # by a further file
 
     def _finish(self, whole: Path) -> None:
         """Gives the file `whole` its name."""
@@ -88,9 +96,6 @@ class Device:
     def write(self, line: bytes) -> None:
         """Adds a line; OSError where it cannot be written."""
         write_all(self._file, line)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
 
     def close(self) -> None:
         """Lets go of it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamseg.errors import OutputError
-from streamseg.files import natural
+from streamseg.files import natural, writing
 from streamseg.sinks.query import byte_count, seconds
 
 _log = logging.getLogger(__name__)
@@ -97,10 +97,8 @@ class Upkeep:
             self._make_room(0)
 
     def _make_room(self, wanted_bytes: int) -> bool:
-        try:
+        with writing(self._folder):
             return make_room(self._folder, self._own, self._limits, wanted_bytes=wanted_bytes)
-        except OSError as error:
-            raise OutputError(f"{self._folder}: {error.strerror}") from None
 
 
 def _own(folder: Path, own: re.Pattern[str]) -> list[Path]:
