@@ -10,7 +10,7 @@ from aiohttp import web
 
 from streamseg.errors import InputError
 from streamseg.serve import events, hls, recordings
-from streamseg.serve.control import answer
+from streamseg.serve.requests import answer, stream_of
 from streamseg.serve.stored_files import give
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Streams
@@ -68,9 +68,7 @@ class _Archive:
         return await give(request, await self._folder(request, find, file), file)
 
     async def _folder(self, request: web.Request, find: Callable[[Stream, str], Path], of: str) -> Path:
-        stream = self._streams.find(request.match_info["name"])
-        if stream is None:
-            raise web.HTTPNotFound
+        stream = stream_of(request, self._streams)
         try:
             return await asyncio.to_thread(find, stream, of)
         except (KeyError, OSError, ValueError):

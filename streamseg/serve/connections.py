@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 
 from streamseg.serve.listener import SEND_BUFFER
@@ -26,7 +27,6 @@ _PLAIN = b"this port speaks TLS: use https://\n"
 _ANSWER = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 
 _log = logging.getLogger(__name__)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Connections:
@@ -38,7 +38,7 @@ class Connections:
         self._busy = 0
 
     @web.middleware
-    async def answering(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def answering(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The outermost middleware: tells which clients are being answered.
 
         One that is to send a body keeps its place only as long as there are others: anybody may promise one.

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from streamseg.errors import InputError, OutputError, legible, printable
+from streamseg.errors import InputError, OutputError, printable
 from streamseg.prompts import Clear
 from streamseg.redaction import redact, shown
 from streamseg.serve.api import Done, NewStream, Pointed, Refused, Written
 from streamseg.serve.guard import WHO
+from streamseg.serve.requests import answer, read_json
 from streamseg.serve.sitefile import ConflictError
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Edit, Streams
@@ -23,13 +23,7 @@ from streamseg.serve.turns import Turns
 from streamseg.validation import MisfitError, fit
 from streamseg.yamledit import patched
 
-LARGEST_BODY = 1 << 16
-"""Bytes; a longer one is refused unread."""
-SLOWEST_S = 5.0
-"""A body that has not come by then is dropped."""
-
 _log = logging.getLogger(__name__)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_control(app: web.Application, streams: Streams, load: Callable[[], str]) -> None:
@@ -100,14 +94,14 @@ class _Control:
         how = "box" if pointed.box else "click" if pointed.adds else "click away"
         return await self._do(request, f"point {name} ({how})", name, lambda: self._streams.ask(name, prompt))
 
-    def named(self, what: str, act: Callable[[str], str]) -> _Handler:
+    def named(self, what: str, act: Callable[[str], str]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             name = _name(request)
             return await self._do(request, f"{what} {name}", name, lambda: act(name))
 
         return handle
 
-    def whole(self, what: str, act: Callable[[], str]) -> _Handler:
+    def whole(self, what: str, act: Callable[[], str]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             return await self._do(request, what, "", act)
 
@@ -147,55 +141,6 @@ def _edit(name: str, options: Mapping[str, Any] | None, *, there: bool) -> Edit:
         return patched(text, ("streams",), {name: options}, file)
 
     return edit
-
-
-def answer(value: msgspec.Struct | list[Any], status: int = 200) -> web.Response:
-    """`value` as JSON."""
-    try:
-        body = msgspec.json.encode(value)
-    except UnicodeEncodeError:  # a file of the disk has a name that is no text
-        body = msgspec.json.encode(legible(msgspec.to_builtins(value)))
-    return web.Response(body=body, status=status, content_type="application/json")
-
-
-async def read_body(request: web.Request) -> bytes:
-    """What a request carries.
-
-    Raises:
-        HTTPRequestTimeout: it does not come.
-        HTTPBadRequest: it is not packed as it says.
-    """
-    try:
-        return await asyncio.wait_for(request.read(), SLOWEST_S)
-    except (asyncio.TimeoutError, TimeoutError):
-        raise web.HTTPRequestTimeout from None
-    except web.RequestPayloadError:
-        raise web.HTTPBadRequest from None
-
-
-async def read_json(request: web.Request) -> Any:
-    """What a request carries; its keys are there once each, as in the file.
-
-    Raises:
-        InputError: it is no JSON.
-    """
-    raw = await read_body(request)
-    try:
-        return json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InputError(f"not JSON: {reason}") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number")
 
 
 def _name(request: web.Request) -> str:

@@ -11,9 +11,9 @@ from aiohttp import web
 from streamseg.errors import InputError
 from streamseg.rules.shapes import Line, Polygon, is_name
 from streamseg.serve.api import Drawn
-from streamseg.serve.control import answer
 from streamseg.serve.guard import WHO
 from streamseg.serve.lastminute import LastMinute
+from streamseg.serve.requests import answer, stream_of
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Streams
 from streamseg.serve.turns import Turns
@@ -70,9 +70,7 @@ class _Drawing:
         """The stream that is named, whose results are kept from now on."""
         if not request[WHO]:
             raise web.HTTPForbidden
-        stream = self._streams.find(request.match_info["name"])
-        if stream is None:
-            raise web.HTTPNotFound
+        stream = stream_of(request, self._streams)
         if stream not in self._minutes:
             self._minutes = {old: minute for old, minute in self._minutes.items() if not old.gone}
             self._minutes[stream] = LastMinute(stream.latest)

@@ -8,12 +8,11 @@ import ipaddress
 import math
 import re
 import socket
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from streamseg.errors import InputError
 from streamseg.serve.attempts import Address, Attempts, Network, client_address, is_encrypted
@@ -42,7 +41,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
@@ -86,7 +84,7 @@ def guard(access: Access) -> Middleware:
     hosts = {"localhost", socket.gethostname().lower(), *(host.lower() for host in access.hosts)}
 
     @web.middleware
-    async def check(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             refusal = _elsewhere(request, access, hosts) or _refusal(request, access)
             response = refusal or await handler(request)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 _FOLDER = Path(__file__).parent / "page"
 _MEDIA = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FILES = {
     "/" if each.name == "page.html" else f"/{each.name}": (each, _MEDIA[each.suffix])
@@ -25,7 +24,7 @@ def add_page(app: web.Application) -> None:
         app.router.add_get(path, _giving(file, media))
 
 
-def _giving(file: Path, media: str) -> _Handler:
+def _giving(file: Path, media: str) -> Handler:
     async def give(request: web.Request) -> web.StreamResponse:
         return web.FileResponse(file, headers={"Content-Type": f"{media}; charset=utf-8"})
 

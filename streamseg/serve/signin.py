@@ -7,8 +7,8 @@ from aiohttp import web
 from streamseg.serve.api import Refused, SignedIn, SignIn
 from streamseg.serve.attempts import client_address, is_encrypted
 from streamseg.serve.auth import as_bytes
-from streamseg.serve.control import answer, read_json
 from streamseg.serve.guard import SESSION, WHO, Access, cookie, cookie_name, slow_down
+from streamseg.serve.requests import answer, read_json
 from streamseg.serve.sessions import LIFE_S
 from streamseg.validation import MisfitError, fit
 

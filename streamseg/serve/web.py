@@ -18,7 +18,7 @@ from streamseg.installing import extra
 from streamseg.serve.api import Readiness, StreamRow, row
 from streamseg.serve.archive import add_archive
 from streamseg.serve.attempts import client_address
-from streamseg.serve.control import LARGEST_BODY, add_control, answer, read_body
+from streamseg.serve.control import add_control
 from streamseg.serve.drawing import add_drawing
 from streamseg.serve.exposition import registry
 from streamseg.serve.guard import LASTS, Access, frame, guard
@@ -27,6 +27,7 @@ from streamseg.serve.openapi import document
 from streamseg.serve.pagefiles import add_page
 from streamseg.serve.picture_options import AS_IT_IS, PictureOptions, drawing, picture_options
 from streamseg.serve.pictures import Pictures
+from streamseg.serve.requests import LARGEST_BODY, answer, read_body, stream_of
 from streamseg.serve.signin import add_sign_in
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Streams
@@ -137,9 +138,7 @@ class _Routes:
         return address.removeprefix("::ffff:")
 
     def _of(self, request: web.Request) -> Watched:
-        stream = self._streams.find(request.match_info["name"])
-        if stream is None:
-            raise web.HTTPNotFound
+        stream = stream_of(request, self._streams)
         if stream not in self._watched:
             self._watched = {old: watched for old, watched in self._watched.items() if not old.gone}
             self._watched[stream] = Watched(stream)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamseg.serve.api import Refused
-from streamseg.serve.control import answer
+from streamseg.serve.requests import answer
 
 
 def test_names_that_are_no_text_are_answered_too() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from streamseg.serve.control import LARGEST_BODY
 from streamseg.serve.openapi import document
+from streamseg.serve.requests import LARGEST_BODY
 from tests.parts.patience import PATIENCE_S
 from tests.parts.service import Service
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.serve.control import LARGEST_BODY
+from streamseg.serve.requests import LARGEST_BODY
 from tests.parts.patience import PATIENCE_S
 from tests.parts.service import Service
 from tests.serve.test_control import JSON, OPERATOR, SITE, VIEWER, bearer, changing
