@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 from streamseg.rules.grammar import All, Condition, Lasting, Limit, Node, Not, Subject
 
@@ -23,31 +23,21 @@ class Instant(NamedTuple):
     utc: str
 
 
-class State(Protocol):
-    """What is remembered of one part of a rule."""
-
-    since: Instant | None
-    """When it began to hold; None while it does not."""
-
-    def update(self, measured: Measured, now: Instant) -> Instant | None:
-        """Told what the frame of `now` shows; gives `since`."""
-
-
 def state_of(node: Node) -> State:
     """The state of a rule that has seen no frame."""
     if isinstance(node, Condition):
         return _Crossing(node) if node.subject.quantity == "crosses" else _Limits(node)
     if isinstance(node, Not):
-        return _Not(state_of(node.part))
+        return _Not([state_of(node.part)])
     if isinstance(node, Lasting):
-        return _Lasting(state_of(node.part), node.seconds)
+        return _Lasting([state_of(node.part)], node.seconds)
     return (_All if isinstance(node, All) else _Any)([state_of(part) for part in node.parts])
 
 
-def leading(node: Node, state: State) -> Subject:
+def leading(state: State) -> Subject:
     """What the first condition that holds measures; of none the first one."""
-    found = list(_conditions(node, state))
-    return next((subject for subject, holds in found if holds), found[0][0])
+    conditions = list(_conditions(state))
+    return next((each for each in conditions if each.since is not None), conditions[0]).subject
 
 
 def longest(node: Node) -> float:
@@ -59,28 +49,24 @@ def longest(node: Node) -> float:
     return 0.0 if isinstance(node, Not) else max(map(longest, node.parts))
 
 
-def _conditions(node: Node, state: State) -> Iterator[tuple[Subject, bool]]:
-    if isinstance(node, Condition):
-        yield node.subject, state.since is not None
-    elif isinstance(node, Not | Lasting):
-        assert isinstance(state, _Not | _Lasting)
-        yield from _conditions(node.part, state.part)
+def _conditions(state: State) -> Iterator[_Limits | _Crossing]:
+    if isinstance(state, _Limits | _Crossing):
+        yield state
     else:
-        assert isinstance(state, _All | _Any)
-        for part, inner in zip(node.parts, state.parts, strict=True):
-            yield from _conditions(part, inner)
+        for part in state.parts:
+            yield from _conditions(part)
 
 
 class _Limits:
     since: Instant | None = None
 
     def __init__(self, condition: Condition) -> None:
-        self._subject, self._begins, self._until = condition.subject, condition.begins, condition.until
+        self.subject, self._begins, self._until = condition.subject, condition.begins, condition.until
         self._met: Instant | None = None
         """Since when the limit is reached that would change it."""
 
     def update(self, measured: Measured, now: Instant) -> Instant | None:
-        value = measured[self._subject]
+        value = measured[self.subject]
         if self.since is None:
             met, seconds = _reached(self._begins, value), self._begins.seconds
         elif self._until is not None:
@@ -99,21 +85,22 @@ class _Crossing:
     since: Instant | None = None
 
     def __init__(self, condition: Condition) -> None:
-        self._subject = condition.subject
+        self.subject = condition.subject
 
     def update(self, measured: Measured, now: Instant) -> Instant | None:
-        self.since = now if measured[self._subject] > 0 else None
+        self.since = now if measured[self.subject] > 0 else None
         return self.since
 
 
 class _Not:
     since: Instant | None = None
 
-    def __init__(self, part: State) -> None:
-        self.part = part
+    def __init__(self, parts: list[State]) -> None:
+        self.parts = parts
 
     def update(self, measured: Measured, now: Instant) -> Instant | None:
-        self.since = (self.since or now) if self.part.update(measured, now) is None else None
+        (part,) = self.parts
+        self.since = (self.since or now) if part.update(measured, now) is None else None
         return self.since
 
 
@@ -147,14 +134,19 @@ class _Any:
 class _Lasting:
     since: Instant | None = None
 
-    def __init__(self, part: State, seconds: float) -> None:
-        self.part, self._seconds = part, seconds
+    def __init__(self, parts: list[State], seconds: float) -> None:
+        self.parts, self._seconds = parts, seconds
 
     def update(self, measured: Measured, now: Instant) -> Instant | None:
-        since = self.part.update(measured, now)
+        (part,) = self.parts
+        since = part.update(measured, now)
         lasted = since is not None and now.time_s - since.time_s >= self._seconds - _ROUNDING_S
         self.since = since if lasted else None
         return self.since
+
+
+State: TypeAlias = _Limits | _Crossing | _Not | _All | _Any | _Lasting
+"""What is remembered of a part of a rule: `since` says when it began to hold, None that it does not."""
 
 
 def _reached(limit: Limit, value: float) -> bool:

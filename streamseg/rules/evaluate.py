@@ -89,7 +89,7 @@ class _Running:
         """What is to be told of the frame of `now`."""
         since = self._state.update(values, now)
         self._recent.see(values, now.time_s)
-        subject = leading(self.rule.tree, self._state)
+        subject = leading(self._state)
         self._value, self._unit = values[subject], subject.unit
         again = self._crosses and since == now  # each crossing is an event of its own
         if self._told is not None and (since is None or again):

@@ -50,6 +50,6 @@ def test_a_crossing_holds_for_its_frame_and_begins_with_each() -> None:
 def test_a_rule_tells_the_value_of_the_condition_that_holds() -> None:
     rule = Rule("a.count > 0 or (b.count > 0 and not c.count > 5)")
     state, (a, b, c) = state_of(rule.tree), rule.subjects
-    assert leading(rule.tree, state) == a
+    assert leading(state) == a
     state.update({a: 0, b: 3, c: 0}, Instant(0.0, ""))
-    assert leading(rule.tree, state) == b
+    assert leading(state) == b
