@@ -160,3 +160,12 @@ def ended(event: Event, at: datetime, why: EndedBy, *, at_s: float | None = None
 def written(at: datetime) -> str:
     """`at` as events have it: UTC as `2026-11-28T09:30:00.125Z`."""
     return at.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_time(text: str) -> datetime:
+    """The moment that stands in an event as text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -14,12 +14,11 @@ import msgspec
 
 from streamseg.errors import InputError
 from streamseg.files import natural
-from streamseg.rules.event import Event, written
+from streamseg.rules.event import Event, read_time, written
 from streamseg.serve.api import EventRow
 from streamseg.serve.stored_files import names_of, opened
 from streamseg.serve.stream import Stream
 from streamseg.sinks.events import EVENTS
-from streamseg.sinks.query import split_query
 from streamseg.sinks.watches import ClassMetadata, RuleMetadata
 from streamseg.validation import MisfitError, fit
 
@@ -106,8 +105,7 @@ def _kept(stream: Stream, asked: Asked) -> Iterator[_Found]:
     # A day more on either side: clocks are set, and events last.
     first, last = _name(asked.since, -1) or "", _name(asked.until, 1) or "99999999"
     for output, names in names_of(stream, EVENTS):
-        options = split_query(output, ("class", "rule", "area", "before", "after"))[1]
-        if asked.rule and asked.rule != options.get("rule"):
+        if asked.rule and asked.rule != EVENTS.asked_rule(output):
             continue
         own, wanted = names.own(), 0
         clips = (f"{record.removesuffix('.json')}.mp4" for record in _records(names.folder))
@@ -131,7 +129,7 @@ def _when(clip: str) -> str:
 def _name(moment: str, days: int) -> str:
     """The same of a clip so many days after `moment`; empty where that is none."""
     with contextlib.suppress(ValueError, OverflowError):
-        then = datetime.fromisoformat(moment.replace("Z", "+00:00")) + timedelta(days=days)
+        then = read_time(moment) + timedelta(days=days)
         return then.astimezone().strftime("%Y%m%d-%H%M%S")
     return ""
 
@@ -207,8 +205,7 @@ def moment(text: str) -> str:
     Raises:
         InputError: it is none.
     """
-    plain = _LOST_PLUS.sub(r"\1+\2", text.replace("Z", "+00:00"))
     try:
-        return written(datetime.fromisoformat(plain).astimezone(timezone.utc)) if text else ""
+        return written(read_time(_LOST_PLUS.sub(r"\1+\2", text))) if text else ""
     except (ValueError, OverflowError):
         raise InputError(f"{text!r:.40} is no time", "2026-11-28T09:30:00Z") from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from streamseg.rules.event import written
+from streamseg.rules.event import read_time, written
 from streamseg.serve import hls
 from streamseg.serve.api import RecordingRow
 from streamseg.serve.stored_files import names_of
@@ -86,4 +86,4 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def _ms(moment: str) -> int:
     """Since 1970, of a moment as rows have it."""
-    return round(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp() * 1e3)
+    return round(read_time(moment).timestamp() * 1e3)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from streamseg.rules.event import Event
+from streamseg.rules.event import Event, read_time
 
 _TYPES = {"start": "new", "update": "update", "end": "end"}
 
@@ -36,15 +35,6 @@ def frigate(message: Message, camera: str) -> dict[str, Any]:
     after = _tracked(message.event, camera)
     before = _tracked(message.before, camera) if message.before else after
     return {"type": _TYPES[message.event.kind], "before": before, "after": after, **plain(message)}
-
-
-def read_time(text: str) -> datetime:
-    """The moment that stands in an event as text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _tracked(event: Event, camera: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
-from streamseg.rules.event import Event, ended
+from streamseg.rules.event import Event, ended, read_time
 from streamseg.said import Said
 from streamseg.sinks.delivery.journal import Journal
-from streamseg.sinks.delivery.message import Message, read_time
+from streamseg.sinks.delivery.message import Message
 
 _log = logging.getLogger(__name__)
 MOST = 10_000
