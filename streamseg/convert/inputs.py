@@ -125,11 +125,10 @@ def probe(backend: Backend, taken: InputSpec) -> Probe:
 
 
 def _probe(backend: Backend, taken: InputSpec, frame: tuple[int, int]) -> Probe:
-    height, width = input_size(taken, frame)
-    usual = (1, taken.channels, height, width) if taken.layout == "NCHW" else (1, height, width, taken.channels)
+    usual = taken.shape(1, input_size(taken, frame))
     declared = backend.inputs[0].shape or usual
     shape = tuple(side or filled for side, filled in zip(declared, usual[-len(declared) :], strict=True))
-    height, width = shape[-2:] if taken.layout == "NCHW" else shape[-3:-1]
+    height, width = taken.sides(shape)
     return Probe(shape, (height, width), backend.run({taken.name or "": np.zeros(shape, taken.dtype)}))
 
 

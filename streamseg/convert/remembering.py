@@ -18,7 +18,7 @@ from streamseg.errors import InputError
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.memory import RememberingBackend, named_states, usual_values
 from streamseg.infer.model.spec import InputSpec
-from streamseg.infer.model.tensors import TensorInfo
+from streamseg.infer.model.tensors import TensorInfo, agree
 
 if TYPE_CHECKING:
     import onnx
@@ -151,10 +151,4 @@ def _alike(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> dict[
 
 def _fit(fed: TensorInfo, given: TensorInfo) -> bool:
     """Whether what was given can be fed."""
-    if fed.dtype != given.dtype or fed.shape is None:
-        return False
-    if given.shape is None:
-        return True
-    return len(fed.shape) == len(given.shape) and all(
-        one is None or other is None or one == other for one, other in zip(fed.shape, given.shape, strict=True)
-    )
+    return fed.dtype == given.dtype and fed.shape is not None and agree(fed.shape, given.shape)

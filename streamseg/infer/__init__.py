@@ -31,7 +31,6 @@ from streamseg.said import Said
 from streamseg.segmentation import Classes
 
 if TYPE_CHECKING:
-    from streamseg.infer.model.spec import ModelSpec
     from streamseg.infer.tuning_store import Choice
 
 _PICKLED = (
@@ -129,6 +128,7 @@ def _network(
     from streamseg.infer.backends import REFERENCE, check_wanted, is_remote, openers, paying_workers
     from streamseg.infer.failover import FailoverNetwork
     from streamseg.infer.memory import refuse_states, with_states
+    from streamseg.infer.model.geometry import sized
     from streamseg.infer.model.onnxfile import inspect_onnx
     from streamseg.infer.model.spec import spec_beside, spec_classes, spec_inside
     from streamseg.infer.model.validate import check_model, input_info
@@ -143,7 +143,7 @@ def _network(
     spec = with_states(spec, found.inputs, found.outputs)
     check_model(spec, found.inputs, found.outputs)
     shape = input_info(spec, found.inputs).shape
-    remembers = bool(spec.states)
+    whole, remembers = sized(spec.input, shape), bool(spec.states)
     batch = 1 if remembers else shape[0] if shape else None
     reference = openers(file, 1, REFERENCE)[REFERENCE]
     choices = {} if backend or remembers else remembered(file)
@@ -171,19 +171,12 @@ def _network(
         most=None if remembers else batch or MOST_AT_ONCE,
         instances=spec.task == "instance",
         licence=spec.licence,
-        side=max(spec.input.height or 0, spec.input.width or 0, *_sides(spec, shape))
-        or (spec.input.largest or spec.input.side),
+        side=max(whole.height or 0, whole.width or 0) or whole.largest or whole.side,
         tuned={
             goal: Workers(choice.workers, choice.threads, functools.partial(make, choice))
             for goal, choice in choices.items()
         },
     )
-
-
-def _sides(spec: ModelSpec, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
-    """Those that the graph fixes."""
-    sides = () if shape is None else shape[2:] if spec.input.layout == "NCHW" else shape[1:3]
-    return tuple(side or 0 for side in sides)
 
 
 def _engine(file: Path, backend: str | None, gpu: int) -> SegmenterFactory:

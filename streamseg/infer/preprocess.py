@@ -45,8 +45,7 @@ class Preprocessor:
         return self._batch, fits
 
     def _prepare(self, size: tuple[int, int], batch: int) -> None:
-        channels = self._spec.channels
-        shape = (batch, channels, *size) if self._spec.layout == "NCHW" else (batch, *size, channels)
+        shape = self._spec.shape(batch, size)
         if self._batch.shape != shape:
             self._batch = np.zeros(shape, self._spec.dtype)
             self._image = np.empty((*size, 3), np.uint8)

@@ -116,7 +116,7 @@ def sized(spec: InputSpec, shape: Sequence[int | None] | None) -> InputSpec:
     """`spec` with the sides that the graph fixes, whose input has this shape; None: not even its rank is known."""
     if shape is None or len(shape) != 4:
         return spec
-    height, width = shape[2:] if spec.layout == "NCHW" else shape[1:3]
+    height, width = spec.sides(shape)
     return msgspec.structs.replace(spec, height=spec.height or height, width=spec.width or width)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -18,6 +19,7 @@ from streamseg.yamlfile import parse_yaml, read_yaml
 METADATA_KEY = "streamseg"
 """Name under which an ONNX file's metadata holds a ModelSpec as JSON or YAML."""
 
+N = TypeVar("N", int, int | None)
 Task = Literal["semantic", "instance"]
 OBJECT_ROLES = ("boxes", "scores", "class_ids", "masks")
 """Of a network for objects that is of no family."""
@@ -81,6 +83,17 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     def channels(self) -> int:
         """1 for grey, else 3."""
         return 1 if self.colour == "grey" else 3
+
+    def shape(self, batch: N, size: tuple[N, N]) -> tuple[N | int, ...]:
+        """Of the tensor of so many pictures of (height, width) `size`; None stands for what is open."""
+        height, width = size
+        if self.layout == "NCHW":
+            return batch, self.channels, height, width
+        return batch, height, width, self.channels
+
+    def sides(self, shape: Sequence[N]) -> Sequence[N]:
+        """Height and width in the shape of such a tensor, with an axis for the pictures or without."""
+        return shape[-2:] if self.layout == "NCHW" else shape[-3:-1]
 
     def _check_sides(self) -> None:
         for word in ("height", "width", "side", "stride"):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamseg.errors import InputError
-from streamseg.infer.model.spec import InputSpec, ModelSpec
-from streamseg.infer.model.tensors import TensorInfo
+from streamseg.infer.model.spec import ModelSpec
+from streamseg.infer.model.tensors import TensorInfo, agree
 
 _OBJECTS = {
     "boxes": "(N, K, 4)",
@@ -102,11 +102,7 @@ def _check_state(spec: ModelSpec, fed: TensorInfo, given: TensorInfo) -> None:
         raise InputError(f"{spec.name}: state '{fed.name}' is {fed.dtype}, '{given.name}' {given.dtype}")
     if fed.shape is None:
         raise InputError(f"{spec.name}: state '{fed.name}' has no known number of axes")
-    alike = given.shape is None or (
-        len(given.shape) == len(fed.shape)
-        and all(one is None or other is None or one == other for one, other in zip(fed.shape, given.shape, strict=True))
-    )
-    if not alike:
+    if not agree(fed.shape, given.shape):
         raise _mismatch(spec, f"state '{given.name}'", _told(fed.shape), given.shape or ())
 
 
@@ -114,21 +110,9 @@ def _check_input(spec: ModelSpec, info: TensorInfo) -> None:
     wanted = spec.input
     if info.dtype != np.dtype(wanted.dtype):
         raise InputError(f"{spec.name}: input '{info.name}' expected as {wanted.dtype}, found {info.dtype}")
-    if info.shape is None:
-        return
-    expected = image_shape(wanted)
-    fits = len(info.shape) == 4 and all(
-        want is None or have is None or want == have for want, have in zip(expected, info.shape, strict=True)
-    )
-    if not fits:
-        raise _mismatch(spec, f"input '{info.name}'", f"{wanted.layout} {_told(expected)}", info.shape)
-
-
-def image_shape(spec: InputSpec) -> tuple[int | None, ...]:
-    """The input's shape as the spec has it, None where it leaves a side open."""
-    if spec.layout == "NCHW":
-        return None, spec.channels, spec.height, spec.width
-    return None, spec.height, spec.width, spec.channels
+    expected = wanted.shape(None, (wanted.height, wanted.width))
+    if not agree(expected, info.shape):
+        raise _mismatch(spec, f"input '{info.name}'", f"{wanted.layout} {_told(expected)}", info.shape or ())
 
 
 def _find(spec: ModelSpec, infos: Sequence[TensorInfo], name: str, what: str) -> TensorInfo:

@@ -9,7 +9,7 @@ import pytest
 from streamseg.errors import InputError
 from streamseg.infer.model.spec import InputSpec, ModelSpec
 from streamseg.infer.model.tensors import TensorInfo
-from streamseg.infer.model.validate import channel_axis, check_model, check_output_shape, image_shape, input_info
+from streamseg.infer.model.validate import channel_axis, check_model, check_output_shape, input_info
 
 Shape = tuple[int | None, ...] | None
 PICTURE = (1, 3, 24, 32)
@@ -159,8 +159,8 @@ def test_classes_are_where_there_are_as_many_channels() -> None:
 
 
 def test_a_picture_has_its_channels_where_the_layout_says() -> None:
-    assert image_shape(InputSpec(height=24, width=32)) == (None, 3, 24, 32)
-    assert image_shape(InputSpec(layout="NHWC", colour="grey")) == (None, None, None, 1)
+    assert InputSpec(height=24, width=32).shape(None, (24, 32)) == (None, 3, 24, 32)
+    assert InputSpec(layout="NHWC", colour="grey").shape(None, (None, None)) == (None, None, None, 1)
 
 
 def test_where_either_axis_has_as_many_entries_classes_lie_as_the_channels_of_the_input_do() -> None:

@@ -14,7 +14,7 @@ from streamseg.errors import BackendError, InputError
 from streamseg.infer.backends.kserve.place import Place
 from streamseg.infer.backends.kserve.wire import ENCODED, AwayError, Transport
 from streamseg.infer.model.onnxfile import inspect_onnx
-from streamseg.infer.model.tensors import Tensor, TensorInfo
+from streamseg.infer.model.tensors import Tensor, TensorInfo, agree
 
 _DESCRIBE_S = 1.0
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
@@ -116,10 +116,7 @@ def _merged(what: str, ours: TensorInfo, theirs: TensorInfo | None, file: Path) 
         raise InputError(f"is not {file.name}: its {what} '{ours.name}' is {theirs.dtype}, not {ours.dtype}")
     if ours.shape is None or theirs.shape is None:
         return TensorInfo(ours.name, ours.shape or theirs.shape, ours.dtype)
-    fits = len(ours.shape) == len(theirs.shape) and all(
-        mine is None or other is None or mine == other for mine, other in zip(ours.shape, theirs.shape, strict=True)
-    )
-    if not fits:
+    if not agree(ours.shape, theirs.shape):
         shapes = f"{_written(theirs.shape)}, not {_written(ours.shape)}"
         raise InputError(f"is not {file.name}: its {what} '{ours.name}' is {shapes}")
     sides = tuple(mine or other for mine, other in zip(ours.shape, theirs.shape, strict=True))
@@ -142,9 +139,5 @@ def _check(info: TensorInfo, found: Tensor | None) -> None:
     """Raises InputError where an output is not what was agreed on."""
     if found is None:
         raise InputError(f"output '{info.name}' is not in its answer")
-    alike = info.shape is None or (
-        len(info.shape) == found.ndim
-        and all(side is None or side == have for side, have in zip(info.shape, found.shape, strict=True))
-    )
-    if found.dtype != info.dtype or not alike:
+    if found.dtype != info.dtype or not agree(info.shape, found.shape):
         raise InputError(f"output '{info.name}' is {found.dtype} of {_written(found.shape)}")

@@ -49,7 +49,7 @@ def make_profiles(spec: ModelSpec, inputs: Sequence[TensorInfo]) -> dict[str, Pr
 
 def _profile_of(info: TensorInfo, wanted: InputSpec) -> Profile:
     def shape(batch: int, size: tuple[int, int]) -> tuple[int, ...]:
-        free = (batch, wanted.channels, *size) if wanted.layout == "NCHW" else (batch, *size, wanted.channels)
+        free = wanted.shape(batch, size)
         return tuple(given if given is not None else free[i] for i, given in enumerate(info.shape or free))
 
     least, most = _sides(wanted)

@@ -79,9 +79,7 @@ class TensorRtImageBackend(TensorRtBackend):
     ) -> tuple[dict[str, Tensor], list[GpuLabels | None]]:
         slot, wanted = self._slot, self._spec.input
         ((name, port),) = slot.inputs.items()
-        rows, columns = fits[0].size
-        planes = batch, wanted.channels, rows, columns
-        slot.arrange({name: planes if wanted.layout == "NCHW" else (batch, rows, columns, wanted.channels)})
+        slot.arrange({name: wanted.shape(batch, fits[0].size)})
         for place, (picture, fit) in enumerate(zip(pictures, fits, strict=True)):
             out = port.address + place * (port.size_bytes // port.shape[0])
             if isinstance(picture, GpuPlanes):
