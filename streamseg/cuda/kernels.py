@@ -22,44 +22,31 @@ SOURCES = {"kernels": ("common", "kernels"), "motion": ("common", "flows", "patc
 """By module, what it is compiled of, one file behind the other."""
 KINDS = {"uint8": 0, "float16": 1, "float32": 2}
 """Of numbers, as the kernels count them."""
-_SIDES = ("pitch", "colour_pitch", "seen_width", "seen_height", "left", "top", "width", "height", "columns", "rows")
-_PICKED = ("columns", "rows", "width", "height", "classes", "kind", "plane", "by_class", "by_row", "by_column")
-FIT = np.dtype(
-    [
-        ("picture", "u8"), ("out", "u8"), ("colour", "u8"),
-        *((name, "i4") for name in (*_SIDES, "channels", "rgb", "planar", "kind", "pad")),
-        ("mean", "f4", 3), ("std", "f4", 3), ("from_yuv", "f4", 12),
-    ],
-    align=True,
+
+
+def struct(addresses: str, numbers: str, *more: tuple[Any, ...]) -> np.dtype[Any]:
+    """What a kernel takes, laid out as C does it: names of addresses (u8), then of numbers (i4), then other fields."""
+    named = [(name, kind) for names, kind in ((addresses, "u8"), (numbers, "i4")) for name in names.split()]
+    return np.dtype([*named, *more], align=True)
+
+
+FIT = struct(
+    "picture out colour",
+    "pitch colour_pitch seen_width seen_height left top width height columns rows channels rgb planar kind pad",
+    ("mean", "f4", 3), ("std", "f4", 3), ("from_yuv", "f4", 12),
 )  # fmt: skip
 """`struct Fit` of kernels.cu."""
-PICK = np.dtype(
-    [
-        ("scores", "u8"), ("labels", "u8"),
-        *((name, "i4") for name in _PICKED),
-    ],
-    align=True,
-)  # fmt: skip
+PICK = struct("scores labels", "columns rows width height classes kind plane by_class by_row by_column")
 """`struct Pick` of kernels.cu."""
-
-TINT = np.dtype(
-    [
-        *((name, "u8") for name in ("labels", "out", "out_colour", "confidence", "picture", "colour")),
-        *((name, "i4") for name in ("pitch", "colour_pitch", "out_pitch", "out_colour_pitch", "label_pitch")),
-        *((name, "i4") for name in ("width", "height", "columns", "rows", "flat")),
-        ("opacity", "f4"), ("table", "u4", 256),
-    ],
-    align=True,
+TINT = struct(
+    "labels out out_colour confidence picture colour",
+    "pitch colour_pitch out_pitch out_colour_pitch label_pitch width height columns rows flat",
+    ("opacity", "f4"), ("table", "u4", 256),
 )  # fmt: skip
 """`struct Tint` of kernels.cu."""
-SHRINK = np.dtype(
-    [
-        *((name, "u8") for name in ("picture", "colour", "out")),
-        *((name, "i4") for name in ("pitch", "colour_pitch", "width", "height", "columns", "rows")),
-        ("start", "f4", 4), ("step", "f4", 4),
-    ],
-    align=True,
-)  # fmt: skip
+SHRINK = struct(
+    "picture colour out", "pitch colour_pitch width height columns rows", ("start", "f4", 4), ("step", "f4", 4)
+)
 """`struct Shrink` of kernels.cu."""
 
 

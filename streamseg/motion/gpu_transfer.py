@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamseg.cuda.kernels import make_task
 from streamseg.cuda.memory import Lent
 from streamseg.cuda.motion_tasks import CARRY, DOUBT, MOST_VOTERS, SIDE, TRUST, WARP
 from streamseg.gpu import GpuLabels
@@ -54,20 +55,17 @@ class Matching:
         self._out = work.take(_HEAD + 2 * pixels)
         asked = work.take(pixels)
         work.clear(self._out, _HEAD)
-        task = np.zeros((), CARRY)
+        task = make_task(CARRY, {
+            "labels": self._labels, "confidence": self._labels + pixels, "now": work.looks(now, self._size).address,
+            "asked": asked.address, "count": self._out.address, "columns": columns, "rows": rows,
+            "sides": len(sides), "soft": soft, "even": EVEN if soft else 0, "nothing": nothing,
+            "ballots": BALLOTS, "fewest": FEWEST, "falls": falling()[0],
+        })  # fmt: skip
         self._kept = [asked]
         self._reach(task, now, reach)
         for at, side in enumerate(sides):
             task["side"][at], kept = self._side(now, side)
             self._kept += kept
-        values = {
-            "labels": self._labels, "confidence": self._labels + pixels, "now": work.looks(now, self._size).address,
-            "asked": asked.address, "count": self._out.address, "columns": columns, "rows": rows,
-            "sides": len(sides), "soft": soft, "even": EVEN if soft else 0, "nothing": nothing,
-            "ballots": BALLOTS, "fewest": FEWEST, "falls": falling()[0],
-        }  # fmt: skip
-        for name, value in values.items():
-            task[name] = value
         for kernel in ("ask", "vote"):
             work.kernels.launch(kernel, (columns, rows, 1), task, work.parts.stream)
 
@@ -116,7 +114,7 @@ class Matching:
 
     def _side(self, now: GpuLook, side: GpuReference) -> tuple[Any, list[Lent]]:
         of, work = side.labels, self._work
-        made, kept = np.zeros((), SIDE), list[Lent]()
+        kept = list[Lent]()
         values: dict[str, float] = {
             "labels": of.labels, "confidence": of.confidence, "pitch": of.pitch,
             "height": of.size[0], "width": of.size[1], "worth": side.worth,
@@ -128,9 +126,7 @@ class Matching:
             rows, columns = side.way.shape
             values |= {"trust": trust.address, "sums": sums.address, "way": side.way.memory.address}
             values |= {"way_rows": rows, "way_columns": columns}
-        for name, value in values.items():
-            made[name] = value
-        return made, kept
+        return make_task(SIDE, values), kept
 
     def _trust(self, now: GpuLook, then: GpuLook, way: GpuFlow) -> tuple[Lent, Lent]:
         """How much what is there looks like what is here, and the sums of brightness."""
