@@ -69,14 +69,14 @@ class DynamicBatcher:
     def __init__(self, recipe: SegmenterFactory) -> None:
         tuned = recipe.tuned.get("live")
         self._make, self._most = tuned.make if tuned else recipe.make, recipe.most or 1
-        self.begin_anew()
+        self.begin_again()
         self._streams = 0
         self._network: Segmenter | None = None
         self._ailing = False
         self._groups = BatchSizePolicy()
         renew_in_forks(self)
 
-    def begin_anew(self) -> None:
+    def begin_again(self) -> None:
         """Nobody runs it, nobody waits: in a fork, threads of the parent never come back from a run."""
         self._turn = threading.Condition()
         self._waiting: list[_Request] = []

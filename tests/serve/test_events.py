@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 import pytest
@@ -88,7 +88,8 @@ def test_only_the_files_of_what_is_listed_are_looked_for(tmp_path: Path, monkeyp
 def test_of_one_that_goes_on_in_a_second_clip_the_first_is_named(tmp_path: Path) -> None:
     names = [f"busy-20261128-{time}" for time in ("093000", "094000")]
     first = str(tmp_path / f"{names[0]}.mp4")
-    for name, kind in (names[0], "update"), (names[1], "end"):
+    kinds: tuple[Literal["update", "end"], ...] = ("update", "end")
+    for name, kind in zip(names, kinds, strict=True):
         told = msgspec.structs.replace(event(kind, rule="busy", id="5"), clip=first)
         (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(RuleMetadata("door", "busy", [told])))
         (tmp_path / f"{name}.mp4").write_bytes(b"film")

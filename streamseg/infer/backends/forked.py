@@ -11,7 +11,7 @@ from typing import Protocol
 class Renewed(Protocol):
     """What holds something that a fork must not share with its parent."""
 
-    def begin_anew(self) -> None:
+    def begin_again(self) -> None:
         """Called in the fork, whose only thread is the one that forked."""
 
 
@@ -25,7 +25,7 @@ def keep_in_forks(*sessions: object) -> None:
 
 
 def renew_in_forks(thing: Renewed) -> None:
-    """A fork has `thing` begin anew: other threads of its parent may have been using it, and may still do there."""
+    """A fork has `thing` begin again: other threads of its parent may have been using it, and may still do there."""
     _renewed.add(thing)
 
 
@@ -33,7 +33,7 @@ def _forked() -> None:
     for session in _sessions:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
     for thing in _renewed:
-        thing.begin_anew()
+        thing.begin_again()
 
 
 if hasattr(os, "register_at_fork"):
