@@ -65,7 +65,8 @@ class Filters:
                 self._look(frame)
             if self._weaves and not self._interlaced and frame.interlaced_frame:
                 self._interlaced, self._chain = True, _DEINTERLACE + self._chain
-            decoded = Decoded(frame, _decoded_s(frame) if self._untold else frame.time, _length_s(frame), self._aspect)
+            lasts_s = length_s(frame) if frame.pts is None else None
+            decoded = Decoded(frame, _decoded_s(frame) if self._untold else frame.time, lasts_s, self._aspect)
             if not self._chain and self._graph is None:
                 yield decoded
                 continue
@@ -126,10 +127,10 @@ def _decoded_s(frame: av.VideoFrame) -> float | None:
     return float(frame.dts * frame.time_base) if frame.dts is not None and frame.time_base else None
 
 
-def _length_s(frame: av.VideoFrame) -> float | None:
-    """How long a frame without a stamp is to be shown."""
-    ticks = getattr(frame, "duration", None) if frame.pts is None else None
-    return float(ticks * frame.time_base) if ticks and frame.time_base else None
+def length_s(frame: av.VideoFrame) -> float:
+    """How long a frame is to be shown; 0 where that is not said."""
+    ticks = getattr(frame, "duration", None)
+    return float(ticks * frame.time_base) if ticks and frame.time_base else 0.0
 
 
 def _contained_aspect(stream: VideoStream) -> Fraction | None:

@@ -22,7 +22,7 @@ from streamseg.capture.decode import (
     to_pixels,
     video_stream,
 )
-from streamseg.capture.filters import UNTOLD
+from streamseg.capture.filters import UNTOLD, length_s
 from streamseg.capture.hardware import Watch, accelerator, threads_by_frames
 from streamseg.capture.kind import SourceKind, scheme_of
 from streamseg.capture.reconnect import opened_apart
@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.?\d*)")
 _LOOKED_AT = 300  # frames
 _TOLERANCE_S = 0.5  # streams of one file seldom end together, and stamps may be a little out of order
+_TOLD_TOGETHER = ("asf", "wtv")  # how long the whole file is stands there in each of its streams
 
 
 class VideoSource:
@@ -91,17 +92,18 @@ class VideoSource:
 
         if not self._turn.take():
             return
-        lead, before_s = Seek(self._start, Timeline(self.info.name, self._step_s)), None
+        lead, before_s, lasts_s = Seek(self._start, Timeline(self.info.name, self._step_s)), None, self._step_s
         try:
             for decoded in decode_packets(self._container, self._stream, self.counters, self._watch, lead.pass_over):
                 if self._closed:
                     return
                 index, time_s = lead.number(decoded.time, decoded.lasts_s)
                 before_s = self._before_s(decoded.time, time_s) if before_s is None else before_s
+                lasts_s = max(self._step_s, length_s(decoded.frame))
                 pixels = to_pixels(decoded.frame, self._span, self._watch.small)
                 arrived_s = time.monotonic()
                 yield Frame(pixels, index, time_s, arrived_s, self.info.name, pixel_aspect=decoded.pixel_aspect)
-            self._report(*lead.last, before_s or 0.0)
+            self._report(lead.last[0], lead.last[1] + lasts_s, before_s or 0.0)
         except av.error.FFmpegError as error:
             raise open_error(error, self._uri) from None
         finally:
@@ -144,14 +146,14 @@ class VideoSource:
 
     def _promised_s(self) -> float:
         """How long the video is said to be; 0 where that is said of the file alone, whose sound may be longer."""
-        stream = self._stream
-        if stream.duration and stream.time_base:
+        stream, alone = self._stream, len(self._container.streams) == 1
+        if stream.duration and stream.time_base and (alone or self._container.format.name not in _TOLD_TOGETHER):
             return float(stream.duration * stream.time_base)
         said = _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))  # Matroska
         if said:
             hours, minutes, seconds = said.groups()
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        return (self._container.duration or 0) / 1e6 if len(self._container.streams) == 1 else 0.0
+        return (self._container.duration or 0) / 1e6 if alone else 0.0
 
     def _before_s(self, stamp_s: float | None, time_s: float) -> float:
         """How much of the video lies before the frames that count, as a recording that begins in the middle has it."""
@@ -160,15 +162,15 @@ class VideoSource:
             return 0.0
         return max(0.0, stamp_s - time_s - float(stream.start_time * stream.time_base))
 
-    def _report(self, last: int, last_s: float, before_s: float) -> None:
+    def _report(self, last: int, end_s: float, before_s: float) -> None:
         """One line on what was missing at the end or in between, if anything was."""
         stream, told = self._stream, []
         if self.counters["decode_errors"]:
             told.append(f"{self.counters['decode_errors']} damaged packets passed over")
         promised_s = max(0.0, self._promised_s() - before_s)
         all_there = stream.frames and last + 1 >= stream.frames
-        if last_s + self._step_s + _TOLERANCE_S < promised_s and not all_there:
-            told.append(f"truncated: {last_s + self._step_s:.1f} of {promised_s:.1f} s are there")
+        if end_s + _TOLERANCE_S < promised_s and not all_there:
+            told.append(f"truncated: {end_s:.1f} of {promised_s:.1f} s are there")
         if told and last >= 0:  # of none at all the run says so itself
             _log.warning("%s: %s", self.info.name, ", ".join(told))
 

@@ -225,25 +225,6 @@ def test_a_protocol_in_disguise_is_only_a_file_name(uri: str) -> None:
         open_source(uri)
 
 
-@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4", "a.ts", "a.avi"])
-def test_sound_that_is_longer_makes_no_truncated_video(
-    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    source = open_source(str(clips.with_sound(tmp_path / name, frames=20, sound_s=4.0)))
-    assert len(list(source)) == 20
-    assert not caplog.records
-    assert source.info.frames is None or source.info.frames <= 25
-
-
-def test_a_matroska_file_with_sound_that_was_cut_off_is_said_to_be(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = clips.with_sound(tmp_path / "a.mkv", frames=100, sound_s=4.0)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert len(frames(path)) < 80
-    assert "truncated" in caplog.text
-
-
 def test_grey_values_of_a_microscope_use_one_range_that_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -91,7 +91,13 @@ def audio_only(path: Path) -> Path:
 
 def with_sound(path: Path, *, frames: int, sound_s: float) -> Path:
     """A clip of 25 frames a second with silence of another length; sound and pictures lie side by side in the file."""
-    codecs = {".webm": ("libvpx", "libopus"), ".avi": ("mpeg4", "mp2"), ".flv": ("flv1", "aac")}
+    codecs = {
+        ".webm": ("libvpx", "libopus"),
+        ".avi": ("mpeg4", "mp2"),
+        ".flv": ("flv1", "aac"),
+        ".wmv": ("wmv2", "mp2"),
+        ".wtv": ("mpeg2video", "mp2"),
+    }
     video, audio = codecs.get(path.suffix, ("libx264", "aac"))
     with av.open(str(path), "w") as container:
         stream = container.add_stream(video, rate=25)
