@@ -182,7 +182,10 @@ class HttpFile:
             try:
                 if self._response is None:
                     self._response = self._resumed()
-                return self._response.read(most)
+                data = self._response.read(most)
+                if data or not self._jumps or self._end == self.total:
+                    return data
+                self.leave()  # some servers give but a part to each request, however much it asks for
             except SourceError as error:
                 if not error.away:
                     raise

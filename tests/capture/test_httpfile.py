@@ -82,6 +82,22 @@ def test_a_connection_that_breaks_is_gone_on_with() -> None:
     assert file.asked == ["bytes=0-", *(f"bytes={count * 200_000}-" for count in range(1, 5))]
 
 
+def test_a_server_that_gives_a_part_at_a_time_is_asked_for_the_next() -> None:
+    with http_server(file := Ranges(DATA, most=300_000)) as (url, _):
+        body = body_at(url)
+        assert body.total == len(DATA)
+        assert rest(body) == DATA
+        assert body.failure is None
+        body.close()
+    assert file.asked == ["bytes=0-", *(f"bytes={count * 300_000}-" for count in range(1, 4))]
+
+
+def test_a_film_that_comes_a_part_at_a_time_is_whole(tmp_path: Path) -> None:
+    film = clips.clip(tmp_path / "a.mp4").read_bytes()
+    with http_server(Ranges(film, most=len(film) // 3)) as (url, _), opened(f"{url}/a.mp4") as source:
+        assert [clips.read_number(frame.image) for frame in source] == list(range(50))
+
+
 def test_a_file_that_has_become_another_is_not_put_behind_the_first() -> None:
     file = Ranges(DATA, cut=lambda request: 200_000)
     with http_server(file) as (url, _):

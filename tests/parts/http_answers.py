@@ -67,17 +67,27 @@ def paced(parts: Sequence[bytes], *, interval_s: float = 0.04, rounds: int | Non
 
 
 class Ranges:
-    """A file on a server that can jump, with faults: `cut` says after how many bytes each answer breaks off."""
+    """A file on a server that can jump, with faults: `cut` says after how many bytes each answer breaks off.
 
-    def __init__(self, body: bytes, cut: Callable[[int], int | None] = lambda request: None, tag: str = '"1"') -> None:
+    It sends no more than `most` bytes at a time, however many it is asked for.
+    """
+
+    def __init__(
+        self,
+        body: bytes,
+        cut: Callable[[int], int | None] = lambda request: None,
+        tag: str = '"1"',
+        most: int | None = None,
+    ) -> None:
         self.body, self.tag, self.asked = body, tag, list[str]()
-        self._cut = cut
+        self._cut, self._most = cut, most or len(body)
 
     def __call__(self, handler: Handler) -> None:
         asked = handler.headers.get("Range", "")
         self.asked.append(asked)
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", asked)
         begin, end = (int(found[1]), int(found[2] or len(self.body) - 1) + 1) if found else (0, len(self.body))
+        end = min(end, begin + self._most) if found else end
         headers = {"Accept-Ranges": "bytes", "ETag": self.tag, "Content-Length": str(end - begin)}
         if found and handler.headers.get("If-Range", self.tag) == self.tag:
             headers["Content-Range"] = f"bytes {begin}-{end - 1}/{len(self.body)}"
