@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -9,16 +10,19 @@ from urllib.parse import unquote
 import msgspec
 
 from streamseg.contracts import Shown
-from streamseg.errors import InputError, printable
+from streamseg.errors import InputError, OutputError, printable
 from streamseg.net.urls import Address
-from streamseg.sinks.delivery.broker import Broker, Publication
+from streamseg.said import Said
+from streamseg.sinks.delivery.broker import MENDED_BY_HAND_S, TOO_LARGE, Broker, Publication, Refusal
 from streamseg.sinks.delivery.homeassistant import described
 from streamseg.sinks.delivery.message import Message, frigate
 from streamseg.sinks.delivery.output import checked_address, delivery_kind
 from streamseg.sinks.delivery.queue import Queue
+from streamseg.sinks.delivery.sender import RefusedError
 from streamseg.sinks.delivery.states import State, States, rule
 from streamseg.sinks.query import split_query, without_query
 
+_log = logging.getLogger(__name__)
 OPTIONS = ("queue", "ca", "discovery")
 _SCHEMES = ("mqtt://", "mqtts://")
 _NO_TOPIC = re.compile(r"[#+\x00-\x1f]|//|^\$")
@@ -66,7 +70,7 @@ class Mqtt:
         """Raises InputError where paho-mqtt is missing."""
         self._place, self._stream, self._queue = place, stream, queue
         self._broker = Broker(place.address, f"{place.topic}/available", place.authority)
-        self._states = States()
+        self._states, self._said = States(), Said()
         self._rules: dict[str, State | None] = dict.fromkeys(rules)  # what was published of each; None: nothing yet
         self._described: set[str] = set()
         self._picture: State | None = None  # the newest that the broker took
@@ -83,7 +87,7 @@ class Mqtt:
         """
         fresh = not self._broker.connected
         if fresh:
-            self._broker.connect()
+            self._say(self._broker.connect())
             self._states.forget()
             self._described.clear()
             self._rules = dict.fromkeys(self._rules)
@@ -98,11 +102,16 @@ class Mqtt:
         """Publishes a message, and that its rule holds or no longer does.
 
         Raises:
-            OutputError: the broker did not confirm it.
+            OutputError: the broker did not confirm it, or does not let this user publish it.
+            RefusedError: it is too large for the broker.
         """
         camera = self._place.topic.rpartition("/")[2]
         body = msgspec.json.encode(frigate(message, camera))
-        self._broker.publish([Publication(f"{self._place.topic}/events", body)])
+        for refused in self._broker.publish([Publication(f"{self._place.topic}/events", body)]):
+            if refused.code == TOO_LARGE:
+                raise RefusedError(f"the broker refuses it: {refused.words}")
+            self._broker.close()  # it would hear nothing of us until the next try, and think that we died
+            raise OutputError(self._refusal(refused), retry_s=MENDED_BY_HAND_S)
         self._rules.setdefault(message.event.rule)
         self._publish(self._changed_rules())
 
@@ -127,8 +136,16 @@ class Mqtt:
         described_now = [described(state, prefix=prefix, topic=topic, stream=self._stream) for state in new]
         values = [Publication(f"{topic}/{state.topic}", state.value, retain=True) for state in states]
         if states:
-            self._broker.publish([*described_now, *values])
+            self._say(self._broker.publish([*described_now, *values]))
             self._described.update(state.topic for state in new)
+
+    def _say(self, refusals: list[Refusal]) -> None:
+        for refused in refusals:
+            self._said.once(_log, logging.WARNING, self._refusal(refused))
+
+    def _refusal(self, refused: Refusal) -> str:
+        below = next(each for each in (self._place.topic, self._place.discovery) if refused.topic.startswith(each))
+        return f"{self._place.address.name}: the broker refuses what is published below {below}: {refused.words}"
 
 
 MQTT = delivery_kind(

@@ -22,15 +22,19 @@ _PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sb
 
 
 class Mosquitto:
-    """`with Mosquitto(folder) as broker:` listens at `broker.port`; with a `password`, only for the user `me`."""
+    """`with Mosquitto(folder) as broker:` listens at `broker.port`; with a `password`, only for the user `me`.
 
-    def __init__(self, folder: Path, *, password: str = "", certificate: Path | None = None) -> None:
+    `settings` are further lines of its configuration.
+    """
+
+    def __init__(self, folder: Path, *settings: str, password: str = "", certificate: Path | None = None) -> None:
         if _PROGRAM is None:
             pytest.skip("mosquitto is not installed (Debian: mosquitto)")
         self.port = free_port()
         self._folder = folder
         lines = [f"listener {self.port} 127.0.0.1", "persistence true", f"persistence_location {folder}/"]
         lines += ["autosave_interval 0"]  # when it is told to: what it was about to tell others it would tell twice
+        lines += settings
         if os.geteuid() == 0:
             lines.append("user root")
         if password:
@@ -63,6 +67,10 @@ class Mosquitto:
         before = file.stat().st_mtime_ns if file.exists() else 0
         self._send(signal.SIGUSR1)
         until(lambda: file.exists() and file.stat().st_mtime_ns > before, "saved")
+
+    def read_again(self) -> None:
+        """Its files of passwords and rights."""
+        self._send(signal.SIGHUP)
 
     def stall(self) -> None:
         self._send(signal.SIGSTOP)
