@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from streamseg.errors import InputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.infer.backends.contract import Backend
+from streamseg.infer.backends.forked import renew_in_forks
 from streamseg.infer.backends.kserve.wire import BusyError
 from streamseg.infer.failover import LEAST_AGREEMENT, FailoverNetwork, agreement
 from streamseg.infer.model.spec import ModelSpec
@@ -115,9 +116,8 @@ class RemoteNetwork:
         self._spec, self._local, self._said = spec, local, said or Said()
         self._seats = [_Seat(server) for server in servers]
         self._closing = threading.Event()
-        self._watch: threading.Thread | None = None
-        self._changing = threading.Lock()
-        """Held while it is decided whether that ends."""
+        self.begin_anew()
+        renew_in_forks(self)
         try:
             for seat in self._seats:
                 self._open_first(seat)
@@ -125,12 +125,20 @@ class RemoteNetwork:
             self.close()
             raise
 
+    def begin_anew(self) -> None:
+        """No thread looks after servers that are away, as in a fork, where the next call starts one."""
+        self._watch: threading.Thread | None = None
+        self._changing = threading.Lock()
+        """Held while it is decided whether that ends."""
+
     def __call__(self, frames: Sequence[Frame]) -> list[Segmentation]:
         """One segmentation a frame, in order.
 
         Raises:
             InputError, BackendError: the local network failed on them as well.
         """
+        if self._watch is None:
+            self._look_out()
         for seat in self._by_load():
             network = seat.network
             if network is None:
@@ -208,8 +216,12 @@ class RemoteNetwork:
         if seat.server.note_away(True):
             others = any(each.network is not None for each in self._seats)
             _log.warning("%s; until it is back, %s", error, "the others run it" if others else "it runs here")
+        self._look_out()
+
+    def _look_out(self) -> None:
+        """Has those that are away opened again as soon as they answer."""
         with self._changing:
-            if self._watch is None:
+            if self._watch is None and not all(seat.network for seat in self._seats):
                 self._watch = threading.Thread(target=self._reopen, name="servers", daemon=True)
                 self._watch.start()
 

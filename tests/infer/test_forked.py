@@ -85,6 +85,47 @@ def test_a_fork_does_not_wait_for_what_threads_of_its_parent_were_at() -> None:
 
 
 @FORKS
+def test_a_fork_asks_a_server_over_a_connection_of_its_own() -> None:
+    done = program(
+        """
+        import http.server, os, threading
+        from streamseg.infer.backends.kserve.http import HttpTransport
+        from streamseg.infer.backends.kserve.place import read_places
+
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                asked.append(self.client_address)
+                body = b'{"inputs": [], "outputs": []}'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *said): ...
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (place,) = read_places(f"kserve:http://127.0.0.1:{server.server_port}/toy")
+        transport = HttpTransport(place)
+        transport.describe(60)
+        child = os.fork()
+        if not child:
+            transport.describe(60)
+            os._exit(0)
+        os.waitpid(child, 0)
+        transport.describe(60)
+        first, forked, last = asked
+        print(first == last, first == forked)
+        """
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+@FORKS
 def test_a_stream_goes_on_in_the_process_that_opened_it_and_nowhere_else(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     done = program(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,3 +69,31 @@ def test_a_server_that_fails_when_the_last_one_has_just_come_back_is_opened_agai
     network.close()
     if watch is not None:
         watch.join(PATIENCE_S)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_has_a_thread_of_its_own_that_opens_servers_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_AGAIN_S", 0.01)
+    spec = spec_beside(model)
+    assert spec is not None
+    parent = os.getpid()
+
+    def backend() -> OrtBackend:
+        if os.getpid() == parent:
+            raise BackendError("is away")
+        return OrtBackend(model, 1)
+
+    local = FailoverNetwork(spec, {"ort-cpu": lambda: OrtBackend(model, 1)}, lambda: OrtBackend(model, 1))
+    network = remote.RemoteNetwork(spec, [remote.Server("server", backend)], local)
+    child = os.fork()
+    if not child:
+        failed = 1
+        try:
+            network([noise(0)])
+            until(lambda: network._seats[0].network is not None, "the server is opened in the fork")
+            failed = 0
+        finally:
+            os._exit(failed)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    network.close()

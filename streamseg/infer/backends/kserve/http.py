@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from streamseg.errors import BackendError, InputError
+from streamseg.infer.backends.forked import renew_in_forks
 from streamseg.infer.backends.kserve import wire
 from streamseg.infer.backends.kserve.place import Place
 from streamseg.infer.model.tensors import Tensor, TensorInfo
@@ -57,6 +58,11 @@ class HttpTransport:
         self._place = place
         self._context = checked_context(place.authority, place.name) if place.address.encrypted else None
         self._connection: http.client.HTTPConnection | None = None
+        renew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """The next request opens a connection: two processes on one would get each other's answers."""
+        self.close()
 
     def describe(self, timeout_s: float) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
         """Its inputs and outputs."""
