@@ -116,7 +116,7 @@ class RemoteNetwork:
         self._spec, self._local, self._said = spec, local, said or Said()
         self._seats = [_Seat(server) for server in servers]
         self._closing = threading.Event()
-        self.begin_anew()
+        self.begin_again()
         renew_in_forks(self)
         try:
             for seat in self._seats:
@@ -125,7 +125,7 @@ class RemoteNetwork:
             self.close()
             raise
 
-    def begin_anew(self) -> None:
+    def begin_again(self) -> None:
         """No thread looks after servers that are away, as in a fork, where the next call starts one."""
         self._watch: threading.Thread | None = None
         self._changing = threading.Lock()

@@ -60,7 +60,7 @@ class HttpTransport:
         self._connection: http.client.HTTPConnection | None = None
         renew_in_forks(self)
 
-    def begin_anew(self) -> None:
+    def begin_again(self) -> None:
         """The next request opens a connection: two processes on one would get each other's answers."""
         self.close()
 
