@@ -45,6 +45,9 @@ CPU revision\t: 3
 
 
 def main(words: list[str]) -> int:
+    if words in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     if not shutil.which("apt-get"):
         print("arm64: skipped: Debian's packages are fetched with apt-get, which is not here")
         return 0

@@ -6,7 +6,7 @@ all alike. Times are of the processor, over all threads. `python tools/bench_cal
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from collections.abc import Sequence
@@ -37,7 +37,9 @@ class Nothing:
 
 
 def main() -> None:
-    for name in sys.argv[1:]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL")
+    for name in parser.parse_args().models:
         with tempfile.TemporaryDirectory() as folder:
             compare(name, Path(folder))
     image, nothing = np.zeros((720, 1280, 3), np.uint8), Nothing()

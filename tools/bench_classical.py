@@ -8,6 +8,7 @@ pixels with the same label under the best renaming of clusters, lowest over thre
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from itertools import permutations
@@ -61,4 +62,5 @@ def agreement(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

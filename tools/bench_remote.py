@@ -7,6 +7,7 @@ sent twice, once for the other side), as medians of some rounds.
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import resource
@@ -65,4 +66,5 @@ def answer(listening: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

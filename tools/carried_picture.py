@@ -9,6 +9,7 @@ effort `quick`, and carried and fitted with effort `usual`.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,9 @@ WIDTH = 400
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
     sink = VideoSink(str(folder / "carried.mp4"), existing="replace")
     pictures = []
     for frame, ways in shown():

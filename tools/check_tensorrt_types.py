@@ -10,6 +10,7 @@ cannot be had, one line says so, and nothing is checked.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -47,7 +48,9 @@ class MissingError(Exception):
 
 
 def main() -> int:
-    files = [Path(name) for name in sys.argv[1:]] or [CHECKED]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    files = parser.parse_args().files or [CHECKED]
     if sys.version_info < (3, 11):
         print("TensorRT types: skipped: mypy is run on Python 3.11 or newer")
         return 0

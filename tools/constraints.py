@@ -5,6 +5,7 @@ PyTorch is left out: where it is to be had for the CPU alone differs, and the Ma
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -60,4 +61,5 @@ def groupby_version(by_python: dict[str, str]) -> list[tuple[str, list[tuple[str
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

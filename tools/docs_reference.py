@@ -201,4 +201,5 @@ MAKERS: dict[str, Callable[[], str]] = {
 }
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

@@ -10,6 +10,7 @@ the tests that want it skip with that line.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -186,4 +187,5 @@ MAKERS = {
 }
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

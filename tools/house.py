@@ -7,6 +7,7 @@ Which room may import which is held by tests/test_house.py.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import graphlib
 import statistics
@@ -115,4 +116,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -10,6 +10,7 @@ Chromium, which playwright drives, with FFmpeg for its cameras.
 
 from __future__ import annotations
 
+import argparse
 import io
 import shutil
 import subprocess
@@ -38,13 +39,18 @@ PORT = 8731
 
 
 def main() -> int:
-    folder, asked = Path(sys.argv[1]), sys.argv[2:] or [*JOBS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)} (default: all)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.jobs) - set(JOBS):
+        parser.error(f"no job {', '.join(sorted(unknown))}")
     film = packaged_clip("bigbuckbunny.mp4")
     if film is None or not BELT.exists():
         sys.exit("make demo && python tools/practice.py")
-    for name in asked:
+    for name in arguments.jobs or JOBS:
         make, ms = JOBS[name]
-        target = folder / f"job-{name}.webp"
+        target = arguments.folder / f"job-{name}.webp"
         save(target, list(make()), ms)
         print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
     return 0

@@ -10,6 +10,7 @@ never complete. NVIDIA's assembler says whether that holds for each architecture
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import hashlib
 import re
@@ -32,7 +33,9 @@ ARCHITECTURES = (75, 80, 86, 87, 89, 90, 100, 103, 110, 120, 121)
 
 
 def main(arguments: list[str]) -> int:
-    if "--check" not in arguments:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="whether what ships was made of the source as it is")
+    if not parser.parse_args(arguments).check:
         if not COMPILERS.is_dir():
             print(f"{COMPILERS}: not there: python tools/gpu_parts.py makes it", file=sys.stderr)
             return 1

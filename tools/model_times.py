@@ -6,7 +6,7 @@ turns picture by picture, and of each the shortest time counts, as other work ca
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import streamseg
@@ -18,7 +18,10 @@ TURNS = 40
 
 
 def main() -> None:
-    names = sys.argv[1:] or [each.name for each in list_models() if each.kind == "network" and _has_file(each.name)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL")
+    here = (each.name for each in list_models() if each.kind == "network" and _has_file(each.name))
+    names = parser.parse_args().models or [*here]
     source = open_source("test://?frames=1&size=1280x720")
     image = next(iter(source)).image
     source.close()

@@ -8,6 +8,7 @@ be looked at.
 
 from __future__ import annotations
 
+import argparse
 import io
 import shutil
 import subprocess
@@ -43,9 +44,14 @@ streams:
 
 def main() -> int:
     """Writes them, and fails where one is too large for the repository."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--all", action="store_true")
+    arguments = parser.parse_args()
+    folder, whole = arguments.folder, arguments.all
+
     from playwright.sync_api import sync_playwright
 
-    folder, whole = Path(sys.argv[1]), "--all" in sys.argv
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         (Path(place) / "site.yaml").write_text(SITE)
         command = [sys.executable, "-m", "streamseg", "serve", "site.yaml", "--listen", f"127.0.0.1:{PORT}"]

@@ -6,6 +6,7 @@ a part skip with the reason.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -180,4 +181,5 @@ def missing() -> list[str]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

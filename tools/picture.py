@@ -5,7 +5,7 @@ python tools/picture.py docs/pictures/person.jpg
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -26,6 +26,9 @@ VIEWS: dict[str, dict[str, object]] = {
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file")
+    target = parser.parse_args().file
     with tempfile.TemporaryDirectory() as folder:
         portrait = Path(folder) / "portrait.png"
         cv2.imwrite(
@@ -35,7 +38,7 @@ def main() -> None:
             next(iter(assemble(make_options({"source": str(portrait), "view": view, **options})))).image
             for view, options in VIEWS.items()
         ]
-    cv2.imwrite(sys.argv[1], np.hstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(target, np.hstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 if __name__ == "__main__":

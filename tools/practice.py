@@ -7,6 +7,7 @@ fluorescent nuclei in 16 bits.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
@@ -134,4 +135,5 @@ def stack(pages: int = 5, cells: int = 24, side: int = 512) -> NDArray[np.uint16
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

@@ -5,6 +5,7 @@ Looked for on the PATH and among pyenv's; those that are missing are named on th
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -49,4 +50,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())
