@@ -23,3 +23,13 @@ def test_models_that_changed_have_a_new_version(name: str) -> None:
     version = re.search(r'^version = "(.*)"$', (folder / "pyproject.toml").read_text(), re.MULTILINE)
     assert version is not None
     assert (version[1], digest.hexdigest()[:12]) == VERSIONS[name]
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_uv_finds_the_models_of_an_extra_where_they_lie(name: str) -> None:
+    """`uv sync` resolves every extra, those too that nobody asked for."""
+    told = (ROOT / "pyproject.toml").read_text()
+    assert f'"streamseg-{name}-models",' in told
+    source = re.search(rf'^streamseg-{name}-models = {{ path = "(.*)", editable = true }}$', told, re.MULTILINE)
+    assert source is not None
+    assert f'name = "streamseg-{name}-models"' in (ROOT / source[1] / "pyproject.toml").read_text()
