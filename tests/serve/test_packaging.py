@@ -60,6 +60,14 @@ def test_the_image_runs_as_nobody_and_passes_the_linter() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_images_user_owns_the_folder_that_becomes_its_volume() -> None:
+    """Docker gives a new volume the owner of the image's folder, and drops what is changed behind VOLUME."""
+    stage = IMAGE.read_text().partition("AS runtime\n")[2].partition("\nFROM ")[0]
+    before, _, _ = stage.partition("\nVOLUME /data\n")
+    assert "\nRUN install --directory --owner=10001 --group=10001 /data\n" in before
+    assert "\nUSER 10001:10001\n" in stage
+
+
 def readable(folder: str) -> Path:
     Path(folder).chmod(0o755)  # the folder that pytest gives is for its own user alone
     return Path(folder)
