@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ from streamseg.said import Said
 from streamseg.serve import events, stored_files
 from streamseg.serve.stream import Stream
 from streamseg.sinks.watches import RuleMetadata
-from tests.parts.events import event
+from tests.parts.events import event, later
 
 SEEN = {"stream": "door", "seen": "2026-11-28T09:30:00+00:00", "first_seen_s": 1.0, "last_seen_s": 2.0}
 
@@ -88,9 +88,8 @@ def test_only_the_files_of_what_is_listed_are_looked_for(tmp_path: Path, monkeyp
 def test_of_one_that_goes_on_in_a_second_clip_the_first_is_named(tmp_path: Path) -> None:
     names = [f"busy-20261128-{time}" for time in ("093000", "094000")]
     first = str(tmp_path / f"{names[0]}.mp4")
-    kinds: tuple[Literal["update", "end"], ...] = ("update", "end")
-    for name, kind in zip(names, kinds, strict=True):
-        told = msgspec.structs.replace(event(kind, rule="busy", id="5"), clip=first)
+    start = msgspec.structs.replace(event(rule="busy"), clip=first)
+    for name, told in zip(names, (later(start, "update"), later(start, "end")), strict=True):
         (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(RuleMetadata("door", "busy", [told])))
         (tmp_path / f"{name}.mp4").write_bytes(b"film")
     (tmp_path / f"{names[0]}.jpg").write_bytes(b"picture")
