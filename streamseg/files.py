@@ -19,7 +19,8 @@ from streamseg.errors import InputError, OutputError
 _log = logging.getLogger(__name__)
 _HINT = "--overwrite replaces it"
 _numbers = itertools.count()
-_MOST_BYTES = 200  # of 255, with room for what stands around it
+_LONGEST_NAME = 255  # bytes
+_MOST_BYTES = 200  # of them, with room for what stands around it
 
 
 def missing(name: object, hint: str = "") -> InputError:
@@ -139,6 +140,17 @@ def numbered(path: Path) -> Iterator[Path]:
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def free_behind(path: Path, behind: str, ends: str = "") -> Path:
+    """`path`, cut where that is too long, with `behind`, the first number from 1 that no file has, and `ends`."""
+    name = path.name
+    for end in (f"{behind}{number}{ends}" for number in itertools.count(1)):
+        while len(os.fsencode(name + end)) > _LONGEST_NAME:
+            name = name[:-1]
+        if not os.path.lexists(free := path.with_name(name + end)):
+            break
+    return free
 
 
 @contextlib.contextmanager

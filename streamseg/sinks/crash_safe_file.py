@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from streamseg.errors import OutputError
-from streamseg.files import Folder, numbered
+from streamseg.files import Folder, free_behind, numbered
 from streamseg.provenance import sign
 from streamseg.pyav import failures, open_input
-from streamseg.sinks.part import first_free, give_name, in_use, locked, part_of, recovered_name, taken
+from streamseg.sinks.part import give_name, in_use, locked, part_of, recovered_name, taken
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -198,7 +198,7 @@ def recover_part(part: Path) -> None:
 
 def _keep(part: Path) -> None:
     playable, path = _playable(part), part.with_suffix("")
-    kept = recovered_name(part) if playable else first_free(path, f"{path.name}.unplayable-")
+    kept = recovered_name(part) if playable else free_behind(path, ".unplayable-")
     part.rename(kept)
     when = "" if playable else " before its first picture"
     _log.warning("%s was cut short%s: kept as %s", part.name, when, kept.name)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import itertools
 import logging
-import os
 from pathlib import Path
 from typing import IO
 
-from streamseg.files import name_new
+from streamseg.files import free_behind, name_new
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +58,7 @@ def give_name(part: Path, path: Path, *, replace: bool) -> Path:
 def recovered_name(part: Path) -> Path:
     """The first free of `NAME-recovered-1`, `NAME-recovered-2` and so on for what is in `part`."""
     path = part.with_suffix("")
-    return first_free(path, f"{path.stem}-recovered-", path.suffix)
-
-
-def first_free(path: Path, begins: str, ends: str = "") -> Path:
-    """Beside `path` the first name that no file has, with a number from 1 between what it begins and ends with."""
-    names = (path.with_name(f"{begins}{number}{ends}") for number in itertools.count(1))
-    return next(name for name in names if not os.path.lexists(name))
+    return free_behind(path.with_suffix(""), "-recovered-", path.suffix)
 
 
 def reason(error: Exception) -> str:

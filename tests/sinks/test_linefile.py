@@ -59,6 +59,13 @@ def test_what_a_killed_run_left_is_kept_up_to_its_last_whole_line(left: str, kep
     assert found == ({} if kept is None else {"a-recovered-2.jsonl": kept})
 
 
+def test_a_name_that_leaves_no_room_for_more_is_cut(tmp_path: Path) -> None:
+    name = "ä" * 122
+    (tmp_path / f"{name}.jsonl.part").write_text("1\n")
+    written(tmp_path / f"{name}.jsonl", "2").close()
+    assert text(tmp_path) == {f"{name}.jsonl": "2\n", f"{name[:118]}-recovered-1.jsonl": "1\n"}
+
+
 def test_a_file_that_another_run_is_writing_is_left_to_it(tmp_path: Path) -> None:
     first = written(tmp_path / "a", "1")
     with pytest.raises(OSError, match="another run"):

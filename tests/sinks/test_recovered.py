@@ -38,6 +38,18 @@ def test_what_killed_runs_left_is_kept_under_names_of_its_own(tmp_path: Path, ca
     assert "out.mp4.part was cut short: kept as out-recovered-2.mp4" in caplog.text
 
 
+def test_what_has_no_room_for_more_in_its_name_is_kept_under_the_beginning_of_it(tmp_path: Path) -> None:
+    name = "a" * 246
+    held = [left_behind(tmp_path / f"{name}.mp4.part"), b"torn"]
+    for part in held:
+        (tmp_path / f"{name}.mp4.part").write_bytes(part)
+        sink = VideoSink(str(tmp_path / f"{name}.mp4"), existing="replace")
+        sink.write(shown(0, 0.0))
+        sink.close()
+    names = f"{name[:239]}-recovered-1.mp4", f"{name[:242]}.unplayable-1"
+    assert [(tmp_path / each).read_bytes() for each in names] == held
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
 def test_a_part_that_is_cut_anywhere_is_called_a_video_if_it_plays_and_is_never_lost(
     suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
