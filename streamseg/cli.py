@@ -7,11 +7,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from streamseg.commands import COMMANDS
-from streamseg.commands.failure import say, told
 from streamseg.signals import SIGNALS, interrupted
 
-# What takes time to import is imported where it is used: from its first moment on a request to end must be heard.
+# All else is imported where it is used: from its first moment on a request to end must be heard.
 
 
 def program() -> None:
@@ -33,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
+        from streamseg.commands import COMMANDS
         from streamseg.commands.parser import parse
 
         arguments = parse(words)
@@ -40,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BaseException as error:
+        from streamseg.commands.failure import say, told
+
         if isinstance(error, KeyboardInterrupt | RuntimeError) and interrupted(error):
             SIGNALS.heard()  # a RuntimeError is that of a lock in whose hands the interruption fell
             why = str(error) if isinstance(error, KeyboardInterrupt) else ""
@@ -50,5 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _asked_to_end(words: Sequence[str]) -> int:
+    from streamseg.commands import COMMANDS
+
     command = COMMANDS.get(words[0], COMMANDS["run"]) if words else None  # a source alone is run
     return 0 if command and command.endless else 128 + (SIGNALS.number or signal.SIGINT)

@@ -142,6 +142,15 @@ def test_the_words_of_a_command_load_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+def test_next_to_nothing_is_loaded_before_signals_are_heard() -> None:
+    code = (
+        "import sys; import streamseg.cli; print(*sorted(name for name in sys.modules if name.startswith('streamseg')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    own = "streamseg streamseg.cli streamseg.errors streamseg.redaction streamseg.signals"
+    assert done.stdout.split() == own.split(), done.stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
 def test_completion_knows_commands_flags_and_choices(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     script = printed(capsys, "completion", shell)
