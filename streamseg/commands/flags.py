@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from streamseg.files import text_lines
 from streamseg.moment import Moment
 
+N = TypeVar("N", int, float)
 MODEL = "a name from `streamseg models`, or a file MODEL.onnx"
 
 
@@ -30,7 +33,7 @@ def add_overwrite(command: argparse.ArgumentParser) -> None:
 def add_gpu(command: argparse.ArgumentParser) -> None:
     """For a command that runs a network; the number is checked by `streamseg.infer.check_gpu`."""
     text = "which NVIDIA GPU runs the network: its number in `streamseg doctor` (default: the first)"
-    command.add_argument("--gpu", type=gpu, metavar="N", help=text)
+    command.add_argument("--gpu", type=_gpu, metavar="N", help=text)
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
@@ -47,11 +50,22 @@ def warn_if_busy() -> None:
         print(f"the machine is busy, load {load:.1f} on {cores} cores: measure again when it is not", file=sys.stderr)
 
 
-def share(text: str) -> float:
-    """For argparse: 0 to 1."""
-    if not 0 <= float(text) <= 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
-    return float(text)
+def number(kind: Callable[[str], N], fits: Callable[[N], bool], expected: str) -> Callable[[str], N]:
+    """For argparse: what reads a number of that `kind` that `fits`; else it says what was `expected`."""
+
+    def read(text: str) -> N:
+        if not fits(kind(text)):
+            raise argparse.ArgumentTypeError(f"{text}: expected {expected}")
+        return kind(text)
+
+    return read
+
+
+share = number(float, lambda given: 0 <= given <= 1, "a number from 0 to 1")
+seconds = number(float, lambda given: 0 < given <= 86_400, "seconds, more than 0 and at most a day")
+count = number(int, lambda given: 1 <= given <= 256, "1 to 256")
+rounds = number(int, lambda given: 1 <= given <= 1000, "1 to 1000")
+_gpu = number(int, lambda given: 0 <= given <= 63, "a whole number from 0 to 63")
 
 
 def moment(text: str) -> Moment:
@@ -63,34 +77,6 @@ def moment(text: str) -> Moment:
     if not (length.seconds or length.frames):
         raise argparse.ArgumentTypeError(f"{text}: expected more than nothing")
     return length
-
-
-def seconds(text: str) -> float:
-    """For argparse: some time, a day at most."""
-    if not 0 < float(text) <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text}: expected seconds, more than 0 and at most a day")
-    return float(text)
-
-
-def gpu(text: str) -> int:
-    """For argparse: 0 to 63, as the option `gpu` has it."""
-    if not 0 <= int(text) <= 63:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 0 to 63")
-    return int(text)
-
-
-def count(text: str) -> int:
-    """For argparse: 1 to 256."""
-    if not 1 <= int(text) <= 256:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 to 256")
-    return int(text)
-
-
-def rounds(text: str) -> int:
-    """For argparse: 1 to 1000."""
-    if not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 to 1000")
-    return int(text)
 
 
 def listed(text: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import typing
 
-from streamseg.commands.flags import MODEL, add_gpu, add_json, seconds, warn_if_busy
+from streamseg.commands.flags import MODEL, add_gpu, add_json, number, seconds, warn_if_busy
 from streamseg.errors import InputError
 
 if typing.TYPE_CHECKING:
@@ -13,6 +13,11 @@ if typing.TYPE_CHECKING:
 
 _SIDE = 512
 """Of a picture of 4:3 as most networks get it, where none is measured."""
+_MOST = 1_000_000
+_count = number(int, lambda given: 1 <= given <= _MOST, f"1 to {_MOST}")
+_above_0 = number(float, lambda given: 0 < given <= _MOST, f"a number above 0, at most {_MOST}")
+_from_0 = number(float, lambda given: 0 <= given <= _MOST, f"a number above 0, at most {_MOST}")
+_ms = number(float, lambda given: 0.001 <= given <= 60_000, "milliseconds, 0.001 to 60000")
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -153,25 +158,3 @@ def _size(text: str) -> tuple[int, int]:
         return Size(text)
     except ValueError as error:
         raise InputError(f"--size {text}: {error}") from None
-
-
-def _count(text: str) -> int:
-    if not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 to 1000000")
-    return int(text)
-
-
-def _above_0(text: str) -> float:
-    if not 0 < float(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0, at most 1000000")
-    return float(text)
-
-
-def _from_0(text: str) -> float:
-    return 0.0 if float(text) == 0 else _above_0(text)
-
-
-def _ms(text: str) -> float:
-    if not 0.001 <= float(text) <= 60_000:
-        raise argparse.ArgumentTypeError(f"{text}: expected milliseconds, 0.001 to 60000")
-    return float(text)
