@@ -9,7 +9,8 @@ _TIME = re.compile(
     r"(?:(?:(?P<hours>\d{1,6}):(?=[0-5]?\d:))?(?P<minutes>\d{1,6}):(?=[0-5]?\d\b))?(?P<seconds>\d{1,9}(?:\.\d{1,9})?)"
 )
 _FRAMES = re.compile(r"(?P<frames>\d{1,12})f")
-_ROUNDING_S = 1e-6  # stamps are fractions, and so are their sums
+ROUNDING_S = 1e-6
+"""By how much two times that are meant to be the same may differ: stamps are fractions, and so are their sums."""
 
 
 class Moment(str):
@@ -39,7 +40,7 @@ class Moment(str):
         """Whether the frame `index`, at `time_s`, lies at this moment or behind it."""
         if self.frames is not None:
             return index >= self.frames
-        return time_s >= (self.seconds or 0.0) - _ROUNDING_S
+        return time_s >= (self.seconds or 0.0) - ROUNDING_S
 
     def before(self, other: Moment) -> bool:
         """Whether it comes before `other`; True as well where one is a time and the other a frame."""

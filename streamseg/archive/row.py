@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.contracts import Shown
+from streamseg.moment import ROUNDING_S
 from streamseg.segmentation import Classes, Segmentation
 
 _MINUTE_S = 60.0
-_ROUNDING_S = 1e-6
 
 
 class ClassSums(msgspec.Struct, frozen=True):
@@ -84,7 +84,7 @@ class Tally:
         time_s, areas = shown.frame.time_s, shown.segmentation.areas()
         if not self._film.frames:
             self._first_s = time_s
-        self._last_s, from_s = time_s, (time_s + _ROUNDING_S) // _MINUTE_S * _MINUTE_S
+        self._last_s, from_s = time_s, (time_s + ROUNDING_S) // _MINUTE_S * _MINUTE_S
         if not self._minutes or self._minutes[-1][0] != from_s:
             self._minutes.append((from_s, _Span()))
         for span in (self._film, self._minutes[-1][1]):

@@ -6,9 +6,9 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
+from streamseg.moment import ROUNDING_S
 from streamseg.rules.grammar import All, Condition, Lasting, Limit, Node, Not, Subject
 
-_ROUNDING_S = 1e-6
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq,
 }  # fmt: skip
@@ -74,7 +74,7 @@ class _Limits:
         else:
             met, seconds = not _reached(self._begins, value), 0.0
         self._met = (self._met or now) if met else None
-        if self._met is not None and now.time_s - self._met.time_s >= seconds - _ROUNDING_S:
+        if self._met is not None and now.time_s - self._met.time_s >= seconds - ROUNDING_S:
             self.since, self._met = (self._met if self.since is None else None), None
         return self.since
 
@@ -140,7 +140,7 @@ class _Lasting:
     def update(self, measured: Measured, now: Instant) -> Instant | None:
         (part,) = self.parts
         since = part.update(measured, now)
-        lasted = since is not None and now.time_s - since.time_s >= self._seconds - _ROUNDING_S
+        lasted = since is not None and now.time_s - since.time_s >= self._seconds - ROUNDING_S
         self.since = since if lasted else None
         return self.since
 

@@ -15,6 +15,7 @@ from streamseg.errors import InputError, printable
 from streamseg.files import writing
 from streamseg.frame import Frame, StreamInfo
 from streamseg.measure import mean_intensity, measure_shape
+from streamseg.moment import ROUNDING_S
 from streamseg.regions import things
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.linefile import LineFile
@@ -22,7 +23,6 @@ from streamseg.sinks.names import literal
 from streamseg.sinks.query import seconds, split_query, without_query
 
 _NAMED = ("file", "page")
-_ROUNDING_S = 1e-6
 Row = Sequence[object]
 
 
@@ -103,7 +103,7 @@ class _Span:
         frame = shown.frame
         self._names = _named(frame)[: 1 if every_s is None else 2]
         self._classes, self._objects = shown.segmentation.classes, shown.segmentation.instances is not None
-        self._start_s = frame.time_s if every_s is None else (frame.time_s + _ROUNDING_S) // every_s * every_s
+        self._start_s = frame.time_s if every_s is None else (frame.time_s + ROUNDING_S) // every_s * every_s
         self._end_s, self._frames = frame.time_s, 0
         self._sum, self._most = np.zeros(len(self._classes)), np.zeros(len(self._classes))
         self._counts: Counter[int] = Counter()
@@ -111,7 +111,7 @@ class _Span:
     def holds(self, shown: Shown, every_s: float | None) -> bool:
         frame, segmentation = shown.frame, shown.segmentation
         same = segmentation.classes.names == self._classes.names and _named(frame)[: len(self._names)] == self._names
-        late = every_s is not None and not -_ROUNDING_S <= frame.time_s - self._start_s < every_s - _ROUNDING_S
+        late = every_s is not None and not -ROUNDING_S <= frame.time_s - self._start_s < every_s - ROUNDING_S
         return same and not late and (segmentation.instances is not None) == self._objects
 
     def add(self, shown: Shown) -> None:

@@ -35,6 +35,7 @@ from streamseg.labelmap import (
     read_labelmap,
 )
 from streamseg.masks import draw_masks, sampled
+from streamseg.moment import ROUNDING_S
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.sinks.images import indexed_png
 from streamseg.sinks.kind import OutputKind
@@ -46,7 +47,6 @@ from streamseg.sinks.selection import Fingerprint, alike, asked, doubt, fingerpr
 _log = logging.getLogger(__name__)
 _KEPT, _ALL = "kept.jsonl", "default.txt"
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-_ROUNDING_S = 1e-6
 _MOST_OBJECTS = 255  # that an indexed picture has numbers for
 
 
@@ -134,7 +134,7 @@ class DatasetSink:
     def _due(self, time_s: float) -> bool:
         if self._due_s is None or not self._moving:
             return True
-        return time_s >= self._due_s - _ROUNDING_S or time_s < self._due_s - self._asked.every_s  # a clock that jumped
+        return time_s >= self._due_s - ROUNDING_S or time_s < self._due_s - self._asked.every_s  # a clock that jumped
 
     def _begin(self) -> None:
         """Finds out what the folder has, and lets no other process add to it meanwhile."""

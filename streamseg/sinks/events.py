@@ -14,6 +14,7 @@ import msgspec
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError, printable
 from streamseg.files import Folder, write_whole, writing
+from streamseg.moment import ROUNDING_S
 from streamseg.pyav import failures
 from streamseg.rules.event import Clips
 from streamseg.sinks.codecs import encoding
@@ -27,7 +28,6 @@ from streamseg.sinks.video import CLOCK, Encoder, Form, form
 from streamseg.sinks.watches import ClassWatch, ClipMetadata, RuleWatch, Watch
 
 OPTIONS = ("class", "rule", "area", "before", "after")
-_ROUNDING_S = 1e-6
 _LONGEST_S = 600.0  # an event that does not end goes on in a further clip
 _MOST_BYTES = 64_000_000  # of video in memory, whatever `before` asks for
 
@@ -102,7 +102,7 @@ class EventsSink:
         time_s = shown.frame.time_s
         if seen:
             self._clip.last_seen_s = time_s
-        if time_s - self._clip.last_seen_s >= self._after_s - _ROUNDING_S or self._clip.length_s >= _LONGEST_S:
+        if time_s - self._clip.last_seen_s >= self._after_s - ROUNDING_S or self._clip.length_s >= _LONGEST_S:
             self._finish()
 
     def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError
+from streamseg.moment import ROUNDING_S
 from streamseg.sinks.crash_safe_file import FORMATS, free_name, recover_parts
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names
@@ -18,7 +19,6 @@ from streamseg.sinks.video import Recording, VideoSink, has_pattern
 OPTIONS = ("segment", "segment_size", *KEEPING)
 _SEGMENT_S = 60.0
 _LOOK_EVERY_S = 1.0
-_ROUNDING_S = 1e-6
 
 
 class _Asked(NamedTuple):
@@ -54,7 +54,7 @@ class SegmentsSink(VideoSink):
             self._looked_s = time_s
             if not self._room_left(file):
                 return True
-        late = self._longest_s is not None and time_s - file.start_s >= self._longest_s - _ROUNDING_S
+        late = self._longest_s is not None and time_s - file.start_s >= self._longest_s - ROUNDING_S
         return late or (self._largest is not None and file.bytes >= self._largest)
 
     def _recording(self, first: Shown, *, replace: bool) -> Recording:

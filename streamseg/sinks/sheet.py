@@ -11,6 +11,7 @@ from streamseg.contracts import Existing, Shown
 from streamseg.errors import InputError, OutputError, printable
 from streamseg.files import Folder, numbered, refuse_existing, write_whole
 from streamseg.frame import Frame, Image
+from streamseg.moment import ROUNDING_S
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names, literal
 from streamseg.sinks.query import seconds, split_query, without_query
@@ -18,7 +19,6 @@ from streamseg.sinks.query import seconds, split_query, without_query
 _COLUMNS, _MOST = 6, 60
 _WIDTH, _GAP, _CAPTION = 320, 8, 26
 _GROUND, _WHITE = 24, (245, 245, 245)
-_ROUNDING_S = 1e-6
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -45,10 +45,10 @@ class SheetSink:
             OutputError: the sheet cannot be written.
         """
         time_s = shown.frame.time_s
-        if self._due_s is not None and time_s < self._due_s - _ROUNDING_S:
+        if self._due_s is not None and time_s < self._due_s - ROUNDING_S:
             return
         due_s = time_s if self._due_s is None else self._due_s
-        self._due_s = due_s + ((time_s - due_s + _ROUNDING_S) // self._every_s + 1) * self._every_s
+        self._due_s = due_s + ((time_s - due_s + ROUNDING_S) // self._every_s + 1) * self._every_s
         if not self._pictures or len(self._pictures) == _MOST:
             self._begin()
         self._pictures.append(_small(shown))
@@ -87,7 +87,7 @@ def _caption(frame: Frame) -> str:
     if frame.file:
         page = "" if frame.page is None else f" {frame.page}"
         return f"{printable(Path(frame.file).name)[-28:]}{page}"
-    minutes, seconds_ = divmod(int(frame.time_s + _ROUNDING_S), 60)
+    minutes, seconds_ = divmod(int(frame.time_s + ROUNDING_S), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds_:02d}"
 
 
