@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from streamseg.frame import Image
 from streamseg.masks import Size, Window
 from streamseg.regions import Measured
-from streamseg.segmentation import Segmentation
+from streamseg.segmentation import Classes, Segmentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,28 @@ class Shape(NamedTuple):
     minor: float
     degrees: float
     """Of the major axis, from -90 to 90, above 0 where it rises to the right."""
+
+
+def object_counts(found: Segmentation) -> Counter[int] | None:
+    """How many objects there are of each class, by its id; None where the model finds no objects."""
+    return None if found.instances is None else Counter(found.instances.class_ids.tolist())
+
+
+class Totals:
+    """Of frames by a model with the same classes, what was seen of each class in all."""
+
+    def __init__(self, classes: Classes) -> None:
+        self.sum, self.most = np.zeros(len(classes)), np.zeros(len(classes))
+        """(C,) f64: of the shares of all frames, 0..1 each, the sum and the largest."""
+        self.objects: Counter[int] | None = None
+        """The most at once, by class id; None where the model finds no objects."""
+
+    def add(self, found: Segmentation, areas: NDArray[np.float64]) -> None:
+        """Counts a frame in, of which `areas` are the shares."""
+        self.sum += areas
+        np.maximum(self.most, areas, out=self.most)
+        if (counts := object_counts(found)) is not None:
+            self.objects = counts if self.objects is None else self.objects | counts
 
 
 def measure_shape(window: Window) -> Shape | None:

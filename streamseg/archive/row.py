@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.contracts import Shown
+from streamseg.measure import Totals
 from streamseg.moment import ROUNDING_S
-from streamseg.segmentation import Classes, Segmentation
 
 _MINUTE_S = 60.0
 
@@ -125,41 +123,22 @@ class _Span:
 
     def __init__(self) -> None:
         self.frames = self.events = 0
-        self._seen: dict[str, _Sums] = {}
+        self._seen: dict[tuple[str, ...], Totals] = {}
 
     def add(self, shown: Shown, areas: NDArray[np.float64]) -> None:
         self.frames += 1
         self.events += sum(event.kind == "start" for event in shown.events)
-        found = shown.segmentation
-        names = "\n".join(found.classes.names)  # which change where another model takes over
-        self._seen.setdefault(names, _Sums(found.classes)).add(found, areas)
+        classes = shown.segmentation.classes  # which change where another model takes over
+        self._seen.setdefault(classes.names, Totals(classes)).add(shown.segmentation, areas)
 
     def classes(self) -> dict[str, ClassSums]:
-        return {name: sums for each in self._seen.values() for name, sums in each.read(self.frames)}
-
-
-class _Sums:
-    def __init__(self, classes: Classes) -> None:
-        self._names = classes.names
-        self._sum, self._most = np.zeros(len(classes)), np.zeros(len(classes))
-        self._objects: Counter[int] | None = None
-
-    def add(self, segmentation: Segmentation, areas: NDArray[np.float64]) -> None:
-        found = segmentation.instances
-        self._sum += areas
-        np.maximum(self._most, areas, out=self._most)
-        if found is not None:
-            counts: Counter[int] = Counter(found.class_ids.tolist())
-            self._objects = counts if self._objects is None else self._objects | counts
-
-    def read(self, frames: int) -> list[tuple[str, ClassSums]]:
-        return [
-            (name, ClassSums(_percent(total / frames), _percent(most), self._count(number)))
-            for number, (name, total, most) in enumerate(zip(self._names, self._sum, self._most, strict=True))
-        ]
-
-    def _count(self, number: int) -> int | None:
-        return None if self._objects is None else self._objects[number]
+        found = {}
+        for names, totals in self._seen.items():
+            for number, name in enumerate(names):
+                mean, most = totals.sum[number] / self.frames, totals.most[number]
+                objects = None if totals.objects is None else totals.objects[number]
+                found[name] = ClassSums(_percent(mean), _percent(most), objects)
+        return found
 
 
 def _percent(share: float) -> float:

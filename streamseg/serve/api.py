@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from streamseg.measure import object_counts
 from streamseg.prompts import Box, Click
 from streamseg.rules.event import EndedBy, ZoneReading, written
 from streamseg.serve.stream import State, Stream
@@ -249,11 +250,11 @@ def _classes(stream: Stream) -> dict[str, ClassReading]:
     if (shown := stream.latest.shown) is None:
         return {}
     found = shown.segmentation
-    counts = None if found.instances is None else found.instances.class_ids.tolist()
+    counts = object_counts(found)
     return {
         name: ClassReading(
             round(float(area), 5),
-            None if counts is None else counts.count(number),
+            None if counts is None else counts[number],
             "#{2:02x}{1:02x}{0:02x}".format(*found.classes.colours[number]),
             number != found.classes.background,
         )

@@ -14,9 +14,10 @@ from streamseg.contracts import Existing, Shown
 from streamseg.errors import InputError, printable
 from streamseg.files import writing
 from streamseg.frame import Frame, StreamInfo
-from streamseg.measure import mean_intensity, measure_shape
+from streamseg.measure import Totals, mean_intensity, measure_shape, object_counts
 from streamseg.moment import ROUNDING_S
 from streamseg.regions import things
+from streamseg.segmentation import Classes
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.linefile import LineFile
 from streamseg.sinks.names import literal
@@ -105,8 +106,7 @@ class _Span:
         self._classes, self._objects = shown.segmentation.classes, shown.segmentation.instances is not None
         self._start_s = frame.time_s if every_s is None else (frame.time_s + ROUNDING_S) // every_s * every_s
         self._end_s, self._frames = frame.time_s, 0
-        self._sum, self._most = np.zeros(len(self._classes)), np.zeros(len(self._classes))
-        self._counts: Counter[int] = Counter()
+        self._totals = Totals(self._classes)
 
     def holds(self, shown: Shown, every_s: float | None) -> bool:
         frame, segmentation = shown.frame, shown.segmentation
@@ -115,10 +115,7 @@ class _Span:
         return same and not late and (segmentation.instances is not None) == self._objects
 
     def add(self, shown: Shown) -> None:
-        areas = shown.segmentation.areas()
-        self._sum += areas
-        self._most = np.maximum(self._most, areas)
-        self._counts |= Counter(_counts(shown))
+        self._totals.add(shown.segmentation, shown.segmentation.areas())
         self._end_s, self._frames = shown.frame.time_s, self._frames + 1
 
     def columns(self) -> list[str]:
@@ -127,8 +124,8 @@ class _Span:
         return [*_NAMED[: len(self._names)], "from_s", "to_s", "frames", *shares, *counts]
 
     def row(self) -> Row:
-        shares = np.stack([self._sum / self._frames, self._most], 1).reshape(-1)
-        counts = [self._counts[number] for number in range(len(self._classes))] if self._objects else []
+        shares = np.stack([self._totals.sum / self._frames, self._totals.most], 1).reshape(-1)
+        counts = _in_order(self._totals.objects, self._classes)
         times = (round(self._start_s, 6), round(self._end_s, 6))
         return [*self._names, *times, self._frames, *_percents(shares), *counts]
 
@@ -171,9 +168,9 @@ def _frame_columns(shown: Shown) -> list[str]:
 
 
 def _frame_row(shown: Shown) -> Row:
-    frame, found = shown.frame, _counts(shown)
-    counts = [] if shown.segmentation.instances is None else [found[i] for i in range(_size(shown))]
-    return [*_named(frame), frame.index, round(frame.time_s, 6), *_percents(shown.segmentation.areas()), *counts]
+    frame, found = shown.frame, shown.segmentation
+    counts = _in_order(object_counts(found), found.classes)
+    return [*_named(frame), frame.index, round(frame.time_s, 6), *_percents(found.areas()), *counts]
 
 
 def _object_columns(pixel_um: float | None) -> list[str]:
@@ -206,13 +203,9 @@ def _named(frame: Frame) -> list[object]:
     return [printable(frame.file or frame.stream), "" if frame.page is None else frame.page]
 
 
-def _counts(shown: Shown) -> Counter[int]:
-    found = shown.segmentation.instances
-    return Counter() if found is None else Counter(found.class_ids.tolist())
-
-
-def _size(shown: Shown) -> int:
-    return len(shown.segmentation.classes)
+def _in_order(counts: Counter[int] | None, classes: Classes) -> list[int]:
+    """Of each class; nothing where the model finds no objects."""
+    return [] if counts is None else [counts[class_id] for class_id in range(len(classes))]
 
 
 def _percents(shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float]:

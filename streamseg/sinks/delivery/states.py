@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from streamseg.contracts import Shown
+from streamseg.measure import object_counts
 from streamseg.segmentation import Segmentation
 
 _EVERY_S = 1.0
@@ -106,14 +107,11 @@ def jpeg(shown: Shown) -> bytes:
 
 
 def _whole_picture(found: Segmentation) -> Iterator[State]:
-    counts = None
-    if found.instances is not None:
-        ids = [int(each) for each in found.instances.class_ids]
-        counts = [ids.count(class_id) for class_id in range(len(found.classes.names))]
+    counts = object_counts(found)
     for class_id, (name, share) in enumerate(zip(found.classes.names, found.areas(), strict=True)):
         if class_id != found.classes.background:
             yield _area(f"picture/{level(name)}", name, float(share) * 100)
-            if counts:
+            if counts is not None:
                 yield _count(f"picture/{level(name)}", name, counts[class_id])
 
 
