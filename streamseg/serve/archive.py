@@ -10,14 +10,12 @@ from aiohttp import web
 
 from streamseg.errors import InputError
 from streamseg.serve import events, hls, recordings
+from streamseg.serve.queries import MOST_ROWS, USUAL_ROWS
 from streamseg.serve.requests import answer, stream_of
 from streamseg.serve.stored_files import give
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Streams
 from streamseg.serve.turns import Turns
-
-MOST_ROWS = 1000
-_USUAL_ROWS = 100
 
 
 def add_archive(app: web.Application, streams: Streams) -> None:
@@ -76,7 +74,7 @@ class _Archive:
 
 
 def _limit(request: web.Request) -> int:
-    text = request.query.get("limit") or str(_USUAL_ROWS)
+    text = request.query.get("limit") or str(USUAL_ROWS)
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MOST_ROWS):
         raise InputError(f"limit: expected 1 to {MOST_ROWS}")
     return int(text)

@@ -25,7 +25,9 @@ PICTURE = (
 _TEXT: dict[str, Any] = {"type": "string"}
 _MOMENT = {**_TEXT, "format": "date-time"}
 STREAM = Query("stream", _TEXT, "of this stream alone")
-LIMIT = Query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "how many, newest first")
+MOST_ROWS, USUAL_ROWS = 1000, 100
+_ROWS = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": USUAL_ROWS}
+LIMIT = Query("limit", _ROWS, "how many, newest first")
 EVENTS = (
     STREAM,
     Query("rule", _TEXT, "of this rule alone"),
