@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamseg.archive.row import Row
-from streamseg.archive.task import Job, Looked, Lost, Progress, Task
+from streamseg.archive.task import Job, Looked, Lost, Outcome, Task
 from streamseg.errors import InputError, SourceError
 from streamseg.net.connection import trouble
 from streamseg.net.urls import read_address
@@ -121,7 +121,7 @@ def disconnect() -> None:
 
 def run_on_ray(
     jobs: Iterable[Job], task: Task, count: int, stopped: Callable[[], bool], gpu_cores: int = 0
-) -> Iterator[Row | Looked | Progress | Lost]:
+) -> Iterator[Outcome]:
     """Runs `jobs` with `count` actors, and gives what becomes of each as it comes.
 
     With `gpu_cores` the first of them get a GPU each, as long as there are any, and so many cores.

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from streamseg.archive.folder import ResultFolder
 from streamseg.archive.row import Row
-from streamseg.archive.task import Job, Looked, Lost, Progress
+from streamseg.archive.task import Job, Looked, Lost, Outcome, Progress
 from streamseg.archive.worker import failed
 from streamseg.errors import InputError
 
 _log = logging.getLogger(__name__)
-Run = Callable[[Sequence[Job]], Iterable[Row | Looked | Progress | Lost]]
+Run = Callable[[Sequence[Job]], Iterable[Outcome]]
 """Runs jobs, and gives what becomes of each."""
 
 

@@ -13,7 +13,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from streamseg.archive.row import Row
-from streamseg.archive.task import Job, Looked, Lost, Progress, Task
+from streamseg.archive.task import Job, Looked, Lost, Outcome, Progress, Task
 from streamseg.errors import StreamsegError
 from streamseg.signals import SIGNALS
 
@@ -23,9 +23,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROCESSES = multiprocessing.get_context("spawn")  # a fork would share threads, locks and the GPU
 
 
-def run_here(
-    jobs: Iterable[Job], task: Task, count: int, stopped: Callable[[], bool]
-) -> Iterator[Row | Looked | Progress | Lost]:
+def run_here(jobs: Iterable[Job], task: Task, count: int, stopped: Callable[[], bool]) -> Iterator[Outcome]:
     """Runs `jobs` in `count` processes, and gives what becomes of each as it comes.
 
     Where it is `stopped`, films under way are given up, and it ends.
@@ -66,7 +64,7 @@ class _Hand:
         with contextlib.suppress(OSError):  # it died just now, which its line tells
             self.line.send(job)
 
-    def heard(self) -> Iterator[Row | Looked | Progress | Lost]:
+    def heard(self) -> Iterator[Outcome]:
         """What it has said."""
         job = self.job
         assert job is not None

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
+from streamseg.archive.row import Row
 from streamseg.config import RunOptions
 from streamseg.contracts import Inputs
 from streamseg.errors import InputError
@@ -88,6 +90,10 @@ class Lost:
 
     job: Job
     reason: str
+
+
+Outcome: TypeAlias = Row | Looked | Progress | Lost
+"""What is heard of a job: a film is done or has failed, a piece was looked at, it is under way, its worker died."""
 
 
 @dataclass(frozen=True, slots=True)

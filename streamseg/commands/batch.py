@@ -21,12 +21,13 @@ from streamseg.errors import InputError
 from streamseg.redaction import redact
 
 if typing.TYPE_CHECKING:
+    from streamseg.archive.driver import Run
     from streamseg.archive.folder import ResultFolder
     from streamseg.archive.row import Row
-    from streamseg.archive.task import Job, Looked, Lost, Progress, Task
+    from streamseg.archive.task import Job, Outcome, Task
     from streamseg.contracts import Controls
 
-    RunJobs = Callable[[Iterable[Job], Task, int, Callable[[], bool]], Iterator[Row | Looked | Progress | Lost]]
+    RunJobs = Callable[[Iterable[Job], Task, int, Callable[[], bool]], Iterator[Outcome]]
 
 _OWN = ("source", "outputs", "overwrite", "workers", "threads")
 _DEFAULT = "{stem}.jsonl"
@@ -144,12 +145,8 @@ def _run(
     from streamseg.signals import SIGNALS
 
     controls = Controls()
-    run_jobs, task, workers, todo = _shared(arguments, options, outputs, folder, todo, controls)
+    run_once, todo = _shared(arguments, options, outputs, folder, todo, controls)
     pieces = [piece for job in todo for piece in of_pieces(job)]
-
-    def run_once(jobs: Sequence[Job]) -> Iterator[Row | Looked | Progress | Lost]:
-        return run_jobs(jobs, task, workers, lambda: controls.quit)
-
     with (
         contextlib.ExitStack() as connected,
         SIGNALS.calling(functools.partial(setattr, controls, "quit", True)),
@@ -173,8 +170,8 @@ def _shared(
     folder: ResultFolder,
     todo: Sequence[Job],
     controls: Controls,
-) -> tuple[RunJobs, Task, int, Sequence[Job]]:
-    """What runs films, what is asked of it, how many workers it has, and the films, long ones with their pieces.
+) -> tuple[Run, Sequence[Job]]:
+    """What runs films with as many workers as pay, and the films, long ones with their pieces.
 
     Raises:
         StreamsegError: there is no such model, cluster, or part of a film.
@@ -202,11 +199,13 @@ def _shared(
         on_gpus = may_take_turns(options) and (options.model not in METHODS or options.capture.decode == "cuda")
         hired = cluster.fleet(machines, most, arguments.workers, on_gpus=on_gpus)
         run_jobs: RunJobs = functools.partial(cluster.run_on_ray, gpu_cores=hired.gpu_cores)
-        return run_jobs, replace(task, cores=hired.cores), hired.workers, todo
-    gpus = gpus_for(options) if recipe.workers else 0
-    usual = max(1, gpus) if recipe.workers else None
-    hired = cluster.fleet([cluster.Machine(available_cores())], most, arguments.workers or usual)
-    return processes.run_here, replace(task, cores=hired.cores, gpus=gpus), hired.workers, todo
+    else:
+        gpus = gpus_for(options) if recipe.workers else 0
+        usual = max(1, gpus) if recipe.workers else None
+        hired = cluster.fleet([cluster.Machine(available_cores())], most, arguments.workers or usual)
+        run_jobs, task = processes.run_here, replace(task, gpus=gpus)
+    task = replace(task, cores=hired.cores)
+    return lambda jobs: run_jobs(jobs, task, hired.workers, lambda: controls.quit), todo
 
 
 def _finish(arguments: argparse.Namespace, folder: ResultFolder, jobs: Sequence[Job], before: int) -> int:
