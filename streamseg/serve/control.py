@@ -24,23 +24,27 @@ from streamseg.validation import MisfitError, fit
 from streamseg.yamledit import patched
 
 _log = logging.getLogger(__name__)
+_REFUSALS = (InputError, OutputError, MisfitError, KeyError)  # the latter of a stream that is not there
+_STATUS = {KeyError: 404, ConflictError: 409, OutputError: 500}
 
 
 def add_control(app: web.Application, streams: Streams, load: Callable[[], str]) -> None:
     """Adds the routes to `app`, whose guard has to have looked at every request; `load` reads all again."""
     routes = _Control(streams)
-    router = app.router
-    router.add_get("/streams/{name}", routes.written)
-    router.add_post("/streams", routes.add)
-    router.add_patch("/streams/{name}", routes.change)
-    router.add_delete("/streams/{name}", routes.remove)
-    router.add_post("/streams/{name}/stop", routes.named("stop", streams.stop))
-    router.add_post("/streams/{name}/start", routes.named("start", streams.start))
-    router.add_post("/streams/{name}/restart", routes.named("restart", streams.restart))
-    router.add_post("/streams/{name}/prompts", routes.point)
-    router.add_delete("/streams/{name}/prompts", routes.named("clear", lambda name: streams.ask(name, Clear())))
-    router.add_post("/reload", routes.whole("reload", load))
-    router.add_post("/undo", routes.whole("undo", streams.undo))
+    app.router.add_get("/streams/{name}", _refusing(routes.written))
+    for method, path, handler in (
+        ("POST", "/streams", routes.add),
+        ("PATCH", "/streams/{name}", routes.change),
+        ("DELETE", "/streams/{name}", routes.remove),
+        ("POST", "/streams/{name}/stop", routes.named("stop", streams.stop)),
+        ("POST", "/streams/{name}/start", routes.named("start", streams.start)),
+        ("POST", "/streams/{name}/restart", routes.named("restart", streams.restart)),
+        ("POST", "/streams/{name}/prompts", routes.point),
+        ("DELETE", "/streams/{name}/prompts", routes.named("clear", lambda name: streams.ask(name, Clear()))),
+        ("POST", "/reload", routes.whole("reload", load)),
+        ("POST", "/undo", routes.whole("undo", streams.undo)),
+    ):
+        app.router.add_route(method, path, _refusing(handler))
 
 
 class _Control:
@@ -52,63 +56,48 @@ class _Control:
         if not request[WHO]:
             raise web.HTTPForbidden
         name = _name(request)
-        try:
-            options = await asyncio.to_thread(self._streams.written, name)
-        except (InputError, KeyError) as error:
-            return _refusal(error, name)
-        return answer(Written(name, _without_secrets(options)))
+        return answer(Written(name, _without_secrets(await asyncio.to_thread(self._streams.written, name))))
 
     async def add(self, request: web.Request) -> web.StreamResponse:
-        try:
-            new = fit(await read_json(request), NewStream)
-        except (InputError, MisfitError) as error:
-            return _refusal(error, "")
+        new = fit(await read_json(request), NewStream)
         edit = _edit(new.name, new.options, there=False)
-        return await self._do(
-            request, f"add {new.name} ({_keys(new.options)})", new.name, lambda: self._streams.change(edit), 201
-        )
+        what = f"add {new.name} ({_keys(new.options)})"
+        return await self._do(request, what, lambda: self._streams.change(edit), 201)
 
     async def change(self, request: web.Request) -> web.StreamResponse:
-        name = _name(request)
-        try:
-            options = fit(await read_json(request), dict[str, Any])
-        except (InputError, MisfitError) as error:
-            return _refusal(error, name)
+        name, options = _name(request), fit(await read_json(request), dict[str, Any])
         edit = _edit(name, options, there=True)
-        return await self._do(request, f"change {name} ({_keys(options)})", name, lambda: self._streams.change(edit))
+        return await self._do(request, f"change {name} ({_keys(options)})", lambda: self._streams.change(edit))
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
         name = _name(request)
         edit = _edit(name, None, there=True)
-        return await self._do(request, f"remove {name}", name, lambda: self._streams.change(edit))
+        return await self._do(request, f"remove {name}", lambda: self._streams.change(edit))
 
     async def point(self, request: web.Request) -> web.StreamResponse:
         name = _name(request)
         stream = self._streams.find(name)
         seen = stream.latest.shown if stream else None  # what the viewer saw, or one that is hardly newer
-        try:
-            pointed = fit(await read_json(request), Pointed)
-        except (InputError, MisfitError) as error:
-            return _refusal(error, name)
+        pointed = fit(await read_json(request), Pointed)
         prompt = pointed.prompt(seen.frame.index if seen else None)
         how = "box" if pointed.box else "click" if pointed.adds else "click away"
-        return await self._do(request, f"point {name} ({how})", name, lambda: self._streams.ask(name, prompt))
+        return await self._do(request, f"point {name} ({how})", lambda: self._streams.ask(name, prompt))
 
     def named(self, what: str, act: Callable[[str], str]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             name = _name(request)
-            return await self._do(request, f"{what} {name}", name, lambda: act(name))
+            return await self._do(request, f"{what} {name}", lambda: act(name))
 
         return handle
 
     def whole(self, what: str, act: Callable[[], str]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            return await self._do(request, what, "", act)
+            return await self._do(request, what, act)
 
         return handle
 
     async def _do(
-        self, request: web.Request, what: str, name: str, act: Callable[[], str], status: int = 200
+        self, request: web.Request, what: str, act: Callable[[], str], status: int = 200
     ) -> web.StreamResponse:
         """Runs `act` in a thread, which writes its line even where the client has left."""
         who = request[WHO]
@@ -116,16 +105,26 @@ class _Control:
         def audited() -> str:
             try:
                 done = act()
-            except (InputError, OutputError, KeyError) as error:
-                _log.warning("%s: %s: refused: %s", who, printable(what), _why(error, name))
+            except _REFUSALS as error:
+                _log.warning("%s: %s: refused: %s", who, printable(what), _why(error))
                 raise
             _log.info("%s: %s: %s", who, printable(what), done)
             return done
 
+        return answer(Done(await self._turns.do(audited)), status)
+
+
+def _refusing(handler: Handler) -> Handler:
+    """`handler`, which answers what is wrong by a line and the status that belongs to it."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            return answer(Done(await self._turns.do(audited)), status)
-        except (InputError, OutputError, KeyError) as error:
-            return _refusal(error, name)
+            return await handler(request)
+        except _REFUSALS as error:
+            status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
+            return answer(Refused(_why(error)), status)
+
+    return handle
 
 
 def _edit(name: str, options: Mapping[str, Any] | None, *, there: bool) -> Edit:
@@ -152,14 +151,8 @@ def _keys(options: Mapping[str, Any]) -> str:
     return redact(", ".join(options))[:200]
 
 
-def _why(error: Exception, name: str) -> str:
-    return f"no stream {printable(name)}" if isinstance(error, KeyError) else redact(str(error))
-
-
-def _refusal(error: Exception, name: str) -> web.Response:
-    kinds = ((KeyError, 404), (ConflictError, 409), (OutputError, 500))
-    status = next((status for kind, status in kinds if isinstance(error, kind)), 422)
-    return answer(Refused(_why(error, name)), status)
+def _why(error: Exception) -> str:
+    return f"no stream {printable(error.args[0])}" if isinstance(error, KeyError) else redact(str(error))
 
 
 def _without_secrets(value: Any) -> Any:
