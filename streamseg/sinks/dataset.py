@@ -37,7 +37,7 @@ from streamseg.labelmap import (
 from streamseg.masks import draw_masks, sampled
 from streamseg.moment import ROUNDING_S
 from streamseg.segmentation import Classes, Segmentation
-from streamseg.sinks.images import indexed_png
+from streamseg.sinks.images import encoded, indexed_png
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.linefile import write_all
 from streamseg.sinks.names import Names, literal, safe
@@ -196,11 +196,9 @@ class DatasetSink:
         frame = shown.frame
         self._number += 1
         name = f"{_stem(frame)}-{self._number:06d}"
-        done, data = cv2.imencode(".jpg", frame.image, _JPEG)
-        if not done:
-            raise OutputError(f"{self._folder}: {frame.width}x{frame.height} does not go into a JPEG")
+        picture = encoded(frame.image, ".jpg", self._folder, _JPEG)
         files = {f"{folder}/{name}.png": mask for folder, mask in masks(shown.segmentation, frame).items()}
-        for path, content in {**files, f"{IMAGES}/{name}.jpg": data.tobytes()}.items():
+        for path, content in {**files, f"{IMAGES}/{name}.jpg": picture}.items():
             self._make((self._folder / path).parent)
             write_whole(self._folder / path, content, replace=False)
         kept = Kept(

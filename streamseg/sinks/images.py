@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class ImagesSink:
             OutputError: it cannot be written.
         """
         if not self._names.single or shown.frame.page is not None:
-            self._series.add(shown.frame, self._encoded(shown))
+            self._series.add(shown.frame, encoded(shown.image, self._suffix, self._uri))
             return
         self._newest = shown
         if time.monotonic() >= self._due_s:
@@ -68,16 +68,7 @@ class ImagesSink:
         shown, self._newest = self._newest, None
         if shown is not None:
             self._due_s = time.monotonic() + _NEWEST_EVERY_S
-            self._series.write_newest(self._encoded(shown))
-
-    def _encoded(self, shown: Shown) -> bytes:
-        try:
-            done, data = cv2.imencode(self._suffix, shown.image)
-        except cv2.error:  # sides that the format has no numbers for
-            done = False
-        if not done:
-            raise OutputError(f"{self._uri}: {shown.frame.width}x{shown.frame.height} does not go into {self._suffix}")
-        return data.tobytes()
+            self._series.write_newest(encoded(shown.image, self._suffix, self._uri))
 
 
 class MasksSink:
@@ -167,15 +158,27 @@ def _next_number(names: Names) -> int:
     return 1 + max((int(match["number"]) for match in found if match), default=-1)
 
 
+def encoded(image: Image, suffix: str, name: object, options: Sequence[int] = ()) -> bytes:
+    """`image` as a file that ends in `suffix`; `name` is what it belongs to, for people.
+
+    Raises:
+        OutputError: the format has no numbers for sides so long.
+    """
+    try:
+        done, data = cv2.imencode(suffix, image, options)
+        if done:
+            return data.tobytes()
+    except cv2.error:  # so OpenCV 4 says it
+        pass
+    raise OutputError(f"{name}: {image.shape[1]}x{image.shape[0]} does not go into {suffix}")
+
+
 def indexed_png(labels: Image, colours: Image) -> bytes:
     """PNG (ISO/IEC 15948) of type 3: the bytes of (H, W) u8 `labels` as they are, coloured by a (C, 3) BGR palette.
 
     OpenCV writes the picture; the palette and the type that announces it are put in afterwards.
     """
-    done, data = cv2.imencode(".png", labels)
-    if not done:
-        raise OutputError("a label picture cannot be encoded")
-    png = data.tobytes()
+    png = encoded(labels, ".png", "a label picture")
     header = bytearray(png[16:29])  # of the IHDR chunk: width, height, depth, type and three more
     header[9] = 3
     palette = np.zeros((256, 3), np.uint8)

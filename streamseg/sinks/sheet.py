@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 
 from streamseg.contracts import Existing, Shown
-from streamseg.errors import InputError, OutputError, printable
+from streamseg.errors import InputError, printable
 from streamseg.files import Folder, numbered, refuse_existing, write_whole
 from streamseg.frame import Frame, Image
 from streamseg.moment import ROUNDING_S
+from streamseg.sinks.images import encoded
 from streamseg.sinks.kind import OutputKind, suffix_of
 from streamseg.sinks.names import Names, literal
 from streamseg.sinks.query import seconds, split_query, without_query
@@ -52,10 +53,7 @@ class SheetSink:
         if not self._pictures or len(self._pictures) == _MOST:
             self._begin()
         self._pictures.append(_small(shown))
-        done, data = cv2.imencode(self._sheet.suffix, _joined(self._pictures))
-        if not done:
-            raise OutputError(f"{self._sheet}: cannot be encoded")
-        write_whole(self._sheet, data.tobytes())
+        write_whole(self._sheet, encoded(_joined(self._pictures), self._sheet.suffix, self._sheet))
 
     def close(self) -> None:
         """All is written."""

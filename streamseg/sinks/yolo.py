@@ -16,6 +16,7 @@ from streamseg.files import Folder, make_folder, numbered, write_whole
 from streamseg.frame import Frame
 from streamseg.regions import Region, regions
 from streamseg.segmentation import Classes
+from streamseg.sinks.images import encoded
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names, image_name, literal
 from streamseg.sinks.query import split_query
@@ -53,11 +54,9 @@ class YoloSink:
         for path in (picture, labels):
             if not path.parent.is_dir():
                 make_folder(path.parent)
-        done, data = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        if not done:
-            raise OutputError(f"{picture}: {frame.width}x{frame.height} does not go into a JPEG")
+        data = encoded(frame.image, ".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         write_whole(labels, lines.encode(), replace=self._replace)
-        write_whole(picture, data.tobytes(), replace=self._replace)
+        write_whole(picture, data, replace=self._replace)
 
     def close(self) -> None:
         """Every file is whole already."""

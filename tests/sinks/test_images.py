@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -234,3 +235,16 @@ def test_a_picture_that_its_format_cannot_hold_is_one_line(tmp_path: Path) -> No
     one = dataclasses.replace(shown(0), frame=Frame(image, 0, 0.0, 0.0), pixels=image)
     with pytest.raises(OutputError, match=r"70000x1 does not go into \.jpg"):
         ImagesSink(str(tmp_path / "a.jpg")).write(one)
+
+
+@pytest.mark.parametrize("uri", ["yolo:{}/set", "dataset:{}/set?every=1s", "{}/sheet.jpg?every=1s"])
+def test_opencv_4_raises_where_5_says_no_and_both_are_one_line(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(*_: object) -> None:
+        raise cv2.error("Maximum supported image dimension is 65500 pixels")
+
+    sink = open_sink(uri.format(tmp_path), FILE, Controls())
+    monkeypatch.setattr(cv2, "imencode", raises)
+    with contextlib.closing(sink), pytest.raises(OutputError, match=r"does not go into \.jpg"):
+        sink.write(shown(0))
