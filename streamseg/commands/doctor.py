@@ -97,17 +97,16 @@ def examine(gpu: int | None = None) -> Iterator[Finding]:
     yield Finding("cores", True, f"{available_cores()} of {os.cpu_count()} usable{limit}")
     for module, names in _PACKAGES.items():
         yield _package(module, names)
-    yield _careful(_codecs)._replace(needed=True)
-    for look in (_cameras, _display, _gpu):
-        yield _careful(look)
+    yield _careful("codecs", _codecs)._replace(needed=True)
+    for what, look in (("cameras", _cameras), ("display", _display), ("NVIDIA GPU", _gpu)):
+        yield _careful(what, look)
     for number, name in enumerate(nvidia_gpus()):
         yield Finding(f"NVIDIA GPU {number}", True, name)
-    for look in (_tensorrt, _providers, _tuned):
-        yield _careful(look)
+    for what, look in (("TensorRT", _tensorrt), ("providers", _providers), (f"tuned {DEFAULT_MODEL}", _tuned)):
+        yield _careful(what, look)
     yield from _added()
     yield from _chain(gpu or 0)
-    found = _careful(functools.partial(_inference, gpu))
-    yield found._replace(what=found.what or f"model {DEFAULT_MODEL}", needed=True)
+    yield _careful(f"model {DEFAULT_MODEL}", lambda: _inference(gpu))._replace(needed=True)
 
 
 def _package(module: str, names: tuple[str, ...]) -> Finding:
@@ -123,15 +122,17 @@ def _package(module: str, names: tuple[str, ...]) -> Finding:
     return Finding(names[0], False, f"not installed: {installing.package(names[0])}", needed=True)
 
 
-def _careful(look: Callable[[], Finding]) -> Finding:
-    """A look that fails is a finding too: the report is read when something is broken."""
+def _careful(what: str, look: Callable[[], tuple[bool, str]]) -> Finding:
+    """Whether it is fine, and what is said; a look that fails is a finding too: it is read when something is broken."""
     try:
-        return look()
+        return Finding(what, *look())
+    except StreamsegError as error:
+        return Finding(what, False, str(error))
     except Exception as error:
-        return Finding(getattr(look, "__name__", "").strip("_"), False, f"{type(error).__name__}: {error}")
+        return Finding(what, False, f"{type(error).__name__}: {error}")
 
 
-def _codecs() -> Finding:
+def _codecs() -> tuple[bool, str]:
     import av
 
     wanted = {"decode": ("h264", "hevc", "av1", "mjpeg", "vp9"), "encode": ("libx264", "libx265")}
@@ -139,7 +140,7 @@ def _codecs() -> Finding:
     have = {what: [name for name in names if _codec(av, name, modes[what])] for what, names in wanted.items()}
     text = "; ".join(f"{what} {', '.join(names) or 'none'}" for what, names in have.items())
     ok = bool(have["decode"]) and "libx264" in have["encode"]
-    return Finding("codecs", ok, f"{text} (FFmpeg in PyAV {av.__version__})")
+    return ok, f"{text} (FFmpeg in PyAV {av.__version__})"
 
 
 def _codec(av: object, name: str, mode: str) -> bool:
@@ -150,39 +151,35 @@ def _codec(av: object, name: str, mode: str) -> bool:
     return True
 
 
-def _cameras() -> Finding:
+def _cameras() -> tuple[bool, str]:
     from streamseg.capture.camera import cameras
 
     found = cameras()
-    return Finding("cameras", bool(found), ", ".join(found) or "none on this machine (no /dev/video*)")
+    return bool(found), ", ".join(found) or "none on this machine (no /dev/video*)"
 
 
-def _display() -> Finding:
+def _display() -> tuple[bool, str]:
     from streamseg.sinks.window import display_problem
 
     problem = display_problem()
-    return Finding("display", problem is None, f"{problem}: no window, all other outputs" if problem else "a window")
+    return problem is None, f"{problem}: no window, all other outputs" if problem else "a window"
 
 
-def _gpu() -> Finding:
+def _gpu() -> tuple[bool, str]:
     name = nvidia_driver()
-    return Finding(
-        "NVIDIA GPU",
-        bool(name),
-        f"driver found in {name}" if name else "none (no NVIDIA driver loaded): runs on the CPU",
-    )
+    return bool(name), f"driver found in {name}" if name else "none (no NVIDIA driver loaded): runs on the CPU"
 
 
-def _tensorrt() -> Finding:
+def _tensorrt() -> tuple[bool, str]:
     if importlib.util.find_spec("tensorrt") is None:
-        return Finding("TensorRT", False, "not installed: for an NVIDIA GPU")
+        return False, "not installed: for an NVIDIA GPU"
     versions = (version_of(package) for package in ("tensorrt", "tensorrt-cu12", "tensorrt-cu13"))
-    return Finding("TensorRT", True, f"{next(filter(None, versions), 'of no package')} installed")
+    return True, f"{next(filter(None, versions), 'of no package')} installed"
 
 
-def _providers() -> Finding:
+def _providers() -> tuple[bool, str]:
     providers = runtimes.onnxruntime().get_available_providers()
-    return Finding("providers", True, f"ONNX Runtime {', '.join(providers)}")
+    return True, f"ONNX Runtime {', '.join(providers)}"
 
 
 def _added() -> Iterator[Finding]:
@@ -205,67 +202,53 @@ def _chain(gpu: int) -> Iterator[Finding]:
 
     taken = False
     for name in BACKENDS:
-        found = _careful(functools.partial(_backend, name, gpu))
+        found = _careful(f"backend {name}", functools.partial(_backend, name, gpu))
         says = f"{found.says}; a run takes it" if found.ok and not taken else found.says
-        says = says if found.ok or name not in ON_NVIDIA else f"for an NVIDIA GPU: {says}"
-        yield found._replace(what=found.what or f"backend {name}", says=says)
+        yield found._replace(says=says if found.ok or name not in ON_NVIDIA else f"for an NVIDIA GPU: {says}")
         taken = taken or found.ok
     for name in ON_REQUEST:
-        found = _careful(functools.partial(_backend, name, gpu))
-        says = f"{found.says}; only where named, or found quicker by `tune`" if found.ok else found.says
-        yield found._replace(what=found.what or f"backend {name}", says=says)
+        found = _careful(f"backend {name}", functools.partial(_backend, name, gpu))
+        yield found._replace(says=f"{found.says}; only where named, or found quicker by `tune`") if found.ok else found
 
 
-def _backend(name: str, gpu: int) -> Finding:
+def _backend(name: str, gpu: int) -> tuple[bool, str]:
     from streamseg.infer.backends import REFERENCE, openers
     from streamseg.infer.backends.faults import stepping_down
     from streamseg.infer.failover import agreement
     from streamseg.infer.model.catalogue import SHIPPED, load_spec
     from streamseg.infer.network import Network
 
-    what = f"backend {name}"
     file = SHIPPED / f"{_SMALL_MODEL}.onnx"
-    try:
-        with stepping_down(name, gpu):
-            one, other = (
-                Network(load_spec(file), openers(file, 1, each, gpu=gpu)[each]()) for each in (name, REFERENCE)
-            )
-    except StreamsegError as error:
-        return Finding(what, False, str(error))
+    with stepping_down(name, gpu):
+        one, other = (Network(load_spec(file), openers(file, 1, each, gpu=gpu)[each]()) for each in (name, REFERENCE))
     for network in (one, other):
         network.close()
     alike = agreement(one.warmed_up, other.warmed_up)
     says = "" if name == REFERENCE else f", {alike:.1%} of its labels as on {REFERENCE}"
-    return Finding(what, alike >= _LEAST_AGREEMENT, f"runs {_SMALL_MODEL}{says}")
+    return alike >= _LEAST_AGREEMENT, f"runs {_SMALL_MODEL}{says}"
 
 
-def _tuned() -> Finding:
+def _tuned() -> tuple[bool, str]:
     from streamseg.infer.model.catalogue import find_model
     from streamseg.infer.tuning_store import in_words, remembered
 
     file = find_model(DEFAULT_MODEL)
     found = remembered(file) if file else {}
     says = "; ".join(f"{goal}: {in_words(choice)}" for goal, choice in sorted(found.items()))
-    return Finding(f"tuned {DEFAULT_MODEL}", bool(found), says or f"not yet: streamseg tune {DEFAULT_MODEL}")
+    return bool(found), says or f"not yet: streamseg tune {DEFAULT_MODEL}"
 
 
-def _inference(gpu: int | None = None) -> Finding:
+def _inference(gpu: int | None = None) -> tuple[bool, str]:
     """Loads the default model and runs it, as `run` would."""
     from streamseg.capture import open_source
     from streamseg.infer import load_segmenter
 
-    what = f"model {DEFAULT_MODEL}"
-    try:
-        source = open_source("test://?frames=20")
-        segment = load_segmenter(DEFAULT_MODEL, gpu=gpu).make(available_cores())
-        times_ms = []
-        for frame in source:
-            started_s = time.perf_counter()
-            segment([frame])
-            times_ms.append((time.perf_counter() - started_s) * 1e3)
-        segment.close()
-    except StreamsegError as error:
-        return Finding(what, False, str(error))
-    return Finding(
-        what, True, f"runs: {sorted(times_ms)[len(times_ms) // 2]:.1f} ms a frame (median of {len(times_ms)})"
-    )
+    source = open_source("test://?frames=20")
+    segment = load_segmenter(DEFAULT_MODEL, gpu=gpu).make(available_cores())
+    times_ms = []
+    for frame in source:
+        started_s = time.perf_counter()
+        segment([frame])
+        times_ms.append((time.perf_counter() - started_s) * 1e3)
+    segment.close()
+    return True, f"runs: {sorted(times_ms)[len(times_ms) // 2]:.1f} ms a frame (median of {len(times_ms)})"
