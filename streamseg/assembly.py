@@ -37,7 +37,7 @@ from streamseg.pipeline.pipeline import Pipeline
 from streamseg.pipeline.scheduler import InferenceScheduler
 from streamseg.privacy import check_hidden, make_cover
 from streamseg.render import make_renderer
-from streamseg.rules.check import class_problems
+from streamseg.rules.check import class_problems, refuse
 from streamseg.rules.shapes import Line, Polygon
 from streamseg.said import Said
 from streamseg.sinks import check_classes, check_rules, compares, open_sink, retrying
@@ -76,8 +76,7 @@ def assemble(
     controls = controls or Controls()
     controls.rules, controls.codec = tuple(options.rules), options.codec
     said, meter = said or Said(), meter or Meter()
-    for at, problem in rule_problems(options):
-        raise InputError(f"{'.'.join(at)}: {problem}")
+    refuse(rule_problems(options))
     check_rules(options.outputs, options.rules)
     render = make_renderer(render_options(options), controls, view, zones=options.zones, lines=options.lines)
     existing = existing or ("replace" if options.overwrite else "refuse")
@@ -143,8 +142,7 @@ def load_model(
     if recipe.licence and not recipe.licence.startswith(_FREE):
         (said or Said()).once(_log, logging.WARNING, f"model {recipe.name}: {recipe.licence}")
     check_classes(options.outputs, recipe.classes)
-    for at, problem in class_problems(options.rules, recipe.classes):
-        raise InputError(f"{'.'.join(at)}: {problem}")
+    refuse(class_problems(options.rules, recipe.classes))
     check_hidden(options.privacy, recipe.classes)
     return recipe
 

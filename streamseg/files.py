@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from streamseg.errors import InputError, OutputError
@@ -217,14 +217,14 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True) -> Path:
     return path
 
 
-def name_new(part: Path, path: Path, free: Callable[[Path], Path] = free_name) -> Path:
-    """Gives the file `part` the name `path`, or one that `free` makes of it, where no file has it yet.
+def name_new(part: Path, path: Path) -> Path:
+    """Gives the file `part` the name `path`, or where that is taken `NAME-2` and so on.
 
     Raises:
         OSError: it cannot be had.
     """
     while True:
-        name = free(path)
+        name = free_name(path)
         try:
             _link(part, name)
         except FileExistsError:  # another process was quicker

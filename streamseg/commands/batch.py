@@ -19,6 +19,7 @@ from streamseg.commands.option_flags import add_options
 from streamseg.config import OPTIONS, RunOptions, make_options, read_config, rule_problems
 from streamseg.errors import InputError
 from streamseg.redaction import redact
+from streamseg.rules.check import refuse
 
 if typing.TYPE_CHECKING:
     from streamseg.archive.driver import Run
@@ -110,8 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _options(arguments: argparse.Namespace) -> RunOptions:
     make = functools.partial(read_config, arguments.config) if arguments.config else make_options
     options = make({**given_by(arguments), "source": "", "outputs": (), "overwrite": False})
-    for at, problem in rule_problems(options):
-        raise InputError(f"{'.'.join(at)}: {problem}")
+    refuse(rule_problems(options))
     return options
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from streamseg.errors import InputError
@@ -15,6 +15,12 @@ if TYPE_CHECKING:  # the options are checked by these, and `--help` loads no Num
 
 Problem = tuple[tuple[str, ...], str]
 """The keys that lead to what is wrong, as in a configuration, and why."""
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raises InputError of the first of `problems`, if there is one."""
+    for at, problem in problems:
+        raise InputError(f"{'.'.join(at)}: {problem}")
 
 
 def name_problems(
