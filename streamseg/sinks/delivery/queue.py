@@ -90,12 +90,14 @@ class Queue:
             added = {self._last: Message(event=event, before=before)}
             self._messages.update(added)
             self._since_s[self._last] = self._clock()
-            if event.kind == "end":
+            ends = event.kind == "end"
+            if ends:
                 del self._open[event.id]
-                self._write(added=added, removed=[*older, *dropped], closed=[event.id])
             else:
                 self._open[event.id] = event
-                self._write(added=added, removed=[*older, *dropped], opened=[event])
+            opened, closed = ([], [event.id]) if ends else ([event], [])
+            removed = [*older, *dropped]
+            self._write(lambda journal: journal.write(added=added, removed=removed, opened=opened, closed=closed))
             self._changed.notify_all()
 
     def first(self, timeout_s: float) -> tuple[int, Message] | None:
@@ -108,7 +110,7 @@ class Queue:
         """The receiver has it."""
         with self._changed:
             if not self._closed and self._take(number) is not None:
-                self._write(removed=[number])
+                self._write(lambda journal: journal.write(removed=[number]))
 
     def set_aside(self, number: int, why: str) -> None:
         """The receiver will never take it: kept on disk to be looked at, and counted as lost."""
@@ -141,7 +143,7 @@ class Queue:
             if self._closed:
                 return
             if not self._in_step:
-                self._write()
+                self._write(lambda journal: None)
             self._closed = True
             if self._journal is not None:
                 with contextlib.suppress(sqlite3.Error):
@@ -169,20 +171,13 @@ class Queue:
             self._said.once(_log, logging.WARNING, f"{self._name}: {line}")
         return gone
 
-    def _write(
-        self,
-        *,
-        added: dict[int, Message] | None = None,
-        removed: list[int] | None = None,
-        opened: list[Event] | None = None,
-        closed: list[str] | None = None,
-    ) -> None:
-        """Brings the file in step; of one that cannot be written a line says so."""
+    def _write(self, change: Callable[[Journal], None]) -> None:
+        """Brings the file in step, by the last `change` or as a whole; of one that cannot be written a line says so."""
         if self._journal is None:
             return
         try:
             if self._in_step:
-                self._journal.write(added=added, removed=removed or (), opened=opened or (), closed=closed or ())
+                change(self._journal)
             else:
                 self._journal.rewrite(self._messages, self._open.values())
                 _log.warning("%s: messages are kept on disk again", self._name)
