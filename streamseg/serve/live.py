@@ -16,7 +16,7 @@ import numpy as np
 from streamseg.contracts import Shown
 from streamseg.frame import SQUARE, squared
 from streamseg.serve.pictures import Pictures
-from streamseg.sinks.video import Encoder, Form, form
+from streamseg.sinks.video import Encoder
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -105,19 +105,18 @@ class _Viewer:
 
 
 class _Encoding:
-    """The encoder for pictures of one form after the other; its calls come one at a time, from any thread."""
+    """The encoder for pictures of one size after the other; its calls come one at a time, from any thread."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._form, self._start_s = name, Form(0, 0, SQUARE), 0.0
+        self._name, self._start_s = name, 0.0
         self._encoder: Encoder | None = None
 
     def packets(self, shown: Shown, key: bool) -> list[Packet[VideoStream]]:
         import av
 
         fitting = _fitted(shown)
-        if self._encoder is None or form(fitting) != self._form:
+        if self._encoder is None or not self._encoder.takes(fitting):
             self._start_s = self._start_s or shown.frame.arrived_s
-            self._form = form(fitting)
             self._encoder = Encoder(av.open(os.devnull, "w", format="h264"), fitting, self._name, options=_WATCHED)
         return self._encoder.write(fitting.pixels, shown.frame.arrived_s - self._start_s, key=key)
 

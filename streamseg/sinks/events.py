@@ -24,7 +24,7 @@ from streamseg.sinks.names import Names
 from streamseg.sinks.part import reason
 from streamseg.sinks.preroll import EncodedPacket, Preroll
 from streamseg.sinks.query import percent, seconds, split_query, without_query
-from streamseg.sinks.video import CLOCK, Encoder, Form, form
+from streamseg.sinks.video import CLOCK, Encoder
 from streamseg.sinks.watches import ClassWatch, ClipMetadata, RuleWatch, Watch
 
 OPTIONS = ("class", "rule", "area", "before", "after")
@@ -51,7 +51,6 @@ class EventsSink:
         self._folder = self._names.folder
         self._after_s = seconds(asked, "after", 5.0)
         self._before = Preroll(seconds(asked, "before", 5.0), _MOST_BYTES)
-        self._form: Form | None = None
         self._encoder: Encoder | None = None
         self._clip: _Clip | None = None
         self.unwritten = 0
@@ -142,12 +141,12 @@ class EventsSink:
     def _encoder_for(self, shown: Shown) -> Encoder:
         import av
 
-        if self._encoder is None or form(shown) != self._form or self._encoder.pauses(shown.frame.time_s):
+        if self._encoder is None or not self._encoder.takes(shown) or self._encoder.pauses(shown.frame.time_s):
             self._end()
             self._before.clear()
             # A file of nothing but its head, so that the parameters which a clip begins with are known.
             head = av.open(os.devnull, "w", format="mp4", options={"movflags": "empty_moov+frag_keyframe"})
-            self._encoder, self._form = Encoder(head, shown, str(self._folder), self._encoding), form(shown)
+            self._encoder = Encoder(head, shown, str(self._folder), self._encoding)
             head.start_encoding()
         return self._encoder
 

@@ -21,7 +21,7 @@ from streamseg.sinks.kind import OutputKind, folder_of
 from streamseg.sinks.names import literal
 from streamseg.sinks.part import locked, reason
 from streamseg.sinks.query import split_query
-from streamseg.sinks.video import Encoder, Form, form
+from streamseg.sinks.video import Encoder
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -52,7 +52,6 @@ class HlsSink:
     def __init__(self, uri: str, info: StreamInfo, *, existing: Existing = "refuse") -> None:
         self._folder, self._live = _folder(uri), info.live
         self._open: tuple[OutputContainer, Encoder] | None = None
-        self._form: Form | None = None
         self._lists = 0
         self._looked_s = -_LOOK_EVERY_S
         self._home = Folder(self._folder)
@@ -69,10 +68,10 @@ class HlsSink:
         self._home.make()
         try:
             self._look(shown.frame.time_s)
-            if form(shown) != self._form or (self._open and self._open[1].pauses(shown.frame.time_s)):
+            if self._open and (not self._open[1].takes(shown) or self._open[1].pauses(shown.frame.time_s)):
                 self._finish()
             if self._open is None:
-                self._open, self._form = self._begin(shown), form(shown)
+                self._open = self._begin(shown)
             container, encoder = self._open
             container.mux(encoder.write(shown.pixels, shown.frame.time_s))
         except failures() as error:

@@ -17,7 +17,7 @@ from streamseg.sinks.part import reason
 from streamseg.sinks.retry import Retrying
 from streamseg.sinks.rtp import CARRIED, parameter_sets, units_of
 from streamseg.sinks.rtsp import Publisher
-from streamseg.sinks.video import Encoder, Form, form
+from streamseg.sinks.video import Encoder
 
 
 def publish(uri: str, info: StreamInfo, codec: str = "h264") -> Sink:
@@ -38,7 +38,6 @@ class PublishSink:
 
     def __init__(self, uri: str, codec: str = "h264") -> None:
         self._address, self._encoding = read_address(uri), encoding(codec)
-        self._form: Form | None = None
         self._encoder: Encoder | None = None
         self._publisher: Publisher | None = None
 
@@ -48,11 +47,11 @@ class PublishSink:
         Raises:
             OutputError: the server cannot be reached, refuses, or fell silent; or the picture cannot be encoded.
         """
-        if form(shown) != self._form or (self._encoder and not self._encoder.takes(shown.pixels)):
+        if self._encoder is not None and not self._encoder.takes(shown):
             self.close()
         try:
             if self._encoder is None:
-                self._form, self._encoder = form(shown), _encoder(shown, self._address.name, self._encoding)
+                self._encoder = _encoder(shown, self._address.name, self._encoding)
             for packet in self._encoder.write(shown.pixels, shown.frame.time_s):
                 self._send(units_of(bytes(packet)), packet.pts or 0)
         except failures() as error:
@@ -64,7 +63,7 @@ class PublishSink:
 
     def close(self) -> None:
         """Ends the session."""
-        publisher, self._publisher, self._encoder, self._form = self._publisher, None, None, None
+        publisher, self._publisher, self._encoder = self._publisher, None, None
         if publisher is not None:
             publisher.close()
 

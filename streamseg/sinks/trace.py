@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from streamseg import __version__
-from streamseg.contracts import Controls, Existing, Shown
+from streamseg.contracts import Shown
 from streamseg.errors import InputError
 from streamseg.frame import StreamInfo
 from streamseg.installing import extra
@@ -156,14 +156,10 @@ def _words() -> _Words:
     return found
 
 
-def _opened(uri: str, info: StreamInfo, controls: Controls, existing: Existing) -> TraceSink:
-    return TraceSink(uri, info)
-
-
 TRACE = OutputKind(
     forms="trace:http://HOST:4318",
     means=lambda uri: uri.startswith(_SCHEME),
-    open=_opened,
+    open=lambda uri, info, controls, existing: TraceSink(uri, info),
     check=read_trace,
     shared=True,
 )

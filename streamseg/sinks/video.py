@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -120,26 +120,12 @@ class VideoSink:
         return OutputError(f"{self._path}: {reason(error)}")
 
 
-class Form(NamedTuple):
-    """What the pictures of one stream have in common."""
-
-    height: int
-    width: int
-    pixel_aspect: Fraction
-
-
-def form(shown: Shown) -> Form:
-    """That of a picture; another one begins a new stream."""
-    height, width, _ = shown.pixels.shape
-    return Form(height, width, shown.frame.pixel_aspect)
-
-
 class Recording(VideoFile):
-    """A file of pictures of one form, whose times begin at 0."""
+    """A file of pictures that one encoder takes, whose times begin at 0."""
 
     def __init__(self, path: Path, first: Shown, encoding: Encoding = H264, *, replace: bool = False) -> None:
         super().__init__(path, replace=replace)
-        self._form, self.start_s, self._last_s = form(first), 0.0, 0.0
+        self.start_s = self._last_s = 0.0
         self._begun = False
         try:
             there = nvenc.encodes(first.pixels, str(path), encoding)
@@ -149,8 +135,8 @@ class Recording(VideoFile):
             raise
 
     def takes(self, shown: Shown) -> bool:
-        """Whether the picture has its form, its encoder takes it, and its format has numbers for the time."""
-        return self._reaches(shown.frame.time_s) and form(shown) == self._form and self._encoder.takes(shown.pixels)
+        """Whether its encoder takes the picture, and its format has numbers for the time."""
+        return self._reaches(shown.frame.time_s) and self._encoder.takes(shown)
 
     def write(self, pixels: Pixels, time_s: float) -> None:
         """Adds a picture; OSError or ValueError as `mux`."""
@@ -188,6 +174,7 @@ class Encoder:
         *,
         on_gpu: bool = False,
     ) -> None:
+        self._form = _form(first)
         size, aspect = first.pixels.shape[:2], first.frame.pixel_aspect
         self._colours = first.pixels.colours if isinstance(first.pixels, Planes) else BT601
         height, width = (max(encoding.least, side + side % 2) for side in size)
@@ -211,11 +198,15 @@ class Encoder:
         stream.codec_context.sample_aspect_ratio = self._aspect
         return stream
 
-    def takes(self, pixels: Pixels) -> bool:
-        """Whether a picture is where it is wanted: a GPU's encoder takes none that was drawn on the CPU."""
-        if not self._on_gpu:
-            return True
-        return isinstance(pixels, Planes) and pixels.on_gpu is not None and pixels.colours == self._colours
+    def takes(self, shown: Shown) -> bool:
+        """Whether a picture has the size of the first and its shape of pixels, and is where it is wanted.
+
+        A GPU's encoder takes none that was drawn on the CPU.
+        """
+        if _form(shown) != self._form:
+            return False
+        there = isinstance(shown.pixels, Planes) and shown.pixels.on_gpu and shown.pixels.colours == self._colours
+        return bool(there) or not self._on_gpu
 
     def pauses(self, time_s: float) -> bool:
         """Whether one of this time would come after a minute without any, where they came far more often before."""
@@ -253,6 +244,11 @@ class Encoder:
             bottom, right = self._padding
             image = np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
         return wrap(to_i420(image, self._colours), self._colours)
+
+
+def _form(shown: Shown) -> tuple[object, ...]:
+    """What all pictures of a stream have in common: height, width, and how wide a pixel is."""
+    return (*shown.pixels.shape[:2], shown.frame.pixel_aspect)
 
 
 def _start(
