@@ -16,6 +16,7 @@ from streamseg.gpu import MakeSmall
 from streamseg.imagefile import check_size
 from streamseg.imagefile.depth import Span, to_bytes
 from streamseg.imagefile.depth import to_bgr as as_bgr
+from streamseg.net.login import LOGIN_HINT, LOGIN_RETRY_S, NO_STREAM, NO_STREAM_HINT
 from streamseg.yuv import Planes, holds_planes, in_eight_bits, to_bgr
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ _ASSUMED_RATE = 25.0
 _MOST_RATE = 1000.0  # MPEG-4 names the ticks of its clock where its rate varies
 _CONSTANT = 0.02  # part by which a rate may differ from the one that FFmpeg guesses, and still be constant
 _MAX_FAILURES_IN_A_ROW = 16
-_AUTH_RETRY_S = 30.0  # cameras lock an account after a few wrong passwords
 
 
 class Demuxer(Protocol):
@@ -204,10 +204,9 @@ def open_error(error: Exception, name: str) -> StreamsegError:
     if isinstance(error, StreamsegError):
         return error
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        hint = "put user and password into the URL, or into STREAMSEG_USER and STREAMSEG_PASSWORD"
-        return SourceError(f"{name}: wrong or missing password", hint, retry_s=_AUTH_RETRY_S)
+        return SourceError(f"{name}: wrong or missing password", LOGIN_HINT, retry_s=LOGIN_RETRY_S)
     if isinstance(error, av.error.HTTPNotFoundError):
-        return SourceError(f"{name}: the server has no such stream", "check the path in the URL")
+        return SourceError(f"{name}: {NO_STREAM}", NO_STREAM_HINT)
     if isinstance(error, av.error.ExitError):
         return SourceError(f"{name}: does not answer", away=True)
     code = getattr(error, "errno", None)

@@ -12,14 +12,13 @@ from types import MappingProxyType
 from streamseg.capture.httpconnection import RawConnection, RawResponse
 from streamseg.errors import SourceError
 from streamseg.net.connection import trouble
-from streamseg.net.login import Login
+from streamseg.net.login import LOGIN_HINT, LOGIN_RETRY_S, NO_STREAM, NO_STREAM_HINT, Login
 from streamseg.net.urls import Address
 from streamseg.redaction import shown
 
 _MOST_TRIES = 4  # of one request: without a login, with one, and once more each for a new nonce and another form
 _MOST_REDIRECTS = 5
 _MOST_UNREAD = 1 << 16  # of a response that nobody wants; more is cheaper left with its connection
-_AUTH_RETRY_S = 30.0  # cameras lock an account after a few wrong passwords
 _WELL = (200, 206, 304)
 
 
@@ -133,16 +132,15 @@ class HttpClient:
         if moved is None:
             where = shown(location) or "without saying where"
             hint = "name that one instead, if it is the right one"
-            raise self.error(f"sends us to another server, {where}: not followed", hint, retry_s=_AUTH_RETRY_S)
+            raise self.error(f"sends us to another server, {where}: not followed", hint, retry_s=LOGIN_RETRY_S)
         return moved
 
     def _refusal(self, response: Response) -> SourceError:
         if response.status in (401, 403):
             unknown = f": the server asks for {self._login.unknown}, unknown here" if self._login.unknown else ""
-            hint = "put user and password into the URL, or into STREAMSEG_USER and STREAMSEG_PASSWORD"
-            return self.error(f"wrong or missing password{unknown}", hint, retry_s=_AUTH_RETRY_S)
+            return self.error(f"wrong or missing password{unknown}", LOGIN_HINT, retry_s=LOGIN_RETRY_S)
         if response.status in (404, 410):
-            return self.error("the server has no such stream", "check the path in the URL")
+            return self.error(NO_STREAM, NO_STREAM_HINT)
         said = f"{response.status} {response.reason}".strip()
         return self.error(f"the server answers {said}", away=response.status >= 500 or response.status == 429)
 

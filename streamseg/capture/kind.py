@@ -19,14 +19,6 @@ def scheme_of(uri: Uri) -> str:
     return found[1] if found else ""
 
 
-def _nothing(uri: Uri) -> None:
-    """There is nothing to look at before it is opened."""
-
-
-def _no_files(uri: Uri) -> Inputs:
-    return Inputs()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKind:
     """A kind of source: how its names look, and what opens one."""
@@ -37,9 +29,9 @@ class SourceKind:
     """Whether a name, or those of several files, ask for it; opens nothing."""
     open: Callable[[Uri, SourceOptions], Source]
     """Raises `InputError` where the name is wrong, `SourceError` where there is nothing to reach."""
-    check: Callable[[Uri], object] = _nothing
+    check: Callable[[Uri], object] = lambda uri: None
     """Looks at the name alone, and raises `InputError` where it can be no source, here and now or later."""
-    inputs: Callable[[Uri], Inputs] = _no_files
+    inputs: Callable[[Uri], Inputs] = lambda uri: Inputs()
     """The files that will be read."""
     in_turn: bool = False
     """Whether several of them make one run, one after the other."""

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from streamseg.errors import SourceError
 from streamseg.net.connection import trouble
+from streamseg.net.login import LOGIN_HINT, NO_STREAM, NO_STREAM_HINT
 from streamseg.net.rtspclient import Asked, RefusedError, RtspClient
 from streamseg.net.rtspmessages import Message
 from streamseg.net.urls import Address
 
 _MOST_UNANSWERED = 16  # requests: cameras may never answer one that only keeps the session, and those come for ever
-LOGIN_HINT = "put user and password into the URL, or into STREAMSEG_USER and STREAMSEG_PASSWORD"
 
 
 class _Waiting(NamedTuple):
@@ -97,5 +97,5 @@ class Relay:
         if refused.status in (401, 403):
             hint = LOGIN_HINT
         elif refused.status in (404, 410):
-            what, hint = "the server has no such stream", "check the path in the URL"
+            what, hint = NO_STREAM, NO_STREAM_HINT
         return SourceError(f"{self._name}: {what}", hint, retry_s=refused.retry_s, away=refused.away)

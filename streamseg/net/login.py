@@ -13,6 +13,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+LOGIN_HINT = "put user and password into the URL, or into STREAMSEG_USER and STREAMSEG_PASSWORD"
+LOGIN_RETRY_S = 30.0
+"""Cameras lock an account after a few wrong passwords."""
+NO_STREAM, NO_STREAM_HINT = "the server has no such stream", "check the path in the URL"
 _HASHES = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}
 """Digest's algorithms, the strongest first, under the names of RFC 7616 and of hashlib."""
 # What may follow a value: a quotation mark ends one only there, for not every server escapes those inside.

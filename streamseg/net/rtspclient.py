@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from streamseg.net.login import Login
+from streamseg.net.login import LOGIN_RETRY_S, Login
 from streamseg.net.rtspmessages import Message
 from streamseg.net.urls import Address
 from streamseg.redaction import redact, shown
 
 _MOST_TRIES = 4  # of one request: without a login, with one, and once more each for a new nonce and another form
 _MOST_REDIRECTS = 5
-_AUTH_RETRY_S = 30.0  # cameras lock an account after a few wrong passwords
 _MOST_WORDS = 100  # letters of a server's own that a line of ours repeats
 
 
@@ -91,7 +90,7 @@ class RtspClient:
         if there is None:
             where = shown(location)[:_MOST_WORDS] or "without saying where"
             hint = "name that one instead, if it is the right one"
-            raise RefusedError(f"sends us to another server, {where}: not followed", hint, retry_s=_AUTH_RETRY_S)
+            raise RefusedError(f"sends us to another server, {where}: not followed", hint, retry_s=LOGIN_RETRY_S)
         return there
 
     def reply(self, request: Message) -> bytes:
@@ -116,7 +115,7 @@ class RtspClient:
         if status in (401, 403):
             asked = self._login.unknown[:_MOST_WORDS]
             unknown = f": the server asks for {asked}, unknown here" if asked else ""
-            return RefusedError(f"wrong or missing password{unknown}", status=status, retry_s=_AUTH_RETRY_S)
+            return RefusedError(f"wrong or missing password{unknown}", status=status, retry_s=LOGIN_RETRY_S)
         # 453: not enough bandwidth, which most cameras say to one viewer too many.
         away = status >= 500 or status == 453
         said = redact(answer.first.partition(" ")[2])[:_MOST_WORDS]
