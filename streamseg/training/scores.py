@@ -11,35 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from streamseg.evaluation.scores import Scores, confusion, scores
 from streamseg.training.data import Labels, Pairs
 from streamseg.training.network import as_input, as_run
 from streamseg.training.plan import Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """From one confusion matrix over all pictures; void left out."""
-
-    confusion: NDArray[np.int64]
-    """(C, C): true class, found class."""
-
-    @property
-    def iou(self) -> NDArray[np.float64]:
-        """(C,) 0..1; NaN for a class that neither occurs nor is found."""
-        both = np.diag(self.confusion).astype(np.float64)
-        either = self.confusion.sum(0) + self.confusion.sum(1) - both
-        share: NDArray[np.float64] = np.divide(both, either, out=np.full(len(both), np.nan), where=either > 0)
-        return share
-
-    @property
-    def miou(self) -> float:
-        """Mean over the classes present, 0..1."""
-        return float(np.nanmean(self.iou))
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the pixels that are right, 0..1."""
-        return float(np.trace(self.confusion) / max(self.confusion.sum(), 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +49,7 @@ def score(
     are right in each of them.
     """
     n = n_classes or len(plan.classes)
-    confusion = np.zeros((n, n), np.int64)
+    total = np.zeros((n, n), np.int64)
     for index in range(len(pairs)):
         image, labels = pairs[index]
         with torch.inference_mode():
@@ -85,8 +60,8 @@ def score(
             known = labels < n
             good = known & right[np.where(known, labels, 0), found] if right is not None else False
             found = np.where(good, labels, fold[found])
-        confusion += count_pairs(labels, found, n)
-    return Scores(confusion)
+        total += confusion(labels, found, n)
+    return scores(total)
 
 
 def find_labels(logits: Tensor, shape: tuple[int, ...]) -> Labels:
@@ -95,10 +70,3 @@ def find_labels(logits: Tensor, shape: tuple[int, ...]) -> Labels:
     found = logits[0, 0] > 0 if logits.shape[1] == 1 else logits[0].argmax(0)
     labels: Labels = found.to(torch.uint8).numpy()
     return labels
-
-
-def count_pairs(true: Labels, found: Labels, n_classes: int) -> NDArray[np.int64]:
-    """(C, C): how many pixels have each true and each found class; ids beyond the classes are void."""
-    known = true < n_classes
-    pairs = true[known].astype(np.int64) * n_classes + found[known]
-    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)

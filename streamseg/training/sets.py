@@ -80,19 +80,12 @@ class Sets:
 
     def __getitem__(self, index: int) -> tuple[Image, Labels]:
         """The pair of an index that `order` gave."""
-        for each in self.learnt:
-            if index < len(each.pairs):
-                return each.pairs[index]
-            index -= len(each.pairs)
-        raise IndexError(index)
+        of, place = self._at(index)
+        return of.pairs[place]
 
     def misses(self, index: int) -> tuple[int, ...]:
         """Classes that the masks of the set with this picture label only in part."""
-        for each in self.learnt:
-            if index < len(each.pairs):
-                return each.misses
-            index -= len(each.pairs)
-        raise IndexError(index)
+        return self._at(index)[0].misses
 
     def order(self, random: np.random.Generator) -> NDArray[np.int64]:
         """The pictures of an epoch, in the order in which they are shown."""
@@ -106,6 +99,14 @@ class Sets:
             chosen.append(start + (random.permutation(len(each.pairs) * turns) % len(each.pairs))[: each.shown])
             start += len(each.pairs)
         return chosen[0] if len(chosen) == 1 else random.permutation(np.concatenate(chosen))
+
+    def _at(self, index: int) -> tuple[Learnt, int]:
+        """The set with this picture, and its place there."""
+        for each in self.learnt:
+            if index < len(each.pairs):
+                return each, index
+            index -= len(each.pairs)
+        raise IndexError(index)
 
     def _pairs(self, pairs: Sequence[Pair], key: Key | None = None) -> Pairs:
         key = key or plain_key(self._data, len(self._names), self._thin)
