@@ -8,17 +8,19 @@ from types import MappingProxyType
 from typing import Literal
 
 from streamseg.errors import InputError
-from streamseg.infer.model.spec import Colour, FitKind, Layout
+from streamseg.infer.model.spec import IMAGENET_MEAN, IMAGENET_STD, Colour, FitKind, Layout
 
 NORMALISATIONS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = MappingProxyType(
     {
-        "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+        "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
         "0..1": ((0.0,), (255.0,)),
         "-1..1": ((127.5,), (127.5,)),
         "none": ((0.0,), (1.0,)),
     }
 )
 """Name to mean and std in 0..255 units; `imagenet` in the order red, green, blue."""
+USUAL_STRIDE = 32
+"""Halved five times: what nearly every encoder does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,12 @@ def normalisation(hints: Hints, colour: Colour) -> tuple[tuple[float, ...], tupl
         raise InputError("either a normalisation by its name, or by mean and std", "--normalise, or --mean and --std")
     if hints.normalise not in NORMALISATIONS:
         raise InputError(f"no normalisation '{hints.normalise}'", f"one of {', '.join(NORMALISATIONS)}")
-    mean, std = NORMALISATIONS[hints.normalise]
+    return named_normalisation(hints.normalise, colour)
+
+
+def named_normalisation(name: str, colour: Colour) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std of one of `NORMALISATIONS`, in the order of `colour`."""
+    mean, std = NORMALISATIONS[name]
     return (mean[::-1], std[::-1]) if colour == "bgr" else (mean, std)
 
 

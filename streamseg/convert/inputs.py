@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 
 from streamseg.convert.graph import axis_names
-from streamseg.convert.hints import NORMALISATIONS, Hints, normalisation
+from streamseg.convert.hints import NORMALISATIONS, USUAL_STRIDE, Hints, normalisation
 from streamseg.convert.neighbours import Told
 from streamseg.convert.questions import Questions
 from streamseg.errors import InputError, StreamsegError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _CHANNELS = (1, 3)
 _FEW = 16  # channels of a picture of any kind: fewer than it has rows
-_STRIDE = 32  # halved five times: what nearly every encoder does
 _TYPES = ("uint8", "float32", "float16")
 
 
@@ -74,7 +73,7 @@ def guess_input(source: Path, backend: Backend, hints: Hints, questions: Questio
             colour=colour,
             mean=mean,
             std=std,
-            stride=hints.stride or _STRIDE,
+            stride=hints.stride or USUAL_STRIDE,
         )
     except ValueError as error:
         raise InputError(f"{source}: {error}") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamseg.convert.chain import PICTURE
-from streamseg.convert.hints import Hints
+from streamseg.convert.hints import USUAL_STRIDE, Hints
 from streamseg.convert.neighbours import Told
 from streamseg.errors import InputError
 from streamseg.infer.backends.contract import Backend
@@ -16,8 +16,6 @@ from streamseg.infer.model.spec import PAD, InputSpec, ModelSpec
 
 if TYPE_CHECKING:
     import onnx
-
-_USUAL_STRIDE = 32  # halved five times: what nearly every encoder does
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def model_spec(job: Job, taken: InputSpec, names: tuple[str, ...], outputs: dict
                 colour="grey" if taken.colour == "grey" else "bgr",
                 fit=hints.fit or "stretch",
                 pad=PAD if hints.pad is None else hints.pad,
-                stride=hints.stride or (_USUAL_STRIDE if free else 1),
+                stride=hints.stride or (USUAL_STRIDE if free else 1),
             ),
             **(fields | more),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from streamseg.convert.hints import NORMALISATIONS, Hints
+from streamseg.convert.hints import Hints, named_normalisation
 from streamseg.convert.inputs import Probe
 from streamseg.convert.neighbours import Told
 from streamseg.convert.outputs import Found
@@ -100,7 +100,11 @@ def _above(plan: OutputPlan) -> str:
 
 def _input(taken: InputSpec, spec: ModelSpec) -> str:
     normalised = next(
-        (text for name, text in _NORMALISED.items() if (taken.mean, taken.std) == _of(name, taken)),
+        (
+            text
+            for name, text in _NORMALISED.items()
+            if (taken.mean, taken.std) == named_normalisation(name, taken.colour)
+        ),
         f"less {_numbers(taken.mean)}, over {_numbers(taken.std)}",
     )
     size = f"{taken.width}x{taken.height}"
@@ -111,11 +115,6 @@ def _input(taken: InputSpec, spec: ModelSpec) -> str:
         size = f"{taken.height or taken.width} px of {'width' if taken.height is None else 'height'}"
     fit = {"stretch": "stretched", "letterbox": f"letterboxed (grey {spec.input.pad})", "crop": "cropped"}
     return f"input {_COLOURS[taken.colour]}, {fit[spec.input.fit]} to {size}, {normalised}"
-
-
-def _of(name: str, taken: InputSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    mean, std = NORMALISATIONS[name]
-    return (mean[::-1], std[::-1]) if taken.colour == "bgr" else (mean, std)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

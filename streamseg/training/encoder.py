@@ -18,9 +18,6 @@ from streamseg import installing
 from streamseg.errors import InputError
 from streamseg.training.blocks import conv_norm
 
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-"""Of red, green and blue, in 0..255."""
-IMAGENET_STD = (58.395, 57.12, 57.375)
 Size = Literal[0, 1, 2]
 """Lite0 is the smallest; Lite2 takes half as long again."""
 _GROWTH: dict[Size, tuple[float, float]] = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}

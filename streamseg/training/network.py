@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.infer.model.geometry import input_size
-from streamseg.infer.model.spec import InputSpec
+from streamseg.infer.model.spec import IMAGENET_MEAN, IMAGENET_STD, InputSpec
 from streamseg.labelmap import VOID
 from streamseg.training.deeplab import DeepLab
-from streamseg.training.encoder import IMAGENET_MEAN, IMAGENET_STD, load_imagenet
+from streamseg.training.encoder import load_imagenet
 from streamseg.training.fcn import FCN
 from streamseg.training.maskrcnn import MaskRCNN
 from streamseg.training.plan import Network, Plan

@@ -19,12 +19,12 @@ from streamseg.frame import Image
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.follow.closeup import Plane
 from streamseg.infer.model.onnxfile import OnnxFile, inspect_onnx
+from streamseg.infer.model.spec import IMAGENET_MEAN, IMAGENET_STD
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 from streamseg.prompts import Box, Click
 
 _SIDE = 1024  # of the picture that an encoder sees, where its file leaves it free
-_MEAN = np.array([123.675, 116.28, 103.53], np.float32)  # of red, green and blue, as all of them are trained
-_STD = np.array([58.395, 57.12, 57.375], np.float32)
+_MEAN, _STD = (np.array(each, np.float32) for each in (IMAGENET_MEAN, IMAGENET_STD))  # as all of them are trained
 POINTS, LABELS = ("point_coords", "input_points"), ("point_labels", "input_labels")
 _MASK, _HAS_MASK, _SIZE = "mask_input", "has_mask_input", "orig_im_size"
 _ASKED = (*POINTS, *LABELS, _MASK, _HAS_MASK, _SIZE)

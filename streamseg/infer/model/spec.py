@@ -32,6 +32,8 @@ Layout = Literal["NCHW", "NHWC"]
 Colour = Literal["rgb", "bgr", "grey"]
 FitKind = Literal["letterbox", "stretch", "crop"]
 
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Of red, green and blue, in 0..255: what most networks subtract and divide by."""
 PAD = 116
 """Grey around a letterboxed picture: near the mean that most networks subtract."""
 MAX_SIDE_PX = 16384
