@@ -66,7 +66,7 @@ class KserveBackend:
             try:
                 found = self._transport.infer(feeds, self._wanted, self._timeout_s)
             except AwayError:
-                self._transport.reconnect()
+                self._transport.close()
                 found = self._transport.infer(feeds, self._wanted, max(0.01, end_s - time.monotonic()))
             for info in self.outputs:
                 _check(info, found.get(info.name))

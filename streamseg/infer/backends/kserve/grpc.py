@@ -40,11 +40,7 @@ class GrpcTransport:
             found = self._open().get_model_metadata(self._place.model, headers=self._headers, client_timeout=timeout_s)
         except self._client.InferenceServerException as error:
             raise _told(error, timeout_s) from None
-        inputs, outputs = (
-            tuple(wire.tensor_info(each.name, each.datatype, each.shape) for each in side)
-            for side in (found.inputs, found.outputs)
-        )
-        return inputs, outputs
+        return wire.tensor_infos(found)
 
     def infer(self, feeds: Mapping[str, Tensor], wanted: Sequence[str], timeout_s: float) -> Mapping[str, Tensor]:
         """One request."""
@@ -61,12 +57,8 @@ class GrpcTransport:
         except self._client.InferenceServerException as error:
             raise _told(error, timeout_s) from None
 
-    def reconnect(self) -> None:
-        """The next request opens a channel."""
-        self.close()
-
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection; the next request opens a channel."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()

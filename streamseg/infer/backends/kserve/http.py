@@ -67,12 +67,7 @@ class HttpTransport:
     def describe(self, timeout_s: float) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
         """Its inputs and outputs."""
         body, _ = self._ask("GET", "", (), {}, timeout_s)
-        found = _read(body, _Model)
-        inputs, outputs = (
-            tuple(wire.tensor_info(each.name, each.datatype, each.shape) for each in side)
-            for side in (found.inputs, found.outputs)
-        )
-        return inputs, outputs
+        return wire.tensor_infos(_read(body, _Model))
 
     def infer(self, feeds: Mapping[str, Tensor], wanted: Sequence[str], timeout_s: float) -> Mapping[str, Tensor]:
         """One request."""
@@ -93,12 +88,8 @@ class HttpTransport:
         body, length = self._ask("POST", "/infer", payload, headers, timeout_s)
         return dict(_outputs(body, length))
 
-    def reconnect(self) -> None:
-        """The next request opens a connection."""
-        self.close()
-
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -68,7 +68,8 @@ def read_places(backend: str) -> tuple[Place, ...]:
     token = filled(asked["token"], name) if "token" in asked else None
     if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):
         raise InputError(f"backend {PREFIX}{name}: the token is empty or holds what no header can")
-    return tuple(Place(each, model, _authorization(token, each), authority, timeout_s) for each in addresses)
+    bearer = None if token is None else f"Bearer {token}"
+    return tuple(Place(each, model, bearer or each.basic, authority, timeout_s) for each in addresses)
 
 
 def _options(query: str, name: str) -> dict[str, str]:
@@ -84,7 +85,3 @@ def _seconds(text: str | None, name: str) -> float:
     if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", text) or not 0 < float(text) <= _LONGEST_TIMEOUT_S:
         raise InputError(f"backend {PREFIX}{name}: timeout: expected seconds, up to {_LONGEST_TIMEOUT_S:g}")
     return float(text)
-
-
-def _authorization(token: str | None, address: Address) -> str | None:
-    return address.basic if token is None else f"Bearer {token}"

@@ -55,11 +55,8 @@ class Transport(Protocol):
     def infer(self, feeds: Mapping[str, Tensor], wanted: Sequence[str], timeout_s: float) -> Mapping[str, Tensor]:
         """The outputs `wanted` by name, in arrays of their own; raises the same."""
 
-    def reconnect(self) -> None:
-        """What is asked next goes over a new connection."""
-
     def close(self) -> None:
-        """Ends the connection; may be called twice."""
+        """Ends the connection; may be called twice. What is asked next goes over a new one."""
 
 
 def word_of(dtype: np.dtype[Any]) -> str:
@@ -80,6 +77,15 @@ def tensor_info(name: str, word: str, shape: Sequence[int | str]) -> TensorInfo:
     """An input or output as a server describes it; -1 is a side that is free."""
     sides = tuple(side if side > 0 else None for side in map(int, shape))
     return TensorInfo(name, sides, np.dtype(_DTYPES.get(word, np.void)))
+
+
+def tensor_infos(model: Any) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+    """The inputs and outputs of a model as a server describes it."""
+    inputs, outputs = (
+        tuple(tensor_info(each.name, each.datatype, each.shape) for each in side)
+        for side in (model.inputs, model.outputs)
+    )
+    return inputs, outputs
 
 
 def tensor(name: str, word: str, shape: Sequence[int], data: bytes | bytearray | memoryview) -> Tensor:
