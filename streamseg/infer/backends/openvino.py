@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import functools
 import logging
-import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError
 from streamseg.infer.backends.contract import AbsentError
 from streamseg.infer.backends.forked import keep_in_forks
-from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx
+from streamseg.infer.model.onnxfile import check_outputs, inspect_onnx
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 Precision = Literal["f32", "bf16"]
@@ -56,9 +55,7 @@ class OpenVinoBackend:
         keep_in_forks(core, self._request)
         self.inputs = tuple(_info(*pair) for pair in zip(found.inputs, model.inputs, strict=True))
         self.outputs = tuple(_info(*pair) for pair in zip(found.outputs, model.outputs, strict=True))
-        for output in self.outputs:
-            if math.prod(side or 1 for side in output.shape or ()) > MAX_ELEMENTS:
-                raise InputError(f"{file}: output '{output.name}' of {output.shape} is beyond what streamseg runs")
+        check_outputs(file, self.outputs)
         where = f"CPU, {precision}" if device == "CPU" else device
         self.name = f"OpenVINO {self._openvino.__version__.partition('-')[0]} ({where})"
         self._file = file

@@ -6,7 +6,6 @@ import ctypes
 import importlib
 import importlib.util
 import logging
-import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from streamseg import installing, runtimes
 from streamseg.errors import BackendError, InputError, StreamsegError
 from streamseg.infer.backends.contract import AbsentError
 from streamseg.infer.backends.forked import keep_in_forks
-from streamseg.infer.model.onnxfile import MAX_ELEMENTS, inspect_onnx, source_for_ort
+from streamseg.infer.model.onnxfile import check_outputs, inspect_onnx, source_for_ort
 from streamseg.infer.model.tensors import Tensor, TensorInfo
 
 _log = logging.getLogger(__name__)
@@ -88,9 +87,7 @@ class OrtBackend:
         keep_in_forks(session)
         self._session: Any = session
         self._names = [output.name for output in self.outputs]
-        for output in self.outputs:
-            if math.prod(side or 1 for side in output.shape or ()) > MAX_ELEMENTS:
-                raise InputError(f"{file}: output '{output.name}' of {output.shape} is beyond what streamseg runs")
+        check_outputs(file, self.outputs)
         _log.debug("%s: %s, %d threads", file.name, self.name, threads)
 
     def run(self, feeds: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -57,6 +57,13 @@ def inspect_onnx(path: Path) -> OnnxFile:
         )
     except UnicodeDecodeError:
         raise InputError(f"{path}: not an ONNX model: names that are no text") from None
+
+
+def check_outputs(path: Path, outputs: Sequence[TensorInfo]) -> None:
+    """Raises InputError where a runtime, which follows more shapes, found an output to be over `MAX_ELEMENTS`."""
+    for output in outputs:
+        if math.prod(side or 1 for side in output.shape or ()) > MAX_ELEMENTS:
+            raise InputError(f"{path}: output '{output.name}' of {output.shape} is beyond what streamseg runs")
 
 
 def source_for_ort(path: Path) -> str | bytes:
