@@ -21,6 +21,7 @@ from streamseg.infer.backends.contract import Backend
 from streamseg.infer.families.mask_queries import mask_queries
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import Tensor, TensorInfo
+from streamseg.infer.postprocess import class_shares
 
 if TYPE_CHECKING:
     import onnx
@@ -84,8 +85,7 @@ class _ClassPlanes:
         """Planes (N, C, h, w) f32."""
         outputs = self._inner.run(feeds)
         logits, masks = (outputs[name].astype(np.float32) for name in (self._queries.classes, self._queries.masks))
-        powers = np.exp(logits - logits.max(-1, keepdims=True))
-        shares = (powers / powers.sum(-1, keepdims=True))[..., :-1]
+        shares = class_shares(logits)
         there = 1 / (1 + np.exp(-masks))
         return {_PLANES: np.einsum("nqc,nqhw->nchw", shares, there, optimize=True).astype(np.float32)}
 

@@ -64,6 +64,12 @@ def probability_planes(probability: NDArray[Any]) -> tuple[Plane, Plane]:
         return labels, (sure * 255 + 0.5).astype(np.uint8)
 
 
+def class_shares(logits: NDArray[Any]) -> NDArray[np.float32]:
+    """(…, C) of 0..1 from (…, C + 1): a softmax, without its last class, `no object`."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray((powers / powers.sum(-1, keepdims=True))[..., :-1], np.float32)
+
+
 def squeeze(output: NDArray[Any]) -> NDArray[Any]:
     """(N, h, w) from (h, w), (N, h, w), (N, 1, h, w) or (N, h, w, 1)."""
     if output.ndim == 4:

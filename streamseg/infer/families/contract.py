@@ -101,6 +101,11 @@ class Limits:
     most: int
     overlap: float | None
 
+    def best(self, scores: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Which of (K,) scores are high enough, best first."""
+        kept = np.flatnonzero(scores > self.least_score)
+        return kept[np.argsort(-scores[kept], kind="stable")][: self.most]
+
 
 class Family(Protocol):
     """Networks whose outputs are read alike."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from streamseg.infer.families.contract import Defaults, Limits, Objects, Recognised, Seen, Shapes
 from streamseg.infer.model.tensors import Tensor
+from streamseg.infer.postprocess import class_shares
 
 
 class MaskQueries:
@@ -79,8 +80,7 @@ class MaskQueries:
         self, logits: NDArray[np.float32]
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
         """Query, class and its share, 0..1, of as many pairs as there are queries."""
-        powers = np.exp(logits - logits.max(1, keepdims=True))
-        shares = (powers / powers.sum(1, keepdims=True))[:, :-1]
+        shares = class_shares(logits)
         if self._one_class:
             return np.arange(len(shares)), shares.argmax(1), shares.max(1)
         best = np.argsort(-shares, axis=None, kind="stable")[: len(shares)]

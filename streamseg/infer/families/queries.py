@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.infer.families.contract import Defaults, Limits, Objects, Recognised, Seen, given_roles
 from streamseg.infer.model.tensors import Tensor
+from streamseg.infer.postprocess import class_shares
 
 _SOFTMAX = ("detr", "yolos", "table-transformer")
 SIGMOID = ("conditional_detr", "deformable_detr", "dab-detr", "rt_detr", "rt_detr_v2", "d_fine", "rf_detr", "lw_detr")
@@ -36,9 +37,7 @@ class Detr:
 
     def decode(self, outputs: Mapping[str, Tensor], size: tuple[int, int], limits: Limits) -> Objects:
         """Each query's best class."""
-        logits = outputs["classes"].astype(np.float32, copy=False)
-        powers = np.exp(logits - logits.max(1, keepdims=True))
-        shares = (powers / powers.sum(1, keepdims=True))[:, :-1]
+        shares = class_shares(outputs["classes"].astype(np.float32, copy=False))
         scores, class_ids = shares.max(1), shares.argmax(1)
         return _chosen(outputs, size, limits, np.arange(len(scores)), scores, class_ids)
 
@@ -107,8 +106,7 @@ def _chosen(
     class_ids: NDArray[np.intp],
 ) -> Objects:
     """Objects of the queries `rows`, whose boxes are centre, width and height in shares of the picture."""
-    kept = np.flatnonzero(scores > limits.least_score)
-    kept = kept[np.argsort(-scores[kept], kind="stable")][: limits.most]
+    kept = limits.best(scores)
     rows = rows[kept]
     placed = outputs["boxes"][rows].astype(np.float32)
     centres, halves = placed[:, :2], placed[:, 2:] / 2

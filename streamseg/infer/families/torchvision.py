@@ -39,8 +39,7 @@ class Torchvision:
     def decode(self, outputs: Mapping[str, Tensor], size: tuple[int, int], limits: Limits) -> Objects:
         """Those that score enough, each plane cut to what is in it."""
         scores = outputs["scores"].astype(np.float32, copy=False)
-        kept = np.flatnonzero(scores > limits.least_score)
-        kept = kept[np.argsort(-scores[kept], kind="stable")][: limits.most]
+        kept = limits.best(scores)
         planes = outputs.get("planes")
         return Objects(
             outputs["boxes"][kept].astype(np.float32, copy=False),

@@ -99,8 +99,7 @@ class YoloRows:
     def decode(self, outputs: Mapping[str, Tensor], size: tuple[int, int], limits: Limits) -> Objects:
         """Those that score enough."""
         rows, prototypes = _floats(outputs["rows"]), _prototypes(outputs)
-        kept = np.flatnonzero(rows[:, 4] > limits.least_score)
-        rows = rows[kept[np.argsort(-rows[kept, 4], kind="stable")][: limits.most]]
+        rows = rows[limits.best(rows[:, 4])]
         return Objects(
             rows[:, :4],
             rows[:, 4],
