@@ -12,13 +12,11 @@ from streamseg.prompts import Box, Click, Mask
 _RADII = (0.05, 0.09, 0.16, 0.27)
 """Of the longer side: how large the object around a click may be; the size whose mask stands out best is taken."""
 _SURE = 0.3  # of the radius around a click: surely the object
-_ROUND = (
-    0.9,
-    1.5,
-)  # of a box's sides: an ellipse from which the cut begins; the mask is taken that fits the box better
+_ELLIPSES = 0.9, 1.5
+"""Of a box's sides: from each of them a cut begins, and the mask is taken that fits the box better."""
 _AROUND = 0.4  # of a box's sides: so far around it the background is learnt
 _MARGIN = 0.25  # of the longer side of what is corrected
-_ROUNDS = 4
+_ROUNDS = 4  # of GrabCut
 _TOUCH = 0.04  # of the longer side of a close-up: what is so near a correcting click is certain
 _CORE = 0.6  # of the depth of a mask: further in no correction changes it
 _LEVEL = 20.0  # of 90: added to how a mask in a box stands out, so that fitting the box counts more
@@ -34,8 +32,8 @@ def in_box(look: Colours, box: Box) -> Plane:
     close = cut(look, window)
     scale = close.shape[1] / window.width
     inside = Window(*(round(each * scale) for each in (x - window.x, y - window.y, wide, high)))
-    starts = [_marked(close, inside, part) for part in _ROUND]
-    tried = [_piece(_cut(close, marks, _ROUNDS)) for marks in starts]
+    starts = [_marked(close, inside, part) for part in _ELLIPSES]
+    tried = [_piece(_cut(close, marks)) for marks in starts]
     tried.append(np.asarray(starts[0] & 1, np.uint8))  # where it looks like what is around it, there is nothing to cut
     found = max(tried, key=lambda mask: (_LEVEL + _stands_out(close, mask)) * _fills(mask, inside))
     return put_back(found.astype(np.float32), window, (look.shape[0], look.shape[1]))
@@ -90,7 +88,7 @@ def corrected(look: Colours, belongs: Plane, click: Click) -> Plane:
     marks[_core(mask)], marks[_core(~mask)] = cv2.GC_FGD, cv2.GC_BGD
     marks[near & side] = cv2.GC_PR_FGD if click.adds else cv2.GC_PR_BGD
     marks[touched] = cv2.GC_FGD if click.adds else cv2.GC_BGD
-    changed = ((_cut(close, marks, _ROUNDS) > 0) == click.adds) & side | touched
+    changed = ((_cut(close, marks) > 0) == click.adds) & side | touched
     _, pieces = cv2.connectedComponents(changed.astype(np.uint8))
     piece = pieces == pieces[at[1], at[0]]
     after = np.where(piece, np.float32(click.adds), before)
@@ -116,7 +114,7 @@ def _around_click(look: Colours, click: Click, radius: float) -> tuple[Window, L
     marks = np.full(close.shape[:2], cv2.GC_BGD, np.uint8)
     for part, mark in ((1.5, cv2.GC_PR_BGD), (0.9, cv2.GC_PR_FGD), (_SURE, cv2.GC_FGD)):
         cv2.circle(marks, middle, max(2, round(part * radius * scale)), int(mark), -1)
-    found = _piece(_cut(close, marks, _ROUNDS), middle)
+    found = _piece(_cut(close, marks), middle)
     return window, found, _stands_out(close, found)
 
 
@@ -133,14 +131,14 @@ def _stands_out(close: Colours, mask: Labels) -> float:
     return float(np.mean(np.minimum(np.abs(unlike[border]).sum(1), 90)))
 
 
-def _cut(close: Colours, marks: Labels, rounds: int) -> Labels:
+def _cut(close: Colours, marks: Labels) -> Labels:
     """GrabCut (Rother et al. 2004) from what is marked; the marks themselves where one side has too little."""
     foreground = np.asarray(marks & 1, np.uint8)
     if min(np.count_nonzero(foreground), np.count_nonzero(1 - foreground)) < 16:
         return foreground
     marks = marks.copy()
     cv2.setRNGSeed(0)
-    cv2.grabCut(close, marks, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(close, marks, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.asarray(marks & 1, np.uint8)
 
 

@@ -27,6 +27,7 @@ _LEARNS = 0.1  # of the colours of a new picture
 _FORGETS = 0.02  # of the usual area
 _GONE = 0.15  # of the usual area: what is left is no longer the object
 _LEAST_AREA = 12  # pixels
+_RADIUS, _EVEN = 3, 2e-4  # of the guided filter: pixels, and the variance below which the picture has no edge
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,11 +177,11 @@ def _aligned(first: First, carried: Plane) -> tuple[Colours, Plane]:
     return np.asarray(look, np.uint8), np.asarray(cv2.warpAffine(first.belongs, matrix, size), np.float32)
 
 
-def _guided(guide: NDArray[np.uint8], likely: Plane, radius: int = 3, even: float = 2e-4) -> Plane:
+def _guided(guide: NDArray[np.uint8], likely: Plane) -> Plane:
     """`likely` along the edges of `guide` (guided filter, He et al. 2010)."""
-    grey, side = guide.astype(np.float32) / 255, (2 * radius + 1,) * 2
+    grey, side = guide.astype(np.float32) / 255, (2 * _RADIUS + 1,) * 2
     mean, mean_likely = cv2.blur(grey, side), cv2.blur(likely, side)
-    slope = (cv2.blur(grey * likely, side) - mean * mean_likely) / (cv2.blur(grey * grey, side) - mean * mean + even)
+    slope = (cv2.blur(grey * likely, side) - mean * mean_likely) / (cv2.blur(grey * grey, side) - mean * mean + _EVEN)
     offset = mean_likely - slope * mean
     return np.asarray(np.clip(cv2.blur(slope, side) * grey + cv2.blur(offset, side), 0, 1), np.float32)
 

@@ -81,9 +81,9 @@ class Overlay:
         return frame_of((y, uv), planes.colours, planes.gpu)
 
 
-def has_bytes(plane: IOTensor | None) -> bool:
+def has_bytes(plane: IOTensor) -> bool:
     """Whether it is one that can be drawn with."""
-    return plane is not None and plane.info.dtype == np.uint8 and len(plane.shape) > 1
+    return plane.info.dtype == np.uint8 and len(plane.shape) > 1
 
 
 def _plane(shape: tuple[int, ...]) -> tuple[int, int]:
