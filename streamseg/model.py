@@ -15,7 +15,7 @@ from streamseg.errors import InputError, StreamsegError
 from streamseg.frame import Frame, ImageLike, checked_image
 from streamseg.infer import load_segmenter
 from streamseg.infer.batching import DynamicBatcher
-from streamseg.infer.own import own_segmenter
+from streamseg.infer.own import OwnSegmenter
 from streamseg.machine import available_cores
 from streamseg.result import Result
 from streamseg.segmentation import Classes
@@ -173,7 +173,7 @@ def own_recipe(segmenter: SimpleSegmenter) -> SegmenterFactory:
     return SegmenterFactory(
         name=type(segmenter).__name__,
         classes=segmenter.classes,
-        make=lambda threads: own_segmenter(segmenter),
+        make=lambda threads: OwnSegmenter(segmenter),
         parallel=True,  # one object sees the frames in order anyway, and its masks may be carried to others
         shared=True,
     )

@@ -24,7 +24,7 @@ from streamseg.infer.model.catalogue import (
     list_networks,
     network_names,
 )
-from streamseg.infer.own import own_segmenter
+from streamseg.infer.own import OwnSegmenter
 from streamseg.machine import nvidia_gpus
 from streamseg.prompts import Prompts
 from streamseg.said import Said
@@ -153,13 +153,12 @@ def _network(
         servers = [Server(*each) for each in openers(file, 1, backend).items()]
 
     def make(choice: Choice | None, threads: int) -> Segmenter:
-        if servers:
-            local = FailoverNetwork(spec, openers(file, threads, None, stopped, gpu), reference, said=said, gpu=gpu)
-            return RemoteNetwork(spec, servers, local, said)
         if choice is None:
-            return FailoverNetwork(spec, openers(file, threads, backend, stopped, gpu), reference, said=said, gpu=gpu)
-        chain = tuned_openers(file, threads, choice, stopped, gpu)
-        return FailoverNetwork(spec, chain, reference, compared=choice.backend, said=said, gpu=gpu)
+            chain, compared = openers(file, threads, None if servers else backend, stopped, gpu), REFERENCE
+        else:
+            chain, compared = tuned_openers(file, threads, choice, stopped, gpu), choice.backend
+        network = FailoverNetwork(spec, chain, reference, compared, said, gpu)
+        return RemoteNetwork(spec, servers, network, said) if servers else network
 
     return SegmenterFactory(
         name=spec.name,
@@ -254,7 +253,7 @@ def _of_package(name: str, make: Callable[[], SimpleSegmenter]) -> SegmenterFact
         segmenter = make()
         classes = segmenter.classes
         segmenter.close()
-    return SegmenterFactory(name, classes, lambda threads: own_segmenter(make()), parallel=True, workers=1)
+    return SegmenterFactory(name, classes, lambda threads: OwnSegmenter(make()), parallel=True, workers=1)
 
 
 def unknown_model(name: str) -> InputError:

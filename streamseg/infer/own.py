@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.contracts import Segmenter, SimpleSegmenter
+from streamseg.contracts import SimpleSegmenter
 from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.segmentation import Classes, Instances, Segmentation
@@ -64,8 +64,3 @@ def _wrong(objects: Instances, classes: Classes) -> str:
         return "whose box or score is no number"
     empty = isinstance(objects.masks, np.ndarray) and len(objects) and not objects.masks.size
     return "whose mask has no pixels" if empty else ""
-
-
-def own_segmenter(segmenter: SimpleSegmenter) -> Segmenter:
-    """`segmenter`, completed where it has no `scale`, and its answers checked."""
-    return OwnSegmenter(segmenter)

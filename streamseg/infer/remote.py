@@ -238,17 +238,15 @@ class RemoteNetwork:
                     self._try_again(seat)
 
     def _try_again(self, seat: _Seat) -> None:
+        network = None
         try:
             network = self._open(seat)
         except InputError as error:
             self._said.once(_log, logging.WARNING, f"{error}; not used")
-            network = None
         except StreamsegError as error:
             _log.debug("%s", error)
-            network = None
         except Exception:  # a defect: the stream goes on without it
             _log.exception("%s", seat.server.name)
-            network = None
         seat.next_try_s = time.monotonic() + seat.again_s
         if network is None:
             return

@@ -13,7 +13,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.infer import load_segmenter
 from streamseg.infer.classical import METHODS
-from streamseg.infer.own import own_segmenter
+from streamseg.infer.own import OwnSegmenter
 from streamseg.infer.tiles import tiled
 from streamseg.segmentation import Instances, Segmentation
 from tests.parts.fakes import CLASSES, Marker, frame, segmentation
@@ -41,7 +41,7 @@ def test_an_object_with_classes_call_and_close_is_enough() -> None:
 
 def test_an_object_without_a_scale_gets_one_that_changes_nothing() -> None:
     least = Least()
-    whole = own_segmenter(least)
+    whole = OwnSegmenter(least)
     assert (whole.scale, whole.classes) == (1.0, CLASSES)
     whole.scale = 0.5
     assert whole([frame()])[0].labels.shape == least([frame()])[0].labels.shape
@@ -51,7 +51,7 @@ def test_an_object_without_a_scale_gets_one_that_changes_nothing() -> None:
 
 def test_an_object_with_a_scale_of_its_own_is_told() -> None:
     marker = Marker()
-    whole = own_segmenter(marker)
+    whole = OwnSegmenter(marker)
     whole.scale = 0.5
     assert (whole.scale, marker.scale) == (0.5, 0.5)
 
@@ -120,7 +120,7 @@ def test_objects_that_are_none_are_told_with_what_gave_them(change: dict[str, ob
             return [dataclasses.replace(segmentation(each), instances=found) for each in frames]
 
     found = one
-    assert own_segmenter(Finds())([frame()])[0].instances is one
+    assert OwnSegmenter(Finds())([frame()])[0].instances is one
     found = dataclasses.replace(one, **change)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=f"Finds {said}"):
-        own_segmenter(Finds())([frame()])
+        OwnSegmenter(Finds())([frame()])
