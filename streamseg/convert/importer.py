@@ -153,9 +153,7 @@ def _import(job: Job, target: Path, overwrite: bool) -> Imported:
 
 def _plan_labels(job: Job, taken: InputSpec | None, seen: Probe | None, questions: Questions) -> Made:
     source, hints, told = job.source, job.hints, job.told
-    found = None
-    if taken is not None and seen is not None:
-        found = guess_output(source, job.model, job.original, taken, seen, hints, questions, told.kind)
+    found = guess_output(job, taken, seen, questions) if taken and seen else None
     names = _class_names(source, found, hints, told, questions) if found else ()
     questions.ask()
     assert taken is not None and found is not None and seen is not None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from streamseg.convert.graph import SQUASHING, argmax_channels, clipped_to_shares, maker
-from streamseg.convert.hints import Hints
 from streamseg.convert.inputs import Probe
+from streamseg.convert.job import Job
 from streamseg.convert.last_steps import check_ids, check_planes, may_be_first_of_softmax
 from streamseg.convert.maps import (
     MOST_CLASSES,
@@ -25,12 +24,8 @@ from streamseg.convert.objects import objects_family
 from streamseg.convert.questions import Questions
 from streamseg.convert.surgery import OutputPlan
 from streamseg.errors import InputError
-from streamseg.infer.backends.contract import Backend
 from streamseg.infer.model.spec import InputSpec
 from streamseg.infer.model.tensors import TensorInfo
-
-if TYPE_CHECKING:
-    import onnx
 
 _KINDS = {"b": "true and false", "i": "whole numbers", "u": "whole numbers"}
 Role = Literal["labels", "logits", "probability"]
@@ -66,40 +61,30 @@ class Found:
         return self.plan.threshold is not None and self.plan.role == "logits"
 
 
-def guess_output(
-    source: Path,
-    model: onnx.ModelProto,
-    backend: Backend,
-    taken: InputSpec,
-    seen: Probe,
-    hints: Hints,
-    questions: Questions,
-    kind: str = "",
-) -> Found | None:
+def guess_output(job: Job, taken: InputSpec, seen: Probe, questions: Questions) -> Found | None:
     """What comes out of the graph, by what came out when it ran; None where that is a question.
-
-    `kind` is what the exporter calls the model.
 
     Raises:
         InputError: it is no semantic segmentation.
     """
+    source, model, kind = job.source, job.model, job.told.kind
     family = objects_family({name: output.shape for name, output in seen.outputs.items()}, seen.size, kind)
     if family:
         hint = "import takes a class for each pixel, and the objects of --family"
         told = kind and "(Ultralytics)" not in family  # which has what it tells in the file itself
         hint += "; move config.json away where it is another model's" if told else ""
         raise InputError(f"{source}: this looks like {family}", hint)
-    chosen = _chosen(source, backend, taken, seen, hints, questions)
+    chosen = _chosen(job, taken, seen, questions)
     if chosen is None:
         return None
     channels = 1 if chosen.axis is None else chosen.shape[chosen.axis]
-    role = _role(source, model, chosen, channels, hints, questions, kind)
+    role = _role(job, chosen, channels, questions)
     if role is None:
         return None
     if role == "labels":
         check_ids(source, model, chosen.info.name)
-    others = tuple(info.name for info in backend.outputs if info.name != chosen.info.name)
-    plan = _plan(source, model, chosen, role, channels, seen, hints)
+    others = tuple(info.name for info in job.original.outputs if info.name != chosen.info.name)
+    plan = _plan(job, chosen, role, channels, seen)
     made_by = maker(model, chosen.info.name)
     one_plane = channels == 1 if role != "labels" else chosen.info.dtype == np.bool_ or made_by in _DECIDING
     classes = 2 if one_plane else argmax_channels(source, chosen.info.name) if role == "labels" else channels
@@ -111,11 +96,10 @@ def guess_output(
     return Found(plan, classes, planes, others, one_plane)
 
 
-def _chosen(
-    source: Path, backend: Backend, taken: InputSpec, seen: Probe, hints: Hints, questions: Questions
-) -> PictureMap | None:
-    maps = {info.name: as_map(info, taken, seen, hints) for info in backend.outputs}
-    wanted = hints.output if hints.output in maps else None
+def _chosen(job: Job, taken: InputSpec, seen: Probe, questions: Questions) -> PictureMap | None:
+    source, gives = job.source, job.original.outputs
+    maps = {info.name: as_map(info, taken, seen, job.hints) for info in gives}
+    wanted = job.hints.output if job.hints.output in maps else None
     fitting = [each for name, each in maps.items() if each is not None and wanted in (None, name)]
     if len(fitting) > 1:  # DeepLab and FCN of torchvision, PSPNet and kin: a second head that helps in training alone
         fitting = [each for each in fitting if "aux" not in each.info.name.casefold()] or fitting
@@ -127,7 +111,7 @@ def _chosen(
         told = ", ".join(f"{each.info.name} {each.shape}" for each in fitting)
         questions.add(f"several outputs ({told})", "--output NAME says which one is the segmentation")
         return None
-    for info in backend.outputs:
+    for info in gives:
         check_unpadded(source, info.name, np.shape(seen.outputs[info.name]), seen.size)
         check_flattened(source, info.name, np.shape(seen.outputs[info.name]), seen.size)
     height, width = seen.size
@@ -138,15 +122,8 @@ def _chosen(
     )
 
 
-def _role(
-    source: Path,
-    model: onnx.ModelProto,
-    chosen: PictureMap,
-    channels: int,
-    hints: Hints,
-    questions: Questions,
-    exporter: str,
-) -> Role | None:
+def _role(job: Job, chosen: PictureMap, channels: int, questions: Questions) -> Role | None:
+    source, model, hints = job.source, job.model, job.hints
     kind, name = chosen.info.dtype.kind, chosen.info.name
     made_by = maker(model, name)
     if hints.role is not None:
@@ -178,7 +155,7 @@ def _role(
         return None
     if made_by in SQUASHING or clipped_to_shares(model, name):
         return "probability"
-    if exporter in _ONE_PLANE:
+    if job.told.kind in _ONE_PLANE:
         return "logits"
     questions.add(
         f"output '{name}' is one plane and does not show whether it is 0..1",
@@ -187,38 +164,34 @@ def _role(
     return None
 
 
-def _plan(
-    source: Path, model: onnx.ModelProto, chosen: PictureMap, role: Role, channels: int, seen: Probe, hints: Hints
-) -> OutputPlan:
-    if role == "labels" and hints.threshold is not None:
-        raise InputError(f"{source}: output '{chosen.info.name}' holds class ids, and no scores", "without --threshold")
-    threshold = hints.threshold
-    shares = maker(model, chosen.info.name) in SQUASHING
+def _plan(job: Job, chosen: PictureMap, role: Role, channels: int, seen: Probe) -> OutputPlan:
+    threshold, name = job.hints.threshold, chosen.info.name
+    if role == "labels" and threshold is not None:
+        raise InputError(f"{job.source}: output '{name}' holds class ids, and no scores", "without --threshold")
+    shares = maker(job.model, name) in SQUASHING
     sigmoid = role == "logits" and (channels == 1 or (threshold is not None and not shares))
     declared = chosen.info.shape
     if declared is None or len(declared) != len(chosen.shape):
         declared = (None,) * len(chosen.shape)
     sides = tuple(chosen.shape[i] if i == chosen.axis else side for i, side in enumerate(declared))
     return OutputPlan(
-        TensorInfo(chosen.info.name, sides, chosen.info.dtype),
+        TensorInfo(name, sides, chosen.info.dtype),
         "probability" if role == "logits" and channels == 1 else role,
         chosen.axis,
         sigmoid,
         threshold,
-        upsampled=role != "labels" and _enlarged(source, model, chosen.size, channels, seen, hints),
+        upsampled=role != "labels" and _enlarged(job, chosen.size, channels, seen),
     )
 
 
-def _enlarged(
-    source: Path, model: onnx.ModelProto, size: tuple[int, int], channels: int, seen: Probe, hints: Hints
-) -> bool:
-    if hints.upsample == "no" or size == seen.size:
+def _enlarged(job: Job, size: tuple[int, int], channels: int, seen: Probe) -> bool:
+    if job.hints.upsample == "no" or size == seen.size:
         return False
-    able = all(entry.version >= 11 for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    if hints.upsample == "yes":
+    able = all(entry.version >= 11 for entry in job.model.opset_import if entry.domain in ("", "ai.onnx"))
+    if job.hints.upsample == "yes":
         if not able:
             raise InputError(
-                f"{source}: its scores can be enlarged from opset 11 on", "export it again, or --upsample no"
+                f"{job.source}: its scores can be enlarged from opset 11 on", "export it again, or --upsample no"
             )
         return True
     numbers = channels * seen.size[0] * seen.size[1] * (seen.batch or 1)
