@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.convert.graph import opset_of
@@ -25,7 +24,7 @@ from streamseg.errors import BackendError, InputError
 from streamseg.files import refuse_existing, same_file, whole
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import open_backend
-from streamseg.infer.instances import as_many_alike
+from streamseg.infer.instances import alike
 from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.constant_folding import fold_constants
@@ -214,19 +213,14 @@ def _describe(made: Path, spec: ModelSpec) -> None:
 
 def _agreement(file: Path, made: Path, images: Sequence[Image]) -> tuple[float, float | None]:
     """Of the labels, and of the objects."""
-    same, alike, either = [], 0, 0
-    networks = [Network(load_spec(each), open_backend(each, 1, "ort-cpu")) for each in (file, made)]
-    for index, image in enumerate(images):
-        before, after = (network([Frame(image, index, 0.0, 0.0)])[0] for network in networks)
-        same.append(np.mean(before.labels == after.labels))
-        if before.instances is not None and after.instances is not None:
-            both = as_many_alike(after.instances, before.instances)
-            alike, either = alike + both, either + len(before.instances) + len(after.instances) - both
-    for network in networks:
-        network.close()
-    if not same:
+    if not images:
         raise BackendError("no picture to compare on")
-    return float(np.mean(same)), alike / either if either else None
+    before, after = (Network(load_spec(each), open_backend(each, 1, "ort-cpu")) for each in (file, made))
+    frames = (Frame(image, index, 0.0, 0.0) for index, image in enumerate(images))
+    found = alike((after([frame])[0], before([frame])[0]) for frame in frames)
+    before.close()
+    after.close()
+    return found
 
 
 @contextlib.contextmanager

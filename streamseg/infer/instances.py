@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from streamseg.infer.families import Objects
 from streamseg.infer.model.geometry import Fit
 from streamseg.masks import PlaneMask, box_overlaps, draw_masks, number_mask, plane_mask
-from streamseg.segmentation import Instances
+from streamseg.segmentation import Instances, Segmentation
 
 _SAME = 0.5  # IoU of two boxes from which they are taken for one object's, as in Pascal VOC and COCO's AP50
 
@@ -112,6 +113,18 @@ def paint(instances: Instances, frame: tuple[int, int], size: tuple[int, int], b
     labels = np.full(size, background, np.uint8)
     draw_masks(labels, instances, frame, instances.class_ids)
     return labels
+
+
+def alike(pairs: Iterable[tuple[Segmentation, Segmentation]]) -> tuple[float, float | None]:
+    """Of what two networks found in the same pictures: the share of the pixels, 0..1, to which both give one label; and
+    of the objects that either of them finds that of those that both do, None where there are none."""
+    same, both, either = list[float](), 0, 0
+    for one, other in pairs:
+        same.append(float(np.mean(one.labels == other.labels)))
+        if one.instances is not None and other.instances is not None:
+            shared = as_many_alike(one.instances, other.instances)
+            both, either = both + shared, either + len(one.instances) + len(other.instances) - shared
+    return float(np.mean(same)), both / either if either else None
 
 
 def as_many_alike(found: Instances, expected: Instances) -> int:

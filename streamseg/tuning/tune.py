@@ -9,15 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from streamseg.capture import open_source
 from streamseg.errors import BackendError, InputError, StreamsegError
 from streamseg.frame import Frame, Image
 from streamseg.infer.backends import BACKENDS, ON_REQUEST, open_backend, paying_workers
 from streamseg.infer.backends.contract import AbsentError
 from streamseg.infer.backends.faults import stepping_down
-from streamseg.infer.instances import as_many_alike
+from streamseg.infer.instances import alike
 from streamseg.infer.memory import refuse_states
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.onnxfile import model_sha256
@@ -201,21 +199,10 @@ def _checked(
     except StreamsegError as error:
         reason = error.reason if isinstance(error, BackendError) else error.message
         return Variant(variant.backend, variant.file, 0.0, reason)
-    agreement, what = min(_agreements(found, expected))
+    labels, objects = alike(zip(found, expected, strict=True))
+    agreement, what = min((labels, "masks"), (1.0 if objects is None else objects, "objects"))
     refused = f"{what} differ: {agreement:.2%} alike, {least:.2%} asked" if agreement < least else ""
     return Variant(variant.backend, variant.file, agreement, refused)
-
-
-def _agreements(found: Sequence[Segmentation], expected: Sequence[Segmentation]) -> Iterator[tuple[float, str]]:
-    pairs = list(zip(found, expected, strict=True))
-    yield float(np.mean([np.mean(one.labels == other.labels) for one, other in pairs])), "masks"
-    both = either = 0
-    for one, other in pairs:
-        if one.instances is not None and other.instances is not None:
-            alike = as_many_alike(one.instances, other.instances)
-            both, either = both + alike, either + len(one.instances) + len(other.instances) - alike
-    if either:
-        yield both / either, "objects"
 
 
 def _found(spec: ModelSpec, file: Path, backend: str, images: Sequence[Image], gpu: int = 0) -> list[Segmentation]:
