@@ -22,11 +22,11 @@ from streamseg.evaluation.parts import PartCount
 from streamseg.evaluation.scores import Counts, Labels, boundary_f1, confusion, near_counts, near_f1, scores
 from streamseg.frame import Image
 from streamseg.imagefile import read_image
+from streamseg.labelmap import VOID
 from streamseg.maskfile import Mask, black_and_white, is_of, read_mask
 from streamseg.masks import draw_masks, sampled
 from streamseg.segmentation import Instances, Segmentation
 
-_VOID = 255
 _TWO = 2  # classes: only then does the confidence tell how sure the other one is
 _UNKNOWN = (float("nan"), float("nan"))
 _log = logging.getLogger(__name__)
@@ -215,9 +215,9 @@ def labelled(images: Path, masks: Path, wanted: Wanted, n_classes: int) -> Itera
     if not found:
         raise InputError(f"{images}: no picture has a mask of its name in {masks}")
     table = np.arange(256, dtype=np.uint8)
-    if _VOID not in wanted.ids and black_and_white(by_stem[path.stem] for path in pairs):
+    if VOID not in wanted.ids and black_and_white(by_stem[path.stem] for path in pairs):
         _log.warning("%s: nothing but 0 and 255 in it: 255 is taken for class 1 (--ids 255=255 keeps it void)", masks)
-        table[_VOID] = 1
+        table[VOID] = 1
     for old, new in wanted.ids.items():
         table[old] = new
     for path in found:
@@ -235,7 +235,7 @@ def _read_labels(path: Path, image: Image, table: Labels, n_classes: int) -> Lab
     if mask.shape != image.shape[:2]:
         raise InputError(f"{path}: {mask.shape[1]}x{mask.shape[0]}, its picture {image.shape[1]}x{image.shape[0]}")
     labels: Labels = table[mask]
-    strange = sorted(set(np.unique(labels).tolist()) - {*range(n_classes), _VOID})
+    strange = sorted(set(np.unique(labels).tolist()) - {*range(n_classes), VOID})
     if strange:
         said = f"{path}: id {strange[0]} is none of the model's {n_classes} classes"
         raise InputError(said, f"--ids {strange[0]}=255 makes it void")

@@ -8,16 +8,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.labelmap import VOID
+
 Labels = NDArray[np.uint8]
 Counts = NDArray[np.int64]
+_NEAR_PX = 2
 
 
-def confusion(true: Labels, found: Labels, n_classes: int, ignore: int | None = 255) -> Counts:
+def confusion(true: Labels, found: Labels, n_classes: int) -> Counts:
     """(C, C) i64: pixels by true class (row) and found class (column); ignored true pixels are left out.
 
     A found id that is no class is in no column: `scores` counts it as wrong where it is told of all pixels.
     """
-    valid = true < n_classes if ignore is None else (true < n_classes) & (true != ignore)
+    valid = (true < n_classes) & (true != VOID)
     pairs = true[valid].astype(np.int64) * 256 + found[valid]
     return np.asarray(np.bincount(pairs, minlength=n_classes * 256).reshape(n_classes, 256)[:, :n_classes], np.int64)
 
@@ -46,33 +49,33 @@ def scores(matrix: Counts, there: Counts | None = None) -> Scores:
     return Scores(tuple(float(value) for value in iou), miou, float(right.sum() / total) if total else float("nan"))
 
 
-def boundary_f1(true: Labels, found: Labels, n_classes: int, tolerance_px: int = 2, ignore: int | None = 255) -> float:
+def boundary_f1(true: Labels, found: Labels, n_classes: int) -> float:
     """F1 of the class borders of one picture, 0..1, mean over the classes that are there or were found.
 
-    A border pixel is right where the other picture has a border of the same class within `tolerance_px` (Csurka et
-    al., "What is a good evaluation measure for semantic segmentation?", 2013). nan where there is no border at all.
+    A border pixel is right where the other picture has a border of the same class within 2 px (Csurka et al., "What is
+    a good evaluation measure for semantic segmentation?", 2013). nan where there is no border at all.
     """
-    void = np.zeros(true.shape, bool) if ignore is None else true == ignore
+    void = true == VOID
     # What is not judged gets no border of its own: there the truth is taken to be what was found.
     true, judged = np.where(void, found, true), ~_dilated(void, 1)
     values = []
     for class_id in range(n_classes):
         edges = [_border(labels == class_id) & judged for labels in (true, found)]
         if edges[0].any() or edges[1].any():
-            values.append(_f1(edges[0], edges[1], tolerance_px))
+            values.append(_f1(*edges))
     return float(np.mean(values)) if values else float("nan")
 
 
-def near_counts(true: Labels, found: Labels, n_classes: int, tolerance_px: int = 2, ignore: int | None = 255) -> Counts:
+def near_counts(true: Labels, found: Labels, n_classes: int) -> Counts:
     """(C, 4) i64 of one picture: pixels found and near a true one, found, true and near a found one, true.
 
     For `near_f1`, and thin things such as cracks, whose borders nobody can label to the pixel. Void counts for nothing.
     """
-    valid = np.ones(true.shape, bool) if ignore is None else true != ignore
+    valid = true != VOID
     counts = np.zeros((n_classes, 4), np.int64)
     for class_id in range(n_classes):
         mine, theirs = (true == class_id) & valid, (found == class_id) & valid
-        near_mine, near_theirs = (_dilated(mask, tolerance_px) for mask in (mine, theirs))
+        near_mine, near_theirs = (_dilated(mask, _NEAR_PX) for mask in (mine, theirs))
         counts[class_id] = (theirs & near_mine).sum(), theirs.sum(), (mine & near_theirs).sum(), mine.sum()
     return counts
 
@@ -97,8 +100,8 @@ def _dilated(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(mask.view(np.uint8), disc)) > 0
 
 
-def _f1(true: NDArray[np.bool_], found: NDArray[np.bool_], tolerance_px: int) -> float:
-    near_true, near_found = (_dilated(mask, tolerance_px) for mask in (true, found))
+def _f1(true: NDArray[np.bool_], found: NDArray[np.bool_]) -> float:
+    near_true, near_found = (_dilated(mask, _NEAR_PX) for mask in (true, found))
     precision = float((found & near_true).sum() / found.sum()) if found.any() else 0.0
     recall = float((true & near_found).sum() / true.sum()) if true.any() else 0.0
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

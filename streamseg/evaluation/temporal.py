@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from streamseg.evaluation.scores import Labels, confusion, scores
 from streamseg.frame import Image
+from streamseg.labelmap import VOID
 from streamseg.masks import sampled
-
-_VOID = 255
 
 
 class Consistency:
@@ -62,8 +61,8 @@ class LastingTruth:
         if self._before is None or self._before.shape != true.shape:
             self._same = self._right = np.zeros(true.shape, np.int32)
             self._before = true
-        lasts = (true == self._before) & (true != _VOID)
-        self._same = np.where(lasts, self._same, 0) + (true != _VOID)
+        lasts = (true == self._before) & (true != VOID)
+        self._same = np.where(lasts, self._same, 0) + (true != VOID)
         self._right = np.where(found == true, self._right + 1, 0)
         self._before = true
         lasting = self._same >= self._frames
@@ -103,6 +102,6 @@ def _moved(labels: Labels, flow: NDArray[np.float32]) -> Labels:
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     was = cv2.remap(
         labels, x + flow[..., 0], y + flow[..., 1], cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_CONSTANT, borderValue=(_VOID,),
+        borderMode=cv2.BORDER_CONSTANT, borderValue=(VOID,),
     )  # fmt: skip
     return np.asarray(was, np.uint8)

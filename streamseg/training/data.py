@@ -16,11 +16,11 @@ from streamseg.capture.media import visible_images
 from streamseg.errors import InputError
 from streamseg.frame import Image
 from streamseg.imagefile import read_image as read_as_a_run_does
+from streamseg.labelmap import VOID as VOID
 from streamseg.maskfile import black_and_white, is_of, read_mask
 from streamseg.training.plan import Data, Folder
 
 Labels = NDArray[np.uint8]
-VOID = 255
 _log = logging.getLogger(__name__)
 _MOST_MEGAPIXELS = 256.0
 _IN_MEMORY_BYTES = 2 << 30
