@@ -84,7 +84,7 @@ class Semantic:
         if np.isnan(found.accuracy):
             raise InputError(f"{check}: nothing but void in its masks")
         names = distinct(["miou", "accuracy", *judged.names])  # a class may be called as a score is
-        return dict(zip(names, [found.miou, found.accuracy, *found.iou.tolist()], strict=True))
+        return dict(zip(names, [found.miou, found.accuracy, *found.iou], strict=True))
 
     def _view(self, index: int, random: Random) -> tuple[Image, Labels]:
         """A picture and its labels as they are seen this time."""
