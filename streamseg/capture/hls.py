@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -30,17 +32,27 @@ _OPTIONS = {
 }
 _ASKING_HERE = {"http_persistent": "0", "http_multiple": "0"}  # both need a connection of FFmpeg's own
 _MOST_ASKED, _OPENING_S = 256, 30.0  # FFmpeg goes round in a circle of playlists for ever
+_PLAYLIST, _INIT = b"#EXT", b"ftyp"  # how what is no segment begins; the second behind its length
 _BY_ITSELF = {"max_redirects": "0"}  # it would take the login along
 
 
-def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions) -> StreamSource:
+class Had(deque[tuple[str, ...]]):
+    """The segments that were read to their end, on every connection to one playlist."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=256)  # a live playlist is begun three segments before its end
+
+
+def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions, had: Had) -> StreamSource:
     """The stream of a playlist, live where it has no end; `body` is the playlist, just begun. Owns both.
 
+    What was `had` on an earlier connection is not shown again: a server whose encoder has died names it for ever.
+
     Raises:
-        SourceError: nothing that is video.
+        SourceError: nothing that is video, or that is new.
         InputError: there is no video in it.
     """
-    opener = _Opener(client, body, options)
+    opener = _Opener(client, body, options, had)
     try:
         container = _open(client.there, opener, options)
     except BaseException:
@@ -84,15 +96,21 @@ def _open(there: Address, opener: _Opener, options: SourceOptions) -> InputConta
 class _Opener:
     """What FFmpeg opens for a playlist: on the playlist's own server with the login, on others without."""
 
-    def __init__(self, client: HttpClient, body: HttpFile, options: SourceOptions) -> None:
-        self.failure: SourceError | None = None
-        """What went wrong last."""
+    def __init__(self, client: HttpClient, body: HttpFile, options: SourceOptions, had: Had) -> None:
+        self._failure: SourceError | None = None
+        self._stale: SourceError | None = None
+        self._had, self._before = had, frozenset(list(had))
         self.opened = self.encrypted = False
         """Whether it is known what is there; whether segments are encrypted, for which FFmpeg has a cipher."""
         self._home, self._playlist, self._stall_s = client, body, options.stall_timeout_s
         self._clients = {_server(client.there): client}
         self._first: str | None = client.there.bare
         self._asked, self._began_s = 0, time.monotonic()
+
+    @property
+    def failure(self) -> SourceError | None:
+        """What went wrong last, or that nothing new has come."""
+        return self._failure or self._stale
 
     def open(self, url: str, flags: int, options: dict[str, str]) -> _OneWay:
         """A file for FFmpeg. What cannot be had is empty: PyAV would print an exception."""
@@ -106,10 +124,10 @@ class _Opener:
         try:
             if not self.opened and (self._asked > _MOST_ASKED or time.monotonic() - self._began_s > _OPENING_S):
                 raise self._home.error("its playlists name one another, and no video")
-            return _OneWay(self._body(read_address(url, environment={}), options))
+            return self._new(url, options, self._body(read_address(url, environment={}), options))
         except (SourceError, InputError) as error:
             _log.debug("%s", error)
-            self.failure = error if isinstance(error, SourceError) else self._home.error(str(error))
+            self._failure = error if isinstance(error, SourceError) else self._home.error(str(error))
             return _OneWay(None)
 
     def close(self) -> None:
@@ -117,6 +135,19 @@ class _Opener:
         self._playlist.close()
         for client in self._clients.values():
             client.close()
+
+    def _new(self, url: str, options: dict[str, str], body: HttpFile) -> _OneWay:
+        """`body`; nothing of a segment that was had before, by what its server says of its state."""
+        state, head = body.mark or body.date, body.peek(8)
+        if not state or head.lstrip(b"\xef\xbb\xbf").startswith(_PLAYLIST) or head[4:8] == _INIT:
+            return _OneWay(body)
+        segment = url, options.get("offset", ""), state
+        if segment in self._before:
+            self._stale = self._home.error("its playlist names nothing new")
+            body.leave()
+            return _OneWay(None)
+        self._stale = None
+        return _OneWay(body, lambda: self._had.append(segment))
 
     def _body(self, address: Address, options: dict[str, str]) -> HttpFile:
         if address.scheme not in ("http", "https"):
@@ -134,11 +165,14 @@ class _Opener:
 class _OneWay:
     """A body that is read once, from its beginning to its end; None is an empty one."""
 
-    def __init__(self, body: HttpFile | None) -> None:
-        self._body = body
+    def __init__(self, body: HttpFile | None, ended: Callable[[], object] = lambda: None) -> None:
+        self._body, self._ended = body, ended
 
     def read(self, most: int) -> bytes:
-        return self._body.read(most) if self._body else b""
+        data = self._body.read(most) if self._body else b""
+        if not data and self._body and not self._body.failure:
+            self._ended()
+        return data
 
     def close(self) -> None:
         if self._body:

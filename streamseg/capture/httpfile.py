@@ -55,8 +55,9 @@ class HttpFile:
         self._jumps = may_jump and self.total is not None and headers is _WHOLE
         self.mark = response.header("etag")
         """What the server calls this state of it; empty where it does not."""
-        self._date = response.header("last-modified")
-        named = self.mark or self._date or response.header("content-disposition")
+        self.date = response.header("last-modified")
+        """When the server says that it was changed last; empty where it does not."""
+        named = self.mark or self.date or response.header("content-disposition")
         fleeting = re.search("no-cache|no-store", response.header("cache-control").lower())
         self.kept = bool(named or self._jumps) and not fleeting
         """Whether the server speaks of it as of a file that it keeps."""
@@ -200,7 +201,7 @@ class HttpFile:
     def _resumed(self) -> Response:
         """The rest of the file, from the place where it is needed."""
         headers = {"Range": f"bytes={self._end}-"}
-        if unchanged := self._date if self.mark.startswith("W/") else self.mark or self._date:
+        if unchanged := self.date if self.mark.startswith("W/") else self.mark or self.date:
             headers["If-Range"] = unchanged
         response = self._client.get(self._address, headers)
         if response.status != 206 or response.total != self.total:

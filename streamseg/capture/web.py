@@ -8,7 +8,7 @@ import re
 
 from streamseg.capture.decode import BARE, FORMATS, GOES_ON, open_error, pixel_limit
 from streamseg.capture.hardware import accelerator
-from streamseg.capture.hls import open_playlist
+from streamseg.capture.hls import Had, open_playlist
 from streamseg.capture.httpclient import HttpClient
 from streamseg.capture.httpfile import HttpFile
 from streamseg.capture.packets import Packets
@@ -42,8 +42,10 @@ _OPTIONS = {
 }
 
 
-def open_web(address: Address, options: SourceOptions, *, live: bool | None = None) -> Source:
+def open_web(address: Address, options: SourceOptions, had: Had, *, live: bool | None = None) -> Source:
     """What is at `address`: a file, or a camera; `live` says what it turned out to be before, on its last connection.
+
+    `had` is what was seen there before of a playlist.
 
     Raises:
         SourceError: there is no response, a refusal, or nothing that is video.
@@ -56,18 +58,18 @@ def open_web(address: Address, options: SourceOptions, *, live: bool | None = No
         client.close()
         raise
     try:
-        return _open(client, body, options, live)
+        return _open(client, body, options, had, live)
     except BaseException:
         body.close()
         raise
 
 
-def _open(client: HttpClient, body: HttpFile, options: SourceOptions, live: bool | None) -> Source:
+def _open(client: HttpClient, body: HttpFile, options: SourceOptions, had: Had, live: bool | None) -> Source:
     first = body.peek(16)
     if body.failure:
         raise body.failure
     if body.kind in _PLAYLISTS or first.lstrip(b"\xef\xbb\xbf").startswith(b"#EXTM3U"):
-        return open_playlist(client, body, options)
+        return open_playlist(client, body, options, had)
     if body.kind.startswith("multipart/"):
         return _open_stream(client, body, options, "mpjpeg", live=True)
     several = first.startswith(_JPEG) and _several(body)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamseg.capture import open_source
+from streamseg.capture import hls, open_source
+from streamseg.capture.hls import Had
+from streamseg.capture.web import open_web
 from streamseg.errors import SourceError, StreamsegError
+from streamseg.net.urls import read_address
+from streamseg.options import SourceOptions
 from tests.parts import clips
 from tests.parts.authenticator import Authenticator
 from tests.parts.http_answers import Ranges, by_path, guarded, moved, whole
@@ -18,10 +23,12 @@ from tests.parts.sources import QUICK, opened, take
 _KIND = "application/vnd.apple.mpegurl"
 
 
-def made(folder: Path, **options: str) -> dict[str, bytes]:
-    """Files of a playlist of two segments, by name."""
+def made(folder: Path, frames: int = 50, /, **options: str) -> dict[str, bytes]:
+    """Files of a playlist of a segment for every 25 frames, by name."""
     given = {"hls_time": "1", "hls_list_size": "0", **options}
-    clips.clip(folder / "live.m3u8", format="hls", container_options=given, options={"g": "25", "bf": "0"})
+    clips.clip(
+        folder / "live.m3u8", frames=frames, format="hls", container_options=given, options={"g": "25", "bf": "0"}
+    )
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -59,6 +66,60 @@ def test_a_live_playlist_is_asked_for_again_while_frames_come(tmp_path: Path) ->
     with http_server(by_path(served(files))) as (url, _), opened(f"{url}/live.m3u8") as source:
         assert source.info.live
         assert len(take(source, 20)) == 20
+
+
+class Broadcast:
+    """A live playlist on a server that says of each segment which state it has; nothing in it is new until `go_on`."""
+
+    def __init__(self, files: dict[str, bytes], *, ends: bool = False) -> None:
+        self.answers: dict[str, Answer] = {f"/{name}": Ranges(body) for name, body in files.items()}
+        self._lines, self._ends, self.had = files["live.m3u8"].decode().splitlines(), ends, Had()
+        self.go_on(2)
+
+    def go_on(self, segments: int) -> None:
+        """So many segments are in it."""
+        last = [at for at, line in enumerate(self._lines) if line.startswith("#EXTINF")][segments - 1]
+        lines = [*self._lines[: last + 2], *(["#EXT-X-ENDLIST"] if self._ends else [])]
+        self.answers["/live.m3u8"] = whole("\n".join(lines).encode(), _KIND)
+
+    def numbers(self, url: str, *, live: bool | None = None) -> list[int]:
+        """What is shown on one more connection, until it is silent or ends."""
+        address, options = read_address(f"{url}/live.m3u8"), SourceOptions(stall_timeout_s=0.5)
+        found = []
+        with contextlib.suppress(SourceError):
+            for frame in open_web(address, options, self.had, live=live):
+                found.append(clips.read_number(frame.image))
+        return found
+
+
+@pytest.mark.parametrize("form", ["ts", "fmp4"])
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_was_shown_before_a_connection_broke_is_not_shown_again(
+    ends: bool, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hls, "OPEN_TIMEOUT_S", 0.5)
+    there = Broadcast(made(tmp_path, 75, hls_flags="omit_endlist", **FORMS[form]), ends=ends)
+    with http_server(by_path(there.answers)) as (url, _):
+        assert there.numbers(url) == list(range(50))
+        assert there.numbers(url, live=True) == []
+        there.go_on(3)
+        assert there.numbers(url, live=True) == list(range(50, 75))
+
+
+def test_a_playlist_in_which_nothing_is_new_is_told(tmp_path: Path) -> None:
+    there = Broadcast(made(tmp_path, hls_flags="omit_endlist"), ends=True)
+    with http_server(by_path(there.answers)) as (url, _):
+        assert there.numbers(url) == list(range(50))
+        with pytest.raises(SourceError, match="its playlist names nothing new"):
+            open_web(read_address(f"{url}/live.m3u8"), QUICK, there.had, live=True)
+
+
+def test_a_segment_that_is_another_by_the_same_name_is_shown(tmp_path: Path) -> None:
+    there = Broadcast(made(tmp_path, hls_flags="omit_endlist"))
+    with http_server(by_path(there.answers)) as (url, _):
+        assert there.numbers(url) == list(range(50))
+        there.answers["/live1.ts"] = Ranges((tmp_path / "live1.ts").read_bytes(), tag='"2"')
+        assert there.numbers(url, live=True) == list(range(25, 50))
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
