@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ from streamseg.installing import extra
 from streamseg.net.urls import Address
 from streamseg.sinks.delivery.message import Message, plain
 from streamseg.sinks.delivery.output import checked_address, delivery_kind
+from streamseg.sinks.delivery.sender import RefusedError
 from streamseg.sinks.query import split_query, without_query
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ _TIMEOUT_S = 10.0
 _LOGIN_RETRY_S = 30.0
 # Of librdkafka: no connection, no broker, no answer in time; authentication failed here or there; TLS.
 _AWAY, _WRONG_LOGIN, _TLS = (-195, -187, -192, -185), (-169, 58), -181
+_NEVER = (10, 87)  # of Kafka: larger than the topic takes, or not what it holds
+_quiet = logging.Logger("librdkafka", logging.CRITICAL + 1)  # what it says is told where a message does not pass
 
 
 class Place(NamedTuple):
@@ -86,8 +90,9 @@ class Kafka:
 
         Raises:
             OutputError: they have not.
+            RefusedError: the topic takes none such.
         """
-        from confluent_kafka import KafkaException, Producer
+        from confluent_kafka import KafkaError, KafkaException, Producer
 
         answers: list[_Trouble | None] = []
 
@@ -96,14 +101,18 @@ class Kafka:
 
         try:
             if self._producer is None:
-                self._producer = Producer({**self._settings, "error_cb": self._heard})
+                self._producer = Producer({**self._settings, "error_cb": self._heard}, logger=_quiet)
             body, key = msgspec.json.encode(plain(message)), message.event.id
             self._producer.produce(self._place.topic, body, key, on_delivery=answered)
             self._producer.flush(2 * _TIMEOUT_S)
-        except (KafkaException, BufferError) as error:
-            answers = [_Trouble(0, str(error))]
+        except (KafkaException, BufferError, SystemError) as error:
+            # A SystemError comes, from within a callback, of the exception that the producer is at its end.
+            what = (error.__cause__ or error).args[0]
+            answers = [_Trouble(what.code(), what.str()) if isinstance(what, KafkaError) else _Trouble(0, str(what))]
         if answers != [None]:
             self._producer = None  # and with it whatever it would still try by itself
+            if answers and answers[0] and answers[0].code in _NEVER:
+                raise RefusedError(answers[0].words)
             raise self._failed(answers[0] if answers else None)
         self._trouble = None  # it was got over
 
@@ -115,7 +124,7 @@ class Kafka:
         """
         from confluent_kafka import KafkaException, Producer
 
-        producer = Producer({**self._settings, "enable.idempotence": False, "error_cb": self._heard})
+        producer = Producer({**self._settings, "enable.idempotence": False, "error_cb": self._heard}, logger=_quiet)
         try:
             producer.list_topics(timeout=_TIMEOUT_S)
         except KafkaException as error:
@@ -152,6 +161,9 @@ def _settings(place: Place) -> dict[str, Any]:
         "acks": "all",
         "enable.idempotence": True,
         "delivery.timeout.ms": round(_TIMEOUT_S * 1000),
+        "topic.metadata.propagation.max.ms": round(
+            _TIMEOUT_S * 500
+        ),  # sooner: else a topic that is not there is silence
         "linger.ms": 0,
         "log_level": 0,  # what it says goes to the standard error as it is
         "security.protocol": f"{'SASL_' if address.login else ''}{'SSL' if address.encrypted else 'PLAINTEXT'}",
