@@ -70,7 +70,8 @@ def check_files(
 def _check(outputs: Sequence[str], inputs: Inputs, existing: Existing, also_read: Sequence[Path]) -> None:
     if twice := written_twice([(output, inputs) for output in outputs]):
         one, other = (outputs[position] for position in twice)
-        raise InputError(f"{other}: is the same file as the output {one}" if one != other else f"{one}: named twice")
+        same = f"is the same {'place' if '://' in other else 'file'} as the output {one}"
+        raise InputError(f"{other}: {same if one != other else 'named twice'}")
     claims = _claims([(output, inputs) for output in outputs])
     for claim in claims:
         _check_reads(claim, inputs, (*inputs.files, *also_read))
@@ -82,7 +83,8 @@ def written_twice(outputs: Sequence[tuple[str, Inputs]]) -> tuple[int, int] | No
     """Positions of the first two of these outputs, each of its own source, that would write one file or stream."""
     seen: dict[object, int] = {}
     for position, (output, _) in enumerate(outputs):
-        if not sink_kind(output).shared and (first := seen.setdefault(output, position)) != position:
+        target = sink_kind(output).target
+        if target is not None and (first := seen.setdefault(target(output), position)) != position:
             return first, position
     claims = _claims(outputs)
     for claim in claims:

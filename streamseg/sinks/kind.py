@@ -26,6 +26,10 @@ def _nothing(uri: str) -> None:
     """There is nothing to look at, or nothing that it writes."""
 
 
+def _itself(uri: str) -> object:
+    return uri
+
+
 def _no_names(uri: str, inputs: Inputs) -> None:
     """It writes no files."""
 
@@ -72,8 +76,9 @@ class OutputKind:
     """Whether several sources may write there, one after the other, because its names never meet."""
     joined: bool = False
     """Whether one sink writes several sources, one after the other, into one file: it has a `next_source()`."""
-    shared: bool = False
-    """Whether several streams may write there at the same time, because it keeps apart what they send."""
+    target: Callable[[str], object] | None = _itself
+    """Where a name leads, however it is written: two outputs of one target would write over each other. None: it keeps
+    apart what several streams send there."""
     also_replaced: Callable[[Path], Iterable[Path]] = _no_more
     """Files in its folder that it replaces or deletes, whatever they are called."""
     lost: Callable[[Path, bool], Path | None] | None = None

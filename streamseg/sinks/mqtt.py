@@ -154,5 +154,5 @@ MQTT = delivery_kind(
     read=read_place,
     receiver=lambda place, queue, controls: Mqtt(place, place.topic.rpartition("/")[2], queue, controls.rules),
     reach=lambda place: Broker(place.address, "", place.authority).reach(),
-    shared=False,  # two streams would write one topic's states
+    target=lambda place: (place.address.place, place.topic),  # two streams would write one topic's states
 )

@@ -24,5 +24,5 @@ NULL = OutputKind(
     forms="null",
     means=lambda uri: uri == "null",
     open=lambda uri, info, controls, existing: NullSink(),
-    shared=True,
+    target=None,
 )

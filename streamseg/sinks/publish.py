@@ -81,10 +81,16 @@ def _encoder(first: Shown, name: str, encoding: Encoding) -> Encoder:
     return Encoder(av.open(os.devnull, "w", format=encoding.bare), first, name, encoding, on_gpu=there)
 
 
+def _target(uri: str) -> object:
+    address = read_address(uri)
+    return address.place, address.path
+
+
 PUBLISH = OutputKind(
     forms="rtsp://…",
     means=lambda uri: uri.lower().startswith("rtsp://"),
     open=lambda uri, info, controls, existing: publish(uri, info, controls.codec),
     check=read_address,
     reach=lambda uri: Publisher(read_address(uri), None).close(),
+    target=_target,
 )

@@ -161,5 +161,5 @@ TRACE = OutputKind(
     means=lambda uri: uri.startswith(_SCHEME),
     open=lambda uri, info, controls, existing: TraceSink(uri, info),
     check=read_trace,
-    shared=True,
+    target=None,
 )

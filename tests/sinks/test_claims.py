@@ -59,6 +59,8 @@ def test_a_source_without_a_name_gives_none() -> None:
         ("masks:m", "masks:./m"),
         ("hls:web", "hls:web/."),
         ("rtsp://host/a", "rtsp://host/a"),
+        ("rtsp://host/a", "RTSP://me:pass@host:554/a"),
+        ("mqtt://host/a", "mqtt://me:pass@host:1883/a/?discovery=no"),
         ("link.mp4", "missing.mp4"),
     ],
 )
@@ -82,6 +84,8 @@ def test_two_outputs_that_would_write_one_file_are_found(
         ("null", "null"),
         ("jsonl:/dev/null", "jsonl:/dev/./null"),
         ("masks:m", "m/over-%d.png"),
+        ("mqtt://host/a", "mqtt://host/b", "mqtt://other/a", "mqtt://host:1884/a"),
+        ("rtsp://host/a", "rtsp://host/b"),
     ],
 )
 def test_outputs_that_only_look_alike_are_told_apart(
@@ -148,6 +152,13 @@ def test_the_same_output_twice_is_told_from_two_names_of_one(tmp_path: Path) -> 
         check_files([f"{tmp_path}/out.mp4"] * 2, "test://", NO_FILE, "replace")
     with pytest.raises(InputError, match="is the same file as the output"):
         check_files([f"{tmp_path}/out.mp4", f"{tmp_path}/./out.mp4"], "test://", NO_FILE, "replace")
+
+
+def test_one_place_under_two_names_is_told_without_the_password() -> None:
+    with pytest.raises(InputError) as refused:
+        check_files(["mqtt://host/a", "mqtt://me:hunter2@host/a"], "test://", NO_FILE, "refuse")
+    assert "is the same place as the output mqtt://host/a" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_what_exists_is_refused_replaced_or_kept(tmp_path: Path) -> None:

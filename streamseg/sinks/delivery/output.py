@@ -50,11 +50,11 @@ def delivery_kind(
     read: Callable[[str], P],
     receiver: Callable[[P, Queue, Controls], Receiver],
     reach: Callable[[P], object],
-    shared: bool = True,
+    target: Callable[[P], object] | None = None,
 ) -> OutputKind:
     """The kind of output whose names `read` takes apart, and whose messages go to a `receiver`.
 
-    `reach` connects to it, and leaves.
+    `reach` connects to it, and leaves; `target` is as in `OutputKind`, of the place that was read.
     """
 
     def opened(uri: str, info: StreamInfo, controls: Controls, existing: Existing) -> Sink:
@@ -72,5 +72,5 @@ def delivery_kind(
 
     return OutputKind(
         forms=forms, means=means, open=opened, check=read, reach=lambda uri: reach(read(uri)), names=names,
-        many_sources=True, shared=shared, lost=lambda folder, live: None,
+        many_sources=True, target=target and (lambda uri: target(read(uri))), lost=lambda folder, live: None,
     )  # fmt: skip
