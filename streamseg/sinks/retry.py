@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _MOST_EVENTS = 10_000
+_SETTLED_S = 30.0  # an output that has worked for so long is news again where it fails
 
 
 class Retrying:
@@ -34,7 +35,8 @@ class Retrying:
         self._refused = self._lost = 0
         self._owed: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self._due_s, self._wait_s = 0.0, _FIRST_WAIT_S
-        self._reason, self._said = "", Said(now)
+        self._reason, self._said, self._told = "", Said(now), False
+        self._well_s = now()
 
     @property
     def unwritten(self) -> int:
@@ -70,11 +72,16 @@ class Retrying:
     def _pause(self, error: OutputError) -> None:
         if not self._reason:
             self._lost = self.unwritten - 1
-        self._said.once(_log, logging.WARNING, f"{error}; the stream continues without it, and it is tried again")
+            if self._now() - self._well_s >= _SETTLED_S:
+                self._said = Said(self._now)
+        line = f"{error}; the stream continues without it, and it is tried again"
+        self._told = self._said.once(_log, logging.WARNING, line) or self._told
         self._reason = str(error)
         self._due_s = self._now() + max(error.retry_s, self._wait_s * (0.5 + 0.5 * self._jitter()))
         self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
 
     def _go_on(self) -> None:
-        _log.warning("works again; %d frames were not written, since: %s", self.unwritten - self._lost, self._reason)
-        self._reason, self._said, self._wait_s = "", Said(self._now), _FIRST_WAIT_S
+        if self._told:
+            lost = self.unwritten - self._lost
+            _log.warning("works again; %d frames were not written, since: %s", lost, self._reason)
+        self._reason, self._told, self._wait_s, self._well_s = "", False, _FIRST_WAIT_S, self._now()

@@ -86,6 +86,17 @@ def test_a_long_outage_is_a_line_an_hour_and_the_next_one_is_told_at_once(caplog
     ]
 
 
+def test_an_output_that_comes_and_goes_is_not_a_line_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    """As where two runs publish at one address, and each throws the other out."""
+    clock, tries = Clock(), iter(range(1000))
+    sink = Retrying(ListSink(work=lambda _: fail() if next(tries) % 2 else None), now=clock, jitter=lambda: 1.0)
+    for second in range(600):
+        clock.now_s = float(second)
+        sink.write(shown(second % 50))
+    assert sink.unwritten == 300
+    assert [message.partition(";")[0] for message in caplog.messages] == ["disk: full", "works again"]
+
+
 def fail() -> None:
     raise OutputError("disk: full")
 
