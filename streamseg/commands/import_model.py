@@ -18,8 +18,8 @@ if typing.TYPE_CHECKING:
 
 _PRESETS = ("ultralytics", "hf", "smp", "torchvision", "mmseg", "paddle", "keras")
 _FAMILIES = (
-    "yolo", "yolo5", "yolo-rows", "detr", "rf-detr", "queries", "d-fine", "torchvision", "maskformer", "mask2former",
-    "eomt", "watershed",
+    "yolo", "yolo5", "yolo-rows", "rt-detr-rows", "detr", "rf-detr", "queries", "d-fine", "torchvision", "maskformer",
+    "mask2former", "eomt", "watershed",
 )  # fmt: skip
 _DATASETS = ("coco", "ade20k", "cityscapes", "voc")
 _LISTS = ("mean", "std", "colours", "state")

@@ -15,11 +15,13 @@ from typing import Any
 from streamseg.convert.class_names import expanded
 from streamseg.convert.hints import PRESETS, Hints, filled
 from streamseg.errors import InputError, printable
+from streamseg.infer.families.yolo import RT_DETR
 
 _log = logging.getLogger(__name__)
 
 _MAX_BYTES = 1 << 22
 _LONGEST = 100  # characters of a name
+_RT_DETR_HEAD = "RTDETRDecoder"
 _CONFIG, _PREPROCESSOR = "config.json", "preprocessor_config.json"
 
 _RESAMPLED = {"0": "to the nearest pixel", "1": "by Lanczos", "3": "by bicubic interpolation"}
@@ -82,11 +84,17 @@ def _ultralytics(source: Path, metadata: Mapping[str, str], given: Hints) -> Tol
             InputError(f"{source}: its Ultralytics metadata cannot be read", "export it again, or --classes NAMES"),
         )
         return Told(PRESETS["ultralytics"], kind=printable(metadata["task"]))
+    kind = RT_DETR if metadata.get("head") == _RT_DETR_HEAD else metadata["task"]
     hints = Hints(
-        classes=names, height=height or None, width=width or None, stride=stride, licence=metadata.get("license", "")
+        classes=names,
+        height=height or None,
+        width=width or None,
+        stride=stride,
+        fit="stretch" if kind == RT_DETR else None,
+        licence=metadata.get("license", ""),
     )
     writer = f"metadata of Ultralytics {_name(metadata.get('version', ''))}".strip()
-    return Told(filled(hints, PRESETS["ultralytics"]), (writer,), metadata["task"], named_by=writer)
+    return Told(filled(hints, PRESETS["ultralytics"]), (writer,), kind, named_by=writer)
 
 
 def _hugging_face(source: Path, given: Hints) -> Told:

@@ -12,6 +12,8 @@ _KINDS = {
     "pose": "YOLO pose estimation (Ultralytics)",
     "obb": "YOLO detection of oriented boxes (Ultralytics)",
     "classify": "a YOLO classifier (Ultralytics)",
+    "depth": "YOLO depth estimation (Ultralytics)",
+    "rtdetr": "RT-DETR (Ultralytics)",
     "maskformer": "MaskFormer: masks of queries, and their classes",
     "mask2former": "Mask2Former: masks of queries, and their classes",
     "oneformer": "OneFormer: masks of queries, and their classes",

@@ -75,6 +75,11 @@ FORMS: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str], Hints]] = {
     "yolo without metadata": ({"output0": anchors()}, {}, Hints(classes=("disc", "square"))),
     "yolo-rows": ({"output0": rows(32), "output1": prototypes()}, ULTRALYTICS, Hints()),
     "yolo-rows boxes": ({"output0": rows()}, ULTRALYTICS | {"task": "detect"}, Hints()),
+    "rt-detr-rows": (
+        {"output0": np.array([[[20 / 64, 30 / 64, 0.25, 0.125, 0.7, 1], [0.5, 0.5, 1, 1, 0.2, 0]]], np.float32)},
+        ULTRALYTICS | {"task": "detect", "head": "RTDETRDecoder"},
+        Hints(),
+    ),
     "yolo5": ({"output0": yolo5()}, {}, Hints(classes=("disc", "square"))),
     "rf-detr": (
         {

@@ -86,9 +86,10 @@ def test_ultralytics_metadata_leaves_nothing_to_ask(tmp_path: Path) -> None:
     assert "by metadata of Ultralytics 8.4.190" in made.assumed
 
 
-def test_ultralytics_networks_for_objects_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"looks like YOLO pose estimation \(Ultralytics\)") as caught:
-        import_model(ultralytics(tmp_path / "a.onnx", "pose"), tmp_path / "b.onnx")
+@pytest.mark.parametrize("task", ["pose", "depth"])
+def test_ultralytics_networks_for_other_things_are_named(task: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"looks like YOLO {task} estimation \(Ultralytics\)") as caught:
+        import_model(ultralytics(tmp_path / "a.onnx", task), tmp_path / "b.onnx", Hints(role="logits"))
     assert "config.json" not in str(caught.value)
 
 

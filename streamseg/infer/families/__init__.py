@@ -16,7 +16,7 @@ from streamseg.infer.families.mask_queries import MaskQueries
 from streamseg.infer.families.queries import Detr, Queries, RfDetr
 from streamseg.infer.families.torchvision import Torchvision
 from streamseg.infer.families.watershed import Watershed
-from streamseg.infer.families.yolo import RawYolo, Yolo5, YoloRows
+from streamseg.infer.families.yolo import RawYolo, RtDetrRows, Yolo5, YoloRows
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
@@ -24,6 +24,7 @@ FAMILIES: Mapping[str, Family] = {
         RawYolo(),
         Yolo5(),
         YoloRows(),
+        RtDetrRows(),
         Detr(),
         RfDetr(),
         Queries(),

@@ -1,4 +1,4 @@
-"""YOLO networks as Ultralytics exports them, for objects and for boxes: raw, with suppression inside, and without any.
+"""Networks as Ultralytics exports them, for objects and for boxes: raw, with suppression inside, and without any.
 
 Jocher et al., https://docs.ultralytics.com; the masks are those of Bolya et al., "YOLACT: Real-Time Instance
 Segmentation", ICCV 2019: prototypes, weighted for each object.
@@ -7,6 +7,7 @@ Segmentation", ICCV 2019: prototypes, weighted for each object.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ _STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (4, 8, 16, 32, 64), (1
 _MOST_COMPARED = 30_000
 _BOX, _ROW = 4, 6
 _TASKS = ("", "detect", "segment")
+RT_DETR = "rtdetr"
+"""What `Seen.kind` calls RT-DETR as Ultralytics exports it, whose task is that of YOLO."""
 
 
 class RawYolo:
@@ -107,6 +110,28 @@ class YoloRows:
             prototypes,
             None if prototypes is None else rows[:, _ROW : _ROW + len(prototypes)],
         )
+
+
+class RtDetrRows(YoloRows):
+    """A row a query: centre, width and height as shares of the picture, score and class."""
+
+    name = "rt-detr-rows"
+    title = "RT-DETR (Ultralytics), a row for each object"
+    defaults = Defaults("0..1")
+
+    def recognise(self, seen: Seen) -> Recognised | None:
+        """By what its export calls the head, or where it is what is wanted: its shape is that of `YoloRows` too."""
+        if len(seen.outputs) != 1 or (seen.wanted != self.name and seen.kind != RT_DETR):
+            return None
+        ((name, shape),) = seen.outputs.items()
+        return Recognised(self.name, {"rows": name}, None) if len(shape) == 3 and shape[2] == _ROW else None
+
+    def decode(self, outputs: Mapping[str, Tensor], size: tuple[int, int], limits: Limits) -> Objects:
+        """Those that score enough."""
+        found = YoloRows.decode(self, outputs, size, limits)
+        centres, halves = found.boxes[:, :2], found.boxes[:, 2:] / 2
+        shares = np.concatenate([centres - halves, centres + halves], 1)
+        return replace(found, boxes=shares * np.array(size[::-1] * 2, np.float32))
 
 
 def _read(

@@ -54,6 +54,17 @@ def test_another_task_is_another_thing() -> None:
     assert recognise(seen((1, 84, ANCHORS), kind="detect")) is not None
 
 
+def test_rows_of_shares_are_those_of_the_head_that_gives_them() -> None:
+    found = recognise(seen((1, 300, 6), kind="rtdetr"))
+    assert found is not None
+    assert found.family == "rt-detr-rows"
+    rows = np.array([[0.5, 0.25, 0.5, 0.25, 0.3, 0], [0.5, 0.5, 0.25, 1, 0.9, 1], [0.5, 0.5, 1, 1, 0.2, 1]], np.float32)
+    objects = FAMILIES[found.family].decode({"rows": rows}, (64, 128), LIMITS)
+    assert objects.boxes.tolist() == [[48, 0, 80, 64], [32, 8, 96, 24]]
+    assert objects.class_ids.tolist() == [1, 0]
+    assert objects.scores.tolist() == pytest.approx([0.9, 0.3])
+
+
 def columns(*objects: tuple[float, ...], classes: int = 3) -> NDArray[np.float32]:
     """(4 + classes + 2, A): box as centre and size, scores, coefficients; all other anchors find nothing."""
     found = np.zeros((4 + classes + 2, ANCHORS), np.float32)
