@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -57,6 +58,18 @@ def test_links_into_the_repository_lead_to_copies(site: Path) -> None:
     assert (site / "files" / "configs" / "site.yaml").read_text() == (ROOT / "configs" / "site.yaml").read_text()
     assert "nuclei.yaml" in (site / "files" / "configs" / "train" / "index.html").read_text()
     assert "training.html" in (site / "models" / "cracks.html").read_text()
+
+
+def test_every_link_within_the_site_leads_somewhere(site: Path) -> None:
+    astray = [
+        f"{page.relative_to(site)}: {link}"
+        for page in site.rglob("*.html")
+        if page.name != "404.html"  # whose links begin at the address that the site will have
+        for link in set(re.findall(r'\s(?:href|src)="?([^"\s>#]+)', page.read_text()))
+        if not re.match(r"\w+:|//", link)
+        and not (page.parent / unquote(html.unescape(link)).partition("?")[0]).exists()
+    ]
+    assert astray == []
 
 
 def test_a_page_fetches_nothing_from_elsewhere(site: Path) -> None:

@@ -46,7 +46,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Points links at the places that files outside `docs/` have in the site."""
-    origin = {place: path for path, place in brought().items()}.get(page.file.src_uri, DOCS / page.file.src_uri)
+    copied = page.file.src_uri.startswith("files/")  # a page that nothing but a link leads to
+    origins = {place: path for path, place in brought().items()}
+    own = ROOT / page.file.src_uri.removeprefix("files/") if copied else DOCS / page.file.src_uri
+    origin = origins.get(page.file.src_uri, own)
 
     def moved(link: re.Match[str]) -> str:
         place = _place((origin.parent / link[1]).resolve())
