@@ -33,6 +33,7 @@ _OPTIONS = {
 _ASKING_HERE = {"http_persistent": "0", "http_multiple": "0"}  # both need a connection of FFmpeg's own
 _MOST_ASKED, _OPENING_S = 256, 30.0  # FFmpeg goes round in a circle of playlists for ever
 _PLAYLIST, _INIT = b"#EXT", b"ftyp"  # how what is no segment begins; the second behind its length
+_RECENT = 16  # segments: a playlist is begun three before its end, and a film sent in circles has older ones again
 _BY_ITSELF = {"max_redirects": "0"}  # it would take the login along
 
 
@@ -40,7 +41,7 @@ class Had(deque[tuple[str, ...]]):
     """The segments that were read to their end, on every connection to one playlist."""
 
     def __init__(self) -> None:
-        super().__init__(maxlen=256)  # a live playlist is begun three segments before its end
+        super().__init__(maxlen=_RECENT)
 
 
 def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions, had: Had) -> StreamSource:
@@ -159,7 +160,11 @@ class _Opener:
         if "offset" in options:
             last = str(int(options["end_offset"]) - 1) if "end_offset" in options else ""
             span = {"Range": f"bytes={options['offset']}-{last}"}
-        return HttpFile(client, address, span)
+        body = HttpFile(client, address, span)
+        if int(options.get("offset", 0)) and not body.part:
+            body.leave()
+            raise self._home.error("the playlist names parts of files, and the server sends whole ones")
+        return body
 
 
 class _OneWay:

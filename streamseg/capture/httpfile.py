@@ -51,7 +51,9 @@ class HttpFile:
         """The content's type as the server names it; empty where it does not."""
         self.total = response.total
         """Bytes in all; None where the server does not say."""
-        may_jump = "bytes" in response.header("accept-ranges").lower() or response.status == 206
+        self.part = response.status == 206
+        """Whether it is a part of what is there, as it was asked for."""
+        may_jump = "bytes" in response.header("accept-ranges").lower() or self.part
         self._jumps = may_jump and self.total is not None and headers is _WHOLE
         self.mark = response.header("etag")
         """What the server calls this state of it; empty where it does not."""

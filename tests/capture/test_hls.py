@@ -12,6 +12,7 @@ from streamseg.capture import hls, open_source
 from streamseg.capture.hls import Had
 from streamseg.capture.web import open_web
 from streamseg.errors import SourceError, StreamsegError
+from streamseg.frame import Frame
 from streamseg.net.urls import read_address
 from streamseg.options import SourceOptions
 from tests.parts import clips
@@ -122,6 +123,14 @@ def test_a_segment_that_is_another_by_the_same_name_is_shown(tmp_path: Path) -> 
         assert there.numbers(url, live=True) == list(range(25, 50))
 
 
+def test_a_film_that_is_sent_in_circles_is_shown_again(tmp_path: Path) -> None:
+    there = Broadcast(made(tmp_path, hls_flags="omit_endlist"))
+    with http_server(by_path(there.answers)) as (url, _):
+        assert there.numbers(url) == list(range(50))
+        there.had.extend((f"{url}/later{number}.ts", "", "state") for number in range(16))
+        assert there.numbers(url, live=True) == list(range(50))
+
+
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
 def test_the_login_opens_all_that_lies_on_the_playlists_own_server(algorithm: str, tmp_path: Path) -> None:
     files, keeper = made(tmp_path), Authenticator(algorithm=algorithm, qop="auth")
@@ -182,6 +191,16 @@ def test_a_segment_that_is_missing_is_told_at_the_end(tmp_path: Path) -> None:
             for frame in source:
                 numbers.append(clips.read_number(frame.image))
     assert numbers == list(range(25))
+
+
+@pytest.mark.parametrize("kind", ["mpegts", "fmp4"])
+def test_a_server_that_sends_whole_files_where_parts_are_asked_for_is_named(kind: str, tmp_path: Path) -> None:
+    files = made(tmp_path, hls_flags="single_file", hls_segment_type=kind)
+    shown = list[Frame]()
+    says = pytest.raises(SourceError, match="names parts of files, and the server sends whole ones")
+    with http_server(by_path(served(files))) as (url, _), says, opened(f"{url}/live.m3u8") as source:
+        shown += source
+    assert [clips.read_number(frame.image) for frame in shown] == list(range(25 if kind == "mpegts" else 0))
 
 
 def test_encrypted_segments_are_left_to_ffmpeg(tmp_path: Path) -> None:
