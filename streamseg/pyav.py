@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 OF_FFMPEG_ALONE = ("rtmp", "rtmps", "srt", "udp", "rtp")
 """Schemes that FFmpeg's program reads and writes; streamseg does so through a pipe or a server."""
+STANDARD_INPUT = "fd:"
+"""To `open_input`; a file there may be jumped in."""
 _BT601 = 5
 
 
@@ -87,7 +89,7 @@ def _finds_streams_late(target: str | Readable, form: str | None) -> bool:
 
     So the decoder's options are left out there, until the stream is chosen.
     """
-    if target == "pipe:0" or form == "hls":
+    if target == STANDARD_INPUT or form == "hls":
         return True
     begin = b""
     if not isinstance(target, str):

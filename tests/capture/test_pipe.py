@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,31 @@ def test_a_live_pause_that_was_to_be_waited_for_is_no_new_clock(stall_s: float, 
     source = StreamSource(Packets(av.open(str(path)), "a", 64.0), "a", options, live=True)
     *_, last = source
     assert last.time_s == pytest.approx(0.08 if jumps else 20.0)
+
+
+def test_a_file_on_the_standard_input_may_have_its_index_at_its_end(tmp_path: Path, standard_input: None) -> None:
+    pipe_in(clip(tmp_path / "a.mp4", frames=12))
+    assert [read_number(frame.image) for frame in open_pipe(SourceOptions())] == list(range(12))
+
+
+def test_an_index_at_the_end_of_what_comes_through_a_pipe_is_told(tmp_path: Path, standard_input: None) -> None:
+    film = clip(tmp_path / "a.mp4", frames=12).read_bytes()
+    index, size = film.index(b"moov") - 4, 1 << 20
+    film = film[:index] + size.to_bytes(4, "big") + b"free" + bytes(size - 8) + film[index:]  # far behind the pictures
+    reader, writer = os.pipe()
+    os.dup2(reader, 0)
+    os.close(reader)
+
+    def write() -> None:
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(film)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    source = open_pipe(SourceOptions())
+    with pytest.raises(SourceError, match="-: its index is at its end, which is too late in a pipe"):
+        list(source)
+    thread.join()
 
 
 @pytest.mark.parametrize("content", [b"", b"no video\n" * 1000], ids=["nothing", "text"])
