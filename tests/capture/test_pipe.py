@@ -32,6 +32,14 @@ def pipe_in(path: Path) -> None:
         os.dup2(file.fileno(), 0)
 
 
+def with_index_far_behind(path: Path) -> Path:
+    """An MP4 of twelve pictures, which are out of memory when its index comes."""
+    film = clip(path, frames=12).read_bytes()
+    index, size = film.index(b"moov") - 4, 1 << 20
+    path.write_bytes(film[:index] + size.to_bytes(4, "big") + b"free" + bytes(size - 8) + film[index:])
+    return path
+
+
 def test_video_that_is_piped_in_has_an_end_and_every_frame(tmp_path: Path, standard_input: None) -> None:
     pipe_in(clip(tmp_path / "a.mkv", frames=12))
     source = open_pipe(SourceOptions())
@@ -62,14 +70,12 @@ def test_a_live_pause_that_was_to_be_waited_for_is_no_new_clock(stall_s: float, 
 
 
 def test_a_file_on_the_standard_input_may_have_its_index_at_its_end(tmp_path: Path, standard_input: None) -> None:
-    pipe_in(clip(tmp_path / "a.mp4", frames=12))
+    pipe_in(with_index_far_behind(tmp_path / "a.mp4"))
     assert [read_number(frame.image) for frame in open_pipe(SourceOptions())] == list(range(12))
 
 
 def test_an_index_at_the_end_of_what_comes_through_a_pipe_is_told(tmp_path: Path, standard_input: None) -> None:
-    film = clip(tmp_path / "a.mp4", frames=12).read_bytes()
-    index, size = film.index(b"moov") - 4, 1 << 20
-    film = film[:index] + size.to_bytes(4, "big") + b"free" + bytes(size - 8) + film[index:]  # far behind the pictures
+    film = with_index_far_behind(tmp_path / "a.mp4").read_bytes()
     reader, writer = os.pipe()
     os.dup2(reader, 0)
     os.close(reader)
