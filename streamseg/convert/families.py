@@ -63,7 +63,8 @@ def plan_objects(job: Job, seen: Probe, found: Recognised) -> Made:
     questions = Questions(job.source)
     taken = guess_input(job.source, job.original, job.hints, questions)
     if found.classes is None and "scores" in found.roles:
-        found = replace(found, classes=score_classes(job.source, found.roles["scores"]))
+        classes, apart = score_classes(job.source, found.roles["scores"])
+        found = replace(found, classes=classes, zero_is_class=apart)
     if found.family == Queries.name and job.hints.family is None and job.told.kind not in SIGMOID:
         questions.add(
             "outputs of boxes and classes do not show how scores are read",

@@ -106,10 +106,11 @@ def argmax_channels(source: Path, output: str) -> int | None:
     return int(dims[axis].dim_value) or None
 
 
-def score_classes(source: Path, scores: str) -> int | None:
+def score_classes(source: Path, scores: str) -> tuple[int | None, bool]:
     """How many classes the nearest Softmax or Sigmoid behind the output `scores` of the model `source` tells apart.
 
-    None where the graph does not show it. Each object's score is picked from an array whose last axis they are.
+    And whether it is a Sigmoid. None where the graph does not show it. Each object's score is picked from an array
+    whose last axis they are.
     """
     model = inferred(load_onnx(source))
     makers = nodes_by_output(model)
@@ -122,10 +123,10 @@ def score_classes(source: Path, scores: str) -> int | None:
         if node.op_type in ("Softmax", "Sigmoid"):
             last = _last_side(node.output[0], makers, shapes)
             if last != 1:  # 1: how well a box is centred (FCOS)
-                return last or None
+                return last or None, node.op_type == "Sigmoid"
         waiting.extend(name for name in node.input if name not in met)
         met.update(node.input)
-    return None
+    return None, False
 
 
 def _last_side(name: str, makers: Mapping[str, onnx.NodeProto], shapes: Mapping[str, Any]) -> int:

@@ -25,7 +25,7 @@ def object_names(found: Recognised, hints: Hints, questions: Questions) -> tuple
     n, family = found.classes, FAMILIES[found.family].defaults
     (word,) = hints.classes if hints.classes and len(hints.classes) == 1 else ("",)
     if hints.classes is None or word.isdigit():
-        names = _numbered(n, hints, questions, background_first=family.background_first)
+        names = _numbered(found, hints, questions, background_first=family.background_first)
     elif word.casefold() == "coco" and (n == _CATEGORIES or (n is None and family.by_category)):
         names = _coco_categories()
     else:
@@ -38,18 +38,19 @@ def object_names(found: Recognised, hints: Hints, questions: Questions) -> tuple
     return names if _BACKGROUND in names else (*names, _BACKGROUND)
 
 
-def _numbered(n: int | None, hints: Hints, questions: Questions, *, background_first: bool) -> tuple[str, ...]:
+def _numbered(found: Recognised, hints: Hints, questions: Questions, *, background_first: bool) -> tuple[str, ...]:
     """`class 3` for class id 3: of as many as the network has, or else a person says."""
+    n = found.classes
     if hints.classes is not None:
         names = expanded(hints.classes)
         if background_first and len(names) != n:  # it counts those that are found, and they begin at 1
-            names = (*names, f"class {len(names)}")
+            return (_BACKGROUND, *names[1:], f"class {len(names)}")
     elif n is None:
         questions.add("objects do not tell how many classes there are", "name them with --classes")
         return ()
     else:
         names = tuple(f"class {i}" for i in range(n))
-    return (_BACKGROUND, *names[1:]) if background_first else names
+    return (_BACKGROUND, *names[1:]) if background_first and not found.zero_is_class else names
 
 
 def _check_number(n: int | None, names: tuple[str, ...], hints: Hints, *, background_first: bool, spare: bool) -> None:

@@ -74,6 +74,14 @@ def test_torchvisions_classes_are_counted_in_the_graph(classes: tuple[str, ...] 
     assert made.spec.classes == ("background", "class 1", "class 2", "class 3", "class 4")
 
 
+@pytest.mark.parametrize("classes", [None, ("5",)])
+def test_no_object_is_lost_where_label_0_has_scores_of_its_own(classes: tuple[str, ...] | None, tmp_path: Path) -> None:
+    source = detector(tmp_path / "toy.onnx", 0, op="Sigmoid")
+    made = import_model(source, tmp_path / "made.onnx", Hints(classes=classes))
+    assert made.spec.classes == ("class 0", "class 1", "class 2", "class 3", "class 4", "background")
+    assert boxes(made.file).class_ids.tolist() == [0]
+
+
 @pytest.mark.parametrize("classes", [FRUIT[:3], (*FRUIT, "elder", "fig"), ("3",), ("coco",), ("background", "a")])
 def test_another_number_of_names_than_torchvisions_head_has_is_refused(
     classes: tuple[str, ...], tmp_path: Path

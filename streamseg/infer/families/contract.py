@@ -42,6 +42,8 @@ class Recognised:
     """How many there are; None where the outputs do not show it."""
     batched: bool = True
     """Whether the first axis of each output counts pictures."""
+    zero_is_class: bool = False
+    """Whether class id 0, the background as a rule, has scores of its own, so that objects may be of it."""
 
 
 def given_roles(**outputs: str | None) -> dict[str, str]:
