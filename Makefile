@@ -13,9 +13,11 @@ PYTEST = $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 # What `pip install '.[build]'` brings: 100 MB, which stay in .cache when .venv goes.
 ENGINES := tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
 FROM_CACHE = $(BIN)/pip install --quiet --no-deps --no-index --find-links .cache/engines
-# An environment holds the name of its folder: where the checkout was moved or copied, it is made anew.
-MOVED := $(shell [ ! -s $(VENV)/.run ] || [ "$$(cat $(VENV)/.run)" = "$$(pwd -P)" ] || echo --clear)
-ifneq ($(MOVED),)
+# An environment holds the name of its folder and belongs to one Python: where the checkout was moved or copied, or the system
+# has another Python by now, it is made anew.
+STALE := $(shell [ ! -s $(VENV)/.run ] || { [ "$$(cat $(VENV)/.run)" = "$$(pwd -P)" ] && \
+	$(BIN)/python -c 'import yaml' 2>/dev/null; } || echo --clear)
+ifneq ($(STALE),)
 .PHONY: $(VENV)/.run
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -89,7 +91,7 @@ clean:
 
 $(VENV)/.run: pyproject.toml $(MODELS:%=%/pyproject.toml) $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "streamseg needs Python 3.10 or newer")'
-	$(PYTHON) -m venv $(MOVED) $(VENV)
+	$(PYTHON) -m venv $(STALE) $(VENV)
 	$(INSTALL) --editable . $(addprefix --editable ./,$(MODELS))
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { echo "OpenCV's windows need libGL: taking it without windows"; \
 		$(INSTALL) --no-deps --force-reinstall opencv-python-headless; }

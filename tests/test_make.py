@@ -28,10 +28,17 @@ def folder(tmp_path: Path) -> Path:
     for name in LOOKED_AT:
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, made / name)
-    (made / ".venv").mkdir()
+    (made / ".venv" / "bin").mkdir(parents=True)
+    python(made, "exit 0")
     (made / ".venv" / ".run").write_text(f"{made}\n")
     (made / ".venv" / ".demo").touch()
     return made
+
+
+def python(folder: Path, does: str) -> None:
+    program = folder / ".venv" / "bin" / "python"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
 
 
 def said(folder: Path) -> list[str]:
@@ -51,3 +58,10 @@ def test_in_a_checkout_that_was_moved_the_environment_is_made_anew(folder: Path)
     moved = folder.rename(folder.with_name("moved"))
     assert "python3 -m venv --clear .venv" in said(moved)
     assert any(line.startswith(".venv/bin/pip install") and "--editable ." in line for line in said(moved))
+
+
+def test_an_environment_of_a_python_that_the_system_no_longer_has_is_made_anew(folder: Path) -> None:
+    python(folder, "exit 1")  # as another version does, which looks for packages elsewhere
+    assert "python3 -m venv --clear .venv" in said(folder)
+    (folder / ".venv" / "bin" / "python").unlink()
+    assert "python3 -m venv --clear .venv" in said(folder)
