@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame
@@ -33,15 +35,13 @@ class Names:
         self.folder, self._name = Path(path).parent, Path(path).name
         if _TIME_OR_NUMBER.search(str(self.folder)) and not self.folder.is_dir():
             raise InputError(f"{path}: times and numbers may stand in the name of a file, not of its folder")
-        self._fields = _FIELD.split(self._name)[1::2]
-        self._between = _FIELD.split(self._name)[::2]
-        times = {field[1] for field in self._fields if field[1:] in _DIGITS}
+        self._between, written = _FIELD.split(self._name)[::2], _FIELD.split(self._name)[1::2]
+        times = {field[1] for field in written if field[1:] in _DIGITS}
         self.timed = bool(times - {"d"}) or ("d" in times and not numbers)
-        self.stemmed = STEM in self._fields
-        numbers_in_it = sum(self._digits(field) is not None for field in self._fields)
-        self.numbered = bool(numbers_in_it)
-        known = all(field in (STEM, "%%") or field[1:] in _DIGITS or self._digits(field) for field in self._fields)
-        if not known or numbers_in_it > numbers:
+        self._fields = [field for each in written if (field := _field(each, timed=self.timed))]
+        self.stemmed = STEM in written
+        self.numbered = any(field.is_number for field in self._fields)
+        if len(self._fields) < len(written) or sum(field.is_number for field in self._fields) > numbers:
             also = "one number such as %06d, " if numbers else ""
             raise InputError(
                 f"{path}: a name may hold {also}{STEM}, and a time in a name is made of "
@@ -59,9 +59,8 @@ class Names:
 
         Of a file that holds several pictures each `page` gets its number behind the stem, or behind the one name.
         """
-        source, behind = PurePosixPath(file), "" if page is None else f"-{page:03d}"
-        stem = source.stem + behind
-        values = (self._value(field, number, stem, at) for field in self._fields)
+        source, behind, at = PurePosixPath(file), "" if page is None else f"-{page:03d}", at or datetime.now()
+        values = (field.value(number, source.stem + behind, at) for field in self._fields)
         name = "".join(text for pair in zip(self._between, [*values, ""], strict=True) for text in pair)
         if self.single and behind:
             name = f"{Path(name).stem}{behind}{Path(name).suffix}"
@@ -75,32 +74,34 @@ class Names:
         """What the last parts of these names look like, those of doubles and of what was cut short too."""
         stem, dot, suffix = self._between[-1].rpartition(".")
         known = [re.escape(text) for text in (*self._between[:-1], stem)]
-        patterns = (self._pattern(field) for field in self._fields)
-        body = "".join(text for pair in zip(known, [*patterns, ""], strict=True) for text in pair)
+        patterns = [*(field.pattern for field in self._fields), ""]
+        body = "".join(text for pair in zip(known, patterns, strict=True) for text in pair)
         return re.compile(body + r"(-\d+)?(-recovered-\d+)?" + re.escape(dot + suffix) + r"(\.unplayable-\d+)?")
 
-    def _digits(self, field: str) -> int | None:
-        """Of a number; None where the field is none."""
-        if field == "%d":
-            return None if self.timed else _NUMBER_DIGITS
-        asked = int(field[1:-1]) if re.fullmatch(r"%\d{1,9}d", field) else _MOST_DIGITS + 1
-        return asked or _NUMBER_DIGITS if asked <= _MOST_DIGITS else None
 
-    def _value(self, field: str, number: int, stem: str, at: datetime | None) -> str:
-        if field == STEM:
-            return stem
-        if field == "%%":
-            return "%"
-        digits = self._digits(field)
-        return f"{number:0{digits}d}" if digits else (at or datetime.now()).strftime(field)
+class _Field(NamedTuple):
+    """What stands for something else in a name."""
 
-    def _pattern(self, field: str) -> str:
-        if field == STEM:
-            return ".*"
-        digits = self._digits(field)
-        if digits:
-            return rf"(?P<number>\d{{{digits},}})"
-        return "%" if field == "%%" else rf"\d{{{_DIGITS[field[1]]}}}"
+    value: Callable[[int, str, datetime], str]
+    """What it is for a number, the name of a picture file, and a time."""
+    pattern: str
+    """What its values look like."""
+    is_number: bool = False
+
+
+def _field(text: str, *, timed: bool) -> _Field | None:
+    """That of `text`, in a name that is `timed` or not; None where it is none."""
+    if text == STEM:
+        return _Field(lambda number, stem, at: stem, ".*")
+    if text == "%%":
+        return _Field(lambda number, stem, at: "%", "%")
+    if text == "%d" and not timed:
+        text = f"%{_NUMBER_DIGITS}d"
+    if re.fullmatch(r"%\d{1,9}d", text) and (digits := int(text[1:-1]) or _NUMBER_DIGITS) <= _MOST_DIGITS:
+        return _Field(lambda number, stem, at: f"{number:0{digits}d}", rf"(?P<number>\d{{{digits},}})", is_number=True)
+    if text[1:] in _DIGITS:
+        return _Field(lambda number, stem, at: at.strftime(text), rf"\d{{{_DIGITS[text[1:]]}}}")
+    return None
 
 
 def literal(path: str) -> Names:
