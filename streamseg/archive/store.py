@@ -112,6 +112,5 @@ def _explained(word: str, kind: type[InputError | SourceError] = InputError) -> 
         hint = f"pip install {package[1]}" if package else ""
         raise InputError(f"{redact(word)}: {error}", hint) from None
     except Exception as error:
-        reason = "not there" if isinstance(error, FileNotFoundError) else str(error).splitlines()[:1]
-        said = reason if isinstance(reason, str) else "".join(reason) or type(error).__name__
-        raise kind(f"{redact(word)}: {printable(redact(said))}") from None
+        said = "not there" if isinstance(error, FileNotFoundError) else next(iter(str(error).splitlines()), "")
+        raise kind(f"{redact(word)}: {printable(redact(said or type(error).__name__))}") from None

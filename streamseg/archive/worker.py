@@ -19,7 +19,8 @@ from streamseg.archive.store import at_hand
 from streamseg.archive.stored import MaskWriter, StoredMasks, remembering
 from streamseg.archive.task import Job, Looked, Task, outputs_below
 from streamseg.assembly import assemble
-from streamseg.contracts import Controls, Segmenter, SegmenterFactory
+from streamseg.config import RunOptions
+from streamseg.contracts import Controls, Segmenter, SegmenterFactory, Sink
 from streamseg.errors import BackendError, StreamsegError, printable
 from streamseg.files import make_folder
 from streamseg.frame import Frame
@@ -66,7 +67,7 @@ class Worker:
                 return row
 
     def _run(self, job: Job, tell: Callable[[float], None], said: list[str]) -> Row | None:
-        started_s, tally, controls = time.monotonic(), Tally(), Controls()
+        started_s, tally = time.monotonic(), Tally()
         with (
             self._folder.stage() as stage,
             at_hand(job.file, self._folder.stage) as source,
@@ -79,18 +80,9 @@ class Worker:
                 outputs=outputs_below(stage, self._task.outputs, job),
                 effort=asked.effort or "quick",  # else a film's masks would hang on what is quicker where it is run
             )
-            pipeline = assemble(
-                options,
-                controls,
-                load=functools.partial(self._load_with, stored) if job.pieces else self._load,
-                more_sinks=[tally],
-                trust_engine=self._task.trust_engine,
-                said=self._said,
-                name=job.stem,
-            )
-            with SIGNALS.calling(pipeline.stop):
-                _follow(pipeline, tell)
-            if controls.quit:
+            load = functools.partial(self._load_with, stored) if job.pieces else self._load
+            pipeline = self._to_its_end(options, load, tally, tell, job.stem)
+            if pipeline is None:
                 return None
             row = Row(
                 file=job.name,
@@ -112,25 +104,31 @@ class Worker:
         (target,) = self._folder.masks(job)
         if target.exists():
             return Looked(job)
-        controls = Controls()
         with self._folder.stage() as stage:
             with contextlib.suppress(*_FAILURES), contextlib.closing(MaskWriter(stage / "masks")) as writer:
-                pipeline = assemble(
-                    options_of(self._task.options, job),
-                    controls,
-                    load=self._load,
-                    more_sinks=[writer],
-                    trust_engine=self._task.trust_engine,
-                    said=self._said,
-                )
-                with SIGNALS.calling(pipeline.stop):
-                    _follow(pipeline, tell)
-            if controls.quit:
-                return None
+                if self._to_its_end(options_of(self._task.options, job), self._load, writer, tell) is None:
+                    return None
             with contextlib.suppress(*_FAILURES):
                 make_folder(target.parent)
                 (stage / "masks").replace(target)
         return Looked(job)
+
+    def _to_its_end(
+        self,
+        options: RunOptions,
+        load: Callable[..., SegmenterFactory],
+        sink: Sink,
+        tell: Callable[[float], None],
+        name: str = "",
+    ) -> Pipeline | None:
+        """The pipeline of `options`, which has run; None where it was asked to stop before its end."""
+        controls, trust_engine = Controls(), self._task.trust_engine
+        pipeline = assemble(
+            options, controls, load=load, more_sinks=[sink], trust_engine=trust_engine, said=self._said, name=name
+        )
+        with SIGNALS.calling(pipeline.stop):
+            _follow(pipeline, tell)
+        return None if controls.quit else pipeline
 
     def _load_with(self, stored: StoredMasks, *asked: object, **more: object) -> SegmenterFactory:
         return remembering(self._load(*asked, **more), stored)
