@@ -52,6 +52,11 @@ def read_challenges(lines: Sequence[str]) -> Iterator[Challenge]:
             yield offered
 
 
+def basic(login: tuple[str, str]) -> str:
+    """User and password as the Basic scheme writes them."""
+    return f"Basic {base64.b64encode(_bytes(':'.join(login))).decode()}"
+
+
 class Login:
     """A user and a password, and how one server wants to see them.
 
@@ -97,7 +102,7 @@ class Login:
         if self._challenge is None or self._login is None:
             return None
         if self._challenge.scheme == "basic":
-            return "Basic " + base64.b64encode(_bytes(":".join(self._login))).decode()
+            return basic(self._login)
         self._uses += 1
         return self._digest(self._challenge.values, method, uri, body)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
 import os
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from streamseg.errors import InputError, printable
+from streamseg.net.login import basic
 from streamseg.redaction import shown, split_login
 
 _PORTS = {
@@ -66,9 +66,7 @@ class Address:
     @property
     def basic(self) -> str | None:
         """User and password as HTTP's Basic scheme writes them (RFC 7617); None where nobody is named."""
-        if self.login is None:
-            return None
-        return f"Basic {base64.b64encode(':'.join(self.login).encode(errors='surrogateescape')).decode()}"
+        return None if self.login is None else basic(self.login)
 
     @property
     def bare(self) -> str:

@@ -12,10 +12,7 @@ from streamseg.errors import InputError, OutputError
 SEND_BUFFER = 1 << 16
 """Bytes; a viewer's picture is at most as old as what fits in here."""
 _HERE = "localhost"
-_NOT_HERE = (
-    errno.EADDRNOTAVAIL,
-    errno.EAFNOSUPPORT,
-)  # where IPv6 is switched off, `localhost` may have it all the same
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # IPv6 is switched off, and `localhost` may have it all the same
 _Address = tuple[Any, ...]  # host and port; with IPv6 also flow and scope
 
 
