@@ -7,7 +7,7 @@ from typing import NamedTuple
 from streamseg.errors import SourceError
 from streamseg.net.connection import trouble
 from streamseg.net.login import LOGIN_HINT, NO_STREAM, NO_STREAM_HINT
-from streamseg.net.rtspclient import Asked, RefusedError, RtspClient
+from streamseg.net.rtspclient import RefusedError, Request, RtspClient
 from streamseg.net.rtspmessages import Message
 from streamseg.net.urls import Address
 
@@ -15,7 +15,7 @@ _MOST_UNANSWERED = 16  # requests: cameras may never answer one that only keeps 
 
 
 class _Waiting(NamedTuple):
-    asked: Asked
+    asked: Request
     number: str
     """FFmpeg's own."""
 
@@ -42,7 +42,7 @@ class Relay:
         method, uri, _ = item.words
         if uri.startswith(self._proxy):
             uri = self._client.there.bare + uri[len(self._proxy) :]
-        return self._ask(_Waiting(Asked(method, uri, item.headers, item.body), item.get("cseq")))
+        return self._ask(_Waiting(Request(method, uri, item.headers, item.body), item.get("cseq")))
 
     def answered(self, item: Message | bytes) -> tuple[bytes, bytes]:
         """What the camera, and what FFmpeg is to get for what the camera sends."""

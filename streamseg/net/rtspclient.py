@@ -30,7 +30,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """A request on its way."""
 
     method: str
@@ -49,17 +49,17 @@ class RtspClient:
         self._login = Login(address.login)
         self._number = self._redirects = 0
 
-    def write(self, asked: Asked) -> tuple[str, bytes]:
+    def write(self, request: Request) -> tuple[str, bytes]:
         """The number that the answer will bear, and the request as it travels."""
         self._number += 1
-        message = Message(f"{asked.method} {asked.uri} RTSP/1.0", list(asked.headers), asked.body)
+        message = Message(f"{request.method} {request.uri} RTSP/1.0", list(request.headers), request.body)
         message.put("CSeq", str(self._number))
-        answer = self._login.authorization(asked.method, asked.uri, asked.body)
+        answer = self._login.authorization(request.method, request.uri, request.body)
         if answer:
             message.put("Authorization", answer)
         return str(self._number), message.encode()
 
-    def again(self, asked: Asked, answer: Message) -> Asked | None:
+    def again(self, request: Request, answer: Message) -> Request | None:
         """The same request with a login or at another place; None where `answer` is final.
 
         Raises:
@@ -67,15 +67,15 @@ class RtspClient:
         """
         status = answer.status or 0
         if status == 401:
-            may = asked.tries < _MOST_TRIES and self._login.challenged(answer.all("www-authenticate"))
-            return replace(asked, tries=asked.tries + 1) if may else None
+            may = request.tries < _MOST_TRIES and self._login.challenged(answer.all("www-authenticate"))
+            return replace(request, tries=request.tries + 1) if may else None
         self._login.accepted()
         if not 300 <= status < 400:
             return None
         there = self.moved(answer.get("location"))
-        if asked.method in ("OPTIONS", "DESCRIBE", "ANNOUNCE"):  # what follows belongs there too
+        if request.method in ("OPTIONS", "DESCRIBE", "ANNOUNCE"):  # what follows belongs there too
             self.there = there
-        return replace(asked, uri=there.bare, tries=1)
+        return replace(request, uri=there.bare, tries=1)
 
     def moved(self, location: str) -> Address:
         """Where the server sends us.
@@ -113,8 +113,8 @@ class RtspClient:
         if status < 300:
             return None
         if status in (401, 403):
-            asked = self._login.unknown[:_MOST_WORDS]
-            unknown = f": the server asks for {asked}, unknown here" if asked else ""
+            offered = self._login.unknown[:_MOST_WORDS]
+            unknown = f": the server asks for {offered}, unknown here" if offered else ""
             return RefusedError(f"wrong or missing password{unknown}", status=status, retry_s=LOGIN_RETRY_S)
         # 453: not enough bandwidth, which most cameras say to one viewer too many.
         away = status >= 500 or status == 453

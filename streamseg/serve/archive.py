@@ -35,7 +35,7 @@ class _Archive:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         query = request.query
-        asked = events.Asked(
+        asked = events.EventQuery(
             query.get("stream", ""),
             query.get("rule", ""),
             query.get("class", ""),

@@ -28,7 +28,7 @@ _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")
 _IN_NAME = re.compile(r"-(\d{8}-\d{6})(?:-\d+)?\.mp4")
 
 
-class Asked(msgspec.Struct, frozen=True):
+class EventQuery(msgspec.Struct, frozen=True):
     """Which events; "" for all."""
 
     stream: str = ""
@@ -68,7 +68,7 @@ class _Found(NamedTuple):
         return msgspec.structs.replace(self.row, snapshot=snapshot, clip=clip)
 
 
-def listed(streams: Iterable[Stream], asked: Asked) -> list[EventRow]:
+def listed(streams: Iterable[Stream], asked: EventQuery) -> list[EventRow]:
     """The newest first."""
     found: dict[tuple[str, str], _Found] = {}  # by stream and id: clips of a class have the names of their files
     for stream in streams:
@@ -94,14 +94,14 @@ def folder_of(stream: Stream, file: str) -> Path:
     raise KeyError(file)
 
 
-def _of_this_run(stream: Stream, asked: Asked) -> Iterator[_Found]:
+def _of_this_run(stream: Stream, asked: EventQuery) -> Iterator[_Found]:
     folders = [names.folder for _, names in names_of(stream, EVENTS)]
     for event in stream.latest.events.all():
         if asked.wants(row := _row(stream, event), lasts=event.kind != "end"):
             yield _Found(row, folders, stream.clips.of(event))
 
 
-def _kept(stream: Stream, asked: Asked) -> Iterator[_Found]:
+def _kept(stream: Stream, asked: EventQuery) -> Iterator[_Found]:
     # A day more on either side: clocks are set, and events last.
     first, last = _name(asked.since, -1) or "", _name(asked.until, 1) or "99999999"
     for output, names in names_of(stream, EVENTS):

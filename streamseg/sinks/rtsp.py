@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from streamseg.errors import OutputError
 from streamseg.net.connection import connect, trouble
-from streamseg.net.rtspclient import Asked, RefusedError, RtspClient
+from streamseg.net.rtspclient import RefusedError, Request, RtspClient
 from streamseg.net.rtspmessages import Message, Parser
 from streamseg.net.urls import Address
 from streamseg.sinks.rtp import H264, PAYLOAD, Carried, description, payloads
@@ -42,7 +42,7 @@ class Publisher:
     def __init__(self, address: Address, parameters: Sequence[bytes] | None, carried: Carried = H264) -> None:
         self._name, self._client, self._parser = address.name, RtspClient(address), Parser()
         self._session, self._carried = "", carried
-        self._alive: tuple[str, Asked] | None = None  # the last request that only shows that we are here
+        self._alive: tuple[str, Request] | None = None  # the last request that only shows that we are here
         # RFC 3550 lets all three begin anywhere, and FFmpeg takes a time of 0 for none.
         self._number, self._ssrc, self._first_ticks = (random.getrandbits(bits) for bits in (16, 32, 31))
         self._alive_s = time.monotonic()
@@ -95,24 +95,26 @@ class Publisher:
         self._session = answer.get("session").partition(";")[0]
         self._ask(self._request("RECORD", {"Range": "npt=0.000-"}))
 
-    def _request(self, method: str, headers: dict[str, str] | None = None, body: bytes = b"", track: str = "") -> Asked:
+    def _request(
+        self, method: str, headers: dict[str, str] | None = None, body: bytes = b"", track: str = ""
+    ) -> Request:
         lines = {"User-Agent": "streamseg", **(headers or {})}
         if self._session:
             lines["Session"] = self._session
         if body:
             lines["Content-Length"] = str(len(body))
-        return Asked(method, f"{self._client.there.bare}{track}", list(lines.items()), body)
+        return Request(method, f"{self._client.there.bare}{track}", list(lines.items()), body)
 
-    def _ask(self, asked: Asked) -> Message:
+    def _ask(self, request: Request) -> Message:
         """Sends a request, again with the password or at another place where that is wanted; the good answer."""
-        again: Asked | None = asked
+        again: Request | None = request
         while again is not None:
-            asked = again
-            number, request = self._client.write(asked)
-            self._socket.sendall(request)
+            request = again
+            number, data = self._client.write(request)
+            self._socket.sendall(data)
             answer = self._answer(number)
-            again = self._client.again(asked, answer)
-        if refused := self._client.refusal(asked.method, answer):
+            again = self._client.again(request, answer)
+        if refused := self._client.refusal(request.method, answer):
             raise refused
         return answer
 
@@ -147,10 +149,10 @@ class Publisher:
             if again:
                 self._show_alive(again)
 
-    def _show_alive(self, asked: Asked) -> None:
-        number, request = self._client.write(asked)
-        self._alive = number, asked
-        self._socket.sendall(request)
+    def _show_alive(self, request: Request) -> None:
+        number, data = self._client.write(request)
+        self._alive = number, request
+        self._socket.sendall(data)
 
     def _left(self) -> bytes:
         raise ConnectionError("the server closed the connection")

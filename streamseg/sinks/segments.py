@@ -21,7 +21,7 @@ _SEGMENT_S = 60.0
 _LOOK_EVERY_S = 1.0
 
 
-class _Asked(NamedTuple):
+class _Options(NamedTuple):
     """What the name of a recording says."""
 
     name: str
@@ -78,7 +78,7 @@ class SegmentsSink(VideoSink):
         recover_parts(self._path.parent, self._own)
 
 
-def _asked(uri: str) -> _Asked:
+def _asked(uri: str) -> _Options:
     """Raises InputError where the name has no time, or an option is wrong."""
     name, asked = split_query(uri, OPTIONS)
     names = Names(name, numbers=False)
@@ -87,7 +87,7 @@ def _asked(uri: str) -> _Asked:
     longest_s, largest = seconds(asked, "segment"), byte_count(asked, "segment_size")
     if longest_s is None and largest is None:
         longest_s = _SEGMENT_S
-    return _Asked(name, longest_s, largest, limits(asked))
+    return _Options(name, longest_s, largest, limits(asked))
 
 
 SEGMENTS = OutputKind(

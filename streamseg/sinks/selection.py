@@ -31,7 +31,7 @@ Fingerprint = NDArray[np.uint8]
 """(256,) u8: how bright each of 16x16 cells of a picture is against the whole of it, whatever the exposure."""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class DatasetOptions(msgspec.Struct, frozen=True):
     """What the name of the output says."""
 
     folder: Path
@@ -44,7 +44,7 @@ class Asked(msgspec.Struct, frozen=True):
     """Pictures in the folder."""
 
 
-def asked(uri: str) -> Asked:
+def asked(uri: str) -> DatasetOptions:
     """What `uri` asks for.
 
     Raises:
@@ -59,7 +59,7 @@ def asked(uri: str) -> Asked:
     if not re.fullmatch("[1-9][0-9]{0,8}", most):
         raise InputError(f"most={most}: not a number of pictures above 0")
     alone = not options.keys() & {"when", "rule", "every"}
-    return Asked(
+    return DatasetOptions(
         Path(folder),
         when is not None or alone or "unsure" in options,
         options.get("rule") or None,

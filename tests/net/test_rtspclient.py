@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamseg.net.rtspclient import Asked, RefusedError, RtspClient
+from streamseg.net.rtspclient import RefusedError, Request, RtspClient
 from streamseg.net.rtspmessages import Message, Parser
 from streamseg.net.urls import read_address
 
@@ -20,7 +20,7 @@ def answer(status: str, **headers: str) -> Message:
     return Message(f"RTSP/1.0 {status}", [(name.replace("_", "-"), value) for name, value in headers.items()])
 
 
-def written(made: RtspClient, asked: Asked) -> Message:
+def written(made: RtspClient, asked: Request) -> Message:
     number, raw = made.write(asked)
     (message,) = Parser().feed(raw)
     assert isinstance(message, Message)
@@ -29,12 +29,12 @@ def written(made: RtspClient, asked: Asked) -> Message:
 
 
 def test_requests_are_numbered_one_after_the_other() -> None:
-    made, asked = client(), Asked("OPTIONS", URL)
+    made, asked = client(), Request("OPTIONS", URL)
     assert [made.write(asked)[0] for _ in range(3)] == ["1", "2", "3"]
 
 
 def test_a_request_travels_as_it_was_asked_and_stays_as_it_was() -> None:
-    asked = Asked("ANNOUNCE", URL, [("Content-Type", "application/sdp"), ("Content-Length", "4")], b"body")
+    asked = Request("ANNOUNCE", URL, [("Content-Type", "application/sdp"), ("Content-Length", "4")], b"body")
     message = written(client(), asked)
     assert message.words == ("ANNOUNCE", URL, "RTSP/1.0")
     assert (message.get("content-type"), message.body) == ("application/sdp", b"body")
@@ -42,7 +42,7 @@ def test_a_request_travels_as_it_was_asked_and_stays_as_it_was() -> None:
 
 
 def test_no_login_is_shown_before_it_is_asked_for() -> None:
-    made, asked = client(), Asked("DESCRIBE", URL)
+    made, asked = client(), Request("DESCRIBE", URL)
     assert written(made, asked).get("authorization") == ""
     again = made.again(asked, answer("401 Unauthorized", WWW_Authenticate='Basic realm="cam"'))
     assert again is not None
@@ -50,7 +50,7 @@ def test_no_login_is_shown_before_it_is_asked_for() -> None:
 
 
 def test_a_wrong_password_is_not_tried_again_and_again() -> None:
-    made, asked = client(), Asked("DESCRIBE", URL)
+    made, asked = client(), Request("DESCRIBE", URL)
     refused = answer("401 Unauthorized", WWW_Authenticate=DIGEST.format(1))
     again = made.again(asked, refused)
     assert again is not None
@@ -59,18 +59,18 @@ def test_a_wrong_password_is_not_tried_again_and_again() -> None:
 
 
 def test_a_nonce_that_runs_out_in_the_middle_is_no_wrong_password() -> None:
-    made, asked = client(), Asked("DESCRIBE", URL)
+    made, asked = client(), Request("DESCRIBE", URL)
     again = made.again(asked, answer("401 Unauthorized", WWW_Authenticate=DIGEST.format(1)))
     assert again is not None
     written(made, again)
     assert made.again(again, answer("200 OK")) is None
-    once_more = made.again(Asked("PLAY", URL), answer("401 Unauthorized", WWW_Authenticate=DIGEST.format(2)))
+    once_more = made.again(Request("PLAY", URL), answer("401 Unauthorized", WWW_Authenticate=DIGEST.format(2)))
     assert once_more is not None
     assert 'nonce="2"' in written(made, once_more).get("authorization")
 
 
 def test_a_server_that_calls_every_nonce_stale_is_left_after_a_few_tries() -> None:
-    made, asked, tries = client(), Asked("DESCRIBE", URL), 0
+    made, asked, tries = client(), Request("DESCRIBE", URL), 0
     for number in range(100):
         challenge = DIGEST.format(number) + ", stale=true"
         again = made.again(asked, answer("401 Unauthorized", WWW_Authenticate=challenge))
@@ -81,13 +81,13 @@ def test_a_server_that_calls_every_nonce_stale_is_left_after_a_few_tries() -> No
 
 
 def test_without_a_login_a_401_is_final() -> None:
-    asked = Asked("DESCRIBE", URL)
+    asked = Request("DESCRIBE", URL)
     assert client(URL).again(asked, answer("401 Unauthorized", WWW_Authenticate='Basic realm="cam"')) is None
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "500 Oh", "454 Session Not Found"])
 def test_other_answers_are_final(status: str) -> None:
-    assert client().again(Asked("PLAY", URL), answer(status)) is None
+    assert client().again(Request("PLAY", URL), answer(status)) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_other_answers_are_final(status: str) -> None:
 )
 def test_a_redirect_within_the_server_is_followed(location: str, uri: str) -> None:
     made = client()
-    again = made.again(Asked("DESCRIBE", URL, tries=3), answer("302 Found", Location=location))
+    again = made.again(Request("DESCRIBE", URL, tries=3), answer("302 Found", Location=location))
     assert again is not None
     assert (again.uri, again.method, again.tries) == (uri, "DESCRIBE", 1)
     assert made.there.bare == uri
@@ -109,7 +109,7 @@ def test_a_redirect_within_the_server_is_followed(location: str, uri: str) -> No
 def test_only_what_describes_a_stream_moves_what_follows() -> None:
     for method, moved in (("OPTIONS", True), ("DESCRIBE", True), ("ANNOUNCE", True), ("SETUP", False), ("PLAY", False)):
         made = client()
-        made.again(Asked(method, URL), answer("301 Moved", Location="/other"))
+        made.again(Request(method, URL), answer("301 Moved", Location="/other"))
         assert (made.there.path == "/other") == moved
 
 
@@ -128,7 +128,7 @@ def test_only_what_describes_a_stream_moves_what_follows() -> None:
 def test_no_redirect_leads_to_another_server(location: str) -> None:
     made = client()
     with pytest.raises(RefusedError, match="sends us to another server") as caught:
-        made.again(Asked("DESCRIBE", URL), answer("302 Found", Location=location))
+        made.again(Request("DESCRIBE", URL), answer("302 Found", Location=location))
     assert not caught.value.away
     assert caught.value.retry_s == 30
     assert caught.value.hint
@@ -191,7 +191,7 @@ def test_a_server_that_talks_without_end_is_repeated_in_a_line() -> None:
     assert refusal is not None
     assert len(str(refusal)) < 200
     made = client()
-    made.again(Asked("DESCRIBE", URL), answer("401 No", WWW_Authenticate=f"{'x' * 2000} realm=1"))
+    made.again(Request("DESCRIBE", URL), answer("401 No", WWW_Authenticate=f"{'x' * 2000} realm=1"))
     refusal = made.refusal("DESCRIBE", answer("401 No"))
     assert refusal is not None
     assert len(str(refusal)) < 200
@@ -208,7 +208,7 @@ def test_a_good_answer_is_no_refusal() -> None:
 
 def test_a_way_to_log_in_that_is_not_known_is_named() -> None:
     made, refused = client(), answer("401 Unauthorized", WWW_Authenticate="Negotiate")
-    assert made.again(Asked("DESCRIBE", URL), refused) is None
+    assert made.again(Request("DESCRIBE", URL), refused) is None
     refusal = made.refusal("DESCRIBE", refused)
     assert refusal is not None
     assert refusal.what == "wrong or missing password: the server asks for negotiate, unknown here"

@@ -29,7 +29,7 @@ def stream(*outputs: str, name: str = "door") -> Stream:
 
 def test_one_that_lasts_is_there_however_long_ago_it_began() -> None:
     made, lasting = stream(), event("start")
-    asked = events.Asked(since="2099-01-01T00:00:00.000Z")
+    asked = events.EventQuery(since="2099-01-01T00:00:00.000Z")
     made.latest.events.see([lasting])
     assert [row.id for row in events.listed([made], asked)] == [lasting.id]
     assert events.listed([made], msgspec.structs.replace(asked, until="2001-01-01T00:00:00.000Z")) == []
@@ -42,7 +42,7 @@ def test_the_clips_of_one_class_leave_room_for_those_of_another(tmp_path: Path) 
         (tmp_path / f"person-20260101-{number:06d}.json").write_text(json.dumps({**SEEN, "class": "person"}))
     (tmp_path / "car-20260101-000000.json").write_text(json.dumps({**SEEN, "class": "car"}))
     both = stream(f"events:{tmp_path}?class=person", f"events:{tmp_path}?class=car")
-    (row,) = events.listed([both], events.Asked(class_name="car"))
+    (row,) = events.listed([both], events.EventQuery(class_name="car"))
     assert row.classes == ("car",)
 
 
@@ -52,7 +52,7 @@ def test_clips_that_streams_began_in_the_same_second_are_all_there(tmp_path: Pat
         (tmp_path / name).mkdir()
         (tmp_path / name / "person-20260101-000000.json").write_text(json.dumps({**SEEN, "class": "person"}))
     both = [stream(f"events:{tmp_path / name}?class=person", name=name) for name in names]
-    assert sorted(row.stream for row in events.listed(both, events.Asked())) == ["door", "yard"]
+    assert sorted(row.stream for row in events.listed(both, events.EventQuery())) == ["door", "yard"]
 
 
 def test_of_clips_of_one_second_the_last_is_the_newest(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_of_clips_of_one_second_the_last_is_the_newest(tmp_path: Path) -> None:
         told = {**SEEN, "class": "person", "seen": f"2026-11-28T09:30:00.{number:03d}+00:00"}
         double = f"-{number}" if number > 1 else ""
         (tmp_path / f"person-20261128-093000{double}.json").write_text(json.dumps(told))
-    (row,) = events.listed([stream(f"events:{tmp_path}?class=person")], events.Asked(limit=1))
+    (row,) = events.listed([stream(f"events:{tmp_path}?class=person")], events.EventQuery(limit=1))
     assert row.id == "person-20261128-093000-11.mp4"
 
 
@@ -80,7 +80,7 @@ def test_only_the_files_of_what_is_listed_are_looked_for(tmp_path: Path, monkeyp
         clip = tmp_path / f"busy-20261128-09300{number}.mp4"
         clip.write_bytes(b"film")
         made.clips.add(one, str(clip))
-    (row,) = events.listed([made], events.Asked(limit=1))
+    (row,) = events.listed([made], events.EventQuery(limit=1))
     assert (row.clip, row.snapshot) == ("/streams/door/events/busy-20261128-093004.mp4", "")
     assert sorted(asked) == ["busy-20261128-093004.jpg", "busy-20261128-093004.mp4"]
 
@@ -104,8 +104,8 @@ def test_clips_are_looked_at_by_the_time_in_their_names(tmp_path: Path, monkeypa
     old = {**SEEN, "class": "person", "seen": "2026-01-01T09:30:00+00:00"}
     (tmp_path / "person-20260101-093000-2.json").write_text(json.dumps(old))
     made = stream(f"events:{tmp_path}?class=person")
-    asked = events.Asked(until="2026-01-01T12:00:00.000Z")
+    asked = events.EventQuery(until="2026-01-01T12:00:00.000Z")
     assert [row.id for row in events.listed([made], asked)] == ["person-20260101-093000-2.mp4"]
-    assert len(events.listed([made], events.Asked(until="9999-12-31T23:59:59.000Z"))) == 100
+    assert len(events.listed([made], events.EventQuery(until="9999-12-31T23:59:59.000Z"))) == 100
     monkeypatch.setattr(events, "opened", lambda folder, name: pytest.fail(f"{name} is too old to be looked at"))
-    assert events.listed([made], events.Asked(since="2026-03-03T00:00:00.000Z")) == []
+    assert events.listed([made], events.EventQuery(since="2026-03-03T00:00:00.000Z")) == []
