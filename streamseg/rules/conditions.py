@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from streamseg.moment import ROUNDING_S
@@ -28,10 +29,10 @@ def state_of(node: Node) -> State:
     if isinstance(node, Condition):
         return _Crossing(node) if node.subject.quantity == "crosses" else _Limits(node)
     if isinstance(node, Not):
-        return _Not([state_of(node.part)])
+        return _Joined([node.part], _not)
     if isinstance(node, Lasting):
-        return _Lasting([state_of(node.part)], node.seconds)
-    return (_All if isinstance(node, All) else _Any)([state_of(part) for part in node.parts])
+        return _Joined([node.part], functools.partial(_lasting, node.seconds))
+    return _Joined(node.parts, _all if isinstance(node, All) else _any)
 
 
 def leading(state: State) -> Subject:
@@ -92,60 +93,44 @@ class _Crossing:
         return self.since
 
 
-class _Not:
+_Since: TypeAlias = Callable[["list[Instant | None]", "Instant | None", Instant], "Instant | None"]
+
+
+class _Joined:
+    """Holds as `since` says, from when its parts began to hold, when it began itself, and now."""
+
     since: Instant | None = None
 
-    def __init__(self, parts: list[State]) -> None:
-        self.parts = parts
+    def __init__(self, parts: Sequence[Node], since: _Since) -> None:
+        self.parts, self._since = [state_of(part) for part in parts], since
 
     def update(self, measured: Measured, now: Instant) -> Instant | None:
-        (part,) = self.parts
-        self.since = (self.since or now) if part.update(measured, now) is None else None
+        self.since = self._since([part.update(measured, now) for part in self.parts], self.since, now)
         return self.since
 
 
-class _All:
-    since: Instant | None = None
-
-    def __init__(self, parts: list[State]) -> None:
-        self.parts = parts
-
-    def update(self, measured: Measured, now: Instant) -> Instant | None:
-        found = [since for part in self.parts if (since := part.update(measured, now)) is not None]
-        self.since = max(found) if len(found) == len(self.parts) else None
-        return self.since
+def _not(parts: list[Instant | None], before: Instant | None, now: Instant) -> Instant | None:
+    return None if parts[0] else before or now
 
 
-class _Any:
-    since: Instant | None = None
-
-    def __init__(self, parts: list[State]) -> None:
-        self.parts = parts
-
-    def update(self, measured: Measured, now: Instant) -> Instant | None:
-        found = [since for part in self.parts if (since := part.update(measured, now)) is not None]
-        first = min(found, default=None)
-        if self.since is not None and first is not None and first.time_s < now.time_s:
-            first = min(self.since, first)  # one part held on from where another ceased
-        self.since = first
-        return first
+def _all(parts: list[Instant | None], before: Instant | None, now: Instant) -> Instant | None:
+    found = [part for part in parts if part]
+    return max(found) if len(found) == len(parts) else None
 
 
-class _Lasting:
-    since: Instant | None = None
-
-    def __init__(self, parts: list[State], seconds: float) -> None:
-        self.parts, self._seconds = parts, seconds
-
-    def update(self, measured: Measured, now: Instant) -> Instant | None:
-        (part,) = self.parts
-        since = part.update(measured, now)
-        lasted = since is not None and now.time_s - since.time_s >= self._seconds - ROUNDING_S
-        self.since = since if lasted else None
-        return self.since
+def _any(parts: list[Instant | None], before: Instant | None, now: Instant) -> Instant | None:
+    first = min((part for part in parts if part), default=None)
+    if before and first and first.time_s < now.time_s:
+        return min(before, first)  # one part held on from where another ceased
+    return first
 
 
-State: TypeAlias = _Limits | _Crossing | _Not | _All | _Any | _Lasting
+def _lasting(seconds: float, parts: list[Instant | None], before: Instant | None, now: Instant) -> Instant | None:
+    (since,) = parts
+    return since if since and now.time_s - since.time_s >= seconds - ROUNDING_S else None
+
+
+State: TypeAlias = _Limits | _Crossing | _Joined
 """What is remembered of a part of a rule: `since` says when it began to hold, None that it does not."""
 
 
