@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streamseg.archive.driver import unfinished
     from streamseg.archive.finding import find
     from streamseg.archive.folder import ResultFolder
-    from streamseg.archive.task import check_outputs
+    from streamseg.archive.task import Task, check_outputs
     from streamseg.commands.progress import set_up_logging
 
     set_up_logging(debug=arguments.debug, quiet=arguments.quiet)
@@ -101,7 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         before = len(jobs) - len(todo)
         try:
             if todo:
-                _run(arguments, options, outputs, folder, todo, before)
+                task = Task(options, outputs, str(folder.path.absolute()), trust_engine=arguments.trust_engine)
+                _run(arguments, task, folder, todo, before)
         except KeyboardInterrupt:
             _write_summary(folder, folder.rows().values())
             raise
@@ -128,14 +129,7 @@ def _asked(options: RunOptions, outputs: Sequence[str]) -> dict[str, object]:
     return {**asked, "outputs": list(outputs)}
 
 
-def _run(
-    arguments: argparse.Namespace,
-    options: RunOptions,
-    outputs: tuple[str, ...],
-    folder: ResultFolder,
-    todo: Sequence[Job],
-    before: int,
-) -> None:
+def _run(arguments: argparse.Namespace, task: Task, folder: ResultFolder, todo: Sequence[Job], before: int) -> None:
     """Raises KeyboardInterrupt where it was asked to end, once all workers have."""
     from streamseg.archive import cluster
     from streamseg.archive.driver import run_all
@@ -145,7 +139,7 @@ def _run(
     from streamseg.signals import SIGNALS
 
     controls = Controls()
-    run_once, todo = _shared(arguments, options, outputs, folder, todo, controls)
+    run_once, todo = _shared(arguments, task, todo, controls)
     pieces = [piece for job in todo for piece in of_pieces(job)]
     with (
         contextlib.ExitStack() as connected,
@@ -164,12 +158,7 @@ def _run(
 
 
 def _shared(
-    arguments: argparse.Namespace,
-    options: RunOptions,
-    outputs: tuple[str, ...],
-    folder: ResultFolder,
-    todo: Sequence[Job],
-    controls: Controls,
+    arguments: argparse.Namespace, task: Task, todo: Sequence[Job], controls: Controls
 ) -> tuple[Run, Sequence[Job]]:
     """What runs films with as many workers as pay, and the films, long ones with their pieces.
 
@@ -180,20 +169,20 @@ def _shared(
 
     from streamseg.archive import cluster, processes
     from streamseg.archive.pieces import check_pieces, in_pieces
-    from streamseg.archive.task import Task
     from streamseg.assembly import gpus_for, may_take_turns
     from streamseg.commands.films import prepare
     from streamseg.infer.classical import METHODS
     from streamseg.machine import available_cores
     from streamseg.said import Said
 
-    checked = msgspec.structs.replace(options, outputs=outputs)
-    recipe = prepare(checked, controls, Said(), trust_engine=arguments.trust_engine)()
+    options = task.options
+    recipe = prepare(
+        msgspec.structs.replace(options, outputs=task.outputs), controls, Said(), trust_engine=arguments.trust_engine
+    )()
     if arguments.pieces:
         check_pieces(options, recipe)
         todo = list(in_pieces(todo, options, arguments.pieces))
     most = max(len(todo), sum(len(job.pieces) for job in todo))
-    task = Task(options, outputs, str(folder.path.absolute()), trust_engine=arguments.trust_engine)
     if arguments.ray:
         machines = cluster.connect(arguments.ray)
         on_gpus = may_take_turns(options) and (options.model not in METHODS or options.capture.decode == "cuda")
