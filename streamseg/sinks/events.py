@@ -88,7 +88,10 @@ class EventsSink:
         self._watch.end()
         if self._clip is not None:
             self._watch.tell(self._clip.story, self._clip.path)
-        self._end()
+        try:
+            self._finish()
+        except failures() as error:
+            raise self._lost(error) from None
 
     def _follow(self, shown: Shown, seen: bool, packets: list[EncodedPacket], encoder: Encoder) -> None:
         if self._clip is not None:
@@ -101,7 +104,7 @@ class EventsSink:
         time_s = shown.frame.time_s
         if seen:
             self._clip.last_seen_s = time_s
-        if time_s - self._clip.last_seen_s >= self._after_s - ROUNDING_S or self._clip.length_s >= _LONGEST_S:
+        if time_s - self._clip.last_seen_s >= self._after_s - ROUNDING_S or self._clip.story.length_s >= _LONGEST_S:
             self._finish()
 
     def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:
@@ -118,12 +121,6 @@ class EventsSink:
             with contextlib.suppress(BlockingIOError):  # another run was quicker: the name is taken now
                 path = free_name(self._names.path(at=datetime.now().astimezone()), ".json", ".jpg")
                 return _Clip(path, encoder, story)
-
-    def _end(self) -> None:
-        try:
-            self._finish()
-        except failures() as error:
-            raise self._lost(error) from None
 
     def _finish(self) -> None:
         if self._clip is not None:
@@ -142,7 +139,7 @@ class EventsSink:
         import av
 
         if self._encoder is None or not self._encoder.takes(shown) or self._encoder.pauses(shown.frame.time_s):
-            self._end()
+            self._finish()
             self._before.clear()
             # A file of nothing but its head, so that the parameters which a clip begins with are known.
             head = av.open(os.devnull, "w", format="mp4", options={"movflags": "empty_moov+frag_keyframe"})
@@ -173,10 +170,6 @@ class _Clip(VideoFile):
         except BaseException:
             self.abandon()
             raise
-
-    @property
-    def length_s(self) -> float:
-        return self.story.length_s
 
     def add(self, units: list[EncodedPacket]) -> None:
         import av
