@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ def sign(container: OutputContainer) -> None:
     """Names streamseg as the maker, before anything is written."""
     key = "service_provider" if container.format.name in _STREAMS else "comment"
     container.metadata[key] = f"{_MAKER}{__version__}"
+
+
+def by_others(paths: Sequence[Path]) -> Sequence[Path]:
+    """`paths` without the videos that streamseg wrote, or all of them where there are no others."""
+    return [path for path in paths if not is_signed(path)] or paths
 
 
 def is_signed(path: Path) -> bool:

@@ -15,7 +15,7 @@ from streamseg.capture.media import FILMS, IMAGES, ending_in, files_of, folder_o
 from streamseg.capture.scene import SCENE
 from streamseg.errors import InputError, printable
 from streamseg.files import text_lines
-from streamseg.provenance import is_signed
+from streamseg.provenance import by_others
 from streamseg.redaction import redact
 
 _log = logging.getLogger(__name__)
@@ -100,13 +100,12 @@ def _films(word: str, out: Path) -> Iterator[tuple[Path | Job, Path]]:
     if Path(word).is_dir():
         pattern = f"{glob.escape(word)}/**/*"
     found = _outside(ending_in(FILMS, files_of(pattern)), out.resolve())
-    ours = {path for path in found if is_signed(path)}
-    if 0 < len(ours) < len(found):
-        _log.info("%s: %d left out, as streamseg made them", word, len(ours))
-        found = [path for path in found if path not in ours]
-    if not found:
+    kept = by_others(found)
+    if len(kept) < len(found):
+        _log.info("%s: %d left out, as streamseg made them", word, len(found) - len(kept))
+    if not kept:
         raise InputError(f"{word}: no films are there", "pictures in a folder are one source: streamseg run")
-    yield from ((path, folder) for path in found)
+    yield from ((path, folder) for path in kept)
 
 
 def _listed(file: Path, out: Path) -> Iterator[tuple[Path | Job, Path]]:

@@ -19,7 +19,7 @@ from streamseg.contracts import Controls, Inputs, SegmenterFactory
 from streamseg.errors import BackendError, InputError, OutputError, StreamsegError
 from streamseg.files import same_file
 from streamseg.infer import load_segmenter
-from streamseg.provenance import is_signed
+from streamseg.provenance import by_others, is_signed
 from streamseg.render import make_renderer
 from streamseg.said import Said
 from streamseg.signals import SIGNALS
@@ -192,7 +192,7 @@ def _found(names: Iterable[str]) -> tuple[list[_Film], list[Path]]:
     for name in names:
         files = files_of(name)
         if is_many(name):
-            found = [_Film(path, _stem_below(path, name)) for path in _not_ours(name, ending_in(FILMS, files))]
+            found = [_Film(path, _stem_below(path, name)) for path in _by_others(name, ending_in(FILMS, files))]
             images += ending_in(IMAGES, files)
         elif files[0].suffix.lower() in IMAGES:
             found, images = [], [*images, *files]
@@ -208,13 +208,12 @@ def _stem_below(path: Path, name: str) -> str:
     return PurePosixPath(name_below(path, folder_of(name))).with_suffix("").as_posix()
 
 
-def _not_ours(name: str, films: list[Path]) -> list[Path]:
+def _by_others(name: str, films: list[Path]) -> Sequence[Path]:
     """Without those that streamseg made, where there are others."""
-    ours = {path for path in films if is_signed(path)}
-    if not 0 < len(ours) < len(films):
-        return films
-    _log.info("%s: left out, as streamseg made %s: %s", name, "it" if len(ours) == 1 else "them", _listed(ours))
-    return [path for path in films if path not in ours]
+    kept = by_others(films)
+    if ours := set(films).difference(kept):
+        _log.info("%s: left out, as streamseg made %s: %s", name, "it" if len(ours) == 1 else "them", _listed(ours))
+    return kept
 
 
 def _planned(options: RunOptions, films: list[_Film]) -> list[RunOptions]:
