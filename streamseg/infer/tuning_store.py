@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Literal
 
 import msgspec
 
-from streamseg.errors import InputError, OutputError
+from streamseg.errors import InputError
 from streamseg.folders import needed, tuned_folder
 from streamseg.infer.backends import BACKENDS, ON_REQUEST, openers
 from streamseg.infer.backends.contract import Backend, Stopped
-from streamseg.infer.backends.tensorrt.cache import make_private, untrusted, write_whole
+from streamseg.infer.kept import Key, keep, short, untrusted
 from streamseg.infer.model.onnxfile import model_sha256
 from streamseg.machine import machine_key
 
@@ -79,11 +78,7 @@ def remember(file: Path, choices: Mapping[Goal, Choice]) -> Path:
     key = _key(file)
     path = needed(tuned_folder(), "XDG_CACHE_HOME") / _name(file, key)
     card = _Card(_SCHEMA, key, {**remembered(file), **choices})
-    try:
-        make_private(path.parent)
-        write_whole(path, msgspec.json.format(msgspec.json.encode(card)))
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from None
+    keep(path, msgspec.json.format(msgspec.json.encode(card)))
     return path
 
 
@@ -119,6 +114,5 @@ def _key(file: Path) -> dict[str, str]:
         return {"model": ""}  # the reader of the file says what is wrong with it
 
 
-def _name(file: Path, key: Mapping[str, str]) -> str:
-    short = hashlib.sha256(msgspec.json.encode(dict(sorted(key.items())))).hexdigest()[:16]
-    return f"{file.stem}-{short}.json"
+def _name(file: Path, key: Key) -> str:
+    return f"{file.stem}-{short(key)}.json"

@@ -153,7 +153,7 @@ def test_whatever_fails_about_it_a_run_goes_on(
     open_backend(toy, 1, "tensorrt-rtx").close()
     rtx.world.faults[fault] = 9
     if fault == "disk":
-        monkeypatch.setattr(runtime_cache, "write_whole", full)
+        monkeypatch.setattr(runtime_cache, "keep", full)
     caplog.set_level(logging.DEBUG, "streamseg.infer.backends.tensorrt.runtime_cache")
     backend = open_backend(toy, 1, "tensorrt-rtx")
     backend.run(picture(SMALL))

@@ -10,22 +10,19 @@ import fcntl
 import glob
 import hashlib
 import os
-import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from streamseg.errors import OutputError
-from streamseg.files import whole
+from streamseg.infer.kept import Key, keep, make_private, short, untrusted
 
 _SCHEMA = 1
 _MOST_BYTES = 4 << 30
 _LOOK_UP_S = 0.1
-Key = Mapping[str, str]
-"""Everything that makes an engine of no use elsewhere, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +42,8 @@ class _Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def plan_path(folder: Path, name: str, key: Key) -> Path:
-    """Where the plan of the model called `name` lies; other keys have other files."""
-    short = hashlib.sha256(msgspec.json.encode(dict(sorted(key.items())))).hexdigest()[:16]
-    return folder / f"{name}-{short}.plan"
+    """Where the plan of the model called `name` lies."""
+    return folder / f"{name}-{short(key)}.plan"
 
 
 def find_plan(path: Path, key: Key) -> Found:
@@ -78,12 +74,8 @@ def keep_plan(path: Path, key: Key, plan: bytes, most_bytes: int = _MOST_BYTES) 
         OutputError: the folder cannot be written.
     """
     card = _Card(_SCHEMA, dict(key), hashlib.sha256(plan).hexdigest())
-    try:
-        make_private(path.parent)
-        write_whole(path.with_suffix(".json"), msgspec.json.encode(card))
-        write_whole(path, plan)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from None
+    keep(path.with_suffix(".json"), msgspec.json.encode(card))
+    keep(path, plan)
     with contextlib.suppress(OSError):  # another process may do the same
         _make_room(path, most_bytes)
 
@@ -147,28 +139,6 @@ def _taken(file: int) -> bool:
     return True
 
 
-def make_private(folder: Path) -> None:
-    """Makes the folder for this user alone; raises OSError where that cannot be had."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_uid == os.getuid() and stat.S_IMODE(folder.stat().st_mode) & 0o022:
-        folder.chmod(0o700)
-
-
-def untrusted(file: Path) -> str:
-    """Why `file` may have been put there or changed by another user; empty where it cannot."""
-    try:
-        status = file.lstat()
-    except OSError as error:
-        return f"{file.name}: {error.strerror}"
-    if stat.S_ISLNK(status.st_mode):
-        return f"{file.name}: is a link"
-    if status.st_uid != os.getuid():
-        return f"{file.name}: belongs to another user"
-    if stat.S_IMODE(status.st_mode) & 0o022:
-        return f"{file.name}: others may write to it"
-    return ""
-
-
 def _relative(path: Path, key: Key) -> str:
     """What differs from an engine of the same model that is there, if one is."""
     name = path.stem.rpartition("-")[0]
@@ -179,12 +149,6 @@ def _relative(path: Path, key: Key) -> str:
             if changed:
                 return f"the one there is for another {changed[0]}"
     return "there was none"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes `data` to `path`, for this user alone, all of it or nothing; raises OutputError."""
-    with whole(path, overwrite=True, private=True) as part:
-        part.write_bytes(data)
 
 
 def _make_room(newest: Path, most_bytes: int) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from streamseg.errors import OutputError
 from streamseg.folders import engines_folder, needed
 from streamseg.infer.backends.tensorrt.builder import Plan, Profile, Progress, build_plan, make_profiles
-from streamseg.infer.backends.tensorrt.cache import Key, cached, plan_path
+from streamseg.infer.backends.tensorrt.cache import cached, plan_path
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.prepare import Precision, preparation, prepare
+from streamseg.infer.kept import Key
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.onnxfile import inspect_onnx, model_sha256
 from streamseg.infer.model.validate import check_model
@@ -66,17 +67,18 @@ def get_engine(
     profiles = make_profiles(spec, found.inputs)
     key = make_key(library, file, precision, profiles, target or gpu)
     path = plan_path(folder or needed(engines_folder(), "STREAMSEG_ENGINES"), file.stem, key)
-    built: list[tuple[Plan, str]] = []
+    built: Plan | None = None
+    why = ""
 
-    def build(why: str) -> bytes:
+    def build(reason: str) -> bytes:
+        nonlocal built, why
         unkept = _unkept.get(path)
         if unkept is not None and unkept != refused:
             return unkept
-        _log.info("%s: building an engine for %s with %s: %s", file.stem, target or gpu, library.kind, why)
-        made = build_plan(library, prepare(file, precision), profiles, target=target, progress=progress)
-        built.append((made, why))
-        _unkept[path] = made.data
-        return made.data
+        _log.info("%s: building an engine for %s with %s: %s", file.stem, target or gpu, library.kind, reason)
+        built, why = build_plan(library, prepare(file, precision), profiles, target=target, progress=progress), reason
+        _unkept[path] = built.data
+        return built.data
 
     def wait() -> None:
         if not progress(0.0):
@@ -92,8 +94,7 @@ def get_engine(
         if built:
             _log.warning("%s: the engine is not kept, the next start builds it again: %s", file.stem, error.message)
         plan = unkept
-    layers, why = (built[0][0].layers, built[0][1]) if built else (None, "")
-    return Engine(path, plan, layers, time.monotonic() - started_s, why)
+    return Engine(path, plan, built.layers if built else None, time.monotonic() - started_s, why)
 
 
 def make_key(library: Library, file: Path, precision: Precision, profiles: dict[str, Profile], gpu: str) -> Key:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from streamseg.infer.backends.tensorrt.cache import Key, make_private, untrusted, write_whole
+from streamseg.infer.kept import Key, keep, untrusted
 
 _log = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ class RuntimeCache:
     def _write(self, held: bytes) -> None:
         if len(held) > self._size_bytes:
             card = msgspec.json.encode(_Card(dict(self._key), hashlib.sha256(held).hexdigest()))
-            make_private(self._file.parent)
-            write_whole(self._file, card + b"\n" + held)
+            keep(self._file, card + b"\n" + held)
             self._size_bytes = len(held)
 
     def _say(self, error: Exception) -> None:
