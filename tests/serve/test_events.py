@@ -93,7 +93,7 @@ def test_of_one_that_goes_on_in_a_second_clip_the_first_is_named(tmp_path: Path)
         (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(RuleMetadata("door", "busy", [told])))
         (tmp_path / f"{name}.mp4").write_bytes(b"film")
     (tmp_path / f"{names[0]}.jpg").write_bytes(b"picture")
-    (row,) = events.listed([stream(f"events:{tmp_path}?rule=busy")], events.Asked())
+    (row,) = events.listed([stream(f"events:{tmp_path}?rule=busy")], events.EventQuery())
     assert row.ended
     assert (row.clip, row.snapshot) == tuple(f"/streams/door/events/{names[0]}{kind}" for kind in (".mp4", ".jpg"))
 
