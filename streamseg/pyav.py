@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
+    from av.stream import Stream
 
 OF_FFMPEG_ALONE = ("rtmp", "rtmps", "srt", "udp", "rtp")
 """Schemes that FFmpeg's program reads and writes; streamseg does so through a pipe or a server."""
@@ -64,6 +65,20 @@ def open_input(
         more["hwaccel"] = hwaccel
     container: InputContainer = av.open(target, "r", form, timeout=timeout, io_open=io_open, **more)
     return container
+
+
+def read_only(container: InputContainer, wanted: Stream) -> None:
+    """Has no other stream read: else every quality of a playlist is fetched, and all sound.
+
+    PyAV below 17 cannot be told.
+    """
+    import av
+
+    if not hasattr(av.stream, "Discard"):
+        return
+    for stream in container.streams:
+        if stream.index != wanted.index:
+            stream.discard = av.stream.Discard.all
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from streamseg.imagefile import check_size
 from streamseg.imagefile.depth import Span, to_bytes
 from streamseg.imagefile.depth import to_bgr as as_bgr
 from streamseg.net.login import LOGIN_HINT, LOGIN_RETRY_S, NO_STREAM, NO_STREAM_HINT
+from streamseg.pyav import read_only
 from streamseg.yuv import Planes, holds_planes, in_eight_bits, to_bgr
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def video_stream(container: InputContainer, name: str, max_megapixels: float) ->
     stream = _best(known, container.streams.best("video"))
     check_size(stream.width, stream.height, name, max_megapixels)
     stream.codec_context.options = {**stream.codec_context.options, **pixel_limit(max_megapixels)}
+    read_only(container, stream)
     return stream
 
 

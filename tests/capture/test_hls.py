@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from streamseg.capture import hls, open_source
@@ -67,6 +68,23 @@ def test_a_live_playlist_is_asked_for_again_while_frames_come(tmp_path: Path) ->
     with http_server(by_path(served(files))) as (url, _), opened(f"{url}/live.m3u8") as source:
         assert source.info.live
         assert len(take(source, 20)) == 20
+
+
+@pytest.mark.skipif(not hasattr(av.stream, "Discard"), reason="PyAV below 17 reads all streams")
+def test_of_several_qualities_only_the_one_that_is_shown_is_fetched_on(tmp_path: Path) -> None:
+    lines = ["#EXTM3U"]
+    for name, size in (("small", (160, 120)), ("large", (320, 240))):
+        given = {"hls_time": "1", "hls_list_size": "0"}
+        path = tmp_path / f"{name}.m3u8"
+        clips.clip(path, frames=100, size=size, format="hls", container_options=given, options={"g": "25", "bf": "0"})
+        lines += [f"#EXT-X-STREAM-INF:BANDWIDTH={size[0]}000,RESOLUTION={size[0]}x{size[1]}", path.name]
+    (tmp_path / "live.m3u8").write_text("\n".join(lines))
+    with http_server(folder=tmp_path) as (url, asked), opened(f"{url}/live.m3u8") as source:
+        frames = list(source)
+    assert [clips.read_number(frame.image) for frame in frames] == list(range(100))
+    assert frames[0].width == 320
+    assert {"/large2.ts", "/large3.ts"} <= set(asked)
+    assert not {"/small2.ts", "/small3.ts"} & set(asked)
 
 
 class Broadcast:
