@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import random
-import select
 import struct
 import time
 from collections.abc import Iterator, Sequence
 
 from streamseg.errors import OutputError
-from streamseg.net.connection import connect, trouble
+from streamseg.net.connection import connect, has_come, trouble
 from streamseg.net.rtspclient import RefusedError, Request, RtspClient
 from streamseg.net.rtspmessages import Message, Parser
 from streamseg.net.urls import Address
@@ -131,7 +130,7 @@ class Publisher:
     def _listen(self) -> None:
         """Takes what the server has said meanwhile, reports about reception mostly, and shows that we are alive."""
         for _ in range(_MOST_READS):
-            if not select.select([self._socket], [], [], 0)[0]:
+            if not has_come(self._socket):
                 break
             for item in self._parser.feed(self._socket.recv(65536) or self._left()):
                 if isinstance(item, Message):

@@ -179,11 +179,12 @@ def test_a_slow_broker_has_time_as_long_as_it_confirms(monkeypatch: pytest.Monke
         sent[-1].is_published = lambda info=sent[-1]: info.confirmed
         return sent[-1]
 
-    def loop(timeout_s: float) -> int:
+    def loop(client: object, timeout_s: float) -> int:
         next(info for info in sent if not info.confirmed).confirmed = True
         return 0
 
+    monkeypatch.setattr(broker_module, "_loop", loop)
     broker = Broker(read_address("mqtt://broker/door"), "door/available")
-    broker._client = cast(Any, SimpleNamespace(publish=publish, loop=loop))
+    broker._client = cast(Any, SimpleNamespace(publish=publish))
     assert broker.publish(Publication(f"door/{number}", os.urandom(4)) for number in range(50)) == []
     assert len(sent) == 50 and broker.connected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
+import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ TOO_LARGE = 149
 _MOST_AT_ONCE, _MOST_BYTES = 20, 2**28  # unconfirmed; of a packet: unless the broker takes fewer
 # Of MQTT 5, to whose reason codes paho translates those of 3.1.1: bad user name or password, not authorised; …
 _WRONG_LOGIN, _OLD_BROKER = (134, 135), 132
-_NOT_UNDERSTOOD = 2  # of paho: what came is no packet of this version
+_NOT_UNDERSTOOD, _NOT_CONNECTED = 2, 4  # of paho: what came is no packet of this version; …
 _AROUND = 11  # bytes of a packet at most beside topic and payload
 
 
@@ -130,7 +131,7 @@ class Broker:
         Raises:
             OutputError: the connection is lost.
         """
-        if self._client is not None and (error := self._client.loop(0)):
+        if self._client is not None and (error := _loop(self._client, 0)):
             self._client = None
             raise self._lost(error)
 
@@ -226,7 +227,7 @@ class Broker:
         """Until none of the broker's answers is missing; a slow one has time as long as they come."""
         left, deadline_s = missing(), time.monotonic() + _TIMEOUT_S
         while left:
-            error = client.loop(_STEP_S)
+            error = _loop(client, _STEP_S)
             before, left = left, missing()
             if error and left:
                 raise self._lost(error)
@@ -240,3 +241,21 @@ class Broker:
             self._old = True
         why = self._parting and f": {self._parting}"
         return _UnansweredError(f"{self._address.name}: the connection was lost{why}")
+
+
+def _loop(client: Client, timeout_s: float) -> int:
+    """The client's `loop`, which by itself waits with `select`, and so for no socket behind 1,024 open files."""
+    connection = client.socket()
+    if connection is None:
+        return _NOT_CONNECTED
+    held = getattr(connection, "pending", int)()  # that TLS has read already
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(connection, selectors.EVENT_READ | (selectors.EVENT_WRITE if client.want_write() else 0))
+        ready = [events for _, events in waiting.select(0 if held else timeout_s)]
+    if held or (ready and ready[0] & selectors.EVENT_READ):
+        error = client.loop_read()
+        if error or client.socket() is None:
+            return error
+    if ready and ready[0] & selectors.EVENT_WRITE and (error := client.loop_write()):
+        return error
+    return client.loop_misc()
