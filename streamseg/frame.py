@@ -115,10 +115,12 @@ def checked_image(image: object) -> Image:
 _DTYPES = {
     "b": "of truths: image.astype(numpy.uint8) * 255",
     "i": "of numbers in 0..255: image.astype(numpy.uint8)",
-    "u": "of 16 bits: (image >> 8).astype(numpy.uint8)",
-    "f": "of floats in 0..1: (image * 255).astype(numpy.uint8)",
+    "u": "of numbers in 0..255: image.astype(numpy.uint8)",
+    "f": "of floats in 0..255: image.astype(numpy.uint8)",
 }
 _OTHERS = {
+    "grab": "of a cv2.VideoCapture: image.read()[1]",
+    "read": "of an open file: cv2.imdecode(numpy.frombuffer(image.read(), numpy.uint8), cv2.IMREAD_COLOR)",
     "convert": "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]",
     "detach": "of a tensor: image.detach().cpu().numpy()",
     "to_ndarray": "of a frame of PyAV: image.to_ndarray(format='bgr24')",
@@ -133,14 +135,14 @@ def _mend(image: object) -> str:
         return f"of a file: cv2.imread({os.fspath(image)!r})"
     if image is None:
         return "cv2.imread and VideoCapture.read give None where they fail"
-    if isinstance(image, Iterator):
+    if isinstance(image, Iterator) and not hasattr(image, "read"):
         return "of a generator: a list of images, or streamseg.open(streamseg.frames(generator, fps=25))"
     if not isinstance(image, np.ndarray):
         return next((hint for has, hint in _OTHERS.items() if hasattr(image, has)), "")
     if not image.size:
         return "it is empty"
     if image.dtype != np.uint8:
-        return _DTYPES.get(image.dtype.kind, "")
+        return _numbers(image)
     if image.ndim == 2 or image.shape[2:] == (1,):
         return "cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"
     if image.ndim == 3 and image.shape[0] == 3:
@@ -148,6 +150,14 @@ def _mend(image: object) -> str:
     if image.ndim == 3:
         return "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)" if image.shape[2] == 4 else "three channels: blue, green, red"
     return "a list of images for several"
+
+
+def _numbers(image: NDArray[Any]) -> str:
+    if image.dtype.kind == "f" and image.max() <= 1:
+        return "of floats in 0..1: (image * 255).astype(numpy.uint8)"
+    if image.dtype == np.uint16 and image.max() > 255:
+        return "of 16 bits: (image >> 8).astype(numpy.uint8)"
+    return _DTYPES.get(image.dtype.kind, "")
 
 
 def as_image(pixels: Pixels) -> Image:

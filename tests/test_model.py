@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import threading
 from collections.abc import Callable, Sequence
@@ -71,6 +72,9 @@ def test_an_rgb_image_turned_round_by_a_slice_is_taken() -> None:
     assert np.array_equal(model(rgb[..., ::-1]).labels, model(bgr).labels)
 
 
+DECODED = "cv2.imdecode(numpy.frombuffer({}, numpy.uint8), cv2.IMREAD_COLOR)"
+
+
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
@@ -91,13 +95,18 @@ def test_an_rgb_image_turned_round_by_a_slice_is_taken() -> None:
         (PIL.Image.new("RGB", (4, 4)), "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"),
         (av.VideoFrame(4, 4, "rgb24"), "of a frame of PyAV: image.to_ndarray(format='bgr24')"),
         (cv2.UMat(4, 4, cv2.CV_8UC3), "of a cv2.UMat: image.get()"),
-        (b"..", "of a file's bytes: cv2.imdecode(numpy.frombuffer(image, numpy.uint8), cv2.IMREAD_COLOR)"),
+        (b"..", f"of a file's bytes: {DECODED.format('image')}"),
+        (io.BytesIO(b".."), f"of an open file: {DECODED.format('image.read()')}"),
+        (image().astype(np.float32), "of floats in 0..255: image.astype(numpy.uint8)"),
+        (image().astype(np.uint16), "of numbers in 0..255: image.astype(numpy.uint8)"),
+        (cv2.VideoCapture(), "of a cv2.VideoCapture: image.read()[1]"),
         ({}, ""),
         (np.array([None]), ""),
     ],
     ids=[
         "none", "grey", "alpha", "grey plane", "channels first", "two channels", "truths", "integers", "16 bits",
-        "generator", "floats", "empty", "text", "path", "pil", "pyav", "umat", "bytes", "dictionary", "objects",
+        "generator", "floats", "empty", "text", "path", "pil", "pyav", "umat", "bytes", "open file",
+        "floats of bytes", "bytes in 16 bits", "capture", "dictionary", "objects",
     ],
 )  # fmt: skip
 def test_what_is_no_image_is_refused_with_the_way_out(wrong: object, hint: str) -> None:
