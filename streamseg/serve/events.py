@@ -73,10 +73,11 @@ def listed(streams: Iterable[Stream], asked: EventQuery) -> list[EventRow]:
     found: dict[tuple[str, str], _Found] = {}  # by stream and id: clips of a class have the names of their files
     for stream in streams:
         if asked.stream in ("", stream.name):
+            for each in _kept(stream, asked):  # one that goes on in a further clip is there twice, first how it ended
+                newer = found.get((stream.name, each.row.id), each)
+                found[stream.name, each.row.id] = each._replace(row=newer.row)
             for each in _of_this_run(stream, asked):
                 found[stream.name, each.row.id] = each
-            for each in _kept(stream, asked):
-                found.setdefault((stream.name, each.row.id), each)
     newest = sorted(found.values(), key=lambda each: (each.row.began, each.row.id), reverse=True)
     return [each.whole() for each in newest[: asked.limit]]
 
@@ -112,10 +113,9 @@ def _kept(stream: Stream, asked: EventQuery) -> Iterator[_Found]:
         # Several outputs may share a folder: those of the others do not count.
         found = (clip for clip in clips if own.fullmatch(clip) and first <= _when(clip) <= last)
         for clip in sorted(found, key=lambda each: natural(PurePath(each)), reverse=True)[:_MOST_FILES]:
-            for row, file in _rows(stream, names.folder, clip):
-                if asked.wants(row):
-                    wanted += 1
-                    yield _Found(row, (names.folder,), str(names.folder / file))
+            for row in filter(asked.wants, _rows(stream, names.folder, clip)):
+                wanted += 1
+                yield _Found(row, (names.folder,), str(names.folder / clip))
             if wanted >= asked.limit:
                 break
 
@@ -141,16 +141,15 @@ def _records(folder: Path) -> list[str]:
         return []
 
 
-def _rows(stream: Stream, folder: Path, clip: str) -> Iterator[tuple[EventRow, str]]:
-    """What the JSON beside a clip says, with the first clip of each; nothing where it says nothing of use."""
+def _rows(stream: Stream, folder: Path, clip: str) -> Iterator[EventRow]:
+    """What the JSON beside a clip says; nothing where it says nothing of use."""
     try:
         with opened(folder, f"{clip.removesuffix('.mp4')}.json") as file:
             told: Any = msgspec.json.decode(file.read(_LARGEST))
         if isinstance(told, dict) and "class" in told:
-            yield _of_class(stream, fit(told, ClassMetadata), clip), clip
+            yield _of_class(stream, fit(told, ClassMetadata), clip)
         else:
-            for event in fit(told, RuleMetadata).events:
-                yield _row(stream, event), PurePath(event.clip).name or clip
+            yield from (_row(stream, event) for event in fit(told, RuleMetadata).events)
     except (OSError, ValueError, OverflowError, RecursionError, msgspec.DecodeError, MisfitError):
         return
 
