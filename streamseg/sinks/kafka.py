@@ -180,6 +180,6 @@ KAFKA = delivery_kind(
     forms="kafka(s)://HOST/TOPIC",
     means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
     read=read_place,
-    receiver=lambda place, queue, controls: Kafka(place),
+    receiver=lambda place, open_events, controls: Kafka(place),
     reach=lambda place: Kafka(place).reach(),
 )

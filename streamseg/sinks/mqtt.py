@@ -16,8 +16,7 @@ from streamseg.said import Said
 from streamseg.sinks.delivery.broker import MENDED_BY_HAND_S, TOO_LARGE, Broker, Publication, Refusal
 from streamseg.sinks.delivery.homeassistant import described
 from streamseg.sinks.delivery.message import Message, frigate
-from streamseg.sinks.delivery.output import checked_address, delivery_kind
-from streamseg.sinks.delivery.queue import Queue
+from streamseg.sinks.delivery.output import OpenEvents, checked_address, delivery_kind
 from streamseg.sinks.delivery.sender import RefusedError
 from streamseg.sinks.delivery.states import State, States, rule
 from streamseg.sinks.query import split_query, without_query
@@ -66,9 +65,9 @@ class Mqtt:
 
     needs_image = True
 
-    def __init__(self, place: Place, stream: str, queue: Queue, rules: tuple[str, ...] = ()) -> None:
+    def __init__(self, place: Place, open_events: OpenEvents, rules: tuple[str, ...]) -> None:
         """Raises InputError where paho-mqtt is missing."""
-        self._place, self._stream, self._queue = place, stream, queue
+        self._place, self._open_events, self._stream = place, open_events, place.topic.rpartition("/")[2]
         self._broker = Broker(place.address, f"{place.topic}/available", place.authority)
         self._states, self._said = States(), Said()
         self._rules: dict[str, State | None] = dict.fromkeys(rules)  # what was published of each; None: nothing yet
@@ -105,8 +104,7 @@ class Mqtt:
             OutputError: the broker did not confirm it, or does not let this user publish it.
             RefusedError: it is too large for the broker.
         """
-        camera = self._place.topic.rpartition("/")[2]
-        body = msgspec.json.encode(frigate(message, camera))
+        body = msgspec.json.encode(frigate(message, camera=self._stream))
         for refused in self._broker.publish([Publication(f"{self._place.topic}/events", body)]):
             if refused.code == TOO_LARGE:
                 raise RefusedError(f"the broker refuses it: {refused.words}")
@@ -121,7 +119,7 @@ class Mqtt:
 
     def _changed_rules(self) -> list[State]:
         """States of rules as they are now, whatever waits to be told."""
-        holding = {event.rule for event in self._queue.open_events}
+        holding = {event.rule for event in self._open_events()}
         changed = []
         for name in {*holding, *self._rules}:
             state = rule(name, holds=name in holding)
@@ -152,7 +150,7 @@ MQTT = delivery_kind(
     forms="mqtt(s)://HOST/TOPIC",
     means=lambda uri: without_query(uri).lower().startswith(_SCHEMES),
     read=read_place,
-    receiver=lambda place, queue, controls: Mqtt(place, place.topic.rpartition("/")[2], queue, controls.rules),
+    receiver=lambda place, open_events, controls: Mqtt(place, open_events, controls.rules),
     reach=lambda place: Broker(place.address, "", place.authority).reach(),
     target=lambda place: (place.address.place, place.topic),  # two streams would write one topic's states
 )

@@ -212,6 +212,6 @@ WEBHOOK = delivery_kind(
     forms="webhook:https://…",
     means=lambda uri: uri.lower().startswith(_SCHEME),
     read=read_hook,
-    receiver=lambda hook, queue, controls: Webhook(hook),
+    receiver=lambda hook, open_events, controls: Webhook(hook),
     reach=lambda hook: Webhook(hook).reach(),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,17 @@ def test_without_its_client_a_line_says_what_to_install(monkeypatch: pytest.Monk
         open_sink("mqtt://host/door", LIVE, Controls())
     with pytest.raises(InputError, match=r"needs confluent-kafka \(.*install.*\[kafka\]"):
         open_sink("kafka://host/events", LIVE, Controls())
+
+
+@pytest.mark.parametrize("uri", ["mqtt://host/door", "kafka://host/events"])
+def test_an_output_that_lacks_its_client_leaves_no_file_behind(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(InputError, match="install"):
+        open_sink(f"{uri}?queue={tmp_path}/queue", LIVE, Controls())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from streamseg.contracts import Controls, Existing, Inputs, Sink
 from streamseg.frame import StreamInfo
 from streamseg.net.tls import checked_context
 from streamseg.net.urls import Address, read_address
+from streamseg.rules.event import Event
 from streamseg.sinks.delivery.place import open_journal
 from streamseg.sinks.delivery.queue import Queue
 from streamseg.sinks.delivery.sender import DeliverySink, Receiver
@@ -29,6 +30,8 @@ class Place(Protocol):
 
 
 P = TypeVar("P", bound=Place)
+OpenEvents = Callable[[], Iterable[Event]]
+"""Gives the events of which a start was told and no end."""
 
 
 def checked_address(uri: str, authority: str | None) -> Address:
@@ -48,7 +51,7 @@ def delivery_kind(
     forms: str,
     means: Callable[[str], bool],
     read: Callable[[str], P],
-    receiver: Callable[[P, Queue, Controls], Receiver],
+    receiver: Callable[[P, OpenEvents, Controls], Receiver],
     reach: Callable[[P], object],
     target: Callable[[P], object] | None = None,
 ) -> OutputKind:
@@ -60,12 +63,9 @@ def delivery_kind(
     def opened(uri: str, info: StreamInfo, controls: Controls, existing: Existing) -> Sink:
         place = read(uri)
         name = place.address.name
+        made = receiver(place, lambda: queue.open_events, controls)  # before a file: it may lack a package
         queue = Queue(name, open_journal(name, place.address.bare, info.name, place.queue))
-        try:
-            return DeliverySink(name, receiver(place, queue, controls), queue, controls)
-        except BaseException:
-            queue.close()
-            raise
+        return DeliverySink(name, made, queue, controls)
 
     def names(uri: str, inputs: Inputs) -> Names | None:
         return literal(queue) if (queue := read(uri).queue) else None
