@@ -35,13 +35,15 @@ class Names:
         self.folder, self._name = Path(path).parent, Path(path).name
         if _TIME_OR_NUMBER.search(str(self.folder)) and not self.folder.is_dir():
             raise InputError(f"{path}: times and numbers may stand in the name of a file, not of its folder")
-        self._between, written = _FIELD.split(self._name)[::2], _FIELD.split(self._name)[1::2]
+        texts = _FIELD.split(self._name)  # by turns a text and a field, a text first and last
+        written, self._end = texts[1::2], texts[-1]
         times = {field[1] for field in written if field[1:] in _DIGITS}
         self.timed = bool(times - {"d"}) or ("d" in times and not numbers)
-        self._fields = [field for each in written if (field := _field(each, timed=self.timed))]
-        self.stemmed = STEM in written
-        self.numbered = any(field.is_number for field in self._fields)
-        if len(self._fields) < len(written) or sum(field.is_number for field in self._fields) > numbers:
+        parts = [_field(each, timed=self.timed) if at % 2 else _text(each) for at, each in enumerate(texts)]
+        self._parts = [part for part in parts if part]
+        numbers_in_it = sum(part.is_number for part in self._parts)
+        self.stemmed, self.numbered = STEM in written, bool(numbers_in_it)
+        if None in parts or numbers_in_it > numbers:
             also = "one number such as %06d, " if numbers else ""
             raise InputError(
                 f"{path}: a name may hold {also}{STEM}, and a time in a name is made of "
@@ -60,8 +62,7 @@ class Names:
         Of a file that holds several pictures each `page` gets its number behind the stem, or behind the one name.
         """
         source, behind, at = PurePosixPath(file), "" if page is None else f"-{page:03d}", at or datetime.now()
-        values = (field.value(number, source.stem + behind, at) for field in self._fields)
-        name = "".join(text for pair in zip(self._between, [*values, ""], strict=True) for text in pair)
+        name = "".join(part.value(number, source.stem + behind, at) for part in self._parts)
         if self.single and behind:
             name = f"{Path(name).stem}{behind}{Path(name).suffix}"
         return self.folder / source.parent / name if self.stemmed else self.folder / name
@@ -72,15 +73,13 @@ class Names:
 
     def own(self) -> re.Pattern[str]:
         """What the last parts of these names look like, those of doubles and of what was cut short too."""
-        stem, dot, suffix = self._between[-1].rpartition(".")
-        known = [re.escape(text) for text in (*self._between[:-1], stem)]
-        patterns = [*(field.pattern for field in self._fields), ""]
-        body = "".join(text for pair in zip(known, patterns, strict=True) for text in pair)
+        stem, dot, suffix = self._end.rpartition(".")
+        body = "".join(part.pattern for part in self._parts[:-1]) + re.escape(stem)
         return re.compile(body + r"(-\d+)?(-recovered-\d+)?" + re.escape(dot + suffix) + r"(\.unplayable-\d+)?")
 
 
-class _Field(NamedTuple):
-    """What stands for something else in a name."""
+class _Part(NamedTuple):
+    """A text in a name, or what stands there for something else."""
 
     value: Callable[[int, str, datetime], str]
     """What it is for a number, the name of a picture file, and a time."""
@@ -89,18 +88,22 @@ class _Field(NamedTuple):
     is_number: bool = False
 
 
-def _field(text: str, *, timed: bool) -> _Field | None:
+def _text(text: str) -> _Part:
+    return _Part(lambda number, stem, at: text, re.escape(text))
+
+
+def _field(text: str, *, timed: bool) -> _Part | None:
     """That of `text`, in a name that is `timed` or not; None where it is none."""
     if text == STEM:
-        return _Field(lambda number, stem, at: stem, ".*")
+        return _Part(lambda number, stem, at: stem, ".*")
     if text == "%%":
-        return _Field(lambda number, stem, at: "%", "%")
+        return _text("%")
     if text == "%d" and not timed:
         text = f"%{_NUMBER_DIGITS}d"
     if re.fullmatch(r"%\d{1,9}d", text) and (digits := int(text[1:-1]) or _NUMBER_DIGITS) <= _MOST_DIGITS:
-        return _Field(lambda number, stem, at: f"{number:0{digits}d}", rf"(?P<number>\d{{{digits},}})", is_number=True)
+        return _Part(lambda number, stem, at: f"{number:0{digits}d}", rf"(?P<number>\d{{{digits},}})", is_number=True)
     if text[1:] in _DIGITS:
-        return _Field(lambda number, stem, at: at.strftime(text), rf"\d{{{_DIGITS[text[1:]]}}}")
+        return _Part(lambda number, stem, at: at.strftime(text), rf"\d{{{_DIGITS[text[1:]]}}}")
     return None
 
 
