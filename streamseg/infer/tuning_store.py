@@ -13,7 +13,7 @@ from streamseg.errors import InputError
 from streamseg.folders import needed, tuned_folder
 from streamseg.infer.backends import BACKENDS, ON_REQUEST, openers
 from streamseg.infer.backends.contract import Backend, Stopped
-from streamseg.infer.kept import Key, keep, short, untrusted
+from streamseg.infer.backends.kept import Key, keep, short, untrusted
 from streamseg.infer.model.onnxfile import model_sha256
 from streamseg.machine import machine_key
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from streamseg.errors import OutputError
-from streamseg.infer.kept import Key, keep, make_private, short, untrusted
+from streamseg.infer.backends.kept import Key, keep, make_private, short, untrusted
 
 _SCHEMA = 1
 _MOST_BYTES = 4 << 30

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from streamseg.errors import OutputError
 from streamseg.folders import engines_folder, needed
+from streamseg.infer.backends.kept import Key
 from streamseg.infer.backends.tensorrt.builder import Plan, Profile, Progress, build_plan, make_profiles
 from streamseg.infer.backends.tensorrt.cache import cached, plan_path
 from streamseg.infer.backends.tensorrt.library import Library
 from streamseg.infer.backends.tensorrt.prepare import Precision, preparation, prepare
-from streamseg.infer.kept import Key
 from streamseg.infer.model.catalogue import load_spec
 from streamseg.infer.model.onnxfile import inspect_onnx, model_sha256
 from streamseg.infer.model.validate import check_model

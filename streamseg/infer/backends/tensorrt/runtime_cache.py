@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from streamseg.infer.kept import Key, keep, untrusted
+from streamseg.infer.backends.kept import Key, keep, untrusted
 
 _log = logging.getLogger(__name__)
 
