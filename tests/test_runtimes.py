@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 import threading
@@ -34,6 +35,14 @@ def test_a_run_leaves_nothing_in_the_home_folder(backend: str, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_loads_them_in_another_way() -> None:
+    package = Path(runtimes.__file__).parent
+    loads = re.compile(r"^\s*(import|from) (onnxruntime|openvino)\b", re.MULTILINE)
+    past = {str(file.relative_to(package)) for file in package.rglob("*.py") if loads.search(file.read_text())}
+    # The one runs without streamseg and with its environment, the other loads a part of what is loaded already.
+    assert past == {"bench/peer_program.py", "convert/quantise.py"}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")

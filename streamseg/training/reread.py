@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from streamseg import runtimes
 from streamseg.errors import InputError
 from streamseg.infer.model.onnxfile import load_onnx
 from streamseg.training.network import normalisation
@@ -64,7 +65,6 @@ def read_kernels(file: Path) -> list[tuple[Tensor, Tensor | None]]:
     Raises:
         InputError: the file is no model that streamseg trained.
     """
-    import onnxruntime
     from onnx import ValueInfoProto
 
     model = load_onnx(file)
@@ -73,7 +73,7 @@ def read_kernels(file: Path) -> list[tuple[Tensor, Tensor | None]]:
         raise InputError(f"{file}: not exported from a training of streamseg")
     names = [name for node in nodes for name in node.input[1:3]]
     model.graph.output.extend(ValueInfoProto(name=name) for name in dict.fromkeys(names))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = runtimes.onnxruntime().InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     taken = session.get_inputs()[0]
     shape = [side if isinstance(side, int) else 1 if index == 0 else _SIDE for index, side in enumerate(taken.shape)]
     image: NDArray[Any] = np.zeros(shape, np.uint8 if "uint8" in taken.type else np.float32)

@@ -8,9 +8,11 @@ from glob import escape
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import torch
 from torch import nn
 
+from streamseg import runtimes
 from streamseg.errors import InputError
 from streamseg.evaluation.corrected import Corrected, held_out_of
 from streamseg.infer.model.catalogue import load_spec
@@ -189,12 +191,9 @@ def _weights(model: Path) -> Weights:
 
 def _labels_stride(model: Path, spec: ModelSpec) -> int:
     """Pixels of the input along the side of one label."""
-    import numpy as np
-    import onnxruntime
-
     if spec.task == "instance":
         return 1
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    session = runtimes.onnxruntime().InferenceSession(str(model), providers=["CPUExecutionProvider"])
     height, width = input_size(spec.input, (64, 64))
     image = np.zeros((1, height, width, spec.input.channels), np.uint8)
     (labels,) = session.run([spec.outputs["labels"]], {session.get_inputs()[0].name: image})
