@@ -35,15 +35,15 @@ class Deployed(nn.Module):
         self.register_buffer("mean", mean.flip(1))
         self.register_buffer("std", std.flip(1))
         self._labels_stride = plan.export.labels_stride
-        self._instances, self._maps = architecture(plan).instances, architecture(plan).maps
+        self._gives = architecture(plan).gives
         self.train(False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Bytes become numbers first: TensorRT does nothing else with them."""
         x = (image.float().permute(0, 3, 1, 2) - self.mean) / self.std
-        if self._maps:
+        if self._gives == "maps":
             return ((torch.sigmoid(self.network(x)[0]) * 255 + 0.5).to(torch.uint8),)
-        if self._instances:
+        if self._gives == "objects":
             boxes, scores, class_ids, masks = self.network(x)
             return boxes, scores, class_ids.to(torch.int32), masks
         return self._labels(self.network(x)[0], image)
@@ -72,16 +72,17 @@ def output_names(plan: Plan) -> list[str]:
 
     Else labels u8, and for two classes the confidence beside them.
     """
-    if architecture(plan).maps:
+    gives = architecture(plan).gives
+    if gives == "maps":
         return ["maps"]
-    if architecture(plan).instances:
+    if gives == "objects":
         return list(OBJECT_ROLES)
     return [LABELS, CONFIDENCE][: 2 if len(plan.classes) == 2 else 1]
 
 
 def model_spec(plan: Plan) -> ModelSpec:
     """The contract that goes into the file."""
-    wanted, instances, maps = plan.export, architecture(plan).instances, architecture(plan).maps
+    wanted, gives, instances = plan.export, architecture(plan).gives, architecture(plan).instances
     try:
         return ModelSpec(
             name=plan.name,
@@ -99,15 +100,15 @@ def model_spec(plan: Plan) -> ModelSpec:
                 dtype="uint8",
                 colour="grey" if plan.data.grey else "bgr",
                 # Objects come in fixed sizes, and are of no use when they are squeezed.
-                fit="letterbox" if instances and not maps else "stretch",
+                fit="letterbox" if gives == "objects" else "stretch",
                 stride=stride(plan),
             ),
             background=0 if instances else wanted.background,
             licence=plan.licence,
             summary=wanted.summary,
             least_score=wanted.least_score,
-            family=Watershed.name if maps else "",
-            most=Watershed.defaults.most if maps else 300,
+            family=Watershed.name if gives == "maps" else "",
+            most=Watershed.defaults.most if gives == "maps" else 300,
         )
     except ValueError as error:
         raise InputError(f"{plan.name}: {error}") from None
@@ -119,13 +120,10 @@ def trace(deployed: Deployed, plan: Plan) -> bytes:
     example = torch.zeros(1, height, width, 1 if plan.data.grey else 3, dtype=torch.uint8)
     names = output_names(plan)
     free = {0: "n"} if plan.export.height else {0: "n", 1: "height", 2: "width"}
-    rows, columns = (2, 3) if architecture(plan).maps else (1, 2)
+    gives = architecture(plan).gives
+    rows, columns = (2, 3) if gives == "maps" else (1, 2)
     answer = {0: "n"} if plan.export.height else {0: "n", rows: "label_rows", columns: "label_columns"}
-    axes = (
-        {}
-        if architecture(plan).instances and not architecture(plan).maps
-        else {PICTURE: free, **dict.fromkeys(names, answer)}
-    )
+    axes = {} if gives == "objects" else {PICTURE: free, **dict.fromkeys(names, answer)}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # says that it is the older exporter; the newer one folds nothing
         torch.onnx.export(

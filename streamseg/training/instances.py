@@ -87,7 +87,7 @@ class InstanceTask:
             images.append(seen)
             seen_objects.append(Objects(numbers, objects.class_ids))
         x = as_input(np.stack(images), self._plan)
-        if architecture(self._plan).maps:
+        if architecture(self._plan).gives == "maps":
             how = self._plan.loss
             with torch.autocast("cpu", torch.bfloat16, enabled=self._plan.schedule.precision == "bf16"):
                 logits = network(x)
@@ -119,7 +119,7 @@ class InstanceTask:
     def _load(self, each: Labelled) -> tuple[Image, Objects]:
         image, objects = self._read(each)
         scale = _side(self._plan) / max(image.shape[:2])
-        if architecture(self._plan).maps and scale < 1:
+        if architecture(self._plan).gives == "maps" and scale < 1:
             scale **= 0.5  # between a large picture as a whole and one of its tiles
         size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
         small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
@@ -152,7 +152,7 @@ def make_target(objects: Objects) -> Target:
 
 def find(network: nn.Module, image: Image, plan: Plan) -> Found:
     """The objects of `image` at its own size, as the program finds them with the deployed network."""
-    if architecture(plan).maps:
+    if architecture(plan).gives == "maps":
         return _find_in_maps(network, image, plan)
     side = _side(plan)
     fit = make_fit("letterbox", image.shape[:2], (side, side))
@@ -181,7 +181,7 @@ def _find(root: str, folder: Folder) -> list[Labelled]:
 
 
 def _side(plan: Plan) -> int:
-    if architecture(plan).maps:
+    if architecture(plan).gives == "maps":
         return plan.export.side
     if not plan.export.height or plan.export.height != plan.export.width:
         raise InputError("export: a network for objects has one fixed size", "give height and width, alike: 512")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import msgspec
@@ -41,14 +42,17 @@ class Architecture:
     summary: str
     encoder: bool = False
     """Whether it has an `encoder` with ImageNet weights, which takes three channels."""
-    instances: bool = False
-    """Whether it finds objects; the first class is then the background."""
-    maps: bool = False
-    """Whether it finds them by maps that `infer.families.watershed` reads, of any size and all of one class."""
+    gives: Literal["labels", "objects", "maps"] = "labels"
+    """Maps are such as `infer.families.watershed` finds objects in, of any size and all of one class."""
     depths: range = range(1, 9)
     """What the plan may choose."""
     exact: bool = False
     """Whether it takes no sides but multiples of its stride; others learn the worse from them."""
+
+    @property
+    def instances(self) -> bool:
+        """Whether it finds objects; the first class is then the background."""
+        return self.gives != "labels"
 
 
 _OF_ENCODER = range(2, 6)  # steps that it has, of which training looks at two
@@ -80,11 +84,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         32, "v3+: kernels with holes, a pyramid, a small decoder", encoder=True),
     "mask-rcnn": Architecture(
         lambda net, channels, out: MaskRCNN(out, width=net.width or 64),
-        32, "objects: a box, a class and a mask for each", encoder=True, instances=True),
+        32, "objects: a box, a class and a mask for each", encoder=True, gives="objects"),
     "watershed-lite0": Architecture(
         lambda net, channels, out: FastUNet(MAPS, width=net.width or 64, depth=net.depth or 5),
-        32, "objects of one class that touch: a U-Net, flooded", encoder=True, instances=True, maps=True,
-        depths=_OF_ENCODER),
+        32, "objects of one class that touch: a U-Net, flooded", encoder=True, gives="maps", depths=_OF_ENCODER),
 }  # fmt: skip
 
 
@@ -142,7 +145,7 @@ def _refuse_classes(plan: Plan) -> None:
         raise InputError(f"classes: {len(names)} of them leave nothing to tell apart", "name the background too")
     if len(names) > VOID:
         raise InputError(f"classes: {len(names)} of them, but {VOID} is void in a mask", f"{VOID} at most")
-    if architecture(plan).maps and len(names) > 2:
+    if architecture(plan).gives == "maps" and len(names) > 2:
         raise InputError(
             f"{plan.network.architecture}: tells no classes of objects apart", "name the background and one"
         )

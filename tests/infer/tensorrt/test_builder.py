@@ -89,7 +89,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp(request.param)
     kind = KNOWN[request.param]
     size = {"height": 128, "width": 128} if kind.instances else {"side": 128}
-    plan = make_plan(folder, 2 if kind.maps else 3, network={"architecture": request.param}, export=size)
+    plan = make_plan(folder, 2 if kind.gives == "maps" else 3, network={"architecture": request.param}, export=size)
     save_checkpoint(folder / "last.pt", plan, {"average": make(plan).state_dict()})
     return export(folder / "last.pt", folder / "made.onnx").file
 
