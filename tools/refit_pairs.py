@@ -30,7 +30,6 @@ from streamseg.segmentation import Classes, Segmentation
 
 OBJECT = Classes(("background", "object"), np.array([[0, 0, 0], [0, 200, 0]], np.uint8), background=0)
 BLOCK = 1000
-PLANES = 7  # six that the network sees, and the true mask
 _ASKED = 4  # frames of a scene
 _LEAST = 0.004  # of the picture
 Bytes = NDArray[np.uint8]
