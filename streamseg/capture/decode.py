@@ -45,7 +45,7 @@ GOES_ON = {"merge_pmt_versions": "1"}
 # Those without a word on time of their own, so that FFmpeg counts 25 frames a second unless the pictures name a rate.
 BARE = {"h264", "hevc", "mpegvideo", "m4v", "obu", "vc1", "mjpeg", "jpeg_pipe"}
 _ASSUMED_RATE = 25.0
-_MOST_RATE = 1000.0  # MPEG-4 names the ticks of its clock where its rate varies
+_MOST_RATE = 1000.0  # MPEG-4 names the ticks of its clock where its rate varies, and FFmpeg 8 those of DV
 _CONSTANT = 0.02  # part by which a rate may differ from the one that FFmpeg guesses, and still be constant
 _MAX_FAILURES_IN_A_ROW = 16
 
@@ -148,6 +148,8 @@ def frame_rate(container: InputContainer, stream: VideoStream, name: str) -> flo
     a warning, where they name none.
     """
     average, guessed = stream.average_rate, stream.guessed_rate
+    if average and average > _MOST_RATE:
+        average = guessed
     if not BARE.isdisjoint(container.format.name.split(",")):
         own = stream.codec_context.framerate or 0
         if not own:

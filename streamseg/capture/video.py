@@ -140,8 +140,8 @@ class VideoSource:
     def _describe(self) -> StreamInfo:
         stream = self._stream
         name = Path(self._uri).name
-        frames = stream.frames or round(self._promised_s() * float(stream.average_rate or 0)) or None
         fps = frame_rate(self._container, stream, name)
+        frames = stream.frames or round(self._promised_s() * float(fps or stream.average_rate or 0)) or None
         return StreamInfo(name, stream.width, stream.height, fps, live=False, frames=frames)
 
     def _promised_s(self) -> float:

@@ -116,6 +116,13 @@ def test_over_http_it_is_the_same(name: str, tmp_path: Path) -> None:
     assert [frame.time_s for frame in frames] == pytest.approx([number / rate for number in range(40)], abs=1e-3)
 
 
+def test_the_rate_of_a_dv_tape_is_that_of_its_pictures(tmp_path: Path) -> None:
+    path = clips.clip(tmp_path / "a.dv", frames=10, size=(720, 576), codec="dvvideo", format="dv")
+    source = open_source(str(path))
+    assert (source.info.fps, source.info.frames) == (25.0, 10)
+    assert [frame.time_s for frame in source] == pytest.approx([number / 25 for number in range(10)])
+
+
 def test_a_picture_that_is_shown_longer_delays_the_next_and_a_lone_field_hastens_none() -> None:
     clock = Timeline("film", 1 / 30)
     read = [clock.read(None, lasts_s) for lasts_s in (0.05, None, 1 / 60, 0.05, 0.05)]
