@@ -154,9 +154,9 @@ class Response:
         self.status, self.reason = response.status, response.reason or ""
         self.promised = response.length
         """Bytes of this body; None where the server does not say."""
-        whole = re.fullmatch(r"bytes [0-9]+-[0-9]+/([0-9]{1,18})", self.header("content-range").strip())
-        self.total = int(whole[1]) if whole else self.promised
-        """Bytes of the whole file, of which this may be a part; None where the server does not say."""
+        part = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})", self.header("content-range").strip())
+        self.begin, self.total = (int(part[1]), int(part[2])) if part else (0, self.promised)
+        """Place of the first byte in the whole file, and bytes of that; None where the server does not say."""
 
     def header(self, name: str) -> str:
         """Its first value; empty where there is none."""

@@ -186,7 +186,7 @@ class HttpFile:
                 if self._response is None:
                     self._response = self._resumed()
                 data = self._response.read(most)
-                if data or not self._jumps or self._end == self.total:
+                if data or not self._jumps or self._end >= (self.total or 0):
                     return data
                 self.leave()  # some servers give but a part to each request, however much it asks for
             except SourceError as error:
@@ -206,7 +206,7 @@ class HttpFile:
         if unchanged := self.date if self.mark.startswith("W/") else self.mark or self.date:
             headers["If-Range"] = unchanged
         response = self._client.get(self._address, headers)
-        if response.status != 206 or response.total != self.total:
+        if response.status != 206 or (response.begin, response.total) != (self._end, self.total):
             response.close()
             raise self._client.error(f"{self._told()}, and the server cannot resume there")
         return response

@@ -109,6 +109,19 @@ def test_a_file_that_has_become_another_is_not_put_behind_the_first() -> None:
         body.close()
 
 
+def test_what_comes_from_another_place_is_not_put_behind_the_first() -> None:
+    def from_the_beginning(handler: Handler) -> None:
+        headers = {"Content-Range": f"bytes 0-{len(DATA) - 1}/{len(DATA)}", "Content-Length": str(len(DATA))}
+        say(handler, 206, headers, DATA[:200_000])
+
+    with http_server(from_the_beginning) as (url, asked):
+        body = body_at(url)
+        assert rest(body) == DATA[:200_000]
+        assert "broke off: 0.2 of 1.0 MB came, and the server cannot resume there" in str(body.failure)
+        body.close()
+    assert len(asked) == 2
+
+
 def test_a_server_that_does_not_come_back_is_given_up() -> None:
     with http_server(Ranges(DATA, cut=lambda request: 1000 if request == 1 else 0)) as (url, asked):
         body = body_at(url)
