@@ -24,6 +24,13 @@ _KEEPING = ("Identity", "Cast", "Resize", "Upsample", "QuantizeLinear", "Dequant
 _COLOURS = 3
 _BOUNDED = ("Tanh", "Clip")
 """What ends a network that gives pictures."""
+_KINDS = {
+    "Softmax": "shares of one",
+    "Sigmoid": "shares",
+    "HardSigmoid": "shares",
+    **dict.fromkeys(("Conv", "ConvTranspose", "Relu", "LeakyRelu", "Elu", "Softplus", "Exp", "Tanh"), "numbers"),
+}
+"""Of planes, by what gave them: those of one kind alone are compared with each other."""
 _SCALING = ("Neg", "Add", "Sub", "Mul", "Div")
 _MOST_FIXED = 4096  # numbers: a scale for each plane, or the places that are picked, are no more
 
@@ -46,10 +53,15 @@ def check_planes(source: Path, model: onnx.ModelProto, output: str, axis: int, p
             f"{source}: output '{output}' of 3 planes, from {last.op_type}, looks like a picture in colours",
             "--role logits where they are scores of 3 classes",
         )
-    pieces = (way_back(model, name) for name in last.input if last.op_type == "Concat")
+    pieces = [way_back(model, name) for name in last.input if last.op_type == "Concat"]
     if any(piece and piece[-1].op_type == "ArgMax" for piece in pieces):
         raise InputError(
             f"{source}: output '{output}' holds class ids and, beside them, something else",
+            "export each as an output of its own, or --role logits where they are scores",
+        )
+    if len({_KINDS[piece[-1].op_type] for piece in pieces if piece and piece[-1].op_type in _KINDS}) > 1:
+        raise InputError(
+            f"{source}: output '{output}' puts planes of several kinds one behind the other, as shares and distances",
             "export each as an output of its own, or --role logits where they are scores",
         )
     if _of_length_one(model, last):

@@ -31,6 +31,8 @@ _KINDS = {
 """What Ultralytics calls its tasks and Hugging Face its models, in plain words."""
 _PROTOTYPES = 32
 _STRIDES = (8, 16, 32)
+_FLOWS, _STYLES = 3, 256
+"""Planes of Cellpose, and the numbers that it gives of the whole picture beside them."""
 
 
 def objects_family(outputs: Mapping[str, _Shape], size: tuple[int, int], kind: str = "") -> str:
@@ -48,6 +50,8 @@ def objects_family(outputs: Mapping[str, _Shape], size: tuple[int, int], kind: s
         return "D-FINE or D-FINE-seg that chooses objects itself: their boxes, classes and scores"
     if family := _planes_of_objects(planes, lists, shapes):
         return family
+    if planes == {_FLOWS} and [shape[1] for shape in flat if len(shape) == 2] == [_STYLES]:
+        return "Cellpose: two directions for each pixel, and whether it is of a cell"
     if _PROTOTYPES in planes and any(max(rows) > min(rows) > _PROTOTYPES + 4 for rows in lists):
         return f"YOLO segmentation of objects: rows of boxes with scores, and {_PROTOTYPES} prototypes of masks"
     if len(lists) > 1 and any(columns == 4 for _, columns in lists) and len({rows for rows, _ in lists}) == 1:

@@ -148,6 +148,24 @@ def test_class_ids_beside_their_confidence_are_no_scores(tmp_path: Path) -> None
         imported(source)
 
 
+@pytest.mark.parametrize("kinds", [("Sigmoid", "Relu"), ("Sigmoid", ""), ("Softmax", "Sigmoid"), ("Relu", "Relu")])
+def test_planes_of_several_kinds_are_not_compared(kinds: tuple[str, str], tmp_path: Path) -> None:
+    source = ending(tmp_path / "both.onnx", planes=4)
+    model = onnx.load(source)
+    for number, kind in enumerate(kinds):
+        along = {"axis": 1} if kind == "Softmax" else {}
+        model.graph.node.append(helper.make_node(kind or "Identity", ["n0"], [f"kind{number}"], **along))
+    model.graph.node.append(helper.make_node("Concat", ["kind0", "kind1"], ["both"], axis=1))
+    model.graph.output[0].name = "both"
+    onnx.save(model, source)
+    assert imported(source, role="logits").agreement == 1.0
+    if kinds[0] == kinds[1]:
+        assert imported(source).agreement == 1.0
+        return
+    with pytest.raises(InputError, match="puts planes of several kinds one behind the other"):
+        imported(source)
+
+
 def test_a_person_may_say_that_it_is_meant_so(tmp_path: Path) -> None:
     assert imported(ending(tmp_path / "a.onnx", ("Neg", (), {})), role="logits").agreement == 1.0
     first = ending(tmp_path / "b.onnx", SHARES, ("Gather", ("zeros",), {"axis": 1}), planes=2)

@@ -28,6 +28,7 @@ def imported(source: Path, hints: Hints = ANY) -> Imported:
         ({"y": (1, 1024, 20)}, r"'y' \(1, 1024, 20\) is no segmentation: .* proportions of the input 256x256"),
         ({"y": (1, 20, 1024)}, "is no segmentation"),
         ({"y": (1, 116, 1024), "p": (1, 32, 64, 64)}, "looks like YOLO segmentation of objects"),
+        ({"flows": (1, 3, 256, 256), "style": (1, 256)}, "looks like Cellpose"),
         ({"labels": (1, 30), "boxes": (1, 30, 4), "scores": (1, 30)}, "looks like D-FINE or D-FINE-seg"),
         ({"l": (1, 30), "b": (1, 30, 4), "s": (1, 30), "m": (1, 30, 64, 64)}, "looks like D-FINE or D-FINE-seg"),
         ({"m": (30, 256, 256), "l": (30,), "s": (30,)}, "looks like a network that gives a plane for each object"),
