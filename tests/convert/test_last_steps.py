@@ -153,7 +153,7 @@ def test_planes_of_several_kinds_are_not_compared(kinds: tuple[str, str], tmp_pa
     source = ending(tmp_path / "both.onnx", planes=4)
     model = onnx.load(source)
     for number, kind in enumerate(kinds):
-        along = {"axis": 1} if kind == "Softmax" else {}
+        along: dict[str, Any] = {"axis": 1} if kind == "Softmax" else {}
         model.graph.node.append(helper.make_node(kind or "Identity", ["n0"], [f"kind{number}"], **along))
     model.graph.node.append(helper.make_node("Concat", ["kind0", "kind1"], ["both"], axis=1))
     model.graph.output[0].name = "both"
