@@ -95,6 +95,7 @@ def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _dilated(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
+    """Grown by the ellipse of OpenCV, which at 2 px also takes in what is 2 px across and 1 up or down."""
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return np.asarray(cv2.dilate(mask.view(np.uint8), disc)) > 0
