@@ -1,4 +1,4 @@
-"""Masks of objects, which lie in their boxes or in planes over the frame, and are painted into planes."""
+"""Masks of objects, which lie in their boxes or in planes over the frame."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from streamseg.segmentation import Instances
 
 Size = tuple[int, int]
 """Height, width in pixels."""
@@ -257,14 +254,6 @@ def box_runs(masks: NDArray[np.float32], boxes: NDArray[np.float32], frame: Size
     seen = wide > 0
     corners, sizes = np.stack([x0, y0], 1) * seen[:, None], np.stack([high, wide], 1) * seen[:, None]
     return BoxRuns(owner[::2], column[::2], start, np.maximum(start, end), corners, sizes)
-
-
-def draw_masks(plane: NDArray[Any], instances: Instances, frame: Size, values: NDArray[Any]) -> None:
-    """Fills each object's mask in `plane` (h, w) over the frame with its value, the surest last."""
-    height, width = plane.shape
-    for index in np.argsort(instances.scores, kind="stable"):
-        window = instances.window(int(index), frame, (height, width))
-        np.copyto(window.of(plane), values[index], where=window.mask, casting="unsafe")
 
 
 def box_overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

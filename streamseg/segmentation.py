@@ -189,6 +189,14 @@ class Instances:
         )
 
 
+def draw_masks(plane: NDArray[Any], instances: Instances, frame: Size, values: NDArray[Any]) -> None:
+    """Fills each object's mask in `plane` (h, w) over the frame with its value, the surest last."""
+    height, width = plane.shape
+    for index in np.argsort(instances.scores, kind="stable"):
+        window = instances.window(int(index), frame, (height, width))
+        np.copyto(window.of(plane), values[index], where=window.mask, casting="unsafe")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
     """Class ids that cover exactly the whole frame, at whatever resolution they were computed."""

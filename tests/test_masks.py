@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from streamseg.coco import encode_all, encode_runs
-from streamseg.masks import PlaneMask, box_runs, box_window, draw_masks
-from streamseg.segmentation import Instances
+from streamseg.masks import PlaneMask, box_runs, box_window
+from streamseg.segmentation import Instances, draw_masks
 
 RANDOM = np.random.default_rng(3)
 FRAME = (90, 120)

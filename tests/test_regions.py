@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from streamseg.coco import encode_rle
-from streamseg.masks import draw_masks
 from streamseg.measure import measure_classes
 from streamseg.regions import coco_annotations, object_regions, regions
+from streamseg.segmentation import draw_masks
 from tests.sinks.test_files import shown
 from tests.sinks.test_jsonl import cells
 

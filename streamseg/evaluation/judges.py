@@ -24,8 +24,8 @@ from streamseg.frame import Image
 from streamseg.imagefile import read_image
 from streamseg.labelmap import VOID
 from streamseg.maskfile import Mask, black_and_white, is_of, read_mask
-from streamseg.masks import draw_masks, sampled
-from streamseg.segmentation import Instances, Segmentation
+from streamseg.masks import sampled
+from streamseg.segmentation import Instances, Segmentation, draw_masks
 
 _TWO = 2  # classes: only then does the confidence tell how sure the other one is
 _UNKNOWN = (float("nan"), float("nan"))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from streamseg.infer.families import Objects
 from streamseg.infer.model.geometry import Fit
-from streamseg.masks import PlaneMask, box_overlaps, draw_masks, number_mask, plane_mask
-from streamseg.segmentation import Instances, Segmentation
+from streamseg.masks import PlaneMask, box_overlaps, number_mask, plane_mask
+from streamseg.segmentation import Instances, Segmentation, draw_masks
 
 _SAME = 0.5  # IoU of two boxes from which they are taken for one object's, as in Pascal VOC and COCO's AP50
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.frame import Frame
-from streamseg.masks import draw_masks
 from streamseg.privacy.growth import grown
 from streamseg.privacy.lost import Vanished, of_size
-from streamseg.segmentation import Classes, Segmentation, find_class
+from streamseg.segmentation import Classes, Segmentation, draw_masks, find_class
 from streamseg.yuv import Plane
 
 OLDEST_S = 0.5

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.frame import Frame, Image
-from streamseg.masks import draw_masks
 from streamseg.render.overlay import Overlay, source
-from streamseg.segmentation import Classes, Segmentation
+from streamseg.segmentation import Classes, Segmentation, draw_masks
 
 _N = 254
 _GOLDEN = 0.618034  # of a turn: neighbours in the list are far apart on the wheel, whatever their number

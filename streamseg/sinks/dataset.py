@@ -34,9 +34,9 @@ from streamseg.labelmap import (
     parse_labelmap,
     read_labelmap,
 )
-from streamseg.masks import draw_masks, sampled
+from streamseg.masks import sampled
 from streamseg.moment import ROUNDING_S
-from streamseg.segmentation import Classes, Segmentation
+from streamseg.segmentation import Classes, Segmentation, draw_masks
 from streamseg.sinks.images import encoded, indexed_png
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.linefile import write_all

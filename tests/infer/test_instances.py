@@ -14,8 +14,7 @@ from streamseg.infer import load_segmenter
 from streamseg.infer.instances import paint, read_instances
 from streamseg.infer.model.geometry import make_fit
 from streamseg.infer.model.spec import METADATA_KEY, InputSpec, ModelSpec, spec_text
-from streamseg.masks import draw_masks
-from streamseg.segmentation import Instances
+from streamseg.segmentation import Instances, draw_masks
 
 SIDE = 64
 SPEC = ModelSpec(

@@ -17,8 +17,8 @@ from streamseg.frame import Frame
 from streamseg.infer import load_segmenter
 from streamseg.infer.joining import join
 from streamseg.infer.tiles import lay, tiled
-from streamseg.masks import PlaneMask, draw_masks
-from streamseg.segmentation import Instances, Segmentation
+from streamseg.masks import PlaneMask
+from streamseg.segmentation import Instances, Segmentation, draw_masks
 from tests.parts.clips import clip
 from tests.parts.fakes import CLASSES
 from tests.parts.models import NEEDS_POSE
