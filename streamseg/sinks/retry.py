@@ -11,13 +11,12 @@ from collections.abc import Callable
 from streamseg.contracts import Shown, Sink, Watched
 from streamseg.errors import OutputError
 from streamseg.rules.event import Event
-from streamseg.said import Said
+from streamseg.said import SETTLED_S, Said
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _MOST_EVENTS = 10_000
-_SETTLED_S = 30.0  # an output that has worked for so long is news again where it fails
 
 
 class Retrying:
@@ -72,7 +71,7 @@ class Retrying:
     def _pause(self, error: OutputError) -> None:
         if not self._reason:
             self._lost = self.unwritten - 1
-            if self._now() - self._well_s >= _SETTLED_S:
+            if self._now() - self._well_s >= SETTLED_S:
                 self._said = Said(self._now)
         line = f"{error}; the stream continues without it, and it is tried again"
         self._told = self._said.once(_log, logging.WARNING, line) or self._told

@@ -15,7 +15,7 @@ from streamseg.contracts import Controls, Shown
 from streamseg.errors import OutputError
 from streamseg.redaction import redact
 from streamseg.rules.event import ended
-from streamseg.said import Said
+from streamseg.said import SETTLED_S, Said
 from streamseg.sinks.delivery.message import Message
 from streamseg.sinks.delivery.queue import Queue, utc
 
@@ -74,12 +74,13 @@ class DeliverySink:
         queue: Queue,
         controls: Controls,
         *,
+        now: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.needs_image = receiver.needs_image
         self._name, self._receiver, self._queue, self._controls = name, receiver, queue, controls
-        self._jitter, self._said = jitter, Said()
-        self._reason, self._told, self._wait_s = "", False, _FIRST_WAIT_S
+        self._now, self._jitter, self._said = now, jitter, Said(now)
+        self._reason, self._told, self._wait_s, self._well_s = "", False, _FIRST_WAIT_S, now()
         self._time_s: float | None = None  # of the newest frame
         self._ending = threading.Event()
         context = contextvars.copy_context()  # so that its log lines belong to the stream
@@ -158,6 +159,8 @@ class DeliverySink:
             self._queue.done(number)
 
     def _pause(self, reason: str, least_s: float) -> None:
+        if not self._reason and self._now() - self._well_s >= SETTLED_S:
+            self._said = Said(self._now)
         line = f"{reason}; the stream continues, and messages wait until it works"
         self._told = self._said.once(_log, logging.WARNING, line) or self._told
         self._reason = reason
@@ -165,6 +168,8 @@ class DeliverySink:
         self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
 
     def _go_on(self) -> None:
+        if self._reason:
+            self._well_s = self._now()
         if self._told:  # one that comes and goes all day has a line an hour, not one each time
             _log.warning("%s: works again, since: %s", self._name, self._reason)
         self._reason, self._told, self._wait_s = "", False, _FIRST_WAIT_S

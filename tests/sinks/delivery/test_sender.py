@@ -109,6 +109,34 @@ def test_a_receiver_that_comes_and_goes_is_not_a_line_each_time(caplog: pytest.L
     ]
 
 
+def test_an_outage_is_told_at_once_where_the_receiver_had_worked_for_long(caplog: pytest.LogCaptureFixture) -> None:
+    now_s, failed = [0.0], set[str]()
+
+    def work(message: Message) -> None:
+        if message.event.id not in failed:
+            failed.add(message.event.id)
+            raise OutputError("hook: away")
+
+    sink = DeliverySink(
+        "hook", FakeReceiver(work), Queue("hook", None), Controls(), now=lambda: now_s[0], jitter=lambda: 0.0
+    )
+    for _ in range(2):
+        sink.write(frame_with([event()]))
+        until(lambda: not sink.waiting)
+        sink.write(frame_with())
+        until(lambda: len(caplog.messages) % 2 == 0)
+        now_s[0] += 60
+    sink.close()
+    assert (
+        caplog.messages
+        == [
+            "hook: away; the stream continues, and messages wait until it works",
+            "hook: works again, since: hook: away",
+        ]
+        * 2
+    )
+
+
 def test_a_refused_message_is_set_aside_and_the_next_is_sent(caplog: pytest.LogCaptureFixture) -> None:
     def work(message: Message) -> None:
         if message.event.kind == "start":
