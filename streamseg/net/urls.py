@@ -59,6 +59,12 @@ class Address:
         return self.host, self.port or _PORTS.get(self.scheme, 0)
 
     @property
+    def server(self) -> tuple[str, int]:
+        """The same in one spelling, to be compared: hosts have no capitals, and a dot at their end says nothing."""
+        host, port = self.place
+        return host.lower().rstrip("."), port
+
+    @property
     def encrypted(self) -> bool:
         """Whether TLS is spoken there."""
         return self.scheme in _ENCRYPTED
@@ -95,7 +101,7 @@ class Address:
             return None
         same = (scheme, port) == (self.scheme, self.place[1])
         safer = (self.scheme, self.place[1], scheme, port) == ("http", 80, "https", 443)
-        if host.rstrip(".") != self.host.lower().rstrip(".") or not (same or safer):
+        if host.rstrip(".") != self.server[0] or not (same or safer):
             return None
         path = _quoted(parts._replace(scheme="", netloc="", fragment="").geturl(), _IN_PATH)
         return replace(self, scheme=scheme, port=self.port if same else None, path=path)

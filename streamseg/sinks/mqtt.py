@@ -152,5 +152,5 @@ MQTT = delivery_kind(
     read=read_place,
     receiver=lambda place, open_events, controls: Mqtt(place, open_events, controls.rules),
     reach=lambda place: Broker(place.address, "", place.authority).reach(),
-    target=lambda place: (place.address.place, place.topic),  # two streams would write one topic's states
+    target=lambda place: (place.address.server, place.topic),  # two streams would write one topic's states
 )

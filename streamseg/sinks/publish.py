@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import unquote
 
 from streamseg.contracts import Shown, Sink
 from streamseg.errors import OutputError
@@ -83,7 +84,7 @@ def _encoder(first: Shown, name: str, encoding: Encoding) -> Encoder:
 
 def _target(uri: str) -> object:
     address = read_address(uri)
-    return address.place, address.path
+    return address.server, unquote(address.path)
 
 
 PUBLISH = OutputKind(

@@ -61,6 +61,8 @@ def test_a_source_without_a_name_gives_none() -> None:
         ("rtsp://host/a", "rtsp://host/a"),
         ("rtsp://host/a", "RTSP://me:pass@host:554/a"),
         ("mqtt://host/a", "mqtt://me:pass@host:1883/a/?discovery=no"),
+        ("rtsp://Host/a", "rtsp://host./%61"),
+        ("mqtt://Host/a", "mqtt://host./%61"),
         ("link.mp4", "missing.mp4"),
     ],
 )
@@ -85,7 +87,7 @@ def test_two_outputs_that_would_write_one_file_are_found(
         ("jsonl:/dev/null", "jsonl:/dev/./null"),
         ("masks:m", "m/over-%d.png"),
         ("mqtt://host/a", "mqtt://host/b", "mqtt://other/a", "mqtt://host:1884/a"),
-        ("rtsp://host/a", "rtsp://host/b"),
+        ("rtsp://host/a", "rtsp://host/b", "rtsp://host/A"),
     ],
 )
 def test_outputs_that_only_look_alike_are_told_apart(
