@@ -16,7 +16,7 @@ _SIDE = 512
 _MOST = 1_000_000
 _count = number(int, lambda given: 1 <= given <= _MOST, f"1 to {_MOST}")
 _above_0 = number(float, lambda given: 0 < given <= _MOST, f"a number above 0, at most {_MOST}")
-_from_0 = number(float, lambda given: 0 <= given <= _MOST, f"a number above 0, at most {_MOST}")
+_from_0 = number(float, lambda given: 0 <= given <= _MOST, f"a number from 0 to {_MOST}")
 _ms = number(float, lambda given: 0.001 <= given <= 60_000, "milliseconds, 0.001 to 60000")
 
 

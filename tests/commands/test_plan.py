@@ -43,6 +43,7 @@ def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         (["--cores", "4"], "--cores, --frame-ms, --mask-ms: another machine's figures go together"),
         ([*GIVEN[3:], "--encode"], "--encode: is in --frame-ms, where that is given"),
         (["--size", "4x"], "--size 4x: expected WIDTHxHEIGHT"),
+        (["--keep", "-1"], "--keep: -1: expected a number from 0 to 1000000"),
         (["--model", "nothing"], "nothing"),
     ],
 )
