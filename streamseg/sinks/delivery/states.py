@@ -100,9 +100,10 @@ def level(name: str) -> str:
 def jpeg(shown: Shown) -> bytes:
     """The picture of a frame, made smaller where it is large."""
     image = shown.image
-    scale = _PICTURE_PX / max(image.shape[:2])
-    if scale < 1:
-        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    height, width = image.shape[:2]
+    if (scale := _PICTURE_PX / max(height, width)) < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
 
 
