@@ -168,6 +168,21 @@ def test_a_broker_that_knows_no_mqtt_5_is_spoken_to_as_of_old(answer: bytes, tmp
     assert asked == [5, 4]
 
 
+@pytest.mark.parametrize(
+    ("answer", "versions"),
+    [(b"\x20\x02\x00\x01", [5, 4, 4]), (b"", [5, 4, 5, 4])],
+    ids=["refuses", "closes"],
+)
+def test_a_broker_that_closed_is_asked_for_mqtt_5_again(answer: bytes, versions: list[int], tmp_path: Path) -> None:
+    """It may have been about to end, or a proxy before it that had none."""
+    with Mosquitto(tmp_path) as mosquitto, old_broker(mosquitto, answer) as (port, asked):
+        broker = Broker(read_address(f"mqtt://127.0.0.1:{port}/door"), "door/available")
+        for _ in range(2):
+            assert broker.connect() == []
+            broker.close()
+    assert asked == versions
+
+
 def test_a_slow_broker_has_time_as_long_as_it_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six seconds for each confirmation, of the ten that a broker has which is silent."""
     clock = count(step=6)

@@ -149,9 +149,7 @@ class Broker:
         if not self._old:
             with contextlib.suppress(_UnansweredError):
                 return self._greeted(self._make(identity, announced=announced, old=False))
-        client = self._greeted(self._make(identity, announced=announced, old=True))
-        self._old = True
-        return client
+        return self._greeted(self._make(identity, announced=announced, old=True))
 
     def _publish(self, publications: list[Publication]) -> list[Refusal]:
         client = self._client
@@ -204,6 +202,7 @@ class Broker:
         if code in _WRONG_LOGIN:
             raise OutputError(f"{name}: user or password is wrong, or missing", retry_s=MENDED_BY_HAND_S)
         if code:
+            self._old = self._old or code == _OLD_BROKER
             kind = _UnansweredError if code == _OLD_BROKER else OutputError
             raise kind(f"{name}: the broker refuses: {words}")
         return client
