@@ -18,7 +18,7 @@ from streamseg.sinks.names import Names, literal
 from streamseg.sinks.query import seconds, split_query, without_query
 
 _COLUMNS, _MOST = 6, 60
-_WIDTH, _GAP, _CAPTION = 320, 8, 26
+_WIDTH, _TALLEST, _GAP, _CAPTION = 320, 1280, 8, 26
 _GROUND, _WHITE = 24, (245, 245, 245)
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -73,9 +73,11 @@ class SheetSink:
 def _small(shown: Shown) -> Image:
     """What is shown, with its name below."""
     image = shown.image
-    height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
+    width, height = _WIDTH, max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
+    if height > _TALLEST:  # a strip, as line cameras give
+        width, height = max(1, round(_WIDTH * _TALLEST / height)), _TALLEST
     picture = np.full((height + _CAPTION, _WIDTH, 3), _GROUND, np.uint8)
-    picture[:height] = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
+    picture[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     cv2.putText(picture, _caption(shown.frame), (4, height + 19), cv2.FONT_HERSHEY_DUPLEX, 0.5, _WHITE, 1, cv2.LINE_AA)
     return picture
 

@@ -48,6 +48,20 @@ def test_a_picture_every_so_many_seconds_and_the_file_is_whole_after_each(tmp_pa
     assert picture[8 + 180 : 8 + 206, 8 : 8 + 80].max() > 200  # the time below it
 
 
+@pytest.mark.parametrize(
+    ("size", "seen"), [((40_000, 10), (1280, 1)), ((10, 40_000), (1, 320)), ((400, 100), (1280, 320))]
+)
+def test_a_long_strip_is_made_as_small_as_others(size: tuple[int, int], seen: tuple[int, int], tmp_path: Path) -> None:
+    image = np.full((*size, 3), 200, np.uint8)
+    sink = open_sink(f"{tmp_path}/sheet.png?every=1s", FILE, Controls())
+    sink.write(dataclasses.replace(shown(), frame=Frame(image, 0, 0.0, 0.0, "f.mp4"), pixels=image))
+    sink.close()
+    picture = read(tmp_path / "sheet.png")
+    assert picture.shape == (seen[0] + 26 + 16, 320 + 16, 3)
+    assert np.all(picture[8 : 8 + seen[0], 8 : 8 + seen[1]] == 200)
+    assert np.all(picture[8 : 8 + seen[0], 8 + seen[1] :] == 24)
+
+
 def test_the_time_below_a_picture_is_that_of_its_second_however_it_was_rounded(tmp_path: Path) -> None:
     for name, second in (("a", 4.0), ("b", 4 - 1e-14), ("c", 3.0)):
         sink = open_sink(f"{tmp_path}/{name}.png?every=1s", FILE, Controls())
