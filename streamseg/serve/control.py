@@ -24,7 +24,7 @@ from streamseg.validation import MisfitError, fit
 from streamseg.yamledit import patched
 
 _log = logging.getLogger(__name__)
-_REFUSALS = (InputError, OutputError, MisfitError, KeyError)  # the latter of a stream that is not there
+_REFUSALS = (InputError, OutputError, MisfitError, KeyError)  # a KeyError where there is no such stream
 _STATUS = {KeyError: 404, ConflictError: 409, OutputError: 500}
 
 

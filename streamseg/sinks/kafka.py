@@ -161,9 +161,8 @@ def _settings(place: Place) -> dict[str, Any]:
         "acks": "all",
         "enable.idempotence": True,
         "delivery.timeout.ms": round(_TIMEOUT_S * 1000),
-        "topic.metadata.propagation.max.ms": round(
-            _TIMEOUT_S * 500
-        ),  # sooner: else a topic that is not there is silence
+        # Half of it: the answer that a topic is not there comes before the time of a message is up.
+        "topic.metadata.propagation.max.ms": round(_TIMEOUT_S * 500),
         "linger.ms": 0,
         "log_level": 0,  # what it says goes to the standard error as it is
         "security.protocol": f"{'SASL_' if address.login else ''}{'SSL' if address.encrypted else 'PLAINTEXT'}",
