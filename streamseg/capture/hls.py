@@ -33,6 +33,7 @@ _OPTIONS = {
 _ASKING_HERE = {"http_persistent": "0", "http_multiple": "0"}  # both need a connection of FFmpeg's own
 _MOST_ASKED, _OPENING_S = 256, 30.0  # FFmpeg goes round in a circle of playlists for ever
 _PLAYLIST, _INIT = b"#EXT", b"ftyp"  # how what is no segment begins; the second behind its length
+_KEY_BYTES = 16  # of the cipher's key: no segment is as short
 _RECENT = 16  # segments: a playlist is begun three before its end, and a film sent in circles has older ones again
 _BY_ITSELF = {"max_redirects": "0"}  # it would take the login along
 
@@ -139,8 +140,9 @@ class _Opener:
 
     def _new(self, url: str, options: dict[str, str], body: HttpFile) -> _OneWay:
         """`body`; nothing of a segment that was had before, by what its server says of its state."""
-        state, head = body.mark or body.date, body.peek(8)
-        if not state or head.lstrip(b"\xef\xbb\xbf").startswith(_PLAYLIST) or head[4:8] == _INIT:
+        state, head = body.mark or body.date, body.peek(_KEY_BYTES + 1)
+        is_key, is_playlist = len(head) <= _KEY_BYTES, head.lstrip(b"\xef\xbb\xbf").startswith(_PLAYLIST)
+        if not state or is_key or is_playlist or head[4:8] == _INIT:
             return _OneWay(body)
         segment = url, options.get("offset", ""), state
         if segment in self._before:
@@ -174,13 +176,12 @@ class _OneWay:
         self._body, self._ended = body, ended
 
     def read(self, most: int) -> bytes:
-        data = self._body.read(most) if self._body else b""
-        if not data and self._body and not self._body.failure:
-            self._ended()
-        return data
+        return self._body.read(most) if self._body else b""
 
     def close(self) -> None:
         if self._body:
+            if self._body.all_read:  # FFmpeg reads once more behind a file, and not at all behind a part of one
+                self._ended()
             self._body.leave()
 
 

@@ -51,6 +51,7 @@ class HttpFile:
         """The content's type as the server names it; empty where it does not."""
         self.total = response.total
         """Bytes in all; None where the server does not say."""
+        self._promised = response.promised
         self.part = response.status == 206
         """Whether it is a part of what is there, as it was asked for."""
         may_jump = "bytes" in response.header("accept-ranges").lower() or self.part
@@ -134,6 +135,11 @@ class HttpFile:
             self._ahead.clear()
             self._end, self.ended, self.failure = to, False, None
         return to
+
+    @property
+    def all_read(self) -> bool:
+        """Whether all that the server meant to send was given, of a file that is read from its beginning."""
+        return not self._ahead and (self.ended or self._end == self._promised)
 
     def leave(self) -> None:
         """Done with the response under way; its connection may serve the next."""

@@ -97,8 +97,8 @@ class Broadcast:
 
     def go_on(self, segments: int) -> None:
         """So many segments are in it."""
-        last = [at for at, line in enumerate(self._lines) if line.startswith("#EXTINF")][segments - 1]
-        lines = [*self._lines[: last + 2], *(["#EXT-X-ENDLIST"] if self._ends else [])]
+        last = [at for at, line in enumerate(self._lines) if not line.startswith("#")][segments - 1]
+        lines = [*self._lines[: last + 1], *(["#EXT-X-ENDLIST"] if self._ends else [])]
         self.answers["/live.m3u8"] = whole("\n".join(lines).encode(), _KIND)
 
     def numbers(self, url: str, *, live: bool | None = None) -> list[int]:
@@ -111,18 +111,40 @@ class Broadcast:
         return found
 
 
-@pytest.mark.parametrize("form", ["ts", "fmp4"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("ends", [False, True])
 def test_what_was_shown_before_a_connection_broke_is_not_shown_again(
     ends: bool, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hls, "OPEN_TIMEOUT_S", 0.5)
-    there = Broadcast(made(tmp_path, 75, hls_flags="omit_endlist", **FORMS[form]), ends=ends)
+    given = {**FORMS[form], "hls_flags": "omit_endlist+single_file" if form == "one file" else "omit_endlist"}
+    there = Broadcast(made(tmp_path, 75, **given), ends=ends)
     with http_server(by_path(there.answers)) as (url, _):
         assert there.numbers(url) == list(range(50))
         assert there.numbers(url, live=True) == []
         there.go_on(3)
         assert there.numbers(url, live=True) == list(range(50, 75))
+
+
+def test_of_a_playlist_of_ten_segments_that_ended_nothing_is_shown_again(tmp_path: Path) -> None:
+    there = Broadcast(made(tmp_path, 250, hls_flags="omit_endlist"), ends=True)
+    there.go_on(10)
+    with http_server(by_path(there.answers)) as (url, _):
+        assert there.numbers(url) == list(range(250))
+        assert there.numbers(url, live=True) == []
+
+
+def test_the_key_of_an_encrypted_playlist_is_fetched_on_each_connection(tmp_path: Path) -> None:
+    keys, live = tmp_path / "keys", tmp_path / "live"
+    keys.mkdir()
+    live.mkdir()
+    (keys / "my.key").write_bytes(bytes(range(16)))
+    (keys / "info").write_text(f"my.key\n{keys / 'my.key'}\n")
+    files = made(live, hls_flags="omit_endlist", hls_key_info_file=str(keys / "info"))
+    there = Broadcast({**files, "my.key": bytes(range(16))}, ends=True)
+    with http_server(by_path(there.answers)) as (url, _):
+        assert there.numbers(url) == list(range(50))
+        assert there.numbers(url, live=True) == list(range(50))
 
 
 def test_a_playlist_in_which_nothing_is_new_is_told(tmp_path: Path) -> None:
