@@ -38,23 +38,23 @@ _RECENT = 16  # segments: a playlist is begun three before its end, and a film s
 _BY_ITSELF = {"max_redirects": "0"}  # it would take the login along
 
 
-class Had(deque[tuple[str, ...]]):
+class PlayedSegments(deque[tuple[str, ...]]):
     """The segments that were read to their end, on every connection to one playlist."""
 
     def __init__(self) -> None:
         super().__init__(maxlen=_RECENT)
 
 
-def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions, had: Had) -> StreamSource:
+def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions, played: PlayedSegments) -> StreamSource:
     """The stream of a playlist, live where it has no end; `body` is the playlist, just begun. Owns both.
 
-    What was `had` on an earlier connection is not shown again: a server whose encoder has died names it for ever.
+    What was `played` on an earlier connection is left out: a server whose encoder has died names it for ever.
 
     Raises:
         SourceError: nothing that is video, or that is new.
         InputError: there is no video in it.
     """
-    opener = _Opener(client, body, options, had)
+    opener = _Opener(client, body, options, played)
     try:
         container = _open(client.there, opener, options)
     except BaseException:
@@ -98,10 +98,10 @@ def _open(there: Address, opener: _Opener, options: SourceOptions) -> InputConta
 class _Opener:
     """What FFmpeg opens for a playlist: on the playlist's own server with the login, on others without."""
 
-    def __init__(self, client: HttpClient, body: HttpFile, options: SourceOptions, had: Had) -> None:
+    def __init__(self, client: HttpClient, body: HttpFile, options: SourceOptions, played: PlayedSegments) -> None:
         self._failure: SourceError | None = None
         self._stale: SourceError | None = None
-        self._had, self._before = had, frozenset(list(had))
+        self._played, self._before = played, frozenset(list(played))
         self.opened = self.encrypted = False
         """Whether it is known what is there; whether segments are encrypted, for which FFmpeg has a cipher."""
         self._home, self._playlist, self._stall_s = client, body, options.stall_timeout_s
@@ -139,7 +139,7 @@ class _Opener:
             client.close()
 
     def _new(self, url: str, options: dict[str, str], body: HttpFile) -> _OneWay:
-        """`body`; nothing of a segment that was had before, by what its server says of its state."""
+        """`body`; nothing of a segment that was played before, by what its server says of its state."""
         state, head = body.mark or body.date, body.peek(_KEY_BYTES + 1)
         is_key, is_playlist = len(head) <= _KEY_BYTES, head.lstrip(b"\xef\xbb\xbf").startswith(_PLAYLIST)
         if not state or is_key or is_playlist or head[4:8] == _INIT:
@@ -150,7 +150,7 @@ class _Opener:
             body.leave()
             return _OneWay(None)
         self._stale = None
-        return _OneWay(body, lambda: self._had.append(segment))
+        return _OneWay(body, lambda: self._played.append(segment))
 
     def _body(self, address: Address, options: dict[str, str]) -> HttpFile:
         if address.scheme not in ("http", "https"):

@@ -30,16 +30,18 @@ def _open(uri: Uri, options: SourceOptions) -> Source:
 
 def _open_web(address: Address, options: SourceOptions) -> Source:
     """A file once, a camera for ever; what is named like a file is not waited for."""
-    from streamseg.capture.hls import Had
+    from streamseg.capture.hls import PlayedSegments
     from streamseg.capture.web import open_web  # which brings Python's HTTP and TLS with it
 
-    had = Had()
+    played = PlayedSegments()
     wait = options.wait and Path(address.path.partition("?")[0]).suffix.lower() not in _FILES
-    first = patiently(lambda: opened_apart(lambda: open_web(address, options, had)), wait=wait)
+    first = patiently(lambda: opened_apart(lambda: open_web(address, options, played)), wait=wait)
     if not first.info.live:
         return first
     waiting = [first]  # the one already open serves as the first connection
-    return ReconnectingSource(lambda: waiting.pop() if waiting else open_web(address, options, had, live=True), options)
+    return ReconnectingSource(
+        lambda: waiting.pop() if waiting else open_web(address, options, played, live=True), options
+    )
 
 
 STREAM = SourceKind(

@@ -8,7 +8,7 @@ import re
 
 from streamseg.capture.decode import BARE, FORMATS, GOES_ON, open_error, pixel_limit
 from streamseg.capture.hardware import accelerator
-from streamseg.capture.hls import Had, open_playlist
+from streamseg.capture.hls import PlayedSegments, open_playlist
 from streamseg.capture.httpclient import HttpClient
 from streamseg.capture.httpfile import HttpFile
 from streamseg.capture.packets import Packets
@@ -42,10 +42,10 @@ _OPTIONS = {
 }
 
 
-def open_web(address: Address, options: SourceOptions, had: Had, *, live: bool | None = None) -> Source:
+def open_web(address: Address, options: SourceOptions, played: PlayedSegments, *, live: bool | None = None) -> Source:
     """What is at `address`: a file, or a camera; `live` says what it turned out to be before, on its last connection.
 
-    `had` is what was seen there before of a playlist.
+    `played`: the segments of a playlist that earlier connections showed.
 
     Raises:
         SourceError: there is no response, a refusal, or nothing that is video.
@@ -58,18 +58,20 @@ def open_web(address: Address, options: SourceOptions, had: Had, *, live: bool |
         client.close()
         raise
     try:
-        return _open(client, body, options, had, live)
+        return _open(client, body, options, played, live)
     except BaseException:
         body.close()
         raise
 
 
-def _open(client: HttpClient, body: HttpFile, options: SourceOptions, had: Had, live: bool | None) -> Source:
+def _open(
+    client: HttpClient, body: HttpFile, options: SourceOptions, played: PlayedSegments, live: bool | None
+) -> Source:
     first = body.peek(16)
     if body.failure:
         raise body.failure
     if body.kind in _PLAYLISTS or first.lstrip(b"\xef\xbb\xbf").startswith(b"#EXTM3U"):
-        return open_playlist(client, body, options, had)
+        return open_playlist(client, body, options, played)
     if body.kind.startswith("multipart/"):
         return _open_stream(client, body, options, "mpjpeg", live=True)
     several = first.startswith(_JPEG) and _several(body)

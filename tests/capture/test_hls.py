@@ -10,7 +10,7 @@ import av
 import pytest
 
 from streamseg.capture import hls, open_source
-from streamseg.capture.hls import Had
+from streamseg.capture.hls import PlayedSegments
 from streamseg.capture.web import open_web
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.frame import Frame
@@ -92,7 +92,7 @@ class Broadcast:
 
     def __init__(self, files: dict[str, bytes], *, ends: bool = False) -> None:
         self.answers: dict[str, Answer] = {f"/{name}": Ranges(body) for name, body in files.items()}
-        self._lines, self._ends, self.had = files["live.m3u8"].decode().splitlines(), ends, Had()
+        self._lines, self._ends, self.played = files["live.m3u8"].decode().splitlines(), ends, PlayedSegments()
         self.go_on(2)
 
     def go_on(self, segments: int) -> None:
@@ -106,7 +106,7 @@ class Broadcast:
         address, options = read_address(f"{url}/live.m3u8"), SourceOptions(stall_timeout_s=0.5)
         found = []
         with contextlib.suppress(SourceError):
-            for frame in open_web(address, options, self.had, live=live):
+            for frame in open_web(address, options, self.played, live=live):
                 found.append(clips.read_number(frame.image))
         return found
 
@@ -152,7 +152,7 @@ def test_a_playlist_in_which_nothing_is_new_is_told(tmp_path: Path) -> None:
     with http_server(by_path(there.answers)) as (url, _):
         assert there.numbers(url) == list(range(50))
         with pytest.raises(SourceError, match="its playlist names nothing new"):
-            open_web(read_address(f"{url}/live.m3u8"), QUICK, there.had, live=True)
+            open_web(read_address(f"{url}/live.m3u8"), QUICK, there.played, live=True)
 
 
 def test_a_segment_that_is_another_by_the_same_name_is_shown(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_film_that_is_sent_in_circles_is_shown_again(tmp_path: Path) -> None:
     there = Broadcast(made(tmp_path, hls_flags="omit_endlist"))
     with http_server(by_path(there.answers)) as (url, _):
         assert there.numbers(url) == list(range(50))
-        there.had.extend((f"{url}/later{number}.ts", "", "state") for number in range(16))
+        there.played.extend((f"{url}/later{number}.ts", "", "state") for number in range(16))
         assert there.numbers(url, live=True) == list(range(50))
 
 

@@ -16,7 +16,7 @@ import cv2
 
 from streamseg.assembly import assemble
 from streamseg.capture import open_source
-from streamseg.capture.hls import Had
+from streamseg.capture.hls import PlayedSegments
 from streamseg.capture.reconnect import ReconnectingSource
 from streamseg.capture.web import open_web
 from streamseg.config import make_options
@@ -87,7 +87,7 @@ def held_after_reconnects(count: int) -> dict[str, float]:
         def connect() -> Source:
             state["n"] += 1
             there = url if state["n"] % 3 != 2 else "http://127.0.0.1:9/refused"
-            return open_web(read_address(there), SourceOptions(), Had(), live=True)
+            return open_web(read_address(there), SourceOptions(), PlayedSegments(), live=True)
 
         source = ReconnectingSource(connect, SourceOptions(), pause=lambda closed, _: closed.wait(0.01))
         before: dict[str, float] | None = None
