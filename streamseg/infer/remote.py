@@ -38,10 +38,15 @@ class Server:
 
     def __init__(self, name: str, open_backend: Callable[[], Backend]) -> None:
         self.name, self.open_backend = name, open_backend
-        self._lock = threading.Lock()
-        self._asked = 0
         self._answer_s, self._answered_at_s, self._busy_until_s = 0.0, -math.inf, 0.0
         self._away = False
+        self.begin_again()
+        renew_in_forks(self)
+
+    def begin_again(self) -> None:
+        """Nothing is on its way: in a fork, what threads of the parent asked never comes back."""
+        self._lock = threading.Lock()
+        self._asked = 0
 
     def wait_s(self, now_s: float) -> float:
         """About how long an answer takes; 0 where that is not known, so that it is tried."""

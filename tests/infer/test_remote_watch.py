@@ -97,3 +97,28 @@ def test_a_fork_has_a_thread_of_its_own_that_opens_servers_again(model: Path, mo
             os._exit(failed)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     network.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_what_threads_of_its_parent_asked_of_a_server_is_not_counted_in_a_fork() -> None:
+    server = remote.Server("server", lambda: pytest.fail("it is not opened"))
+    server.note_answer(0.0, 1.0)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        with server.asked():
+            asked.set()
+            go_on.wait()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    asked.wait()
+    assert server.wait_s(1.0) == 2.0
+    child = os.fork()
+    if not child:
+        os._exit(round(server.wait_s(1.0)))
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert server.wait_s(1.0) == 1.0
