@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -43,7 +44,8 @@ def python(folder: Path, does: str) -> None:
 
 def said(folder: Path) -> list[str]:
     words = ["make", "--dry-run", "--no-print-directory", "demo"]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
+    env = {"PATH": os.environ["PATH"]}  # `make test` hands its own variables on
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def test_an_environment_that_is_there_is_used(folder: Path) -> None:

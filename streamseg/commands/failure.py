@@ -23,6 +23,9 @@ def told(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, StreamsegError):
         say(str(error))
         return error.exit_code
+    if not _has_folder():  # libraries fail in many ways there
+        say("the working folder is gone")
+        return InputError.exit_code
     if isinstance(error, ImportError) and "failed to map segment" not in str(error):
         say(f"a library cannot be loaded: {error}{_mended(error)}")
         return BackendError.exit_code
@@ -58,7 +61,7 @@ def _refused(error: OSError | MemoryError | ImportError) -> int:
     if not isinstance(error, OSError):  # a library that finds no room is an ImportError
         say("there is not enough memory for that")
         return BackendError.exit_code
-    where = f"{error.filename}: " if error.filename else "" if _has_folder() else "the working folder is gone: "
+    where = f"{error.filename}: " if error.filename else ""
     say(f"{where}{error.strerror or error}")
     return OutputError.exit_code if error.errno in _NO_ROOM else InputError.exit_code
 
