@@ -23,7 +23,7 @@ import pytest
 
 from streamseg.infer.backends.openvino import _mend_signal_stack
 from streamseg.signals import Signals
-from tests.parts.patience import PATIENCE_S, until
+from tests.parts.patience import PATIENCE_S, output_of, until
 from tests.parts.program import PROGRAM, environment, hears_signals
 
 ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,7 +43,7 @@ def started(*words: object, **more: object) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env={**environment(), "PYTHONFAULTHANDLER": "1"},
         preexec_fn=hears_signals,
         **more,
     ) as run:
@@ -233,7 +233,7 @@ def test_an_interrupted_command_says_so_in_one_line_and_leaves_nothing_torn(
         else:
             time.sleep(2)
         run.send_signal(sent)
-        _, said = run.communicate(timeout=100)
+        _, said = output_of(run)
     assert run.returncode == 128 + sent, said
     assert said.splitlines()[-1] == "streamseg: interrupted"
     assert "Traceback" not in said and "Exception ignored" not in said
