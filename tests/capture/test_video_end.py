@@ -35,6 +35,9 @@ def test_a_last_picture_that_stays_for_long_makes_no_truncated_video(
             packet.pts = packet.dts = number * 500
             packet.duration = 500 if number < 3 else 6000
             out.mux(packet)
+    with av.open(str(path)) as written:
+        if max(packet.duration or 0 for packet in written.demux(video=0)) * written.streams.video[0].time_base < 6:
+            pytest.skip("this PyAV writes no lengths of pictures")
     assert [frame.time_s for frame in open_source(str(path))] == [0, 0.5, 1.0, 1.5]
     assert not caplog.records
 

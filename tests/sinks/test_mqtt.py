@@ -147,7 +147,7 @@ def test_a_wrong_password_is_one_line_without_it(
         monkeypatch.setenv("BROKER_PASSWORD", "right")
         with Listener(broker, "right") as listener:
             opened(broker, login="me:${BROKER_PASSWORD}@").close()
-            assert [kind for _, kind in listener.told] == ["start", "end"]
+            until(lambda: [kind for _, kind in listener.told] == ["start", "end"])
 
 
 def test_a_broker_that_forgot_everything_gets_the_picture_again(broker: Mosquitto, tmp_path: Path) -> None:
