@@ -44,6 +44,11 @@ class PlayedSegments(deque[tuple[str, ...]]):
     def __init__(self) -> None:
         super().__init__(maxlen=_RECENT)
 
+    def add(self, segment: tuple[str, str, str]) -> None:
+        """Each is noted once."""
+        if segment not in self:
+            self.append(segment)
+
 
 def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions, played: PlayedSegments) -> StreamSource:
     """The stream of a playlist, live where it has no end; `body` is the playlist, just begun. Owns both.
@@ -102,6 +107,8 @@ class _Opener:
         self._failure: SourceError | None = None
         self._stale: SourceError | None = None
         self._played, self._before = played, frozenset(list(played))
+        self._part: tuple[tuple[str, str, str], HttpFile] | None = None
+        """The last segment that is a part of a file: FFmpeg 9 asks for the next ones with it and leaves those unread."""
         self.opened = self.encrypted = False
         """Whether it is known what is there; whether segments are encrypted, for which FFmpeg has a cipher."""
         self._home, self._playlist, self._stall_s = client, body, options.stall_timeout_s
@@ -145,12 +152,21 @@ class _Opener:
         if not state or is_key or is_playlist or head[4:8] == _INIT:
             return _OneWay(body)
         segment = url, options.get("offset", ""), state
+        self._note_part(segment, body)
         if segment in self._before:
             self._stale = self._home.error("its playlist names nothing new")
             body.leave()
             return _OneWay(None)
         self._stale = None
-        return _OneWay(body, lambda: self._played.append(segment))
+        return _OneWay(body, lambda: self._played.add(segment))
+
+    def _note_part(self, segment: tuple[str, str, str], body: HttpFile) -> None:
+        """The part before `segment`, of the same file, was played where all up to here was read."""
+        if self._part is not None:
+            (url, offset, _), before = self._part
+            if url == segment[0] and 0 < int(segment[1]) - int(offset) <= before.tell():
+                self._played.add(self._part[0])
+        self._part = (segment, body) if segment[1] else None
 
     def _body(self, address: Address, options: dict[str, str]) -> HttpFile:
         if address.scheme not in ("http", "https"):
