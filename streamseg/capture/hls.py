@@ -108,7 +108,7 @@ class _Opener:
         self._stale: SourceError | None = None
         self._played, self._before = played, frozenset(list(played))
         self._part: tuple[tuple[str, str, str], HttpFile] | None = None
-        """The last segment that is a part of a file: FFmpeg 9 asks for the next ones with it and leaves those unread."""
+        """The last segment that is a part of a file: FFmpeg 9 asks for the next as well, and leaves those unread."""
         self.opened = self.encrypted = False
         """Whether it is known what is there; whether segments are encrypted, for which FFmpeg has a cipher."""
         self._home, self._playlist, self._stall_s = client, body, options.stall_timeout_s
