@@ -77,11 +77,10 @@ def with_noise(shown: Shown) -> Shown:
     return Shown(shown.frame, shown.segmentation, noise, 0, {}, shown.events, shown.readings)
 
 
-def test_what_is_too_large_for_the_broker_is_left_out_and_costs_no_connection(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def told_without_a_picture(folder: Path, limit: str) -> None:
+    """Of an event both messages reach a broker of that `limit`, which does not take their pictures."""
     one = event()
-    with Mosquitto(tmp_path, "max_packet_size 20000") as broker, Listener(broker) as listener:
+    with Mosquitto(folder, limit) as broker, Listener(broker) as listener:
         sink = opened(broker)
         for each in (one, later(one, "end")):
             sink.write(with_noise(frame_with([each])))
@@ -89,6 +88,12 @@ def test_what_is_too_large_for_the_broker_is_left_out_and_costs_no_connection(
         sink.close()
         until(lambda: len(listener.told) == 2)
         assert "site/door/snapshot" not in listener.kept()
+
+
+def test_what_is_too_large_for_the_broker_is_left_out_and_costs_no_connection(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told_without_a_picture(tmp_path, "max_packet_size 20000")
     assert refusals(caplog.text) == ["the broker refuses what is published below site/door: Packet too large"]
     assert "the connection was lost" not in caplog.text
 
@@ -106,15 +111,7 @@ def test_an_event_that_is_too_large_for_the_broker_is_set_aside(
 
 def test_a_broker_whose_refusals_are_none_of_mqtt_5_is_spoken_to_as_of_old(tmp_path: Path) -> None:
     """Mosquitto 2.0 answers what is over `message_size_limit` with a code that MQTT 5 does not have there."""
-    one = event()
-    with Mosquitto(tmp_path, "message_size_limit 20000") as broker, Listener(broker) as listener:
-        sink = opened(broker)
-        for each in (one, later(one, "end")):
-            sink.write(with_noise(frame_with([each])))
-            until(lambda: not sink.waiting)
-        sink.close()
-        until(lambda: len(listener.told) == 2)
-        assert "site/door/snapshot" not in listener.kept()
+    told_without_a_picture(tmp_path, "message_size_limit 20000")
 
 
 @contextlib.contextmanager
