@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamseg.errors import OutputError
-from streamseg.files import whole
+from streamseg.files import whole, writing
 
 Key = Mapping[str, str]
 """Everything that makes what is kept of no use elsewhere, by the names that messages use."""
@@ -28,10 +27,8 @@ def keep(path: Path, data: bytes) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    try:
+    with writing(path):
         make_private(path.parent)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from None
     with whole(path, overwrite=True, private=True) as part:
         part.write_bytes(data)
 
