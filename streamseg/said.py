@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 
 AGAIN_S = 3600.0
-SETTLED_S = 30.0
-"""What has worked for so long is news again where it fails."""
 
 
 class Said:

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from streamseg.contracts import Shown, Sink, Watched
 from streamseg.errors import OutputError
 from streamseg.rules.event import Event
-from streamseg.said import SETTLED_S, Said
+from streamseg.sinks.outage import Outage
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _MOST_EVENTS = 10_000
 
@@ -30,12 +29,11 @@ class Retrying:
         self, sink: Sink, *, now: Callable[[], float] = time.monotonic, jitter: Callable[[], float] = random.random
     ) -> None:
         self.blocking, self.needs_image = sink.blocking, sink.needs_image
-        self._sink, self._now, self._jitter = sink, now, jitter
+        self._sink, self._now = sink, now
+        self._outage = Outage(_log, _LONGEST_WAIT_S, now, jitter)
         self._refused = self._lost = 0
         self._owed: deque[Event] = deque(maxlen=_MOST_EVENTS)
-        self._due_s, self._wait_s = 0.0, _FIRST_WAIT_S
-        self._reason, self._said, self._told = "", Said(now), False
-        self._well_s = now()
+        self._due_s = 0.0
 
     @property
     def unwritten(self) -> int:
@@ -49,7 +47,7 @@ class Retrying:
 
     def write(self, shown: Shown) -> None:
         """Hands one frame on, or counts it."""
-        if self._reason and self._now() < self._due_s:
+        if self._outage.reason and self._now() < self._due_s:
             self._refused += 1
             self._owed.extend(shown.events)
             return
@@ -61,26 +59,15 @@ class Retrying:
             self._pause(error)
         else:
             self._owed.clear()
-            if self._reason:
-                self._go_on()
+            if self._outage.reason:
+                self._outage.works(f"works again; {self.unwritten - self._lost} frames were not written")
 
     def close(self) -> None:
         """Closes the sink."""
         self._sink.close()
 
     def _pause(self, error: OutputError) -> None:
-        if not self._reason:
+        if not self._outage.reason:
             self._lost = self.unwritten - 1
-            if self._now() - self._well_s >= SETTLED_S:
-                self._said = Said(self._now)
         line = f"{error}; the stream continues without it, and it is tried again"
-        self._told = self._said.once(_log, logging.WARNING, line) or self._told
-        self._reason = str(error)
-        self._due_s = self._now() + max(error.retry_s, self._wait_s * (0.5 + 0.5 * self._jitter()))
-        self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
-
-    def _go_on(self) -> None:
-        if self._told:
-            lost = self.unwritten - self._lost
-            _log.warning("works again; %d frames were not written, since: %s", lost, self._reason)
-        self._reason, self._told, self._wait_s, self._well_s = "", False, _FIRST_WAIT_S, self._now()
+        self._due_s = self._now() + self._outage.fails(str(error), line, error.retry_s)

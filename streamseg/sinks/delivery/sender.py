@@ -15,12 +15,11 @@ from streamseg.contracts import Controls, Shown
 from streamseg.errors import OutputError
 from streamseg.redaction import redact
 from streamseg.rules.event import ended
-from streamseg.said import SETTLED_S, Said
 from streamseg.sinks.delivery.message import Message
 from streamseg.sinks.delivery.queue import Queue, utc
+from streamseg.sinks.outage import FIRST_WAIT_S, Outage
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
 _LOOK_UP_S = 0.1
 _TICK_S = 1.0
@@ -79,8 +78,7 @@ class DeliverySink:
     ) -> None:
         self.needs_image = receiver.needs_image
         self._name, self._receiver, self._queue, self._controls = name, receiver, queue, controls
-        self._now, self._jitter, self._said = now, jitter, Said(now)
-        self._reason, self._told, self._wait_s, self._well_s = "", False, _FIRST_WAIT_S, now()
+        self._outage = Outage(_log, _LONGEST_WAIT_S, now, jitter)
         self._time_s: float | None = None  # of the newest frame
         self._ending = threading.Event()
         context = contextvars.copy_context()  # so that its log lines belong to the stream
@@ -144,32 +142,20 @@ class DeliverySink:
             self._pause(str(error), error.retry_s)
         except Exception as error:
             _log.debug("why", exc_info=error)
-            self._pause(redact(f"{self._name}: a defect: {type(error).__name__}: {error}"), _FIRST_WAIT_S)
+            self._pause(redact(f"{self._name}: a defect: {type(error).__name__}: {error}"), FIRST_WAIT_S)
         else:
-            self._go_on()
-        return waits is not None and not self._reason
+            self._outage.works(f"{self._name}: works again")
+        return waits is not None and not self._outage.reason
 
     def _send(self, number: int, message: Message) -> None:
         try:
             self._receiver.send(message)
         except RefusedError as error:
-            self._said.once(_log, logging.WARNING, f"{self._name}: {error}; the message is set aside")
+            self._outage.said.once(_log, logging.WARNING, f"{self._name}: {error}; the message is set aside")
             self._queue.set_aside(number, str(error))
         else:
             self._queue.done(number)
 
     def _pause(self, reason: str, least_s: float) -> None:
-        if not self._reason and self._now() - self._well_s >= SETTLED_S:
-            self._said = Said(self._now)
         line = f"{reason}; the stream continues, and messages wait until it works"
-        self._told = self._said.once(_log, logging.WARNING, line) or self._told
-        self._reason = reason
-        self._ending.wait(max(least_s, self._wait_s * (0.5 + 0.5 * self._jitter())))
-        self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
-
-    def _go_on(self) -> None:
-        if self._reason:
-            self._well_s = self._now()
-        if self._told:  # one that comes and goes all day has a line an hour, not one each time
-            _log.warning("%s: works again, since: %s", self._name, self._reason)
-        self._reason, self._told, self._wait_s = "", False, _FIRST_WAIT_S
+        self._ending.wait(self._outage.fails(reason, line, least_s))
