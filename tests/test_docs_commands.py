@@ -56,7 +56,7 @@ CANNOT = {
     r"streamseg train (PLAN.yaml|--folds|--from (MODEL|cracks|defects|lane) FOLDER( --new-classes)?)": NAMED,
     r"streamseg (batch|eval --video|quantise --for tensorrt|build --for)": NAMED,
     r"(streamseg eval|python tools/score_far\.py) .*\b(people/|traffic/|defects/|camvid/test|cracks_\w+/).*": SETS,
-    r"streamseg eval lane road/.*": SETS,
+    r"streamseg (eval|quantise) lane road/.*": SETS,
     r"python tools/score_choice\.py DATA": SETS,
     r"streamseg quantise cracks PICTURES FILE": NAMED,
     r"streamseg ctl reload": "needs a service that runs; tests/commands/test_ctl.py starts one",

@@ -39,15 +39,14 @@ def test_a_person_sees_every_stream_its_state_and_its_moving_picture(tmp_path: P
         page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
         page.wait_for_selector("article.ready img[src]")
         assert page.locator("article h2").all_text_contents() == ["door", "yard", "second", "lost"]
-        assert "2 of 4" in page.locator("#summary").inner_text()
+        service.until(lambda: "2 of 4" in page.locator("#summary").inner_text())
         service.until(lambda: "refused" in page.locator("article").nth(1).inner_text())
         service.until(lambda: "<img src=x onerror=alert(1)>" in page.locator("article").nth(3).inner_text())
         page.click("article.ready .picture")
         service.until(lambda: page.evaluate("document.getElementById('large-picture').naturalWidth") == 320)
         large = page.locator("#large-picture")
         first = large.screenshot()
-        page.wait_for_timeout(1000)
-        assert large.screenshot() != first
+        service.until(lambda: large.screenshot() != first)
         assert service.metrics()[("streamseg_viewers",)] == 1
         page.keyboard.press("Escape")
         service.until(lambda: service.metrics()[("streamseg_viewers",)] == 0)
@@ -83,9 +82,9 @@ def test_a_viewer_has_the_picture_as_it_wants_it(tmp_path: Path, page: Any) -> N
         service.until(lambda: brightest(page) < 20)
         page.get_by_label("foreground").check()
         service.until(lambda: brightest(page) > 100)
-        assert service.metrics()[("streamseg_viewers",)] == 1
+        service.until(lambda: service.metrics()[("streamseg_viewers",)] == 1)
         service.until(lambda: page.locator("#plots polyline").count() >= 4)
-        assert page.locator("#plots").get_by_text("frames a second").is_visible()
+        service.until(lambda: page.locator("#plots").get_by_text("frames a second").is_visible())
         assert page.locator("#large .state").inner_text() == "running, threshold"
         busy, full = page.locator("#rules li").all()
         service.until(lambda: "holds since" in busy.inner_text() and "1 event" in busy.inner_text())

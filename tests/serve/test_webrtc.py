@@ -185,8 +185,7 @@ def test_the_page_begins_with_motion_jpeg_and_goes_over_to_video(tmp_path: Path,
         service.until(lambda: service.metrics()[("streamseg_viewers",)] == 1)
         video = page.locator("#large-video")
         first = video.screenshot()
-        page.wait_for_timeout(1000)
-        assert video.screenshot() != first
+        service.until(lambda: video.screenshot() != first)
         page.keyboard.press("Space")
         service.until(lambda: service.metrics()[("streamseg_viewers",)] == 0)
         assert page.evaluate("document.getElementById('paused').width") == 320
