@@ -19,14 +19,20 @@ from typing import Any
 PATIENCE_S = 10.0
 """For streams to end and networks to come back, in all: a GPU that hangs never answers."""
 _LOOK_UP_S = 0.02
-_streams: weakref.WeakKeyDictionary[Generator[Any, None, None], Callable[[], None]] = weakref.WeakKeyDictionary()
+# The frames of a stream hold it while they are under way. Were it held here, nothing would let go of one that failed:
+# its error has a traceback, which has the frames.
+_streams: weakref.WeakKeyDictionary[Generator[Any, None, None], weakref.WeakMethod[Callable[[], None]]]
+_streams = weakref.WeakKeyDictionary()
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _last: list[Callable[[], None]] = []
 
 
 def close_at_exit(frames: Generator[Any, None, None], close: Callable[[], None]) -> None:
-    """Has `close` called unless `frames` has ended by then; where another thread reads them, that is waited for."""
-    _streams[frames] = close
+    """Has `close` called unless `frames` has ended by then; where another thread reads them, that is waited for.
+
+    `close` is a method of what `frames` hold.
+    """
+    _streams[frames] = weakref.WeakMethod(close)
 
 
 def wait_at_exit(thread: threading.Thread) -> None:
@@ -41,9 +47,10 @@ def call_last_at_exit(call: Callable[[], None]) -> None:
 
 @atexit.register
 def _end() -> None:
-    for close in [close for frames, close in list(_streams.items()) if _under_way(frames)]:
+    for held in [held for frames, held in list(_streams.items()) if _under_way(frames)]:
         with contextlib.suppress(Exception):  # nobody is left who could be told
-            close()
+            if close := held():
+                close()
     deadline_s = time.monotonic() + PATIENCE_S
     while any(map(_under_way, list(_streams))) and time.monotonic() < deadline_s:
         time.sleep(_LOOK_UP_S)

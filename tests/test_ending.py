@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import streamseg
 from streamseg import ending
+from streamseg.frame import Image
 from tests.parts.clips import count_frames
 from tests.parts.patience import finished
 from tests.parts.program import environment
@@ -68,6 +74,28 @@ for _ in range(20): next(frames)
 """
     assert ended("import warnings\nwarnings.simplefilter('ignore')" + OPENED + code, tmp_path) == 0
     assert count_frames(tmp_path / "held.mp4") >= 40
+
+
+@pytest.mark.parametrize("fails", ["in a thread", "in the loop"])
+def test_a_stream_that_failed_is_let_go_of(fails: str) -> None:
+    """Else a program that opens it again and again keeps the last frames of each in memory."""
+
+    class LostError(Exception):
+        """One that can be watched."""
+
+    def images() -> Iterator[Image]:
+        yield np.zeros((48, 64, 3), np.uint8)
+        if fails == "in a thread":
+            raise LostError
+
+    with pytest.raises(LostError) as raised:
+        for _ in streamseg.open(streamseg.frames(images(), fps=25), model="otsu"):
+            if fails == "in the loop":
+                raise LostError
+    watched = weakref.ref(raised.value)
+    del raised
+    gc.collect()
+    assert watched() is None
 
 
 def test_a_network_at_work_is_waited_for(tmp_path: Path) -> None:
