@@ -10,11 +10,12 @@ import socket
 import time
 from typing import Any
 
+from streamseg.net.answers import FinalResponse
 from streamseg.net.connection import connect
 from streamseg.net.urls import Address
 
 
-class RawResponse(http.client.HTTPResponse):
+class RawResponse(FinalResponse):
     """A response that can be asked whether there is something to read."""
 
     def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
@@ -51,8 +52,7 @@ class RawResponse(http.client.HTTPResponse):
             _, number, reason = [*self.fp.readline(1 << 12).decode("latin-1").strip().split(" ", 2), "", ""][:3]
             if re.fullmatch("[1-9][0-9]{2}", number):
                 return "HTTP/1.0", int(number), reason
-        read: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in the library's stubs
-        return read
+        return super()._read_status()
 
 
 class RawConnection(http.client.HTTPConnection):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -163,6 +165,8 @@ class Webhook:
     def _connected(self, address: Address) -> Iterator[HTTPConnection]:
         import http.client
 
+        from streamseg.net.answers import TimelyResponse
+
         host, port = address.place
         connection = (
             http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=self._context)
@@ -171,6 +175,8 @@ class Webhook:
         )
         try:
             connection.connect()
+            end_s = time.monotonic() + _TIMEOUT_S
+            connection.response_class = functools.partial(TimelyResponse, end_s)  # type: ignore[assignment]
             yield connection
         except OSError as error:
             what, hint, _ = trouble(error, address)

@@ -100,6 +100,14 @@ def test_asking_leaves_the_time_for_reads_as_it_was() -> None:
         assert connection._socket.gettimeout() == 7.5
 
 
+@pytest.mark.parametrize("code", [100, 102, 103])
+def test_a_word_on_the_way_is_no_response(code: int) -> None:
+    on_the_way = f"HTTP/1.1 {code} Wait\r\nLink: </a.css>\r\n\r\n".encode()
+    with asked(says(2 * on_the_way + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")) as connection:
+        response = connection.response()
+        assert (response.status, response.read()) == (200, b"hi")
+
+
 def test_a_head_that_trickles_in_has_its_time_as_a_whole() -> None:
     stop = threading.Event()
 

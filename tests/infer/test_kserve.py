@@ -134,6 +134,17 @@ def test_a_length_that_none_can_have_is_told_in_a_line(tells: bytes) -> None:
             transport.describe(10)
 
 
+def test_a_word_on_the_way_is_no_answer() -> None:
+    def do(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(LISTED) + LISTED)
+
+    with http_server(do) as (url, _):
+        (place,) = read_places(f"kserve:{url.rstrip('/')}/toy")
+        with contextlib.closing(HttpTransport(place)) as transport:
+            assert transport._ask("GET", "", (), {}, 10)[0] == LISTED
+
+
 def test_a_model_is_asked_for_by_any_name() -> None:
     with http_server() as (url, asked):
         (place,) = read_places(f"kserve:{url.rstrip('/')}/modèle")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.server
 import json
 import logging
 import threading
@@ -105,6 +106,36 @@ def test_a_retry_after_that_means_nothing_is_ignored(text: str) -> None:
     with HookServer(status(503, Retry_After=text)) as server, pytest.raises(OutputError) as found:
         send(server)
     assert found.value.retry_s == 0
+
+
+@pytest.mark.parametrize("code", [100, 102, 103])
+def test_a_word_on_the_way_is_no_answer(code: int) -> None:
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        for _ in range(2):
+            handler.send_response_only(code)
+            handler.send_header("Link", "</style.css>; rel=preload")
+            handler.end_headers()
+        handler.send_response(204)
+        handler.end_headers()
+
+    with HookServer(answer) as server:
+        send(server)
+        assert len(server.taken) == 1
+
+
+def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamseg.sinks.webhook._TIMEOUT_S", 0.3)
+
+    def drip(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response_only(204)
+        handler.flush_headers()
+        for _ in range(200):
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+        handler.wfile.write(b": y\r\n\r\n")
+
+    with HookServer(drip) as server, pytest.raises(OutputError, match="does not answer"):
+        send(server)
 
 
 def test_a_redirect_is_followed_on_the_same_server_alone() -> None:

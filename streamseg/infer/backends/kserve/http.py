@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.client
-import io
 import re
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +18,7 @@ from streamseg.infer.backends.forked import renew_in_forks
 from streamseg.infer.backends.kserve import wire
 from streamseg.infer.backends.kserve.place import Place
 from streamseg.infer.model.tensors import Tensor, TensorInfo
+from streamseg.net.answers import TimelyResponse
 from streamseg.net.connection import trouble
 from streamseg.net.tls import checked_context
 
@@ -107,7 +106,7 @@ class HttpTransport:
             if payload:
                 headers = {**headers, "Content-Length": str(sum(map(len, payload)))}
             connection.request(method, path, iter(payload) if payload else None, headers)
-            connection.response_class = functools.partial(_Response, end_s)  # type: ignore[assignment]
+            connection.response_class = functools.partial(TimelyResponse, end_s)  # type: ignore[assignment]
             with connection.getresponse() as response:
                 body = _body(response)
                 length = response.getheader(_LENGTH)
@@ -139,36 +138,6 @@ class HttpTransport:
         if self._connection.sock is not None:
             self._connection.sock.settimeout(timeout_s)
         return self._connection
-
-
-class _Response(http.client.HTTPResponse):
-    """An answer, head and body, that is there at `end_s` or raises TimeoutError."""
-
-    def __init__(self, end_s: float, sock: socket.socket, **more: Any) -> None:
-        super().__init__(sock, **more)
-        self.fp.close()
-        self.fp = io.BufferedReader(_Until(end_s, sock))
-
-
-class _Until(io.RawIOBase):
-    """What comes from a socket: one that sends a byte now and then must not hold a frame for ever."""
-
-    def __init__(self, end_s: float, sock: socket.socket) -> None:
-        self._end_s, self._socket, self._file = end_s, sock, sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left_s = self._end_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        self._socket.settimeout(left_s)
-        return self._file.readinto(buffer)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def _body(response: http.client.HTTPResponse) -> memoryview:
