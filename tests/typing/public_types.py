@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -53,6 +53,28 @@ def opened(path: Path, images: Iterator[Bytes], segmenter: streamseg.Segmenter, 
         assert_type(stream.metrics(), streamseg.Metrics)
     streamseg.open(0, model=streamseg.load("person"), target="latency", size=(640, 480), transport="udp", start="1:30")
     streamseg.open(["a.png", path])
+
+
+class Dark:
+    """Arguments have the names that its author likes."""
+
+    classes = streamseg.Classes(("dark", "bright"), np.zeros((2, 3), np.uint8))
+
+    def __call__(self, batch: Sequence[streamseg.Frame]) -> list[streamseg.Segmentation]:
+        return [streamseg.Segmentation(each.image[..., 0], self.classes, each.index, each.time_s) for each in batch]
+
+    def close(self) -> None: ...
+
+
+class Printer:
+    def write(self, result: streamseg.Shown) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def own_parts() -> None:
+    assert_type(streamseg.load(Dark()), streamseg.Model)
+    streamseg.open("test://", Printer(), model=Dark())
 
 
 async def asynchronous() -> AsyncIterator[streamseg.Shown]:

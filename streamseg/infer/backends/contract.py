@@ -36,7 +36,7 @@ class Backend(Protocol):
     def outputs(self) -> tuple[TensorInfo, ...]:
         """What `run` gives, as far as it is known before."""
 
-    def run(self, feeds: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def run(self, feeds: Mapping[str, Tensor], /) -> Mapping[str, Tensor]:
         """Outputs by name, in arrays of their own: segmentations hold parts of them."""
 
     def close(self) -> None:
