@@ -18,10 +18,10 @@ _OPTIONS = {
     "allowed_media_types": "video",
 }
 # UDP first and then TCP, where the camera refuses UDP or nothing of it arrives. TCP loses nothing on the way, so what
-# is missing there will not come any more.
+# is missing there will not come any more; over UDP it may have been overtaken, and is waited for a moment (in us).
 _TRANSPORT = {
     "tcp": {"rtsp_transport": "tcp", "reorder_queue_size": "0"},
-    "udp": {"rtsp_transport": "udp+tcp", "reorder_queue_size": "0"},
+    "udp": {"rtsp_transport": "udp+tcp", "max_delay": "50000"},
 }
 
 

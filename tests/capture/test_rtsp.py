@@ -98,6 +98,16 @@ def test_a_camera_without_udp_is_read_over_tcp(small: Path) -> None:
     assert camera.methods.count("SETUP") >= 2
 
 
+def test_packets_that_arrive_in_another_order_over_udp_make_whole_pictures(small: Path) -> None:
+    with (
+        RtspServer(small, udp=True) as camera,
+        opened(camera.url, SourceOptions(stall_timeout_s=2.0, transport="udp")) as source,
+    ):
+        frames = take(source, 40)
+    assert camera.methods.count("SETUP") == 1
+    assert [clips.read_number(frame.image) for frame in frames] == [*range(40)]
+
+
 @pytest.mark.slow
 def test_a_session_is_kept_alive(small: Path) -> None:
     keeper = Authenticator()

@@ -59,6 +59,8 @@ class RtspServer:
     """Instead of the line that describes the video's parameters."""
     base: str | None = ""
     """Content-Base: that of the request, another, or None."""
+    udp: bool = False
+    """Whether packets go over UDP to who asks for it; every third then comes behind the one that follows it."""
     channel: int | None = None
     """Of the packets, whatever was asked for."""
     first_ticks: int = 90_000
@@ -144,6 +146,8 @@ class _Session:
         self._reader = connection.makefile("rb")
         self._lock = threading.Lock()
         self._channels: dict[str, int] = {}
+        self._udp: socket.socket | None = None
+        self._held: list[bytes] = []
         self._playing = True
         self._heard_s = time.monotonic()
 
@@ -155,6 +159,8 @@ class _Session:
                 self._reply(request)
         self._playing = False
         self._connection.close()
+        if self._udp:
+            self._udp.close()
 
     def _request(self) -> Request | None:
         while (first := self._reader.read(1)) == b"$":
@@ -191,16 +197,29 @@ class _Session:
             self._say(request, "200 OK", [*lines, "Content-Type: application/sdp"], server.sdp())
             return
         elif request.method == "SETUP":
-            asked = re.search(r"interleaved=(\d+)", request.headers["transport"])
-            if asked is None:
+            transport = self._set_up(request)
+            if not transport:
                 self._say(request, "461 Unsupported Transport", [])
                 return
-            channel = int(asked[1]) if server.channel is None else server.channel
-            self._channels[request.uri.rpartition("track=")[2]] = channel
-            lines.append(f"Transport: RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}")
+            lines.append(f"Transport: {transport}")
         self._say(request, "200 OK", lines)
         if request.method == "PLAY":
             threading.Thread(target=self._play, daemon=True).start()
+
+    def _set_up(self, request: Request) -> str:
+        """How its packets will travel; empty where that is none of our ways."""
+        track, asked = request.uri.rpartition("track=")[2], request.headers["transport"]
+        if interleaved := re.search(r"interleaved=(\d+)", asked):
+            channel = int(interleaved[1]) if self._server.channel is None else self._server.channel
+            self._channels[track] = channel
+            return f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
+        ports = re.search(r"client_port=(\d+)-\d+", asked)
+        if not ports or not self._server.udp:
+            return ""
+        self._udp = socket.socket(self._connection.family, socket.SOCK_DGRAM)
+        self._udp.connect((self._connection.getpeername()[0], int(ports[1])))
+        port = self._udp.getsockname()[1]
+        return f"RTP/AVP;unicast;{ports[0]};server_port={port}-{port + 1}"
 
     def _say(self, request: Request, first: str, lines: list[str], body: str = "") -> None:
         lines = [f"CSeq: {request.headers.get('cseq', '0')}", *lines]
@@ -219,7 +238,9 @@ class _Session:
                 shift += server.jumps.get(number, 0)
                 ticks = server.first_ticks + int(number * 90_000 / server.fps) + shift
                 unit = server._units[(server.begin + number) % len(server._units)]
-                sent = b"".join(self._framed("video", packet) for packet in _packets(unit, ticks, sequence))
+                packets = list(_packets(unit, ticks, sequence))
+                self._send_apart(packets)
+                sent = b"".join(self._framed("video", packet) for packet in packets)
                 if "audio" in self._channels:
                     sent += self._framed("audio", _rtp(0, number, number * 320, last=False) + bytes(320))
                 if number < len(server.after_play):
@@ -229,6 +250,18 @@ class _Session:
                 time.sleep(max(0.0, began_s + (number + 1) / server.fps / server.hurry - time.monotonic()))
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _send_apart(self, packets: list[bytes]) -> None:
+        """Over UDP, if that was asked for."""
+        if self._udp is None:
+            return
+        for packet in packets:
+            if packet[3] % 3 == 0 and not self._held:
+                self._held = [packet]
+                continue
+            for each in (packet, *self._held):
+                self._udp.send(each)
+            self._held = []
 
     def _framed(self, track: str, packet: bytes) -> bytes:
         if track not in self._channels:
