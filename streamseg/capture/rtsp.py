@@ -17,12 +17,10 @@ _OPTIONS = {
     "protocol_whitelist": "rtp,udp,tcp,crypto,srtp",
     "allowed_media_types": "video",
 }
-# UDP first and then TCP, where the camera refuses UDP or nothing of it arrives. TCP loses nothing on the way, so what
-# is missing there will not come any more; over UDP it may have been overtaken, and is waited for a moment (in us).
-_TRANSPORT = {
-    "tcp": {"rtsp_transport": "tcp", "reorder_queue_size": "0"},
-    "udp": {"rtsp_transport": "udp+tcp", "max_delay": "50000"},
-}
+# The other one where the camera refuses what was asked for, and TCP also where nothing of UDP arrives. TCP loses nothing
+# on the way; over UDP a packet may have been overtaken by others, and is waited for a moment (`max_delay`, us).
+_TRANSPORT = {"rtsp_transport": "udp+tcp", "max_delay": "50000"}
+_FIRST = {"tcp": {"rtsp_flags": "prefer_tcp"}, "udp": {}}
 
 
 def open_rtsp(address: Address, options: SourceOptions) -> StreamSource:
@@ -36,7 +34,7 @@ def open_rtsp(address: Address, options: SourceOptions) -> StreamSource:
 
     proxy = RtspProxy(address, OPEN_TIMEOUT_S)
     read_s = options.stall_timeout_s / 2  # the library fires at twice the time it is given
-    asked = {**_OPTIONS, **_TRANSPORT[options.transport], "timeout": str(int(read_s * 1e6))}
+    asked = {**_OPTIONS, **_TRANSPORT, **_FIRST[options.transport], "timeout": str(int(read_s * 1e6))}
     try:
         limited = {**asked, **pixel_limit(options.max_megapixels)}
         container = open_input(

@@ -18,7 +18,7 @@ from streamseg.errors import InputError, SourceError
 from streamseg.options import SourceOptions
 from tests.parts import clips
 from tests.parts.authenticator import Authenticator
-from tests.parts.rtsp_socket import RtspServer
+from tests.parts.rtsp_socket import Answer, Request, RtspServer
 from tests.parts.sources import QUICK, opened, take
 
 
@@ -96,6 +96,16 @@ def test_a_camera_without_udp_is_read_over_tcp(small: Path) -> None:
     ):
         assert len(take(source, 5)) == 5
     assert camera.methods.count("SETUP") >= 2
+
+
+def test_a_camera_without_tcp_is_read_over_udp(small: Path) -> None:
+    def answer(request: Request) -> Answer | None:
+        return ("461 Unsupported Transport", []) if "interleaved" in request.headers.get("transport", "") else None
+
+    with RtspServer(small, udp=True, answer=answer) as camera, opened(camera.url) as source:
+        frames = take(source, 10)
+    assert [clips.read_number(frame.image) for frame in frames] == [*range(10)]
+    assert camera.methods.count("SETUP") == 2
 
 
 def test_packets_that_arrive_in_another_order_over_udp_make_whole_pictures(small: Path) -> None:
