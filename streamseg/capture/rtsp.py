@@ -17,7 +17,7 @@ _OPTIONS = {
     "protocol_whitelist": "rtp,udp,tcp,crypto,srtp",
     "allowed_media_types": "video",
 }
-# The other one where the camera refuses what was asked for, and TCP also where nothing of UDP arrives. TCP loses nothing
+# The other one where the camera refuses what was asked for, and TCP also where nothing comes of UDP. TCP loses nothing
 # on the way; over UDP a packet may have been overtaken by others, and is waited for a moment (`max_delay`, us).
 _TRANSPORT = {"rtsp_transport": "udp+tcp", "max_delay": "50000"}
 _FIRST = {"tcp": {"rtsp_flags": "prefer_tcp"}, "udp": {}}
@@ -42,8 +42,9 @@ def open_rtsp(address: Address, options: SourceOptions) -> StreamSource:
         )
         packets = Packets(container, address.name, options.max_megapixels)
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        failure = proxy.failure or proxy.unanswered or open_error(error, address.name)
         proxy.close()
-        raise proxy.failure or open_error(error, address.name) from None
+        raise failure from None
     except BaseException:
         proxy.close()
         raise

@@ -57,6 +57,11 @@ class RtspProxy:
         """Why there is no stream, as far as that is the camera's doing."""
         return self._relay.failure or self._relay.refusal
 
+    @property
+    def unanswered(self) -> SourceError | None:
+        """Why there is no stream where the camera leaves a request of FFmpeg's without an answer."""
+        return self._relay.unanswered
+
     def close(self) -> None:
         """Ends both connections; may be called twice, and from any thread."""
         for each in (self._listener, self._camera, self._player):

@@ -54,6 +54,12 @@ class Relay:
             self.failure = self._error(error)
             return b"", b""
 
+    @property
+    def unanswered(self) -> SourceError | None:
+        """What is to be said of a camera that never came to the answer to a request, but for FFmpeg's goodbye."""
+        waits = any(each.asked.method != "TEARDOWN" for each in list(self._waiting.values()))
+        return self._error(RefusedError("does not answer", away=True)) if waits else None
+
     def ended(self, error: OSError | None = None) -> None:
         """The camera has left."""
         what = trouble(error, self._client.there).what if error else "disconnected"

@@ -45,6 +45,17 @@ def test_what_a_camera_refuses_is_told_in_its_words(status: str, said: str, away
     assert caught.value.away == away
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])
+def test_a_camera_that_stops_answering_while_it_is_opened_is_away(method: str, small: Path) -> None:
+    done = threading.Event()
+    with RtspServer(small) as camera:
+        camera.answer = lambda request: done.wait() and None if request.method == method else None
+        with pytest.raises(SourceError, match="/cam: does not answer$") as caught:
+            open_source(camera.url, QUICK)
+        done.set()
+    assert caught.value.away
+
+
 ODD: dict[str, dict[str, Any]] = {
     "audio first": {"tracks": ("audio", "video")},
     "audio second": {"tracks": ("video", "audio")},
