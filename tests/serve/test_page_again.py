@@ -114,3 +114,31 @@ streams: {{film: {{source: '{film}'}}, door: {{source: 'test://?size=160x120'}}}
             page.get_by_role("button", name=f"watch {name}").click()
             service.until(lambda width=width: page.evaluate(SEES) == width)  # type: ignore[misc]
             page.keyboard.press("Escape")
+
+
+@pytest.mark.slow
+def test_what_is_not_live_says_so_on_the_picture_and_is_not_counted_as_fresh(tmp_path: Path, page: Any) -> None:
+    page.add_init_script(MOTION_JPEG)
+    token = "0123456789abcdef"
+    said = "getComputedStyle(document.getElementById('stage'), '::before').content"
+    dot = "getComputedStyle(document.querySelector('article .state'), '::before').backgroundColor"
+    with Service(tmp_path, SITE, env={"STREAMSEG_OPERATOR_TOKEN": token}) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        open_door(service, page)
+        service.until(lambda: page.evaluate(SEES) == 320)
+        assert page.evaluate(said) == "none"
+        page.keyboard.press("Space")
+        assert page.evaluate(said) == '"paused"'
+        page.keyboard.press("Space")
+        assert page.evaluate(said) == "none"
+        green = page.evaluate(dot)
+        page.keyboard.press("f")  # where there is nothing but the picture
+        assert service.send("POST", "/streams/door/stop", token)[0] == 200
+        service.until(lambda: page.evaluate(said) == '"stopped by an operator"')
+        assert page.locator("#summary").text_content() == "0 of 1 streams show fresh frames"
+        assert page.evaluate(dot) != green
+        assert service.send("POST", "/streams/door/start", token)[0] == 200
+        service.until(lambda: page.evaluate(said) == "none" and page.evaluate(dot) == green)
+        service.process.kill()
+        page.wait_for_selector("body.away", state="attached")
+        assert page.evaluate(said) == '"the service does not answer: what is shown is old"'

@@ -4,7 +4,7 @@ import { frozen, show } from "./picture.js";
 import * as pointing from "./pointing.js";
 import * as plots from "./plots.js";
 import * as rules from "./rules.js";
-import { tell } from "./wall.js";
+import { tell, WORDS } from "./wall.js";
 import * as zones from "./zones.js";
 
 const dialog = $("large");
@@ -12,6 +12,7 @@ let streams = [];
 let name = null;
 let end = () => {};
 let began = null;
+let old = ""; // why what is seen is not live
 const hidden = new Set();
 
 export function open(asked) {
@@ -35,6 +36,7 @@ export function update(newest) {
   if (!dialog.open) return;
   if (!stream) { dialog.close(); return; }
   tell(dialog, stream);
+  hold(stream.state === "running" ? "" : WORDS[stream.state]);
   pointing.offer(stream);
   list(stream.classes);
   rules.show(stream.rules);
@@ -43,10 +45,19 @@ export function update(newest) {
   began = stream.began;
 }
 
+// Says it over the picture: a full screen has nothing beside it, and the last picture looks like any other.
+export function hold(why) {
+  old = why;
+  const said = paused() ? "paused" : old;
+  if (said) $("stage").dataset.old = said;
+  else delete $("stage").dataset.old;
+}
+
 function begin() {
   end();
   $("paused").hidden = true;
   $("pause").setAttribute("aria-pressed", "false");
+  hold(old);
   end = show($("stage"), name, query());
 }
 
@@ -101,6 +112,7 @@ function pause() {
   $("paused").hidden = false;
   $("large-picture").hidden = true;
   $("pause").setAttribute("aria-pressed", "true");
+  hold(old);
 }
 
 function snapshot() {

@@ -9,6 +9,7 @@ import * as wall from "./wall.js";
 
 const PATIENCE_MS = 5000; // a connection that is gone may say nothing for many minutes
 const ASLEEP_MS = 15_000; // between two looks that are a second apart
+const SILENT = "the service does not answer: what is shown is old";
 let away = false;
 let looked = Date.now();
 
@@ -67,7 +68,8 @@ async function refresh() {
     else update(await reply.json());
     tell(false);
   } catch {
-    sum("the service does not answer: what is shown is old");
+    sum(SILENT);
+    large.hold(SILENT);
     tell(true);
   }
   setTimeout(refresh, 1000);
@@ -81,7 +83,7 @@ function tell(isAway) {
 }
 
 function update(streams) {
-  sum(`${streams.filter((stream) => stream.ready).length} of ${streams.length} streams show fresh frames`);
+  sum(`${streams.filter((stream) => stream.ready && stream.state === "running").length} of ${streams.length} streams show fresh frames`);
   plots.remember(streams);
   wall.update(streams, large.open);
   large.update(streams);

@@ -52,7 +52,7 @@ async function still(made, name) {
   }
 }
 
-const WORDS = {
+export const WORDS = {
   opening: "opening its source",
   running: "running",
   stalled: "no fresh frame comes",
@@ -67,6 +67,7 @@ export function tell(place, stream) {
   put(place, "source", stream.source);
   put(place, "error", stream.error);
   place.classList.toggle("ready", stream.ready);
+  place.classList.toggle("ended", stream.state === "finished" || stream.state === "stopped");
 }
 
 function fill(made, stream) {
