@@ -142,3 +142,25 @@ def test_what_is_not_live_says_so_on_the_picture_and_is_not_counted_as_fresh(tmp
         service.process.kill()
         page.wait_for_selector("body.away", state="attached")
         assert page.evaluate(said) == '"the service does not answer: what is shown is old"'
+
+
+@pytest.mark.slow
+def test_a_hidden_tab_takes_no_connection_and_shows_the_picture_again_once_it_is_seen(
+    tmp_path: Path, page: Any
+) -> None:
+    page.add_init_script(MOTION_JPEG)
+    page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => Boolean(window.turnedAway) })")
+    turn = "(away) => { window.turnedAway = away; document.dispatchEvent(new Event('visibilitychange')); }"
+    with Service(tmp_path, SITE) as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        open_door(service, page)
+        service.until(lambda: page.evaluate(SEES) == 320)
+        for away in (True, False):
+            page.evaluate(turn, away)
+            service.until(lambda away=away: service.metrics()[("streamseg_viewers",)] == (0 if away else 1))  # type: ignore[misc]
+        service.until(lambda: page.evaluate(SEES) == 320)
+        page.keyboard.press("Escape")
+        page.evaluate(turn, True)
+        page.evaluate(turn, False)
+        service.until(lambda: service.metrics()[("streamseg_viewers",)] == 0)
+        assert not page.locator("#large-picture").get_attribute("src")

@@ -13,12 +13,18 @@ export function show(stage, name, query) {
   let endVideo = () => {};
   const begin = () => {
     [image.hidden, video.hidden] = [false, true];
+    if (document.hidden) return; // see `turned`
     image.src = `${path(name)}.mjpeg?${query}&t=${Date.now()}`; // else one that ended without a picture would be waited for
   };
   const endImage = () => {
     clearTimeout(again);
     image.removeAttribute("src");
   };
+  // Each such picture takes one of the six connections that a browser has to a host, for all its tabs: none of a hidden tab.
+  const turned = () => {
+    if (!image.hidden) { endImage(); begin(); }
+  };
+  document.addEventListener("visibilitychange", turned);
   image.onerror = () => {
     if (!image.getAttribute("src")) return;
     stage.dataset.says = "no picture comes, perhaps because too many watch; it is asked for again";
@@ -41,6 +47,7 @@ export function show(stage, name, query) {
   }
   return () => {
     ended = true;
+    document.removeEventListener("visibilitychange", turned);
     image.onerror = image.onload = null;
     delete stage.dataset.says;
     endImage();
