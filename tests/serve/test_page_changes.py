@@ -98,6 +98,17 @@ def test_a_list_that_could_not_be_had_says_what_it_holds_once_it_can(tmp_path: P
 
 
 @pytest.mark.slow
+def test_a_list_whose_answer_never_comes_says_so_and_is_asked_for_again(tmp_path: Path, page: Any) -> None:
+    count = page.locator("#event-count")
+    with Service(tmp_path, DOOR) as service:
+        page.route("**/events?*", lambda route: None)  # as where a connection is gone without a word
+        page.goto(f"http://127.0.0.1:{service.port}/#events", wait_until="domcontentloaded")
+        service.until(lambda: count.inner_text() == "no answer comes: what is shown is old")
+        page.unroute("**/events?*")
+        service.until(lambda: count.inner_text() == "no events")
+
+
+@pytest.mark.slow
 def test_pictures_far_from_what_is_seen_are_not_asked_for_until_one_scrolls_there(tmp_path: Path, page: Any) -> None:
     names = [f"camera-{number:02}" for number in range(12)]
     asked: set[str] = set()

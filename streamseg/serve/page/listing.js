@@ -2,6 +2,7 @@
 import { $, make } from "./dom.js";
 
 const EVERY_MS = 3000;
+const PATIENCE_MS = 10_000; // a connection that is gone may say nothing for many minutes
 const MOST = 100;
 
 // Of a `kind` such as "event", as its filter asks, each row drawn by `entry`; `met` is told of new rows. Gives what refreshes it.
@@ -16,7 +17,7 @@ export function listing(kind, entry, met = () => {}) {
     asking += 1;
     const mine = asking;
     try {
-      const reply = await fetch(`/${kind}s?${query(filter)}`);
+      const reply = await fetch(`/${kind}s?${query(filter)}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
       const text = await reply.text();
       if (mine !== asking) return; // the filter was changed meanwhile: another answer is on its way
       if (!reply.ok) throw new Error(text);
@@ -25,7 +26,7 @@ export function listing(kind, entry, met = () => {}) {
     } catch (error) {
       if (mine !== asking) return;
       seen = ""; // so that the next answer is shown, whether or not it is the one before
-      $(`${kind}-count`).textContent = error.message;
+      $(`${kind}-count`).textContent = error.name === "TimeoutError" ? "no answer comes: what is shown is old" : error.message;
     }
     waiting = setTimeout(refresh, EVERY_MS);
   }
