@@ -122,3 +122,22 @@ def test_pictures_far_from_what_is_seen_are_not_asked_for_until_one_scrolls_ther
         assert names[-1] not in asked
         page.get_by_role("button", name=f"watch {names[-1]}").scroll_into_view_if_needed()
         service.until(lambda: page.evaluate("1") and names[-1] in asked)
+
+
+@pytest.mark.slow
+def test_few_pictures_are_asked_for_at_once_and_each_in_its_turn(tmp_path: Path, page: Any) -> None:
+    names = [f"camera-{number}" for number in range(7)]
+    held: list[Any] = []
+    page.route("**/*.jpg*", lambda route: held.append(route))
+    with Service(tmp_path, site(*names)) as service:
+        service.until(lambda: all(row["ready"] for row in service.streams().values()))
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        service.until(lambda: page.evaluate("1") and len(held) == 3)
+        page.wait_for_timeout(3000)  # the state has been told several times
+        assert len(held) == 3
+        asked = [each.request.url for each in held]
+        for done in range(4):
+            held[done].continue_()
+            service.until(lambda done=done: page.evaluate("1") and len(held) == 4 + done)  # type: ignore[misc]
+            asked.append(held[-1].request.url)
+        assert [url.split("/")[-1].split(".jpg")[0] for url in asked] == names

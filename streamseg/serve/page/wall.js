@@ -2,7 +2,9 @@
 import { $, path } from "./dom.js";
 
 const PATIENCE_MS = 10_000;
+const AT_ONCE = 3; // each has its share of the line: on a slow one many would all be late, and the state with them
 const cards = new Map();
+const due = new Map(); // streams whose next picture is to be asked for, with their cards, the longest first
 const coming = new Set(); // cards whose next picture is on its way
 
 export function update(streams, open) {
@@ -18,7 +20,8 @@ export function update(streams, open) {
     fill(made, stream);
   });
   if (document.activeElement !== focused && list.contains(focused)) focused.focus({ preventScroll: true }); // its card moved
-  for (const stream of streams) if (stream.frames.shown) still(cards.get(stream.name), stream.name);
+  for (const stream of streams) if (stream.frames.shown) due.set(stream.name, cards.get(stream.name));
+  ask();
 }
 
 function card(name, open) {
@@ -28,6 +31,14 @@ function card(name, open) {
   button.querySelector(".said").textContent = `watch ${name}`;
   button.addEventListener("click", () => open(name));
   return made;
+}
+
+function ask() {
+  for (const [name, made] of due) {
+    if (coming.size >= AT_ONCE) return;
+    due.delete(name);
+    still(made, name);
+  }
 }
 
 // None while one is large: a browser keeps no more than six connections to a host, and looks at one picture. Nor of cards
@@ -49,6 +60,7 @@ async function still(made, name) {
   } finally {
     clearTimeout(late);
     coming.delete(made);
+    ask();
   }
 }
 
