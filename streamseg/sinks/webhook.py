@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import hashlib
 import hmac
 import re
@@ -21,6 +20,7 @@ from streamseg import __version__
 from streamseg.contracts import Shown
 from streamseg.errors import InputError, OutputError, printable
 from streamseg.net.connection import trouble
+from streamseg.net.proxy import proxy_for
 from streamseg.net.tls import checked_context
 from streamseg.net.urls import Address, filled
 from streamseg.sinks.delivery.message import Message, plain
@@ -57,7 +57,7 @@ def read_hook(uri: str) -> Hook:
     """`uri` in its parts: `queue`, `sign` and `ca` in its query are ours, and everything else is the server's.
 
     Raises:
-        InputError: it is no web address, or the environment lacks a name in it.
+        InputError: it is no web address, or the environment lacks a name in it, or names a proxy that is none.
     """
     own: dict[str, str] = {}
 
@@ -69,6 +69,7 @@ def read_hook(uri: str) -> Hook:
     if not rest.lower().startswith(("http://", "https://")):
         raise InputError(f"{uri}: needs a web address", "webhook:https://HOST/PATH")
     address = checked_address(rest, own.get("ca"))
+    proxy_for(address)
     key = _key(filled(own["sign"], address.name), address.name) if "sign" in own else None
     return Hook(address, key, own.get("ca"), own.get("queue"))
 
@@ -145,44 +146,51 @@ class Webhook:
         return None if wait_s is None else min(max(0.0, wait_s), _LONGEST_RETRY_AFTER_S)
 
     def reach(self) -> None:
-        """Connects, over TLS where its address says so, and asks nothing.
+        """Connects, over TLS where its address says so, and asks nothing; where a proxy is between, to that.
 
         Raises:
             OutputError: the server is away, or its certificate cannot be checked.
         """
-        with self._connected(self._hook.address):
+        with self._connected(self._hook.address, proxy_for(self._hook.address)):
             pass
 
     def _post(self, address: Address, headers: dict[str, str], body: bytes) -> _Answer:
-        with self._connected(address) as connection:
+        proxy = proxy_for(address)
+        with self._connected(address, proxy) as connection:
             path = address.path if address.path.startswith("/") else f"/{address.path}"
+            if proxy is not None and not address.encrypted:  # else it only hands on what it cannot read
+                path, headers = f"{address.scheme}://{address.authority}{path}", {**headers, **_login_at(proxy)}
             connection.request("POST", path, body, headers)
             with connection.getresponse() as answer:  # of which only the head is read: what follows says nothing
                 location, retry_after = (answer.getheader(name, "") for name in ("Location", "Retry-After"))
                 return _Answer(answer.status, answer.reason, location, retry_after)
 
     @contextlib.contextmanager
-    def _connected(self, address: Address) -> Iterator[HTTPConnection]:
+    def _connected(self, address: Address, proxy: Address | None) -> Iterator[HTTPConnection]:
         import http.client
 
         from streamseg.net.answers import TimelyResponse
 
-        host, port = address.place
+        host, port = (proxy or address).place
         connection = (
             http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=self._context)
             if address.encrypted
             else http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
         )
+        if proxy is not None and address.encrypted:
+            connection.set_tunnel(*address.place, headers=_login_at(proxy))
+        connection.response_class = lambda *given, **more: TimelyResponse(  # type: ignore[assignment]
+            time.monotonic() + _TIMEOUT_S, *given, **more
+        )
+        by = "" if proxy is None else f"by the proxy {proxy.name}: "
         try:
             connection.connect()
-            end_s = time.monotonic() + _TIMEOUT_S
-            connection.response_class = functools.partial(TimelyResponse, end_s)  # type: ignore[assignment]
             yield connection
         except OSError as error:
-            what, hint, _ = trouble(error, address)
-            raise OutputError(f"{address.name}: {what}", hint) from None
+            what, hint, _ = trouble(error, proxy or address)
+            raise OutputError(f"{address.name}: {by}{printable(what)}", hint) from None
         except http.client.HTTPException:
-            raise OutputError(f"{address.name}: what answers there is no web server") from None
+            raise OutputError(f"{address.name}: {by}what answers there is no web server") from None
         finally:
             connection.close()
 
@@ -200,6 +208,10 @@ class Webhook:
         if (basic := self._hook.address.basic) is not None:
             headers["Authorization"] = basic
         return headers
+
+
+def _login_at(proxy: Address) -> dict[str, str]:
+    return {} if proxy.basic is None else {"Proxy-Authorization": proxy.basic}
 
 
 def _key(secret: str, name: str) -> bytes:

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 
-def own_certificate(path: Path) -> Path:
-    """A file with a certificate for 127.0.0.1 and its key."""
-    subject = ["-subj", "/CN=own", "-addext", "subjectAltName=IP:127.0.0.1"]
+def own_certificate(path: Path, whose: str = "IP:127.0.0.1") -> Path:
+    """A file with a certificate for `whose` address or name, as OpenSSL writes it, and its key."""
+    subject = ["-subj", "/CN=own", "-addext", f"subjectAltName={whose}"]
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
     key = path.with_suffix(".key")
     subprocess.run([*request, "-keyout", key, "-out", path], check=True, capture_output=True)

@@ -21,6 +21,7 @@ from tests.parts.certificates import own_certificate
 from tests.parts.events import event, frame_with, later
 from tests.parts.fakes import FILE, LIVE
 from tests.parts.hook_server import OK, HookServer, status
+from tests.parts.http_proxy import http_proxy
 from tests.parts.patience import until
 from tests.parts.rtsp import free_port
 
@@ -205,6 +206,53 @@ def test_a_certificate_that_cannot_be_checked_is_refused_and_one_that_is_named_i
             Webhook(read_hook(f"webhook:{server.url}")).send(Message(event=event()))
         assert server.requests == []
         Webhook(read_hook(f"webhook:{server.url}?ca={certificate}")).send(Message(event=event()))
+        assert len(server.taken) == 1
+
+
+PROXIED = [("http", "POST http://hooks.invalid/x?a=1"), ("https", "CONNECT hooks.invalid:443")]
+
+
+@pytest.mark.parametrize(("scheme", "asked"), PROXIED)
+def test_a_server_is_reached_through_the_proxy_that_the_environment_names(
+    scheme: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = own_certificate(tmp_path / "own.pem", "DNS:hooks.invalid") if scheme == "https" else None
+    with HookServer(certificate=own) as server, http_proxy(server.port, "Basic bWU6aHVudGVyMg==") as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:hunter2@{proxy.place}")
+        Webhook(read_hook(f"webhook:{scheme}://hooks.invalid/x?a=1{own and f'&ca={own}' or ''}")).send(
+            Message(event=event())
+        )
+    ((path, headers, _),) = server.requests
+    assert (path, headers["host"]) == ("/x?a=1", "hooks.invalid")
+    assert "proxy-authorization" not in headers
+    assert [line.rpartition(" ")[0] for line in proxy.asked] == [asked]
+
+
+@pytest.mark.parametrize(("scheme", "asked"), PROXIED)
+def test_a_proxy_that_wants_another_password_is_told_without_it(
+    scheme: str, asked: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with HookServer() as server, http_proxy(server.port, "Basic other") as proxy, caplog.at_level(logging.DEBUG):
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:hunter2@{proxy.place}")
+        sink = opened(f"{scheme}://hooks.invalid/x?a=1")
+        sink.write(frame_with([event()]))
+        until(lambda: "407 Proxy Authentication Required" in caplog.text)
+        sink.close()
+    assert server.requests == [] and "hunter2" not in caplog.text
+
+
+def test_a_proxy_that_is_away_is_told_from_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("all_proxy", f"me:hunter2@127.0.0.1:{port}")
+    hook = Webhook(read_hook("webhook:https://hooks.invalid/x"))
+    with pytest.raises(OutputError, match=f"by the proxy http://\\*\\*\\*@127.0.0.1:{port}: connection refused"):
+        hook.send(Message(event=event()))
+
+
+def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with HookServer() as server:
+        send(server)
         assert len(server.taken) == 1
 
 
