@@ -144,6 +144,15 @@ def read_address(uri: str, environment: Mapping[str, str] | None = None) -> Addr
     return Address(scheme.lower(), host, port, path, _read_login(login, name, values), name)
 
 
+def read_addresses(uri: str) -> list[Address]:
+    """One for each host of `uri`, which may name several with commas between them; else as `read_address`."""
+    scheme, _, behind = uri.partition("://")
+    login, rest, _ = split_login(behind)
+    hosts, slash, path = rest.partition("/")
+    front = "" if login is None else f"{login}@"
+    return [read_address(f"{scheme}://{front}{host}{slash}{path}") for host in hosts.split(",")]
+
+
 def filled(text: str, name: str) -> str:
     """`text` with each `${NAME}` in it from the environment; `name` is what it belongs to, for people.
 

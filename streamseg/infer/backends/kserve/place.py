@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, unquote
 
 from streamseg.errors import InputError
 from streamseg.net.tls import checked_context
-from streamseg.net.urls import Address, filled, read_address
-from streamseg.redaction import shown, split_login
+from streamseg.net.urls import Address, filled, read_addresses
+from streamseg.redaction import shown
 
 PREFIX = "kserve:"
 FORM = "kserve:grpc://HOST:8001/MODEL or kserve:http://HOST:8000/MODEL"
@@ -55,10 +55,7 @@ def read_places(backend: str) -> tuple[Place, ...]:
         raise InputError(f"backend {PREFIX}{name}: not understood", FORM)
     url, _, query = behind.partition("?")
     asked = _options(query, name)
-    login, rest, _ = split_login(url)
-    hosts, slash, path = rest.partition("/")
-    front = "" if login is None else f"{login}@"
-    addresses = [read_address(f"{scheme}://{front}{host}{slash}{path}") for host in hosts.split(",")]
+    addresses = read_addresses(f"{scheme}://{url}")
     model = unquote(addresses[0].path.strip("/"))
     if not re.fullmatch(r"[\w.-]{1,255}", model):
         raise InputError(f"backend {PREFIX}{name}: needs the name of a model behind the host", FORM)
