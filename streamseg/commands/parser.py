@@ -73,7 +73,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         if word.startswith("--") and word.endswith("=--"):  # argparse would give an empty list
             line.error(f"{word}: expected a value")
     arguments, rest = line.parse_known_args(_names_told(words))
-    unknown = [word for word in rest if word.startswith("-") and word != "-"]
+    unknown = [word for word in rest if _is_flag(word)]
     names: list[str] | None = vars(arguments).get("outputs", vars(arguments).get("sources"))
     if unknown or (rest and names is None):
         hint = f" ({guidance.flags_meant(unknown, _flags(line, arguments.command))})" if unknown else ""
@@ -108,4 +108,9 @@ def _names_told(words: Sequence[str]) -> list[str]:
     """`words` with names that begin with a dash told from flags, as `./-name.mp4`; it is those behind `--`."""
     words = list(words)
     at = words.index("--") if "--" in words else len(words)
-    return words[:at] + [f"./{word}" if word.startswith("-") and word != "-" else word for word in words[at + 1 :]]
+    return words[:at] + [f"./{word}" if _is_flag(word) else word for word in words[at + 1 :]]
+
+
+def _is_flag(word: str) -> bool:
+    """Whether it is none of `-` and `-?masks=none`, the standard input and output."""
+    return word.startswith("-") and word != "-" and not word.startswith("-?")

@@ -17,6 +17,12 @@ def test_outputs_may_stand_behind_flags_and_names_behind_two_dashes() -> None:
     found = parse(["run", "a.mp4", "--model", "otsu", "b.mp4", "--quiet", "c.jsonl"])
     assert (found.source, found.outputs, found.model) == ("a.mp4", ["b.mp4", "c.jsonl"], "otsu")
     assert parse(["run", "--", "-a.mp4", "-"]).outputs == ["-"]
+    for words in (
+        ["a.mp4", "-?masks=none"],
+        ["a.mp4", "--model", "otsu", "-?masks=none"],
+        ["--", "a.mp4", "-?masks=none"],
+    ):
+        assert parse(["run", *words]).outputs == ["-?masks=none"]
 
 
 def test_a_flag_without_its_value_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
