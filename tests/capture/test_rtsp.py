@@ -48,8 +48,12 @@ def test_what_a_camera_refuses_is_told_in_its_words(status: str, said: str, away
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])
 def test_a_camera_that_stops_answering_while_it_is_opened_is_away(method: str, small: Path) -> None:
     done = threading.Event()
-    with RtspServer(small) as camera:
-        camera.answer = lambda request: done.wait() and None if request.method == method else None
+
+    def answer(request: Request) -> None:
+        if request.method == method:
+            done.wait()
+
+    with RtspServer(small, answer=answer) as camera:
         with pytest.raises(SourceError, match="/cam: does not answer$") as caught:
             open_source(camera.url, QUICK)
         done.set()
