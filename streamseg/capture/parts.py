@@ -25,6 +25,7 @@ class Parts:
         self._body = body
         self._named = b""
         self._held = b""
+        self._before = b"\n"  # the byte before what is held
 
     def peek(self, least: int) -> bytes:
         """What comes first, without taking it."""
@@ -34,23 +35,26 @@ class Parts:
         """The next bytes, at most so many; empty at the end."""
         while not self._named:
             data = self._body.read(most)
-            text = _HEAD.sub(_named, self._held + data)
+            text = _HEAD.sub(self._name, self._held + data)
             end = _unfinished(text) if data else len(text)
             self._named, self._held = text[:end], text[end:]
+            self._before = text[:end][-1:] or self._before
             if not data:
                 break
         given, self._named = self._named[:most], self._named[most:]
         return given
 
-
-def _named(head: re.Match[bytes]) -> bytes:
-    return head[1] + b"Content-Type: image/jpeg\r\n" + _TYPE.sub(b"", head[2])
+    def _name(self, head: re.Match[bytes]) -> bytes:
+        """The head as FFmpeg knows it, on a line of its own: where a part has no length, it ends with its line."""
+        before = head.string[: head.start()][-1:] or self._before
+        gap = b"" if before == b"\n" else b"\r\n"
+        return gap + head[1] + b"Content-Type: image/jpeg\r\n" + _TYPE.sub(b"", head[2])
 
 
 def _unfinished(text: bytes) -> int:
     """Where the last head in `text` begins, whose end is still to come; the end of `text` where there is none."""
-    if text == b"-" or text.endswith(b"\n-"):
+    if text == b"-" or text.endswith((b"\n-", b"\xd9-")):
         return len(text) - 1
     at = text.rfind(b"--", max(0, len(text) - _LONGEST))
-    begins = at >= 0 and (at == 0 or text[at - 1 : at] == b"\n")
+    begins = at >= 0 and (at == 0 or text[at - 1 : at] in (b"\n", b"\xd9"))  # a line's, or a JPEG's end
     return at if begins and _JPEG not in text[at:] else len(text)

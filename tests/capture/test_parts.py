@@ -38,6 +38,12 @@ def test_every_jpeg_is_called_one_and_nothing_else_is_changed(step: int) -> None
     assert read(sent, step) == right
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 10, len(_JPEG), 1000])
+def test_a_head_that_follows_a_jpeg_directly_begins_a_line(step: int) -> None:
+    parts = [_NAMED + b"\r\n" + _JPEG] * 4
+    assert read(b"".join(parts), step) == b"\r\n".join(parts)
+
+
 @pytest.mark.parametrize("sent", [b"-" * 100_000, b"--a:\n" * 20_000, b"--b\r\n" * 20_000, b"\r\n--", b""])
 def test_what_is_no_head_passes_as_it_is(sent: bytes) -> None:
     assert read(sent, 1000) == sent

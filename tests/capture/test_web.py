@@ -40,6 +40,7 @@ TYPES = {
     "boundaries alone": "",
 }
 """What the parts are called."""
+NO_LENGTH = ("no lengths", "boundaries alone", "neither")
 
 
 def multipart(dialect: str) -> Answer:
@@ -57,10 +58,10 @@ def multipart(dialect: str) -> Answer:
             body = picture(number)
             head = f"--{'--' if dialect == 'more dashes' else ''}frame\r\nContent-Type: image/jpeg\r\n"
             head = re.sub("Content-Type: image/jpeg\r\n", TYPES.get(dialect, r"\g<0>"), head)
-            head += "" if dialect in ("no lengths", "boundaries alone") else f"Content-Length: {len(body)}\r\n"
+            head += "" if dialect in NO_LENGTH else f"Content-Length: {len(body)}\r\n"
             head += "X-Timestamp: 1.5\r\n" if dialect == "more headers" else ""
             head = head.lower() if dialect == "small" else head
-            yield head.encode() + b"\r\n" + body + (b"" if dialect == "no line behind" else b"\r\n")
+            yield head.encode() + b"\r\n" + body + (b"" if dialect in ("no line behind", "neither") else b"\r\n")
             time.sleep(0.04)
 
     return unmeasured(parts, kind, chunked=dialect == "chunked")
@@ -68,7 +69,7 @@ def multipart(dialect: str) -> Answer:
 
 MULTIPARTS = (
     "plain", "quoted", "dashes", "more dashes", "mixed", "large", "small", "no lengths", "more headers",
-    "no line behind", "chunked", *TYPES,
+    "no line behind", "neither", "chunked", *TYPES,
 )  # fmt: skip
 
 
