@@ -84,3 +84,36 @@ def test_axe_finds_nothing_serious(tmp_path: Path, page: Any, axe: str, scheme: 
         page.keyboard.press("?")
         assert serious(page, axe) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it can be moved sideways"
+
+
+@pytest.mark.slow
+def test_letters_are_as_large_as_the_browser_is_told_and_high_contrast_keeps_the_legend(
+    tmp_path: Path, page: Any
+) -> None:
+    colour = (
+        "(at) => getComputedStyle(document.querySelector(at), at.endsWith('state') ? '::before' : null).backgroundColor"
+    )
+    size = "parseFloat(getComputedStyle(document.querySelector('#large h2')).fontSize)"
+    with Service(tmp_path, "streams: {door: {source: 'test://?size=64x64', model: otsu}}") as service:
+        service.until(lambda: service.streams()["door"]["ready"])
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        page.wait_for_selector("article.ready")
+        page.get_by_role("button", name="watch door").click()
+        page.locator("#classes .swatch").wait_for()
+        drawn = [page.evaluate(colour, at) for at in ("#classes .swatch", "article .state", "#plots .key")]
+        page.emulate_media(forced_colors="active")
+        assert [page.evaluate(colour, at) for at in ("#classes .swatch", "article .state", "#plots .key")] == drawn
+        usual = page.evaluate(size)
+        told = page.context.new_cdp_session(page)
+        told.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+        assert page.evaluate(size) == pytest.approx(2 * usual)
+
+
+@pytest.mark.slow
+def test_a_browser_without_scripts_is_told_that_they_are_needed(tmp_path: Path, chromium: Any) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    with Service(tmp_path, "streams: {door: {source: 'test://?size=64x64', model: otsu}}") as service:
+        page.goto(f"http://127.0.0.1:{service.port}/")
+        assert page.locator("#summary").inner_text() == "this page needs JavaScript"
+    context.close()

@@ -89,6 +89,7 @@ function update(streams) {
   large.update(streams);
   offer(streams);
 }
+sum("asking …");
 turn();
 show();
 refresh();
