@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
 from streamseg.errors import OutputError
 from streamseg.machine import available_cores
+
+_LEAST_FPS, _MOST_FPS = 0.01, 1000.0  # what is beyond is a clock's rate, and not that of pictures
 
 
 class Encoding(NamedTuple):
@@ -27,6 +30,8 @@ class Encoding(NamedTuple):
     """Pixels of a side; what is shorter is padded."""
     tag: str = ""
     """What MP4 and MOV call it, where that is not for FFmpeg to say."""
+    rate: Fraction = Fraction(30)
+    """Frames a second as Matroska and streams name them; each picture has a time of its own all the same."""
 
 
 def _there(quality: str) -> dict[str, str]:
@@ -62,8 +67,8 @@ ENCODINGS = {"h264": H264, "hevc": HEVC}
 """By the names that the option `codec` takes."""
 
 
-def encoding(codec: str) -> Encoding:
-    """That of the option's name.
+def encoding(codec: str, fps: float | None = None) -> Encoding:
+    """That of the option's name, for a source of so many frames a second as far as is known.
 
     Raises:
         OutputError: FFmpeg has no encoder for it here.
@@ -76,4 +81,6 @@ def encoding(codec: str) -> Encoding:
     except ValueError:  # which av.codec.UnknownCodecError is
         reason = f"FFmpeg of PyAV {av.__version__} has no encoder {found.cpu}"
         raise OutputError(f"codec {codec}: {reason}", "PyAV as pip installs it has it") from None
-    return found
+    if fps is None or not _LEAST_FPS <= fps <= _MOST_FPS:
+        return found
+    return found._replace(rate=Fraction(fps).limit_denominator(1001))

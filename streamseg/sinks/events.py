@@ -44,9 +44,9 @@ class EventsSink:
     blocking = True
     needs_image = True
 
-    def __init__(self, uri: str, controls: Controls | None = None) -> None:
+    def __init__(self, uri: str, controls: Controls | None = None, fps: float | None = None) -> None:
         controls = controls or Controls()
-        asked, self._clips, self._encoding = _asked(uri), controls.clips, encoding(controls.codec)
+        asked, self._clips, self._encoding = _asked(uri), controls.clips, encoding(controls.codec, fps)
         self._names, self._watch = clip_names(uri), _watch(asked, self._clips)
         self._folder = self._names.folder
         self._after_s = seconds(asked, "after", 5.0)
@@ -221,7 +221,7 @@ def _safe(name: str) -> str:
 EVENTS = OutputKind(
     forms="'events:FOLDER?class=NAME', 'events:FOLDER?rule=NAME'",
     means=lambda uri: uri.startswith("events:"),
-    open=lambda uri, info, controls, existing: EventsSink(uri, controls),
+    open=lambda uri, info, controls, existing: EventsSink(uri, controls, info.fps),
     asked_class=lambda uri: _asked(uri).get("class"),
     asked_rule=lambda uri: _asked(uri).get("rule"),
     names=lambda uri, inputs: clip_names(uri),

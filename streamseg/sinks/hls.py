@@ -16,6 +16,7 @@ from streamseg.files import Folder
 from streamseg.frame import StreamInfo
 from streamseg.provenance import sign
 from streamseg.pyav import failures
+from streamseg.sinks.codecs import encoding
 from streamseg.sinks.crash_safe_file import check_room
 from streamseg.sinks.kind import OutputKind, folder_of
 from streamseg.sinks.names import literal
@@ -50,7 +51,7 @@ class HlsSink:
     unwritten = 0
 
     def __init__(self, uri: str, info: StreamInfo, *, existing: Existing = "refuse") -> None:
-        self._folder, self._live = _folder(uri), info.live
+        self._folder, self._live, self._encoding = _folder(uri), info.live, encoding("h264", info.fps)
         self._open: tuple[OutputContainer, Encoder] | None = None
         self._lists = 0
         self._looked_s = -_LOOK_EVERY_S
@@ -109,7 +110,7 @@ class HlsSink:
         container = av.open(f"{folder}/{_LIST}", "w", format="hls", options={**_OPTIONS, **limits, **names})
         sign(container)
         self._lists += 1
-        return container, Encoder(container, first, str(self._folder))
+        return container, Encoder(container, first, str(self._folder), self._encoding)
 
     def _hold(self) -> None:
         """Keeps other runs out of the folder: their segments would have the same names."""

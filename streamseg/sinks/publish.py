@@ -23,7 +23,7 @@ from streamseg.sinks.video import Encoder
 
 def publish(uri: str, info: StreamInfo, codec: str = "h264") -> Sink:
     """A sink that connects again for ever; what is no live stream is published at its own speed."""
-    sink = Retrying(PublishSink(uri, codec))
+    sink = Retrying(PublishSink(uri, codec, info.fps))
     return sink if info.live else Paced(sink)
 
 
@@ -37,8 +37,8 @@ class PublishSink:
     needs_image = True
     unwritten = 0
 
-    def __init__(self, uri: str, codec: str = "h264") -> None:
-        self._address, self._encoding = read_address(uri), encoding(codec)
+    def __init__(self, uri: str, codec: str = "h264", fps: float | None = None) -> None:
+        self._address, self._encoding = read_address(uri), encoding(codec, fps)
         self._encoder: Encoder | None = None
         self._publisher: Publisher | None = None
 

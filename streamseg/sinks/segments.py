@@ -39,9 +39,9 @@ class SegmentsSink(VideoSink):
     is written.
     """
 
-    def __init__(self, uri: str, *, codec: str = "h264") -> None:
+    def __init__(self, uri: str, *, codec: str = "h264", fps: float | None = None) -> None:
         asked = _asked(uri)
-        super().__init__(asked.name, codec=codec)
+        super().__init__(asked.name, codec=codec, fps=fps)
         self._own, self._limits = self._names.own(), asked.limits
         self._longest_s, self._largest = asked.longest_s, asked.largest
         self._looked_s = self._expected = 0.0
@@ -93,7 +93,7 @@ def _asked(uri: str) -> _Options:
 SEGMENTS = OutputKind(
     forms="'NAME-%Y%m%d-%H%M%S.mp4?segment=60&keep=7d'",
     means=lambda uri: suffix_of(uri) in FORMATS and has_pattern(uri),
-    open=lambda uri, info, controls, existing: SegmentsSink(uri, codec=controls.codec),
+    open=lambda uri, info, controls, existing: SegmentsSink(uri, codec=controls.codec, fps=info.fps),
     check=_asked,
     names=lambda uri, inputs: Names(without_query(uri), numbers=False),
     patterns=True,

@@ -51,9 +51,11 @@ class VideoSink:
     blocking = True
     needs_image = True
 
-    def __init__(self, uri: str, *, existing: Existing = "refuse", codec: str = "h264") -> None:
+    def __init__(
+        self, uri: str, *, existing: Existing = "refuse", codec: str = "h264", fps: float | None = None
+    ) -> None:
         self._names = Names(uri, numbers=False)
-        self._path, self._encoding = Path(uri), encoding(codec)
+        self._path, self._encoding = Path(uri), encoding(codec, fps)
         self._replace = existing == "replace"
         self._finished, self._failed = 0, False
         self._open: Recording | None = None
@@ -261,7 +263,7 @@ def _start(
     on_gpu: bool,
 ) -> VideoStream:
     codec, pix_fmt = (encoding.gpu, "cuda") if on_gpu else (encoding.cpu, "yuv420p")
-    stream = cast("VideoStream", container.add_stream(codec, rate=30, options=options))
+    stream = cast("VideoStream", container.add_stream(codec, rate=encoding.rate, options=options))
     stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
     context = stream.codec_context
     if encoding.tag and container.format.name in _TAGGED:
@@ -283,7 +285,7 @@ def has_pattern(uri: str) -> bool:
 VIDEO = OutputKind(
     forms="FILE.mp4|mkv|mov|ts",
     means=lambda uri: suffix_of(uri) in FORMATS and not has_pattern(uri),
-    open=lambda uri, info, controls, existing: VideoSink(uri, existing=existing, codec=controls.codec),
+    open=lambda uri, info, controls, existing: VideoSink(uri, existing=existing, codec=controls.codec, fps=info.fps),
     names=lambda uri, inputs: Names(uri, numbers=False),
     patterns=True,
 )

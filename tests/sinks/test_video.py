@@ -6,7 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import cv2
@@ -15,14 +18,15 @@ import pytest
 
 import streamseg
 from streamseg.capture import open_source
-from streamseg.contracts import Existing, Shown
+from streamseg.contracts import Controls, Existing, Shown
 from streamseg.errors import OutputError
 from streamseg.frame import Frame
+from streamseg.sinks import open_sink
 from streamseg.sinks.crash_safe_file import FORMATS
 from streamseg.sinks.video import VideoSink
 from streamseg.yuv import Planes
 from tests.parts.clips import clip, numbered, read_number
-from tests.parts.fakes import segmentation
+from tests.parts.fakes import FILE, segmentation
 
 
 def shown(number: int, time_s: float, width: int = 320, height: int = 240) -> Shown:
@@ -62,6 +66,23 @@ def test_every_frame_is_kept_in_order_and_at_its_own_time(suffix: str, tmp_path:
     assert not list(tmp_path.glob("*.part"))
     capture = cv2.VideoCapture(str(path))
     assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == len(times_s)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.ts", "%H%M%S.mkv", "hls:h"])
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30_000, 1001)])
+def test_readers_are_told_the_rate_of_the_source(
+    rate: Fraction, name: str, codec: Literal["h264", "hevc"], tmp_path: Path
+) -> None:
+    (tmp_path / "h").mkdir()
+    uri = f"hls:{tmp_path}/h" if name == "hls:h" else f"{tmp_path}/{name}"
+    sink = open_sink(uri, replace(FILE, fps=float(rate)), Controls(codec=codec))
+    for number in range(12):
+        sink.write(shown(number, float(number / rate)))
+    sink.close()
+    (path,) = list(tmp_path.glob("h/*.m3u8")) or [file for file in tmp_path.iterdir() if file.suffix in FORMATS]
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == rate
 
 
 def test_colours_survive(tmp_path: Path) -> None:
