@@ -60,6 +60,18 @@ class Chain:
         inputs = [self._last, self._constant("pads", pads), self._constant("value", np.float32(value))]
         self._append("Pad", inputs, {"mode": "constant"})
 
+    def unflatten(self, channels: int, sides: Sequence[int | None], like: str) -> None:
+        """(N, C, h * w) to (N, C, h, w): `sides` where they are fixed, else those of the tensor `like` (N, Q, h, w)."""
+        if None not in sides:
+            self.add("Reshape", np.array([0, channels, *sides], np.int64))
+            return
+        rows = self._last
+        self._append("Shape", [like], {})
+        self._append("Gather", [self._last, self._constant("sides", np.array([2, 3], np.int64))], {})
+        first = self._constant("first", np.array([0, channels], np.int64))  # 0: as many as there are
+        self._append("Concat", [first, self._last], {"axis": 0})
+        self._append("Reshape", [rows, self._last], {})
+
     def join(self, op: str, other: Chain) -> None:
         """A node that takes the last outputs of both."""
         self._append(op, [self._last, other._last], {})

@@ -16,7 +16,6 @@ from streamseg.convert.chain import OWN, Chain
 from streamseg.convert.graph import opset_of
 from streamseg.convert.inputs import Probe, probe
 from streamseg.convert.job import Job
-from streamseg.errors import InputError
 from streamseg.infer.backends.contract import Backend
 from streamseg.infer.families.mask_queries import mask_queries
 from streamseg.infer.model.spec import InputSpec
@@ -37,21 +36,15 @@ class _Queries:
 
     classes: str
     masks: str
-    shape: tuple[int, int, int]
-    """C, h, w."""
+    shape: tuple[int, int | None, int | None]
+    """C, h, w; None: a side that is free."""
 
 
 def with_class_planes(job: Job, taken: InputSpec, seen: Probe) -> tuple[Job, Probe]:
-    """The same job where its network is none of queries; else one whose only output are planes of classes.
-
-    Raises:
-        InputError: their size is not known before it runs.
-    """
-    queries = _queries(seen, job.told.kind)
+    """The same job where its network is none of queries; else one whose only output are planes of classes."""
+    queries = _queries(seen, job)
     if queries is None:
         return job, seen
-    if None in next(info.shape or (None,) for info in job.original.outputs if info.name == queries.masks)[-2:]:
-        raise InputError(f"{job.source}: masks of queries need a fixed size", "export it again at one size")
     job = replace(
         job,
         model=_extended(job.model, queries),
@@ -61,14 +54,16 @@ def with_class_planes(job: Job, taken: InputSpec, seen: Probe) -> tuple[Job, Pro
     return job, probe(job.original, taken)
 
 
-def _queries(seen: Probe, kind: str) -> _Queries | None:
+def _queries(seen: Probe, job: Job) -> _Queries | None:
     """The two outputs, where they are a network's of queries."""
     shapes = {name: np.shape(output) for name, output in seen.outputs.items()}
-    names = mask_queries(shapes, seen.size, named=kind in KINDS)
+    names = mask_queries(shapes, seen.size, named=job.told.kind in KINDS)
     if names is None:
         return None
     classes, masks = names
-    return _Queries(classes, masks, (shapes[classes][2] - 1, shapes[masks][2], shapes[masks][3]))
+    declared = next(info.shape for info in job.original.outputs if info.name == masks)
+    height, width = (declared or (None, None))[-2:]
+    return _Queries(classes, masks, (shapes[classes][2] - 1, height, width))
 
 
 class _ClassPlanes:
@@ -111,7 +106,7 @@ def _extended(model: onnx.ModelProto, queries: _Queries) -> onnx.ModelProto:
     there.add("Sigmoid")
     there.add("Reshape", np.array([0, 0, -1], np.int64))
     shares.join("MatMul", there)
-    shares.add("Reshape", np.array([0, classes, height, width], np.int64))
+    shares.unflatten(classes, (height, width), queries.masks)
     nodes, constants = shares.end(_PLANES)
     done.graph.node.extend([*there.nodes, *nodes])
     done.graph.initializer.extend([*there.constants, *constants])
