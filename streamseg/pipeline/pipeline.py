@@ -13,7 +13,6 @@ or in a file with those on both sides, carried to it; the lanes then see only so
 
 from __future__ import annotations
 
-import contextvars
 import itertools
 import os
 import threading
@@ -32,7 +31,7 @@ from streamseg.pipeline.drawing import Drawing
 from streamseg.pipeline.reading import Reading, anybody_looks
 from streamseg.pipeline.scheduler import InferenceScheduler
 from streamseg.pipeline.synchronise import Lane, Result, Seen, in_order, interpolate, propagate_live
-from streamseg.pipeline.threads import close_all, join, step_behind
+from streamseg.pipeline.threads import close_all, join, start, step_behind
 
 T = TypeVar("T")
 
@@ -92,6 +91,8 @@ class Pipeline:
         self._blocking = [
             (sink, Handoff[Shown](shown, lossless=not live, merge=Shown.followed_by)) for sink in sinks if sink.blocking
         ]
+        self._idle = {line: sink for sink, line in self._blocking}
+        """Whose threads have not begun: if they never do, they are closed with the others."""
         self._lanes = [
             Lane(Handoff[Frame](depth, lossless=not live), Handoff[Result](depth, lossless=not live))
             for _ in range(self.workers)
@@ -131,13 +132,16 @@ class Pipeline:
     def __iter__(self) -> Iterator[Shown]:
         self._process = os.getpid()
         with opencv_one_thread, opencv_silent:
-            threads = [self._start("capture", self._capture)]
-            for i, lane in enumerate(self._lanes):
-                threads.append(self._start(f"infer-{i}", self._infer, lane))
-                wait_at_exit(threads[-1])
-            writers = [self._start(f"sink-{i}", self._write, *pair) for i, pair in enumerate(self._blocking)]
+            threads: list[threading.Thread] = []
+            writers: list[threading.Thread] = []
             finished = False
             try:
+                self._start(threads, "capture", self._capture)
+                for i, lane in enumerate(self._lanes):
+                    self._start(threads, f"infer-{i}", self._infer, lane)
+                    wait_at_exit(threads[-1])
+                for i, pair in enumerate(self._blocking):
+                    self._start(writers, f"sink-{i}", self._write, *pair)
                 yield from self._show()
                 finished = self._error is None and not self.controls.quit
             finally:
@@ -242,23 +246,22 @@ class Pipeline:
         return None
 
     def _write(self, sink: Sink, line: Handoff[Shown]) -> None:
+        if self._idle.pop(line, None) is None:
+            return
         try:
             while (shown := line.get()) is not None:
                 sink.write(shown)
         finally:
             sink.close()
 
-    def _start(self, name: str, stage: Callable[..., None], *args: object) -> threading.Thread:
+    def _start(self, threads: list[threading.Thread], name: str, stage: Callable[..., None], *args: object) -> None:
         def life() -> None:
             try:
                 stage(*args)
             except BaseException as error:
                 self._fail(error)
 
-        context = contextvars.copy_context()  # so that a thread's log lines belong to its stream
-        thread = threading.Thread(target=context.run, args=(life,), name=f"streamseg-{name}", daemon=True)
-        thread.start()
-        return thread
+        start(threads, f"streamseg-{name}", life)
 
     def _fail(self, error: BaseException) -> None:
         with self._failing:
@@ -292,5 +295,6 @@ class Pipeline:
             queue.close()
         join([*writers, *threads], lambda: not finished or self.controls.quit, _GRACE_S)
         self._unwritten += sum(line.drain() for _, line in self._blocking)
-        last = close_all(*self._sinks)
+        idle = (self._idle.pop(line, None) for _, line in self._blocking)
+        last = close_all(*self._sinks, *(sink for sink in idle if sink is not None))
         self._error = self._error or first or last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import math
 import os
@@ -24,6 +25,13 @@ def step_behind() -> None:
     """
     with contextlib.suppress(AttributeError, OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def start(threads: list[threading.Thread], name: str, life: Callable[[], None]) -> None:
+    """Starts a thread; it stands in `threads` even where it cannot start, or Ctrl-C comes in between."""
+    context = contextvars.copy_context()  # so that its log lines belong to its stream
+    threads.append(threading.Thread(target=context.run, args=(life,), name=name, daemon=True))
+    threads[-1].start()
 
 
 def join(threads: Sequence[threading.Thread], hurried: Callable[[], bool], grace_s: float) -> None:

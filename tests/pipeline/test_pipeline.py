@@ -198,6 +198,29 @@ def test_leaving_the_loop_closes_everything() -> None:
     assert accounted(pipeline.metrics())
 
 
+@pytest.mark.parametrize("nth", [0, 1, 2, 3])
+@pytest.mark.parametrize("runs", [False, True], ids=["no more threads", "ctrl-c"])
+def test_what_ends_a_run_while_its_threads_start_ends_them(
+    nth: int, runs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun = threading.Thread.start, itertools.count()
+
+    def start(thread: threading.Thread) -> None:
+        last = next(begun) == nth
+        if runs or not last:
+            begin(thread)
+        if last:
+            raise KeyboardInterrupt if runs else RuntimeError("can't start new thread")
+
+    source, sinks = CountingSource(None), [ListSink(), ListSink(), ListSink(blocking=False)]
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt if runs else RuntimeError):
+        Pipeline(source, Marker, sinks=sinks).run()
+    assert not threads()
+    assert source.closed.is_set()
+    assert [sink.closed for sink in sinks] == [1, 1, 1]
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_quit_ends_an_endless_run_and_outputs_keep_what_was_shown(live: bool) -> None:
     controls, sink = Controls(), ListSink()
