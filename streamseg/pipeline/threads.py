@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from streamseg.contracts import Sink, Source
 
 _log = logging.getLogger(__name__)
-_NICENESS = 5
+_NICENESS = 5  # more than the process has
 _LOOK_UP_S = 0.1  # how often a waiting thread looks whether it is in a hurry now
 
 
@@ -24,7 +24,8 @@ def step_behind() -> None:
     Without this a network that fills every core makes each frame wait for its turn.
     """
     with contextlib.suppress(AttributeError, OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS)
 
 
 def start(threads: list[threading.Thread], name: str, life: Callable[[], None]) -> None:

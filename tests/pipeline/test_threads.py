@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from streamseg.pipeline.threads import join, step_behind
-from tests.parts.patience import PATIENCE_S
+from tests.parts.patience import PATIENCE_S, finished
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
 
@@ -39,6 +39,24 @@ def test_a_thread_that_steps_behind_leaves_the_others_where_they_are() -> None:
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
     assert len(seen) == 2
     assert all(niceness > before or niceness == 19 for niceness in seen)
+
+
+@LINUX
+def test_a_thread_of_a_process_that_is_nice_itself_steps_behind_the_others_of_it() -> None:
+    code = """
+import os, threading
+from streamseg.pipeline.threads import step_behind
+
+def stage():
+    step_behind()
+    print(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) > os.getpriority(os.PRIO_PROCESS, os.getpid()))
+
+thread = threading.Thread(target=stage)
+os.nice(10 - os.getpriority(os.PRIO_PROCESS, 0))
+thread.start()
+thread.join()
+"""
+    assert finished([sys.executable, "-c", code]).stdout == "True\n"
 
 
 @pytest.mark.parametrize("error", [AttributeError, PermissionError])
