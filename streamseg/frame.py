@@ -121,7 +121,7 @@ _DTYPES = {
 _OTHERS = {
     "grab": "of a cv2.VideoCapture: image.read()[1]",
     "read": "of an open file: cv2.imdecode(numpy.frombuffer(image.read(), numpy.uint8), cv2.IMREAD_COLOR)",
-    "convert": "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]",
+    "convert": "of a PIL image: numpy.asarray(PIL.ImageOps.exif_transpose(image).convert('RGB'))[..., ::-1]",
     "detach": "of a tensor: image.detach().cpu().numpy()",
     "to_ndarray": "of a frame of PyAV: image.to_ndarray(format='bgr24')",
     "isSubmatrix": "of a cv2.UMat: image.get()",
@@ -138,7 +138,7 @@ def _mend(image: object) -> str:
     if isinstance(image, Iterator) and not hasattr(image, "read"):
         return "of a generator: a list of images, or streamseg.open(streamseg.frames(generator, fps=25))"
     if not isinstance(image, np.ndarray):
-        return next((hint for has, hint in _OTHERS.items() if hasattr(image, has)), "")
+        return _of_another_library(image)
     if not image.size:
         return "it is empty"
     if image.dtype != np.uint8:
@@ -150,6 +150,12 @@ def _mend(image: object) -> str:
     if image.ndim == 3:
         return "cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)" if image.shape[2] == 4 else "three channels: blue, green, red"
     return "a list of images for several"
+
+
+def _of_another_library(image: object) -> str:
+    if hasattr(image, "convert") and str(getattr(image, "mode", "")).startswith(("I", "F")):
+        return "of a PIL image of more than 8 bits: numpy.asarray(image)"  # convert('RGB') cuts them off at 255
+    return next((hint for has, hint in _OTHERS.items() if hasattr(image, has)), "")
 
 
 def _numbers(image: NDArray[Any]) -> str:

@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 
 import streamseg
@@ -72,6 +73,7 @@ def test_an_rgb_image_turned_round_by_a_slice_is_taken() -> None:
     assert np.array_equal(model(rgb[..., ::-1]).labels, model(bgr).labels)
 
 
+OF_PIL = "of a PIL image: numpy.asarray(PIL.ImageOps.exif_transpose(image).convert('RGB'))[..., ::-1]"
 DECODED = "cv2.imdecode(numpy.frombuffer({}, numpy.uint8), cv2.IMREAD_COLOR)"
 
 
@@ -92,7 +94,9 @@ DECODED = "cv2.imdecode(numpy.frombuffer({}, numpy.uint8), cv2.IMREAD_COLOR)"
         (np.zeros((0, 5, 3), np.uint8), "it is empty"),
         ("a.png", "of a file: cv2.imread('a.png')"),
         (Path("b.png"), "of a file: cv2.imread('b.png')"),
-        (PIL.Image.new("RGB", (4, 4)), "of a PIL image: numpy.asarray(image.convert('RGB'))[..., ::-1]"),
+        (PIL.Image.new("RGB", (4, 4)), OF_PIL),
+        (PIL.Image.new("I;16", (4, 4)), "of a PIL image of more than 8 bits: numpy.asarray(image)"),
+        (PIL.Image.new("F", (4, 4)), "of a PIL image of more than 8 bits: numpy.asarray(image)"),
         (av.VideoFrame(4, 4, "rgb24"), "of a frame of PyAV: image.to_ndarray(format='bgr24')"),
         (cv2.UMat(4, 4, cv2.CV_8UC3), "of a cv2.UMat: image.get()"),
         (b"..", f"of a file's bytes: {DECODED.format('image')}"),
@@ -105,8 +109,8 @@ DECODED = "cv2.imdecode(numpy.frombuffer({}, numpy.uint8), cv2.IMREAD_COLOR)"
     ],
     ids=[
         "none", "grey", "alpha", "grey plane", "channels first", "two channels", "truths", "integers", "16 bits",
-        "generator", "floats", "empty", "text", "path", "pil", "pyav", "umat", "bytes", "open file",
-        "floats of bytes", "bytes in 16 bits", "capture", "dictionary", "objects",
+        "generator", "floats", "empty", "text", "path", "pil", "pil 16 bits", "pil floats", "pyav", "umat", "bytes",
+        "open file", "floats of bytes", "bytes in 16 bits", "capture", "dictionary", "objects",
     ],
 )  # fmt: skip
 def test_what_is_no_image_is_refused_with_the_way_out(wrong: object, hint: str) -> None:
@@ -114,6 +118,19 @@ def test_what_is_no_image_is_refused_with_the_way_out(wrong: object, hint: str) 
         load("otsu")(wrong)  # type: ignore[call-overload]
     assert "(H, W, 3) uint8 BGR" in caught.value.message
     assert caught.value.hint == hint
+
+
+def test_what_is_said_of_pil_turns_a_picture_as_opencv_does(tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # held upright
+    photo = PIL.Image.fromarray(np.array([[30, 220], [90, 150]], np.uint8).repeat(16, 0).repeat(24, 1)).convert("RGB")
+    photo.save(tmp_path / "a.jpg", exif=exif)
+    with PIL.Image.open(tmp_path / "a.jpg") as opened:
+        turned = eval(OF_PIL.partition(": ")[2], {"numpy": np, "PIL": PIL, "image": opened})
+    assert turned.shape == (48, 32, 3)
+    seen = cv2.imread(str(tmp_path / "a.jpg"))
+    assert seen is not None
+    assert np.abs(turned.astype(int) - seen).max() < 3
 
 
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.deepcopy])
