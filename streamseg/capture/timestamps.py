@@ -16,19 +16,23 @@ class Timeline:
     longer (a film that is spread over the rate of television), though never sooner (its two fields may be told of one
     by one). So does the first frame after a
     stamp that steps back (recordings that were joined by copying begin again in the middle), or that lies more than
-    `longest_gap_s` ahead (a camera that set its clock).
+    `longest_gap_s` ahead (a camera that set its clock). Where there is such a limit, the same stamp again is none: the
+    camera's clock stands still.
     """
 
     def __init__(self, name: str, step_s: float, longest_gap_s: float = math.inf) -> None:
         self._name, self._step_s, self._longest_gap_s = name, step_s, longest_gap_s
         self._shift_s: float | None = None  # known with the first stamp, which the first frame need not have
         self._last_s, self._lasts_s = 0.0, step_s
+        self._stamp_s: float | None = None
         self._begun = False
         self._told = False
 
     def read(self, stamp_s: float | None, lasts_s: float | None = None) -> float:
         """Seconds since the first frame for a frame that says `stamp_s`, and that it is to be shown for `lasts_s`."""
         behind_s, self._lasts_s = self._lasts_s, max(self._step_s, lasts_s or 0.0)
+        stands_still = stamp_s == self._stamp_s and self._longest_gap_s < math.inf
+        self._stamp_s, stamp_s = stamp_s, None if stands_still else stamp_s
         due_s = self._last_s + behind_s if self._begun else 0.0
         self._begun = True
         if self._shift_s is None and stamp_s is not None:

@@ -32,6 +32,11 @@ def test_a_clock_that_jumps_begins_a_new_timeline_and_is_told_once(caplog: pytes
     assert len(caplog.records) == 1
 
 
+def test_a_live_clock_that_stands_still_or_goes_in_leaps_is_filled_in() -> None:
+    assert read(Timeline("cam", 0.04, longest_gap_s=10.0), 7.0, 7.0, 7.0, 7.0, 7.2) == [0.0, 0.04, 0.08, 0.12, 0.2]
+    assert read(Timeline("file", 0.04), 7.0, 7.0, 7.2) == [0.0, 0.0, 0.2]
+
+
 def test_a_stream_that_only_pauses_keeps_its_time() -> None:
     assert read(Timeline("cam", 0.04, longest_gap_s=10.0), 0.0, 5.0) == [0.0, 5.0]
     assert read(Timeline("file", 0.04), 0.0, 5000.0) == [0.0, 5000.0]
