@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from streamseg.serve import api
 from streamseg.serve.pagefiles import FILES
 from streamseg.serve.queries import EVENTS, PICTURE, RECORDINGS, TRIAL, Query
 
-VERSION = "1.2.0"
+VERSION = "1.2.1"
 """Of what goes over HTTP: the first number rises where a client of before would fail."""
 
 _REF = "#/components/schemas/{name}"
@@ -35,6 +36,7 @@ _REASONS = {
     503: "not every stream shows a fresh frame; or there are too many viewers",
 }
 _IN_NAMES = str.maketrans("/.", "__", "{}")
+_EMPTY = "`{}`: its type of media is looked at alone, which no page of another site can send"
 _TOLD = (404, 409, 422, 500)
 """Answers to an operator that carry a line about what is wrong."""
 
@@ -44,7 +46,7 @@ class _Route(NamedTuple):
     path: str
     about: str
     gives: Any = None
-    """A type, or the type of media."""
+    """A type, or the types of media, with spaces between them."""
     takes: str = ""
     """The schema of the body, or its type of media."""
     refuses: tuple[int, ...] = ()
@@ -97,14 +99,26 @@ ROUTES = (
         query=PICTURE,
     ),
     _Route("get", "/events", "What rules gave, newest first.", list[api.EventRow], refuses=(400,), query=EVENTS),
-    _Route("get", "/streams/{name}/events/{file}", "The clip or picture of an event.", "video/mp4", refuses=(404, 416)),
+    _Route(
+        "get",
+        "/streams/{name}/events/{file}",
+        "The clip or picture of an event.",
+        "video/mp4 image/jpeg",
+        refuses=(404, 416),
+    ),
     _Route("get", "/recordings", "Films, the newest first.", list[api.RecordingRow], refuses=(400,), query=RECORDINGS),
-    _Route("get", "/streams/{name}/recordings/{file}", "A film, or a part of it.", "video/mp4", refuses=(404, 416)),
+    _Route(
+        "get",
+        "/streams/{name}/recordings/{file}",
+        "A film, or a part of it.",
+        "video/mp4 video/quicktime video/x-matroska video/mp2t",
+        refuses=(404, 416),
+    ),
     _Route(
         "get",
         "/streams/{name}/hls/{list}/{file}",
         "Of an HLS output, counted from 1: its list `index.m3u8`, a segment, or as `index.ts` all that the list names.",
-        "application/vnd.apple.mpegurl",
+        "application/vnd.apple.mpegurl video/mp2t",
         refuses=(404, 416),
     ),
     _Route(
@@ -176,7 +190,7 @@ def document() -> dict[str, Any]:
     made = {
         "openapi": "3.1.0",
         "info": {"title": "streamseg serve", "version": VERSION, "license": {"name": "Apache-2.0"}},
-        "servers": [{"url": "http://127.0.0.1:8090"}],
+        "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
@@ -192,7 +206,13 @@ def document() -> dict[str, Any]:
             },
         },
     }
-    return msgspec.json.decode(msgspec.json.encode(made), type=dict[str, Any])
+    written: dict[str, Any] = json.loads(msgspec.json.encode(made), object_hook=_readable)
+    return written
+
+
+def _readable(found: dict[str, Any]) -> dict[str, Any]:
+    """Without `items: false` at rows of a fixed length: `maxItems` says it too, and makers of clients stop at it."""
+    return {key: each for key, each in found.items() if (key, each) != ("items", False)}
 
 
 def _schemas() -> dict[str, Any]:
@@ -229,7 +249,7 @@ def _operation(route: _Route) -> dict[str, Any]:
     answers: dict[str, Any] = {str(route.status): {"description": "done", **content}}
     for status in sorted({401, 429, *route.refuses} if not route.public or route.takes else route.refuses):
         answers[str(status)] = {"description": _REASONS[status]}
-        if route.operator and status in _TOLD:
+        if route.gives in (api.Done, api.Written) and status in _TOLD:
             answers[str(status)]["content"] = told
     if 416 in route.refuses:
         answers["206"] = {"description": "the part that Range asks for", **content}
@@ -255,6 +275,9 @@ def _operation(route: _Route) -> dict[str, Any]:
     elif route.takes:
         body = {"schema": {"$ref": _REF.format(name=route.takes)}}
         made["requestBody"] = {"required": True, "content": {"application/json": body}}
+    elif 415 in route.refuses:
+        empty = {"schema": {"type": "object"}, "example": {}}
+        made["requestBody"] = {"description": _EMPTY, "required": True, "content": {"application/json": empty}}
     return made
 
 
@@ -269,6 +292,6 @@ def _content(gives: Any) -> dict[str, Any]:
     if gives is None:
         return {}
     if isinstance(gives, str):
-        return {"content": {gives: {}}}
+        return {"content": {media: {} for media in gives.split()}}
     (schema,), _ = msgspec.json.schema_components([gives], schema_hook=_written_as, ref_template=_REF)
     return {"content": {"application/json": {"schema": schema}}}

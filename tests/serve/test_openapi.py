@@ -36,7 +36,12 @@ def test_it_names_every_route_and_no_other(tmp_path: Path) -> None:
 def test_parts_of_files_and_what_a_service_that_is_not_ready_says_are_in_it() -> None:
     paths = document()["paths"]
     film = paths["/streams/{name}/recordings/{file}"]["get"]["responses"]
-    assert film["206"]["content"] == film["200"]["content"] == {"video/mp4": {}}
+    assert film["206"]["content"] == film["200"]["content"]
+    assert {"video/mp4", "video/x-matroska"} <= film["200"]["content"].keys()
+    event = paths["/streams/{name}/events/{file}"]["get"]["responses"]
+    assert event["200"]["content"] == {"video/mp4": {}, "image/jpeg": {}}
+    part = paths["/streams/{name}/hls/{list}/{file}"]["get"]["responses"]
+    assert part["200"]["content"] == {"application/vnd.apple.mpegurl": {}, "video/mp2t": {}}
     ready = paths["/readyz"]["get"]["responses"]
     assert ready["503"]["content"] == ready["200"]["content"]
 
@@ -59,3 +64,36 @@ def test_what_a_service_says_fits_the_document(tmp_path: Path) -> None:
         assert (bright["name"], bright["rule"], bright["unit"]) == ("bright", "foreground.area > 1 %", "%")
         assert bright["since"].startswith("20") and bright["value"] > 1 and bright["events"] == 1
         assert dark["since"] == "" and dark["value"] < 100 and dark["events"] == 0
+
+
+def test_generators_of_clients_can_read_it_and_lead_to_the_service_that_gave_it() -> None:
+    assert document()["servers"] == [{"url": "/"}]
+    click = document()["components"]["schemas"]["Pointed"]["properties"]["click"]["anyOf"][0]
+    assert (click["minItems"], click["maxItems"], "items" in click) == (2, 2, False)
+    assert '"items": false' not in json.dumps(document())
+
+
+def test_what_is_refused_without_json_has_a_body_of_it(tmp_path: Path) -> None:
+    token = "0123456789abcdef"
+    site = "streams: {a: {source: 'test://?size=64x64&fps=20', model: otsu}}"
+    told = document()["paths"]
+    with Service(tmp_path, site, env={"STREAMSEG_OPERATOR_TOKEN": token}) as service:
+        for path, method in (("/streams/a/stop", "post"), ("/streams/a/prompts", "delete"), ("/reload", "post")):
+            assert service.get(path, {"Authorization": f"Bearer {token}"}, method.upper())[0] == 415, path
+            body = told[path.replace("/a", "/{name}")][method]["requestBody"]
+            assert (body["required"], body["content"]["application/json"]["example"]) == (True, {}), path
+        assert service.send("POST", "/streams/a/stop", token, {}) == (200, {"done": "1 stream stopped"})
+    for path, methods in told.items():
+        for method, each in methods.items():
+            assert ("415" in each["responses"]) == ("requestBody" in each), (method, path)
+
+
+def test_what_a_refusal_carries_is_in_it(tmp_path: Path) -> None:
+    token = "0123456789abcdef"
+    site = "streams: {a: {source: 'rtsp://127.0.0.1:9/none', model: otsu}}"
+    with Service(tmp_path, site, env={"STREAMSEG_OPERATOR_TOKEN": token}) as service:
+        for path, real in (("", "/streams/b"), ("/zones", "/streams/a/zones"), ("/trial", "/streams/b/trial")):
+            told = document()["paths"]["/streams/{name}" + path]["get"]["responses"]["404"]
+            with service.open(real, {"Authorization": f"Bearer {token}"}) as response:
+                given = response.getheader("Content-Type", "").partition(";")[0]
+                assert (response.status, set(told.get("content", {"text/plain": {}}))) == (404, {given}), path
