@@ -1,4 +1,4 @@
-"""Halves of networks that are asked, such as Segment Anything: they are no segmentation by themselves."""
+"""Networks that are asked, such as Segment Anything, whole or in halves: they are no segmentation by themselves."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ from streamseg.infer.follow.network import LABELS, POINTS
 from streamseg.infer.model.onnxfile import OnnxFile
 
 _EMBEDDED = "image_embed"  # `image_embeddings` of SAM, `image_embed` of SAM 2
+_PICTURE = "pixel_values"  # of Hugging Face, whose sides may all be free
+_CHANNELS = 3
+_FOLLOW = "streamseg run SOURCE --model follow --set"
 
 
 def refuse_asked(found: OnnxFile) -> None:
-    """Raises InputError where the graph is an encoder or a decoder, or both in one, and says what takes the two."""
+    """Raises InputError where the graph is an encoder or a decoder, or both in one, and says what takes two halves."""
     gives = any(info.name.startswith(_EMBEDDED) for info in found.outputs)
-    if not gives and not {info.name for info in found.inputs} & {*POINTS, *LABELS}:
+    asks = any(
+        info.name.endswith((*POINTS, *LABELS)) for info in found.inputs
+    )  # `batched_point_coords` of EfficientSAM
+    if not gives and not asks:
         return
+    if asks and any(info.name == _PICTURE or (info.shape or ())[1:2] == (_CHANNELS,) for info in found.inputs):
+        raise InputError(
+            f"{found.path}: is a network that is asked, such as Segment Anything, with both halves in one file",
+            f"export its encoder and its decoder, then {_FOLLOW} network=encoder.onnx,decoder.onnx",
+        )
     half, pair = ("encoder", f"{found.path},decoder.onnx") if gives else ("decoder", f"encoder.onnx,{found.path}")
     raise InputError(
         f"{found.path}: is the {half} of a network that is asked, such as Segment Anything",
-        f"run it with its other half: streamseg run SOURCE --model follow --set {as_argument(f'network={pair}')}",
+        f"run it with its other half: {_FOLLOW} {as_argument(f'network={pair}')}",
     )
