@@ -24,6 +24,7 @@ from streamseg.infer.model.catalogue import (
     list_networks,
     network_names,
 )
+from streamseg.infer.model.foreign import what_it_is
 from streamseg.infer.own import OwnSegmenter
 from streamseg.machine import nvidia_gpus
 from streamseg.prompts import Prompts
@@ -269,4 +270,7 @@ def unknown_model(name: str) -> InputError:
     close = difflib.get_close_matches(name, known, n=3)
     if close:
         return InputError(f"no model '{name}'", f"did you mean {' or '.join(close)}? see `streamseg models`")
+    what, hint = what_it_is(Path(name)) if name else ("", "")
+    if what:
+        return InputError(f"{name}: not an ONNX model but {what}", hint)
     return InputError(f"no model '{name}'", "see `streamseg models`; one of your own: streamseg import FILE.onnx")

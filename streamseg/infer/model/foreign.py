@@ -43,7 +43,7 @@ _SUFFIXES = {
 def what_it_is(path: Path) -> tuple[str, str]:
     """What lies at `path` in place of an ONNX model, in words, and what to do about it; empty where nothing tells."""
     try:
-        return _folder(path) if path.is_dir() else _file(path)
+        return _folder(path) if path.is_dir() else _file(path) if path.is_file() else ("", "")
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return "", ""
 

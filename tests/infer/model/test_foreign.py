@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.errors import InputError
+from streamseg.infer import load_segmenter
 from streamseg.infer.model.onnxfile import load_onnx
 from tests.parts import toy_models
 
@@ -80,6 +81,23 @@ def test_a_folder_is_named_for_what_is_in_it(inside: str, words: str, tmp_path: 
         (tmp_path / inside).write_bytes(b"x")
     with pytest.raises(InputError, match=words):
         load_onnx(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [("ir", "a folder without"), ("ir/a.xml", "in XML, as OpenVINO"), ("ir/a.txt", "no model '")]
+)
+def test_what_is_named_as_the_model_to_run_is_told_as_well(given: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "ir").mkdir()
+    (tmp_path / "ir" / "a.xml").write_text('<?xml version="1.0"?><net name="a"/>')
+    (tmp_path / "ir" / "a.txt").write_text("words")
+    with pytest.raises(InputError, match=words):
+        load_segmenter(str(tmp_path / given))
+
+
+@pytest.mark.parametrize("name", ["", "a" * 5000, "\0"])
+def test_a_name_that_can_be_no_path_is_no_model(name: str) -> None:
+    with pytest.raises(InputError, match="^no model '"):
+        load_segmenter(name)
 
 
 def test_half_of_a_model_is_said_to_be_cut_short(tmp_path: Path) -> None:
