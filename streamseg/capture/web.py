@@ -152,17 +152,19 @@ def _is_hasty(body: HttpFile, form: str | None, options: SourceOptions) -> bool:
 
 
 def _seconds_in(data: bytes, form: str | None, options: SourceOptions) -> float:
-    """How much video is in the beginning of a stream."""
+    """How much video is in the beginning of a stream: by its stamps, which begin anywhere, or by its rate."""
     import av
 
-    times = [0.0]
+    stamps_s: list[float] = []
+    count, step_s = 0, 0.0
     try:
         with open_input(io.BufferedReader(io.BytesIO(data)), _OPTIONS, form=form) as container:
             packets = Packets(container, "", options.max_megapixels)
             step_s = 1 / float(packets.stream.average_rate or 25)
-            for count, packet in enumerate(packets.demux(packets.stream)):
-                dts = packet.dts
-                times.append(count * step_s if dts is None else float(dts * packet.time_base))
+            for packet in packets.demux(packets.stream):
+                count += bool(packet.size)  # the last one is empty
+                if packet.dts is not None:
+                    stamps_s.append(float(packet.dts * packet.time_base))
     except (av.error.FFmpegError, IndexError, StreamsegError):
         pass  # it ends in the middle of a packet
-    return max(times[1:], default=0.0) - min(times[1:], default=0.0)
+    return max(stamps_s) - min(stamps_s) if stamps_s else count * step_s

@@ -167,11 +167,13 @@ def test_a_long_file_without_a_length_is_told_by_its_haste(tmp_path: Path) -> No
     assert len(asked) == 1
 
 
-def live_ts(path: Path) -> list[bytes]:
-    """Pictures of a transport stream, each for itself."""
+def live_ts(path: Path, begun_ms: int = 0) -> list[bytes]:
+    """Pictures of a transport stream, each for itself; its clock began so long ago."""
     import av
 
-    clips.clip(path, format="mpegts", options={"g": "25", "bf": "0", "tune": "zerolatency"})
+    times_ms = range(begun_ms, begun_ms + 2000, 40)
+    options = {"g": "25", "bf": "0", "tune": "zerolatency"}
+    clips.clip(path, format="mpegts", times_ms=times_ms, options=options)
     with av.open(str(path)) as container:
         ends = [packet.pos for packet in container.demux(video=0) if packet.size][1:]
     raw = path.read_bytes()
@@ -187,6 +189,13 @@ def test_a_stream_without_end_is_live_and_opened_again_when_it_breaks(status: st
         found = numbers(take(source, 70))
     assert found[:50] == list(range(50))
     assert len(asked) == 2
+
+
+def test_a_stream_that_has_run_for_hours_is_live(tmp_path: Path) -> None:
+    parts = live_ts(tmp_path / "live.ts", begun_ms=7_200_000)
+    with http_server(unmeasured(lambda: paced(parts), "video/mp2t")) as (url, _), opened(f"{url}/live") as source:
+        assert source.info.live
+        assert numbers(take(source, 50)) == list(range(50))
 
 
 def test_a_burst_at_the_start_makes_no_file_of_a_camera(tmp_path: Path) -> None:
