@@ -117,6 +117,8 @@ def test_keys_pause_keep_a_picture_and_go_from_stream_to_stream(tmp_path: Path, 
         service.until(lambda: service.metrics()[("streamseg_viewers",)] == 1)
         page.keyboard.press("f")
         service.until(lambda: page.evaluate("document.fullscreenElement?.id === 'stage'"))
+        low = page.evaluate("document.getElementById('large-picture').getBoundingClientRect().bottom - innerHeight")
+        assert low <= 0, "a picture of 4:3 is cut off on a wider screen"
         page.evaluate("document.exitFullscreen()")
         page.keyboard.press("ArrowRight")
         assert page.locator("#large-name").inner_text() == "lost"
@@ -217,5 +219,6 @@ def test_a_picture_that_does_not_come_is_told_until_it_does(tmp_path: Path, page
         page.route("**/second.mjpeg*", lambda route: route.fulfill(status=204))
         page.get_by_role("button", name="watch second").click()
         page.wait_for_selector("#stage[data-says*='too many watch']")
+        assert not page.locator("#large-picture").is_visible(), "the sign of a broken picture lies across what is said"
         page.unroute("**/second.mjpeg*")
         page.wait_for_selector("#stage:not([data-says])")
