@@ -104,4 +104,6 @@ class Relay:
             hint = LOGIN_HINT
         elif refused.status in (404, 410):
             what, hint = NO_STREAM, NO_STREAM_HINT
+        elif refused.status == 461:  # to what FFmpeg tried last; some cameras leave before it can try the other one
+            hint = "ask for the other way with --transport udp, or tcp"
         return SourceError(f"{self._name}: {what}", hint, retry_s=refused.retry_s, away=refused.away)

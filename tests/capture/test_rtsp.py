@@ -123,6 +123,14 @@ def test_a_camera_without_tcp_is_read_over_udp(small: Path) -> None:
     assert camera.methods.count("SETUP") == 2
 
 
+def test_a_camera_that_refuses_every_way_is_told_with_the_flag_that_chooses_one(small: Path) -> None:
+    with RtspServer(small) as camera:
+        camera.answer = lambda request: ("461 Unsupported Transport", []) if request.method == "SETUP" else None
+        with pytest.raises(SourceError, match="461 Unsupported Transport to SETUP") as caught:
+            open_source(camera.url, QUICK)
+    assert "--transport udp" in caught.value.hint
+
+
 def test_packets_that_arrive_in_another_order_over_udp_make_whole_pictures(small: Path) -> None:
     with (
         RtspServer(small, udp=True) as camera,
