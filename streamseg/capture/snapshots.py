@@ -36,7 +36,7 @@ class SnapshotSource:
 
     def __init__(self, client: HttpClient, body: HttpFile, options: SourceOptions) -> None:
         self.counters = {"decode_errors": 0}
-        self.heard_s = time.monotonic()
+        self.heard_s = self._asked_s = time.monotonic()
         """When the camera last answered, be it with the same picture."""
         self._client, self._name, self._most = client, client.there.name, options.max_megapixels
         self._rate = options.fps or _USUAL_RATE
@@ -57,7 +57,7 @@ class SnapshotSource:
                 if image is not None:
                     yield Frame(image, index, self.heard_s - began_s, self.heard_s, self._name)
                     index += 1
-                self._rest(self.heard_s + 1 / self._rate)
+                self._rest(self._asked_s + 1 / self._rate)
                 image = None if self._closed else self._next()
         finally:
             self._client.close()
@@ -76,6 +76,7 @@ class SnapshotSource:
         Raises:
             SourceError: the camera is gone, or refuses.
         """
+        self._asked_s = time.monotonic()
         try:
             response = self._client.get(headers={"If-None-Match": self._mark} if self._mark else {})
             data = b"" if response.status == 304 else _read(response)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from streamseg.capture import open_source
+from streamseg.capture.snapshots import SnapshotSource
 from streamseg.errors import InputError, SourceError
 from streamseg.options import SourceOptions
 from tests.parts import bombs, clips
@@ -60,6 +63,40 @@ def test_it_is_asked_once_a_second_unless_told_otherwise() -> None:
         frames = take(source, 3)
     assert source.info.fps == 1.0
     assert 1.9 < frames[2].time_s < 20
+
+
+class SlowClient:
+    """A camera that takes 0.3 s for a picture, and the clock of it all."""
+
+    there = SimpleNamespace(name="http://camera/snapshot.jpg")
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.asked_s: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def get(self, **_: object) -> SimpleNamespace:
+        self.asked_s.append(self.now_s)
+        self.now_s += 0.3
+        body = iter((picture(len(self.asked_s)), b""))
+        return SimpleNamespace(status=200, read=lambda most: next(body), close=lambda: None, header=lambda name: "")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_what_a_camera_takes_for_a_picture_is_part_of_the_time_between_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    client: Any = SlowClient()
+    monkeypatch.setattr("streamseg.capture.snapshots.time", client)
+    body: Any = SimpleNamespace(peek=lambda most: picture(0), failure=None, mark="")
+    source: Any = SnapshotSource(client, body, SourceOptions(fps=2.0))
+    take(source, 5)
+    assert np.diff(client.asked_s) == pytest.approx([0.5, 0.5, 0.5])
 
 
 @pytest.mark.parametrize("tag", ["", '"1"'])
