@@ -24,7 +24,7 @@ from streamseg.frame import Frame
 from streamseg.motion import Effort
 from streamseg.motion.propagator import FlowPropagator
 from streamseg.motion.refit import Refit, soft
-from streamseg.motion.refit_network import Network
+from streamseg.motion.refit_network import MASK, Network
 from streamseg.motion.refit_objects import RefitObjects
 from streamseg.segmentation import Classes, Segmentation
 
@@ -71,24 +71,29 @@ class _Recorder(Network):
         super().__init__(file)
         options = runtimes.onnxruntime().SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._other: Any = runtimes.onnxruntime().InferenceSession(str(file), options)
-        self._planes = self._other.get_inputs()[0].shape[1]
+        self._session: Any = runtimes.onnxruntime().InferenceSession(str(file), options)
+        planes = self._session.get_inputs()[0].shape[1]
+        self._planes = planes if isinstance(planes, int) else None
+        """That networks take which shipped before; None: it takes what `Network` gives it."""
         self.fits = True
         self.seen: Bytes | None = None
 
-    def __call__(self, seen: Bytes, passes: int = 1) -> NDArray[np.float32]:
+    def __call__(self, seen: Bytes, passes: int = 1) -> Bytes:
         self.seen = seen.copy()
-        return super().__call__(seen, passes) if self.fits else seen[3].astype(np.float32)
+        return super().__call__(seen, passes) if self.fits else seen[MASK]
 
-    def _asked(self, seen: Bytes) -> NDArray[np.float32]:
-        return np.asarray(self._other.run(None, {"seen": seen[None, : self._planes]})[0][0, 0] * 255, np.float32)
+    def _asked(self, pixels: Bytes) -> Bytes:
+        if self._planes is None:
+            return super()._asked(pixels)
+        seen = np.ascontiguousarray(pixels[..., : self._planes].transpose(2, 0, 1)[None])
+        return np.asarray(np.rint(self._session.run(None, {"seen": seen})[0][0, 0] * 255), np.uint8)
 
 
 def carried(images: list[Bytes], masks: list[Bytes], random: np.random.Generator, network: _Recorder) -> list[Bytes]:
     """Pairs of some frames."""
     effort: Effort = "fine" if random.random() < 0.6 else "usual"
     propagator = FlowPropagator(steady=False, effort=effort)
-    fits = Refit(network)
+    fits = Refit(network, whole=True)
     propagator._refit = fits, RefitObjects(network)
     frames = [Frame(image, at, at / 24, at / 24) for at, image in enumerate(images)]
     first = Segmentation(masks[0], OBJECT, 0, 0.0, None)

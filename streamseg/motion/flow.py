@@ -49,6 +49,8 @@ class Thumbnail:
     """Softened brightness by size: a frame that labels come from is asked for the same ones again and again."""
     colours_at: dict[tuple[int, ...], tuple[Grey, Grey]] = field(default_factory=dict)
     """Blue and red by size."""
+    seen_at: dict[tuple[int, ...], NDArray[np.uint8]] = field(default_factory=dict)
+    """Brightness, blue and red, (3, h, w), by size, as masks are fitted to them."""
 
 
 def look_at(frame: Frame) -> Thumbnail:

@@ -15,14 +15,19 @@ from streamseg.masks import sampled
 from streamseg.motion.flow import Flow, Thumbnail, grid, sample
 from streamseg.motion.flow_history import FlowHistory
 from streamseg.motion.refit_colours import SIZE, Colours, likely, likely_colours
-from streamseg.motion.refit_network import FAULTS, Network, inputs
+from streamseg.motion.refit_network import FAULTS, STRIDE, Network, inputs
 from streamseg.motion.voting import Plane
 from streamseg.segmentation import Segmentation
 
 _NEEDED = 0.3  # of the confidence of a carried label: how far beyond one half the network must be to change it
 _HALF = 128
 _FINE = 192, 320  # what is larger is sampled first
+_MARGIN = 32  # pixels around a mask that are seen with it: with fewer, small things that move fast are fitted worse
 _LEAST, _MOST = 0.004, 0.9  # of the picture: less the flow may have lost, and around more nothing is left
+
+
+Part = tuple[slice, slice]
+"""Rows and columns."""
 
 
 class _Key(NamedTuple):
@@ -33,7 +38,8 @@ class _Key(NamedTuple):
     colours: Colours
     """How likely each is the object's in its frame."""
     faults: NDArray[np.float32]
-    """(h, w) of `SIZE`: what the network says of its frame too much, in 255th: thin things that it cuts away, say."""
+    """(h, w) of `SIZE`: what the network says of its frame too much, in 255th: thin things that it cuts away, say;
+    nothing where it does not look."""
 
     def of(self, found: Segmentation) -> bool:
         return self.frame_index == found.frame_index and self.labels is found.labels
@@ -42,8 +48,10 @@ class _Key(NamedTuple):
 class Refit:
     """What fits the carried masks of one stream; belongs to one thread."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, whole: bool = False) -> None:
+        """`whole`: the network sees all of the picture, not only what is around the mask."""
         self._network = network
+        self._whole = whole
         self._keys: list[_Key] = []
         """The last two that were used."""
         self._last: tuple[_Key, Thumbnail, Plane] | None = None
@@ -82,13 +90,21 @@ class Refit:
         before = mask
         if chained and last is not None and last[0] is keys[0] and history.before(now) is last[1]:
             before = _moved(history, now, last[1], last[2], mask)
-        picture = pictures(now)
-        by_colour, faults = _told(history, now, picture, keys)
-        likely = self._network(np.concatenate([picture, before[None], by_colour]), passes) - FAULTS * faults
-        fitted = np.clip(likely, 0, 255).astype(np.uint8)
-        labels, confidence = _put(fitted, mask, carried, thing)
+        part = self._around(np.maximum(mask, before))
+        picture = pictures(now)[:, part[0], part[1]]
+        by_colour, faults = _told(history, now, picture, part, keys)
+        likely = self._network(np.concatenate([picture, before[part][None], by_colour]), passes)
+        fitted = np.asarray(cv2.addWeighted(likely, 1, faults, -FAULTS, 0, dtype=cv2.CV_8U), np.uint8)
+        labels, confidence = _put(fitted, mask, part, carried, thing)
         self._last = keys[0], now, soft(labels, thing)
         return dataclasses.replace(carried, labels=labels, confidence=confidence)
+
+    def _around(self, mask: Plane) -> Part:
+        """The rows and columns that the network sees."""
+        if self._whole:
+            return np.s_[0 : SIZE[0], 0 : SIZE[1]]
+        x, y, wide, high = cv2.boundingRect(mask)
+        return _widened(y, y + high, SIZE[0]), _widened(x, x + wide, SIZE[1])
 
     def _key(self, history: FlowHistory, found: Segmentation, thing: int, passes: int) -> _Key | None:
         """What is known of a mask; None where its frame was forgotten."""
@@ -98,22 +114,25 @@ class Refit:
             return known if then else None
         picture, mask = pictures(then), soft(found.labels, thing)
         colours = likely_colours(picture, mask)
-        faults = self._network(inputs(picture, mask, colours), passes) - mask
+        part = self._around(mask)
+        seen = inputs(picture[:, part[0], part[1]], mask[part], colours, grid(SIZE)[part])
+        faults = np.zeros(SIZE, np.float32)
+        faults[part] = self._network(seen, passes).astype(np.float32) - mask[part]
         known = _Key(found.frame_index, found.labels, colours, faults)
         self._keys = [known, *self._keys[:1]]
         return known
 
 
 def _told(
-    history: FlowHistory, now: Thumbnail, picture: NDArray[np.uint8], keys: Sequence[_Key]
+    history: FlowHistory, now: Thumbnail, picture: NDArray[np.uint8], part: Part, keys: Sequence[_Key]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """By the colours of the keys how likely each pixel is the object's, and their faults: the nearer the more."""
+    """By the colours of the keys how likely each pixel of a part is the object's; their faults. The nearer the more."""
     nearness, planes, faults = list[float](), list[NDArray[np.uint8]](), list[NDArray[np.float32]]()
     for key in keys:
         then = history.find(key.frame_index)
         way = None if then is None else history.way(now, then)
         if way is not None or not planes:
-            places = grid(SIZE) if way is None else _places(way)
+            places = (grid(SIZE) if way is None else _places(way))[part]
             planes.append(likely(picture, key.colours, places))
             faults.append(sample(key.faults, places))
             nearness.append(1 / max(1, abs(key.frame_index - now.index)))
@@ -139,14 +158,17 @@ def _places(step: Flow) -> Flow:
 
 def pictures(look: Thumbnail) -> NDArray[np.uint8]:
     """(3, h, w) of `SIZE`: brightness, blue and red."""
-    planes = (look.grey, *look.colours)
-    return np.stack([_shrunk(plane) for plane in planes])
+    if (planes := look.seen_at.get(SIZE)) is None:
+        grey, half = look.grey, (look.grey.shape[0] // 2, look.grey.shape[1] // 2)
+        if half[0] >= SIZE[0] and half[1] >= SIZE[1]:  # by two it is quick
+            grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        planes = look.seen_at[SIZE] = np.stack([_shrunk(plane) for plane in (grey, *look.colours)])
+    return planes
 
 
 def soft(labels: Plane, thing: int) -> Plane:
     """(h, w) of `SIZE`: the share of each pixel that has the label `thing`, in 255th."""
-    labels = _sampled(labels)
-    return _shrunk(np.asarray(cv2.compare(labels, np.full_like(labels, thing), cv2.CMP_EQ), np.uint8))
+    return _shrunk((_sampled(labels) == thing).view(np.uint8) * np.uint8(255))
 
 
 def _sampled(plane: Plane) -> Plane:
@@ -154,18 +176,22 @@ def _sampled(plane: Plane) -> Plane:
 
 
 def _shrunk(plane: Plane) -> Plane:
-    return np.asarray(cv2.resize(plane, SIZE[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    """What is less than twice as large is asked between its pixels, which is quicker than their mean."""
+    larger = plane.shape[0] >= 2 * SIZE[0] or plane.shape[1] >= 2 * SIZE[1]
+    how = cv2.INTER_AREA if larger else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(plane, SIZE[::-1], interpolation=how), np.uint8)
 
 
-def _put(likely: Plane, mask: Plane, carried: Segmentation, thing: int) -> tuple[Plane, Plane]:
+def _put(likely: Plane, mask: Plane, seen: Part, carried: Segmentation, thing: int) -> tuple[Plane, Plane]:
     """Labels and confidence of `carried`, whose mask that is: the surer a label was, the surer is what changes it."""
     assert carried.confidence is not None  # it was carried
     labels, confidence = carried.labels.copy(), carried.confidence.copy()
-    part = _border(likely, mask, labels.shape)
+    part = _border(likely, mask, seen, labels.shape)
     if not labels[part].size:
         return labels, confidence
     beyond = np.asarray(cv2.convertScaleAbs(_shrunk(_sampled(confidence)), alpha=_NEEDED), np.uint8)
-    likely, beyond = _enlarged(likely, part, labels.shape), _enlarged(beyond, part, labels.shape)
+    beyond = _enlarged(beyond, part, (0, 0), labels.shape)
+    likely = _enlarged(likely, part, (seen[0].start, seen[1].start), labels.shape)
     was = labels[part] == thing
     more = (cv2.subtract(likely, beyond) >= _HALF) & ~was
     less = (cv2.add(likely, beyond) < _HALF) & was
@@ -176,23 +202,29 @@ def _put(likely: Plane, mask: Plane, carried: Segmentation, thing: int) -> tuple
     return labels, confidence
 
 
-Part = tuple[slice, slice]
+def _widened(start: int, stop: int, side: int) -> slice:
+    """`_MARGIN` more at both ends, to multiples of what the network takes."""
+    start, stop = max(0, start - _MARGIN) // STRIDE, ceil(min(side, stop + _MARGIN) / STRIDE)
+    return slice(STRIDE * start, STRIDE * stop)
 
 
-def _border(likely: Plane, mask: Plane, shape: tuple[int, ...]) -> Part:
+def _border(likely: Plane, mask: Plane, seen: Part, shape: tuple[int, ...]) -> Part:
     """The rows and columns of a plane of `shape` outside of which the network and the mask agree."""
-    around = np.ones((3, 3), np.uint8)
+    around, mask = np.ones((3, 3), np.uint8), mask[seen]
     more = (np.asarray(cv2.dilate(likely, around)) >= _HALF) & (mask < 255)
     less = (np.asarray(cv2.erode(likely, around)) < _HALF) & (mask > 0)
     x, y, wide, high = cv2.boundingRect((more | less).view(np.uint8))
     rows, columns = shape[0] / SIZE[0], shape[1] / SIZE[1]
+    y, x = y + seen[0].start, x + seen[1].start
     return np.s_[int(y * rows) : ceil((y + high) * rows), int(x * columns) : ceil((x + wide) * columns)]
 
 
-def _enlarged(plane: Plane, part: Part, shape: tuple[int, ...]) -> Plane:
-    """`part` of `plane` (h, w) of `SIZE`, enlarged to `shape`."""
+def _enlarged(plane: Plane, part: Part, corner: tuple[int, int], shape: tuple[int, ...]) -> Plane:
+    """`part` of what is `shape` in all, of a plane whose upper left is the pixel `corner` of `SIZE`."""
     (top, bottom), (left, right) = ((each.start, each.stop) for each in part)
     down, across = SIZE[0] / shape[0], SIZE[1] / shape[1]
-    way = np.array([[across, 0, (left + 0.5) * across - 0.5], [0, down, (top + 0.5) * down - 0.5]])
+    way = np.array(
+        [[across, 0, (left + 0.5) * across - 0.5 - corner[1]], [0, down, (top + 0.5) * down - 0.5 - corner[0]]]
+    )
     size, how = (right - left, bottom - top), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(plane, way, size, flags=how, borderMode=cv2.BORDER_REPLICATE), np.uint8)

@@ -21,6 +21,7 @@ _LEVELS = np.digitize(_VALUES, (100, 114, 123, 133, 142, 156))
 _OF_512 = tuple(each.astype(np.uint16) for each in ((_VALUES >> 5) * 64, _LEVELS * 8, _LEVELS))
 _OF_4096 = tuple((_VALUES >> 4).astype(np.uint16) * np.uint16(each) for each in (256, 16, 1))
 """What brightness, blue and red add to the number of a colour."""
+_OF_512_CELLS = tuple(each * np.uint16(_CELLS[1]) for each in _OF_512)
 _UNSURE = 1.0  # pixels of either kind that are taken for seen everywhere
 
 
@@ -30,7 +31,8 @@ class Colours(NamedTuple):
     everywhere: Plane
     """(4096,): each of 16x16x16."""
     near: NDArray[np.uint8]
-    """(cells, 512), row by row: each of 8x8x8 near the middle of each cell; nothing is known there: 127."""
+    """(cells down, 512 x cells across): each of 8x8x8 near the middle of each cell, side by side, so that what lies
+    between cells is one look away; nothing is known there: 127."""
 
 
 def likely_colours(picture: NDArray[np.uint8], mask: Plane) -> Colours:
@@ -39,10 +41,12 @@ def likely_colours(picture: NDArray[np.uint8], mask: Plane) -> Colours:
 
 
 def likely(picture: NDArray[np.uint8], colours: Colours, places: Flow | None) -> NDArray[np.uint8]:
-    """(2, h, w) of `SIZE`: by the colours of the whole object, and by those near where each pixel was (`places`)."""
-    return np.stack(
-        [colours.everywhere.take(_bins(picture).astype(np.intp)), _looked_up(picture, colours.near, places)]
-    )
+    """(2, h, w) like a picture, (3, h, w) of any size, and where each of its pixels was; None: at its own place.
+
+    By the colours of the whole object, and by those near there.
+    """
+    near = _looked_up(picture, colours.near, grid(SIZE) if places is None else places)
+    return np.stack([colours.everywhere.take(_bins(picture).astype(np.intp)), near])
 
 
 # Everywhere.
@@ -58,14 +62,22 @@ def _everywhere(picture: NDArray[np.uint8], mask: Plane) -> Plane:
     high, wide = max(8, (bottom - top) // 2), max(8, (right - left) // 2)
     around = np.s_[max(0, top - high) : bottom + high, max(0, left - wide) : right + wide]
     bins, share = _bins(picture)[around].ravel(), mask[around].ravel() / 255
-    counts = [_counted(bins, each) for each in (share, 1 - share)]
-    coarse = [count.sum((1, 3, 5), keepdims=True) for count in counts]
+    thing, either = _counted(bins, share), _counted(bins, None)
+    counts = [thing, either - thing]
+    coarse = [_coarser(count) for count in counts]
     part = _part(*counts) + _part(*coarse)
     return np.asarray(part * 127.5, np.uint8).ravel()
 
 
-def _counted(bins: NDArray[np.uint16], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _counted(bins: NDArray[np.uint16], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
     return np.asarray(np.bincount(bins, weights, 16**3), np.float64).reshape(8, 2, 8, 2, 8, 2)
+
+
+def _coarser(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(8, 1, 8, 1, 8, 1): those of neighbours together."""
+    for axis in (1, 3, 5):  # one by one: all at once takes several times as long
+        counts = counts.sum(axis, keepdims=True)
+    return counts
 
 
 def _part(thing: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,36 +107,22 @@ def _near(picture: NDArray[np.uint8], mask: Plane) -> NDArray[np.uint8]:
     either += 2 * _UNSURE
     thing += 255 * _UNSURE
     thing /= either
-    return np.asarray(thing, np.uint8).reshape(-1, 512)
+    likely = np.asarray(thing, np.uint8).reshape(*_CELLS, 512)
+    return np.ascontiguousarray(likely.transpose(0, 2, 1)).reshape(_CELLS[0], 512 * _CELLS[1])
 
 
-def _looked_up(picture: NDArray[np.uint8], near: NDArray[np.uint8], places: Flow | None) -> Plane:
+def _looked_up(picture: NDArray[np.uint8], near: NDArray[np.uint8], places: Flow) -> Plane:
     """(h, w): of the cells around where each pixel was, the nearer the more."""
-    across, down = (
-        np.clip(each * np.float32(1 / _CELL) + np.float32(0.5 / _CELL - 0.5), 0, np.float32(cells - 1.001))
-        for each, cells in zip(cv2.split(grid(SIZE) if places is None else places), _CELLS[::-1], strict=True)
-    )
-    column, at = across.astype(np.int32), down.astype(np.int32)
-    across -= column
-    down -= at
-    at *= _CELLS[1]
-    at += column
-    at *= 512
-    at += _coarse(picture)
-    where, flat = at.astype(np.intp), near.ravel()
-    one, two, three, four = (flat.take(where + step).astype(np.float32) for step in _STEPS)
-    for left, right in ((one, two), (three, four)):  # in place: this is asked for every frame
-        right -= left
-        right *= across
-        left += right
-    three -= one
-    three *= down
-    one += three
-    return np.asarray(one, np.uint8)
+    across, down = cv2.split(places)
+    for each, cells in ((across, _CELLS[1]), (down, _CELLS[0])):  # in place: this is asked for every frame
+        each *= np.float32(1 / _CELL)
+        each += np.float32(0.5 / _CELL - 0.5)
+        np.clip(each, 0, np.float32(cells - 1), out=each)
+    across += _numbered(picture, _OF_512_CELLS)
+    return np.asarray(cv2.remap(near, across, down, cv2.INTER_LINEAR), np.uint8)
 
 
 _TO_NEXT = (2 * np.eye(8) + np.eye(8, k=1) + np.eye(8, k=-1)).astype(np.float32)
-_STEPS = 0, 512, _CELLS[1] * 512, (_CELLS[1] + 1) * 512
 _OWN_CELLS = (grid(SIZE) // _CELL @ np.array([1, _CELLS[1]])).astype(np.intp)
 
 

@@ -77,7 +77,7 @@ class RefitObjects:
         area, picture = seen
         plane = _bytes(_over(mask, box, area))
         colours = likely_colours(picture, plane)
-        return _Key(area, colours, self._network(inputs(picture, plane, colours), passes) - plane)
+        return _Key(area, colours, self._network(inputs(picture, plane, colours), passes).astype(np.float32) - plane)
 
     def _fitted(
         self,
@@ -96,8 +96,8 @@ class RefitObjects:
         area, picture = seen
         plane = _bytes(_over(mask, box, area))
         was = _moved(known.area, before, box)
-        likely = self._network(inputs(picture, plane, known.colours, _places(was, area)), passes)
-        likely -= FAULTS * _over(known.faults, was, area)
+        found = self._network(inputs(picture, plane, known.colours, _places(was, area)), passes)
+        likely = found.astype(np.float32) - FAULTS * _over(known.faults, was, area)
         more = (likely >= _HALF + _NEEDED) & (plane < _HALF)
         less = (likely < _HALF - _NEEDED) & (plane >= _HALF)
         fitted = np.asarray(np.where(more | less, np.clip(likely, 0, 255), plane) / 255, np.float32)

@@ -15,7 +15,7 @@ from streamseg.contracts import MaskPropagator
 from streamseg.frame import Frame, Image
 from streamseg.motion import Effort, make_propagator
 from streamseg.motion.refit import Refit
-from streamseg.motion.refit_network import FILE, Network
+from streamseg.motion.refit_network import FILE, MASK, Network
 from streamseg.segmentation import Classes, Instances, Segmentation
 from tests.motion.clips import frame, texture
 
@@ -235,9 +235,9 @@ def test_the_least_effort_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> No
 def test_it_is_asked_twice_for_each_mask(effort: Effort, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, ask = list[Labels](), Network._asked
 
-    def asked(self: Network, seen: Labels) -> NDArray[np.float32]:
-        shown.append(seen[3].copy())
-        return ask(self, seen)
+    def asked(self: Network, pixels: Labels) -> Labels:
+        shown.append(pixels[..., MASK].copy())
+        return ask(self, pixels)
 
     monkeypatch.setattr(Network, "_asked", asked)
     carried(found(0), FRAMES, effort)

@@ -110,9 +110,9 @@ def test_the_largest_are_fitted_and_with_the_least_effort_none(unfitted: pytest.
     unfitted.undo()
     asked, ask = list[int](), Network._asked
 
-    def counted(self: Network, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def counted(self: Network, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         asked.append(1)
-        return ask(self, seen)
+        return ask(self, pixels)
 
     unfitted.setattr(Network, "_asked", counted)
     fitted = carried(key)
