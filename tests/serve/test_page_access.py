@@ -87,7 +87,7 @@ def test_axe_finds_nothing_serious(tmp_path: Path, page: Any, axe: str, scheme: 
 
 
 @pytest.mark.slow
-def test_letters_are_as_large_as_the_browser_is_told_and_high_contrast_keeps_the_legend(
+def test_letters_are_as_large_as_told_fingers_find_the_view_and_high_contrast_keeps_the_legend(
     tmp_path: Path, page: Any
 ) -> None:
     colour = (
@@ -100,6 +100,7 @@ def test_letters_are_as_large_as_the_browser_is_told_and_high_contrast_keeps_the
         page.wait_for_selector("article.ready")
         page.get_by_role("button", name="watch door").click()
         page.locator("#classes .swatch").wait_for()
+        assert page.locator("#view").bounding_box()["height"] >= 24, "WCAG 2.2, 2.5.8: a finger misses it"
         drawn = [page.evaluate(colour, at) for at in ("#classes .swatch", "article .state", "#plots .key")]
         page.emulate_media(forced_colors="active")
         assert [page.evaluate(colour, at) for at in ("#classes .swatch", "article .state", "#plots .key")] == drawn
