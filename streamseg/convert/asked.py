@@ -10,7 +10,6 @@ from streamseg.infer.model.onnxfile import OnnxFile
 _EMBEDDED = "image_embed"  # `image_embeddings` of SAM, `image_embed` of SAM 2
 _PICTURE = "pixel_values"  # of Hugging Face, whose sides may all be free
 _CHANNELS = 3
-_FOLLOW = "streamseg run SOURCE --model follow --set"
 
 
 def refuse_asked(found: OnnxFile) -> None:
@@ -24,10 +23,14 @@ def refuse_asked(found: OnnxFile) -> None:
     if asks and any(info.name == _PICTURE or (info.shape or ())[1:2] == (_CHANNELS,) for info in found.inputs):
         raise InputError(
             f"{found.path}: is a network that is asked, such as Segment Anything, with both halves in one file",
-            f"export its encoder and its decoder, then {_FOLLOW} network=encoder.onnx,decoder.onnx",
+            f"export its encoder and its decoder, then {_followed('encoder.onnx,decoder.onnx')}",
         )
     half, pair = ("encoder", f"{found.path},decoder.onnx") if gives else ("decoder", f"encoder.onnx,{found.path}")
     raise InputError(
         f"{found.path}: is the {half} of a network that is asked, such as Segment Anything",
-        f"run it with its other half: {_FOLLOW} {as_argument(f'network={pair}')}",
+        f"run it with its other half: {_followed(pair)}",
     )
+
+
+def _followed(halves: str) -> str:
+    return f"streamseg run SOURCE --model follow --set {as_argument(f'network={halves}')}"
