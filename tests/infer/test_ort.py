@@ -48,6 +48,14 @@ def test_a_wrong_feed_is_one_clear_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_network_that_takes_one_size_alone_says_how_it_is_imported_so(tmp_path: Path) -> None:
+    backend = OrtBackend(toy_models.picky(tmp_path / "picky.onnx"), 1)
+    with pytest.raises(InputError, match=r"refuses it: Add node: .* broadcast an axis .* 64 by 160") as caught:
+        backend.run({"image": np.zeros((1, 3, 128, 160), np.float32)})
+    assert "/onnxruntime" not in str(caught.value)
+    assert "streamseg import FILE.onnx --height 512 --width 512" in caught.value.hint
+
+
 @pytest.mark.parametrize("junk", [b"", b"just some text, no model", bytes(range(256)) * 40, b"\x08\x08"])
 def test_junk_is_no_model(tmp_path: Path, junk: bytes) -> None:
     path = tmp_path / "junk.onnx"

@@ -29,10 +29,14 @@ _MACHINE_FAULTS = ("NotImplemented", "RuntimeException", "EPFail", "EngineError"
 _MODEL_FAULTS_ON_DEVICES = ("InvalidGraph", "InvalidProtobuf", "NoSuchFile")
 _FEED_FAULTS_ON_DEVICES = ("InvalidArgument",)
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-_PLACE = re.compile(r"^/\S+:\d+ .*?\([^()]*\)(?: const)? ")  # where in its own source it was
+_NODE = re.compile(r"^Non-zero status code returned while running (.*? node)\. Name:'.*?' Status Message: ")
+_PLACE = re.compile(r"(?:^|(?<= node: ))/\S+:\d+ .*?\([^()]*\)(?: const)? ")  # where in its own source it was
 _OF_CUDA = re.compile(r"\bCU[A-Z]+ failure \d+: [^;]+")  # which it wraps in pages of its own source
 _PIP = installing.pip()
 _INSTEAD = f"{_PIP} uninstall onnxruntime; {_PIP} install"  # both packages own one folder
+_OTHER_SIZES = (
+    "it may not take every size: streamseg import FILE.onnx --height 512 --width 512 makes it one of one size"
+)
 _HINTS = {
     _CUDA: f"on an NVIDIA GPU: {_INSTEAD} 'onnxruntime-gpu[cuda,cudnn]'",
     "CoreMLExecutionProvider": "on macOS it comes with the package onnxruntime",
@@ -100,7 +104,9 @@ class OrtBackend:
         try:
             return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
         except Exception as error:
-            raise _told(error, self._file, _FEED_FAULTS_ON_DEVICES if self._on_device else None) from None
+            ours = _FEED_FAULTS_ON_DEVICES if self._on_device else None
+            free = any(None in (info.shape or ())[1:] for info in self.inputs)
+            raise _told(error, self._file, ours, _OTHER_SIZES if free else "") from None
 
     def close(self) -> None:
         """Lets the session go."""
@@ -194,18 +200,20 @@ def _info(value: Any) -> TensorInfo:
     return TensorInfo(value.name, shape, dtype)
 
 
-def _told(error: Exception, file: Path, ours: Sequence[str] | None) -> StreamsegError:
+def _told(error: Exception, file: Path, ours: Sequence[str] | None, hint: str = "") -> StreamsegError:
     """ONNX Runtime's exception as one of ours, its first line without the codes.
 
     `ours` are the classes that blame the model or its feeds; where it is None, all but those that blame the machine.
+    `hint` is for those.
     """
     if isinstance(error, StreamsegError):
         return error
     kind = type(error).__name__
     line = " ".join(str(error).split()).replace(f"Load model from {file} failed:", "")
     told = _OF_CUDA.search(line)
-    reason = told[0].strip() if told else _PLACE.sub("", line.split(" : ", 3)[-1].strip())[:200] or kind
+    own = _PLACE.sub("", _NODE.sub(r"\1: ", line.split(" : ", 3)[-1].strip()))[:200]
+    reason = told[0].strip() if told else own or kind
     machine = kind in _MACHINE_FAULTS if ours is None else kind not in ours
     if machine or isinstance(error, MemoryError):
         return BackendError(f"{file}: ONNX Runtime cannot run it: {reason}")
-    return InputError(f"{file}: ONNX Runtime refuses it: {reason}")
+    return InputError(f"{file}: ONNX Runtime refuses it: {reason}", hint)
