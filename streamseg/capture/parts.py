@@ -55,6 +55,7 @@ def _unfinished(text: bytes) -> int:
     """Where the last head in `text` begins, whose end is still to come; the end of `text` where there is none."""
     if text == b"-" or text.endswith((b"\n-", b"\xd9-")):
         return len(text) - 1
-    at = text.rfind(b"--", max(0, len(text) - _LONGEST))
-    begins = at >= 0 and (at == 0 or text[at - 1 : at] in (b"\n", b"\xd9"))  # a line's, or a JPEG's end
+    # Behind a line's end, or a JPEG's: boundaries have dashes of their own, as in ----frame.
+    at = max(text.rfind(b"\n--"), text.rfind(b"\xd9--")) + 1
+    begins = text.startswith(b"--", at) and len(text) - at <= _LONGEST
     return at if begins and _JPEG not in text[at:] else len(text)

@@ -44,6 +44,14 @@ def test_a_head_that_follows_a_jpeg_directly_begins_a_line(step: int) -> None:
     assert read(b"".join(parts), step) == b"\r\n".join(parts)
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 10, 30, 1000])
+@pytest.mark.parametrize("boundary", [b"----b", b"--a--b"])
+def test_a_boundary_with_dashes_of_its_own_is_one_wherever_it_is_cut(boundary: bytes, step: int) -> None:
+    sent = [boundary + b"\r\nContent-Type: image/jpg\r\nX-Time: 1--2\r\n\r\n" + _JPEG for _ in range(4)]
+    right = [boundary + b"\r\nContent-Type: image/jpeg\r\nX-Time: 1--2\r\n\r\n" + _JPEG for _ in range(4)]
+    assert read(b"\r\n".join(sent), step) == b"\r\n".join(right)
+
+
 @pytest.mark.parametrize("sent", [b"-" * 100_000, b"--a:\n" * 20_000, b"--b\r\n" * 20_000, b"\r\n--", b""])
 def test_what_is_no_head_passes_as_it_is(sent: bytes) -> None:
     assert read(sent, 1000) == sent
