@@ -10,17 +10,17 @@ from streamseg.infer.model.onnxfile import OnnxFile
 _EMBEDDED = "image_embed"  # `image_embeddings` of SAM, `image_embed` of SAM 2
 _PICTURE = "pixel_values"  # of Hugging Face, whose sides may all be free
 _CHANNELS = 3
+_ASKED = (*POINTS, *LABELS)  # the ends of names: `batched_point_coords` of EfficientSAM
 
 
 def refuse_asked(found: OnnxFile) -> None:
     """Raises InputError where the graph is an encoder or a decoder, or both in one, and says what takes two halves."""
     gives = any(info.name.startswith(_EMBEDDED) for info in found.outputs)
-    asks = any(
-        info.name.endswith((*POINTS, *LABELS)) for info in found.inputs
-    )  # `batched_point_coords` of EfficientSAM
-    if not gives and not asks:
+    asked = [info for info in found.inputs if info.name.endswith(_ASKED)]
+    if not gives and not asked:
         return
-    if asks and any(info.name == _PICTURE or (info.shape or ())[1:2] == (_CHANNELS,) for info in found.inputs):
+    others = [info for info in found.inputs if info not in asked]  # three points look like three channels
+    if asked and any(info.name == _PICTURE or (info.shape or ())[1:2] == (_CHANNELS,) for info in others):
         raise InputError(
             f"{found.path}: is a network that is asked, such as Segment Anything, with both halves in one file",
             f"export its encoder and its decoder, then {_followed('encoder.onnx,decoder.onnx')}",

@@ -23,6 +23,12 @@ def test_both_halves_are_named_and_what_takes_them(form: Form, tmp_path: Path) -
     assert caught.value.hint.endswith(f"--set network=encoder.onnx,{second}")
 
 
+@pytest.mark.parametrize("form", ["sam", "sam2"])
+def test_a_decoder_of_three_points_is_not_taken_for_both_halves(form: Form, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is the decoder of a network that is asked"):
+        import_model(decoder(tmp_path / "b.onnx", form, 3), tmp_path / "made.onnx")
+
+
 @pytest.mark.parametrize(
     ("picture", "sides", "points"),
     [
