@@ -39,6 +39,8 @@ _IN_NAMES = str.maketrans("/.", "__", "{}")
 _EMPTY = "`{}`: its type of media is looked at alone, which no page of another site can send"
 _TOLD = (404, 409, 422, 500)
 """Answers to an operator that carry a line about what is wrong."""
+_TOLD_SIGNING_IN = (401, 422)
+"""Those to a browser that signs in."""
 
 
 class _Route(NamedTuple):
@@ -246,10 +248,11 @@ def _written_as(kind: type) -> dict[str, Any]:
 def _operation(route: _Route) -> dict[str, Any]:
     told: dict[str, Any] = {"application/json": {"schema": {"$ref": _REF.format(name="Refused")}}}
     content = _content(route.gives)
+    lines = _TOLD_SIGNING_IN if route.takes == "SignIn" else _TOLD if route.gives in (api.Done, api.Written) else ()
     answers: dict[str, Any] = {str(route.status): {"description": "done", **content}}
     for status in sorted({401, 429, *route.refuses} if not route.public or route.takes else route.refuses):
         answers[str(status)] = {"description": _REASONS[status]}
-        if route.gives in (api.Done, api.Written) and status in _TOLD:
+        if status in lines:
             answers[str(status)]["content"] = told
     if 416 in route.refuses:
         answers["206"] = {"description": "the part that Range asks for", **content}
