@@ -16,6 +16,7 @@ SHOW = """async (since) => {
   show([{ name: "r", rule: "r", since, value: 1, unit: "", events: 2 }]);
   return document.querySelector("#rules li").innerText;
 }"""
+PATIENCE = "const kept = setTimeout; window.setTimeout = (call, ms) => ms === 10_000 ? %s : kept(call, ms)"
 FILTERED = "#event-filter [name=rule]"
 
 
@@ -127,13 +128,16 @@ def test_pictures_far_from_what_is_seen_are_not_asked_for_until_one_scrolls_ther
 @pytest.mark.slow
 def test_few_pictures_are_asked_for_at_once_and_each_in_its_turn(tmp_path: Path, page: Any) -> None:
     names = [f"camera-{number}" for number in range(7)]
-    held: list[Any] = []
+    held, told = list[Any](), list[Any]()
+    page.add_init_script(PATIENCE % "0")
     page.route("**/*.jpg*", lambda route: held.append(route))
+    page.on("requestfinished", lambda request: told.append(request) if request.url.endswith("/streams") else None)
     with Service(tmp_path, site(*names)) as service:
         service.until(lambda: all(row["ready"] for row in service.streams().values()))
         page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
         service.until(lambda: page.evaluate("1") and len(held) == 3)
-        page.wait_for_timeout(3000)  # the state has been told several times
+        before = len(told)
+        service.until(lambda: page.evaluate("1") and len(told) >= before + 3)
         assert len(held) == 3
         asked = [each.request.url for each in held]
         for done in range(4):
@@ -141,3 +145,14 @@ def test_few_pictures_are_asked_for_at_once_and_each_in_its_turn(tmp_path: Path,
             service.until(lambda done=done: page.evaluate("1") and len(held) == 4 + done)  # type: ignore[misc]
             asked.append(held[-1].request.url)
         assert [url.split("/")[-1].split(".jpg")[0] for url in asked] == names
+
+
+@pytest.mark.slow
+def test_pictures_that_never_come_give_their_turn_to_others(tmp_path: Path, page: Any) -> None:
+    names = [f"camera-{number}" for number in range(7)]
+    asked = set[str]()
+    page.add_init_script(PATIENCE % "kept(call, 10)")
+    page.route("**/*.jpg*", lambda route: asked.add(route.request.url.split("/")[-1].split(".jpg")[0]))
+    with Service(tmp_path, site(*names)) as service:
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        service.until(lambda: page.evaluate("1") and asked == set(names))

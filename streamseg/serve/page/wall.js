@@ -48,15 +48,16 @@ async function still(made, name) {
   const near = height > 0 && bottom > -innerHeight && top < 2 * innerHeight;
   if ($("large").open || document.hidden || !near || coming.has(made)) return;
   const next = new Image();
-  const late = setTimeout(() => { next.src = ""; }, PATIENCE_MS);
+  let late = 0;
+  const patience = new Promise((_, reject) => { late = setTimeout(reject, PATIENCE_MS); });
   coming.add(made);
   next.src = `${path(name)}.jpg?t=${Date.now()}`;
   try {
-    await next.decode();
+    await Promise.race([next.decode(), patience]); // Chromium's decode() never ends where the source is taken away
     const image = made.querySelector(".picture img");
     image.src = next.src;
   } catch {
-    // none yet, or the stream has gone: the text beside it says so
+    next.src = ""; // gives its connection back; none came yet, or the stream has gone: the text beside it says so
   } finally {
     clearTimeout(late);
     coming.delete(made);
