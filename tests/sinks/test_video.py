@@ -85,6 +85,23 @@ def test_readers_are_told_the_rate_of_the_source(
         assert container.streams.video[0].average_rate == rate
 
 
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("fps", [2.0, 5.0, 15.0, 120.0])
+def test_a_film_takes_as_much_room_whatever_the_rate_is_called(fps: float, codec: str, tmp_path: Path) -> None:
+    """At one quality the encoders spend more bits on pictures that are shown for longer."""
+    noise = np.random.default_rng(1).integers(0, 256, (60, 125, 3), np.uint8)
+    wall = np.asarray(cv2.resize(noise, (500, 240), interpolation=cv2.INTER_CUBIC), np.uint8)
+    sizes = []
+    for called in (None, fps):
+        sink = VideoSink(str(tmp_path / f"{called}.mp4"), codec=codec, fps=called)
+        for number in range(24):
+            frame = Frame(np.ascontiguousarray(wall[:, 3 * number :][:, :320]), number, number / 25, 0.0)
+            sink.write(Shown(frame, segmentation(frame), frame.image, 0, {}))
+        sink.close()
+        sizes.append((tmp_path / f"{called}.mp4").stat().st_size)
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
+
+
 def test_colours_survive(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     sink = VideoSink(str(path))
