@@ -79,6 +79,8 @@ class _Answer(NamedTuple):
     reason: str
     location: str
     retry_after: str
+    by: str
+    """The proxy that may have given it, which for a server without TLS nobody can tell; else empty."""
 
 
 class Webhook:
@@ -123,7 +125,7 @@ class Webhook:
         status = answer.status
         if 200 <= status < 300:
             return
-        says = f"answers {status} {printable(answer.reason[:60])}".rstrip()
+        says = f"{answer.by}answers {status} {printable(answer.reason[:60])}".rstrip()
         if status in _LATER or not 400 <= status < 500:
             raise self._later(answer, says)
         raise RefusedError(says)
@@ -163,7 +165,8 @@ class Webhook:
             connection.request("POST", path, body, headers)
             with connection.getresponse() as answer:  # of which only the head is read: what follows says nothing
                 location, retry_after = (answer.getheader(name, "") for name in ("Location", "Retry-After"))
-                return _Answer(answer.status, answer.reason, location, retry_after)
+                by = _by(None if address.encrypted else proxy)
+                return _Answer(answer.status, answer.reason, location, retry_after, by)
 
     @contextlib.contextmanager
     def _connected(self, address: Address, proxy: Address | None) -> Iterator[HTTPConnection]:
@@ -182,7 +185,7 @@ class Webhook:
         connection.response_class = lambda *given, **more: TimelyResponse(  # type: ignore[assignment]
             time.monotonic() + _TIMEOUT_S, *given, **more
         )
-        by = "" if proxy is None else f"by the proxy {proxy.name}: "
+        by = _by(proxy)
         try:
             connection.connect()
             yield connection
@@ -208,6 +211,10 @@ class Webhook:
         if (basic := self._hook.address.basic) is not None:
             headers["Authorization"] = basic
         return headers
+
+
+def _by(proxy: Address | None) -> str:
+    return "" if proxy is None else f"by the proxy {proxy.name}: "
 
 
 def _login_at(proxy: Address) -> dict[str, str]:

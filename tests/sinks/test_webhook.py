@@ -239,6 +239,7 @@ def test_a_proxy_that_wants_another_password_is_told_without_it(
         until(lambda: "407 Proxy Authentication Required" in caplog.text)
         sink.close()
     assert server.requests == [] and "hunter2" not in caplog.text
+    assert f"{scheme}://hooks.invalid/x?a=1: by the proxy http://***@{proxy.place}: " in caplog.text
 
 
 def test_a_proxy_that_is_away_is_told_from_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
