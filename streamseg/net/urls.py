@@ -148,6 +148,9 @@ def read_addresses(uri: str) -> list[Address]:
     """One for each host of `uri`, which may name several with commas between them; else as `read_address`."""
     scheme, _, behind = uri.partition("://")
     login, rest, _ = split_login(behind)
+    if re.search("@[^@,]*,[^@,:]*:", login or ""):  # else all hosts but the last would be taken for a password
+        name = printable(shown(f"{scheme.lower()}://{behind}"))
+        raise InputError(f"{name}: names a user for several hosts", "USER:PASSWORD@ goes before the first host alone")
     hosts, slash, path = rest.partition("/")
     front = "" if login is None else f"{login}@"
     return [read_address(f"{scheme}://{front}{host}{slash}{path}") for host in hosts.split(",")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamseg.errors import InputError
-from streamseg.net.urls import Address, read_address, with_login
+from streamseg.net.urls import Address, read_address, read_addresses, with_login
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,11 @@ def test_a_redirect_may_write_a_host_in_other_letters(written: str) -> None:
 
 def test_an_address_shows_no_password_when_it_is_printed() -> None:
     assert "hunter2" not in repr(Address("rtsp", "cam", None, "/1", ("u", "hunter2"), "rtsp://***@cam/1"))
+
+
+def test_a_password_with_signs_of_the_syntax_goes_to_every_host() -> None:
+    found = read_addresses("kafka://me:p@ss,word@a:9092,[::1]/topic")
+    assert [(each.place, each.login) for each in found] == [
+        (("a", 9092), ("me", "p@ss,word")),
+        (("::1", 9092), ("me", "p@ss,word")),
+    ]

@@ -241,6 +241,7 @@ def test_a_broker_that_keeps_passwords_to_itself_is_logged_in_to(
         ("kafka://me:hunter2@a:9092,b:9092/events?sasl=gssapi", r"kafka://\*\*\*@a:9092,b:9092/events: sasl=gssapi"),
         ("kafka://a:9092,b:9092/events?sasl=plain", "sasl= needs a user"),
         ("kafka://a:9092,/events", "not understood"),
+        ("kafka://me:hunter2@a:9092,me:hunter2@b/events", r"kafka://\*\*\*@b/events: names a user for several hosts"),
     ],
 )
 def test_what_is_wrong_of_a_login_is_told_before_anything_is_opened(uri: str, says: str) -> None:
