@@ -39,15 +39,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             path = "/" + self.path.split("/", 3)[3]
             with socket.create_connection(("127.0.0.1", self.server.target)) as there:
                 there.sendall(f"POST {path} HTTP/1.0\r\n{self.headers.as_string()}".encode() + body)
-                _copy(there, self.connection)
+                copy_until_end(there, self.connection)
 
     def do_CONNECT(self) -> None:
         if self._admitted():
             self.send_response(200)
             self.end_headers()
             with socket.create_connection(("127.0.0.1", self.server.target)) as there:
-                threading.Thread(target=_copy, args=(self.connection, there), daemon=True).start()
-                _copy(there, self.connection)
+                threading.Thread(target=copy_until_end, args=(self.connection, there), daemon=True).start()
+                copy_until_end(there, self.connection)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -60,7 +60,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return True
 
 
-def _copy(here: socket.socket, there: socket.socket) -> None:
+def copy_until_end(here: socket.socket, there: socket.socket) -> None:
+    """Hands on what comes from `here`, and that it has ended."""
     with contextlib.suppress(OSError):
         while data := here.recv(1 << 16):
             there.sendall(data)

@@ -15,6 +15,8 @@ import struct
 import threading
 from collections.abc import Iterator
 
+from tests.parts.http_proxy import copy_until_end
+
 _HANDSHAKE, _AUTHENTICATE = 17, 36
 _SALT, _ROUNDS = b"of a test", 4096
 
@@ -69,8 +71,8 @@ class _Guest(socketserver.BaseRequestHandler):
                     broker.sendall(struct.pack(">i", len(frame)) + frame)
                     answer = _frame(broker)
                     self.request.sendall(struct.pack(">i", len(answer)) + answer)
-            threading.Thread(target=_copy, args=(broker, self.request), daemon=True).start()
-            _copy(self.request, broker)
+            threading.Thread(target=copy_until_end, args=(broker, self.request), daemon=True).start()
+            copy_until_end(self.request, broker)
 
     def _authenticate(self, number: int, right: bool, words: bytes) -> None:
         well = struct.pack(">hhi", 0, -1, len(words)) + words + bytes(8)
@@ -85,13 +87,6 @@ def _frame(line: socket.socket) -> bytes:
         (size,) = struct.unpack(">i", line.recv(4, socket.MSG_WAITALL))
         return line.recv(size, socket.MSG_WAITALL)
     return b""
-
-
-def _copy(here: socket.socket, there: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := here.recv(1 << 16):
-            there.sendall(data)
-        there.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
