@@ -22,7 +22,8 @@ from streamseg.segmentation import Segmentation
 _NEEDED = 0.3  # of the confidence of a carried label: how far beyond one half the network must be to change it
 _HALF = 128
 _FINE = 192, 320  # what is larger is sampled first
-_MARGIN = 32  # pixels around a mask that are seen with it: with fewer, small things that move fast are fitted worse
+_LEAST_MARGIN, _MOST_MARGIN = 16, 32  # pixels around a mask that are seen with it: small, fast things need most
+_SIDE = 96  # what is seen is no higher or wider than this, where a mask with its least margin fits into that
 _LEAST, _MOST = 0.004, 0.9  # of the picture: less the flow may have lost, and around more nothing is left
 
 
@@ -203,9 +204,12 @@ def _put(likely: Plane, mask: Plane, seen: Part, carried: Segmentation, thing: i
 
 
 def _widened(start: int, stop: int, side: int) -> slice:
-    """`_MARGIN` more at both ends, to multiples of what the network takes."""
-    start, stop = max(0, start - _MARGIN) // STRIDE, ceil(min(side, stop + _MARGIN) / STRIDE)
-    return slice(STRIDE * start, STRIDE * stop)
+    """With what is seen at both ends of a mask: as many of `side` pixels as the network takes, beginning anywhere."""
+    margin = min(max((_SIDE - (stop - start)) // 2, _LEAST_MARGIN), _MOST_MARGIN)
+    start, stop = max(0, start - margin), min(side, stop + margin)
+    length = STRIDE * ceil((stop - start) / STRIDE)
+    start = min(max(0, start - (length - (stop - start)) // 2), side - length)
+    return slice(start, start + length)
 
 
 def _border(likely: Plane, mask: Plane, seen: Part, shape: tuple[int, ...]) -> Part:

@@ -99,6 +99,25 @@ def test_only_what_is_around_a_mask_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(cv2.boundingRect(mask)[2:], (wide, high))
 
 
+@pytest.mark.parametrize(("side", "seen"), [(24, 96), (40, 96), (63, 96), (72, 112)])
+def test_the_larger_a_mask_is_the_fewer_pixels_around_it_are_seen(
+    side: int, seen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ask = list[Bytes](), Network._asked
+
+    def seeing(self: Network, pixels: Bytes) -> Bytes:
+        asked.append(pixels[..., MASK].copy())
+        return ask(self, pixels)
+
+    monkeypatch.setattr(Network, "_asked", seeing)
+    labels = np.zeros(SIZE, np.uint8)
+    labels[30:60, 43 : 43 + side] = 1
+    carried(found(0, labels), range(1, 2))
+    x, _, wide, _ = cv2.boundingRect(asked[0])
+    assert (wide, asked[0].shape[1]) == (side, seen)
+    assert abs(x - (seen - wide) // 2) <= 1
+
+
 def test_a_mask_at_the_edge_of_the_picture_is_seen_up_to_there(network: Network) -> None:
     labels = np.zeros((240, 320), np.uint8)
     labels[150:, 250:] = 1
