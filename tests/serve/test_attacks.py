@@ -54,7 +54,7 @@ class Route:
         self.method, self.path = method.upper(), path
         kinds = told.get("requestBody", {}).get("content", {"application/json": {}})
         self.kind = next(iter(kinds))
-        self.has_body = "requestBody" in told
+        self.reads_body = "requestBody" in told and kinds[self.kind].get("example") != {}  # that of an empty one is not
         self.public = told["security"] == [{}]
         self.for_operators = {"look": []} not in told["security"] and not self.public
 
@@ -73,7 +73,7 @@ class Route:
 
 
 ROUTES = [Route(method, path, told) for path, all_ in document()["paths"].items() for method, told in all_.items()]
-WITH_BODY = [route for route in ROUTES if route.has_body]
+WITH_BODY = [route for route in ROUTES if route.reads_body]
 WITH_VALUE = [route for route in ROUTES if "{" in route.path]
 
 
