@@ -6,7 +6,9 @@ import contextlib
 import http.server
 import socket
 import threading
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from tests.parts.http_server import serving
 
 
 class HttpProxy(http.server.ThreadingHTTPServer):
@@ -68,13 +70,5 @@ def copy_until_end(here: socket.socket, there: socket.socket) -> None:
         there.shutdown(socket.SHUT_WR)
 
 
-@contextlib.contextmanager
-def http_proxy(port: int, login: str | None = None) -> Iterator[HttpProxy]:
-    with HttpProxy(port, login) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
+def http_proxy(port: int, login: str | None = None) -> AbstractContextManager[HttpProxy]:
+    return serving(HttpProxy(port, login))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.server
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+S = TypeVar("S", bound=socketserver.BaseServer)
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
@@ -42,12 +45,18 @@ def http_server(
             """A reader that leaves is no error here."""
 
     handler = partial(Handler, directory=str(folder)) if folder else Handler
-    server = Server(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))  # how long it takes to hear of its end
-    thread.start()
-    try:
+    with serving(Server(("127.0.0.1", 0), handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+
+
+@contextmanager
+def serving(server: S) -> Iterator[S]:
+    """`server`, answering in a thread of its own until the end."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))  # how long it takes to hear of its end
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

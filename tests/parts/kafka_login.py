@@ -13,9 +13,10 @@ import socket
 import socketserver
 import struct
 import threading
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from tests.parts.http_proxy import copy_until_end
+from tests.parts.http_server import serving
 
 _HANDSHAKE, _AUTHENTICATE = 17, 36
 _SALT, _ROUNDS = b"of a test", 4096
@@ -89,13 +90,5 @@ def _frame(line: socket.socket) -> bytes:
     return b""
 
 
-@contextlib.contextmanager
-def door(mechanism: str, password: str, broker: int) -> Iterator[Door]:
-    with Door(mechanism, password, broker) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield made
-        finally:
-            made.shutdown()
-            thread.join()
+def door(mechanism: str, password: str, broker: int) -> AbstractContextManager[Door]:
+    return serving(Door(mechanism, password, broker))

@@ -14,14 +14,13 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from tests.parts import rtp
 from tests.parts.authenticator import Authenticator
-
-_LARGEST = 1300
 
 
 @dataclass
@@ -84,7 +83,7 @@ class RtspServer:
         self._door = socket.create_server((self.host, self.port), family=family)
         self.port = int(self._door.getsockname()[1])
         self._open: list[socket.socket] = []
-        self._units = _pictures(self.file.read_bytes()) if self.file else []
+        self._units = rtp.pictures(self.file.read_bytes()) if self.file else []
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -238,11 +237,11 @@ class _Session:
                 shift += server.jumps.get(number, 0)
                 ticks = server.first_ticks + int(number * 90_000 / server.fps) + shift
                 unit = server._units[(server.begin + number) % len(server._units)]
-                packets = list(_packets(unit, ticks, sequence))
+                packets = list(rtp.packets(unit, ticks, sequence))
                 self._send_apart(packets)
                 sent = b"".join(self._framed("video", packet) for packet in packets)
                 if "audio" in self._channels:
-                    sent += self._framed("audio", _rtp(0, number, number * 320, last=False) + bytes(320))
+                    sent += self._framed("audio", rtp.header(0, number, number * 320, last=False) + bytes(320))
                 if number < len(server.after_play):
                     sent += server.after_play[number]
                 with self._lock:
@@ -271,33 +270,3 @@ class _Session:
     def _timed_out(self) -> bool:
         limit_s = self._server.keepalive_s
         return limit_s is not None and time.monotonic() - self._heard_s > limit_s
-
-
-def _pictures(data: bytes) -> list[list[bytes]]:
-    """The NAL units of each picture."""
-    pictures: list[list[bytes]] = [[]]
-    for unit in re.split(rb"\x00\x00\x00?\x01", data)[1:]:
-        seen = any(each[0] & 31 in (1, 5) for each in pictures[-1])
-        if seen and (unit[0] & 31 not in (1, 5) or unit[1] & 0x80):
-            pictures.append([])
-        pictures[-1].append(unit)
-    return pictures
-
-
-def _packets(units: list[bytes], ticks: int, sequence: Iterator[int]) -> Iterator[bytes]:
-    payloads = [payload for unit in units for payload in _payloads(unit)]
-    for at, payload in enumerate(payloads):
-        yield _rtp(96, next(sequence), ticks, last=at == len(payloads) - 1) + payload
-
-
-def _payloads(unit: bytes) -> Iterator[bytes]:
-    if len(unit) <= _LARGEST:
-        yield unit
-        return
-    for at in range(1, len(unit), _LARGEST):
-        first, last = at == 1, at + _LARGEST >= len(unit)
-        yield bytes((unit[0] & 0xE0 | 28, first << 7 | last << 6 | unit[0] & 31)) + unit[at : at + _LARGEST]
-
-
-def _rtp(kind: int, sequence: int, ticks: int, *, last: bool) -> bytes:
-    return struct.pack(">BBHII", 0x80, kind | last << 7, sequence & 0xFFFF, ticks & 0xFFFFFFFF, 0xCAFE)
