@@ -8,8 +8,9 @@ INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 # Models that are not free for any use, or large: distributions of their own.
 MODELS := research-models pose-models
 # Most tests wait for servers and cameras, so four run at a time on two cores; those of one file one after the other, and the
-# files in the order of tests/conftest.py.
-PYTEST = $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+# files in the order of tests/conftest.py. Where a worker dies, its test is named and the rest ends: with a new worker in its
+# place pytest-xdist waits for ever after the last test.
+PYTEST = $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # What `pip install '.[build]'` brings: 100 MB, which stay in .cache when .venv goes.
 ENGINES := tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
 FROM_CACHE = $(BIN)/pip install --quiet --no-deps --no-index --find-links .cache/engines
