@@ -9,13 +9,15 @@ import numpy as np
 
 from streamseg import installing
 from streamseg.errors import InputError
-from streamseg.imagefile.contract import FileImage, check_size, quiet, unreadable
+from streamseg.imagefile.contract import FileImage, check_bytes, check_size, quiet, unreadable
 from streamseg.imagefile.exif import orientation_of, turned
+from streamseg.options import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     import PIL.Image
 
 _FORMATS = ("GIF", "PNG", "WEBP", "AVIF", "HEIF")
+_READ_WHOLE = ("WEBP", "AVIF", "HEIF")  # by Pillow, when it opens them
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
 _SHORTEST_MS, _USUAL_MS = 20, 100  # what says it lasts less is shown for as long as browsers show it
@@ -57,6 +59,8 @@ def opened(path: Path, head: bytes, max_megapixels: float | None) -> Animation |
         return None
     if kind == "HEIF":
         _know_heif(path)
+    if kind in _READ_WHOLE:  # many pictures, each of which may be smaller than the limit
+        check_bytes(path, max_megapixels and max(max_megapixels, MAX_MEGAPIXELS))
     import PIL.Image
 
     try:

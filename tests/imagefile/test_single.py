@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from streamseg.errors import InputError
@@ -17,6 +18,16 @@ def test_a_file_of_more_bytes_than_a_picture_has_is_refused_before_it_is_read(su
     path.write_bytes(cv2.imencode(suffix, np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     with path.open("r+b") as file:
         file.truncate(1 << 42)  # of which nothing is on the disk
+    with pytest.raises(InputError, match=rf"{path.name}: 4,398,046,511,104 bytes"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+def test_pillow_does_not_read_it_either(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    PIL.Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path := tmp_path / f"a{suffix}")
+    with path.open("r+b") as file:
+        file.truncate(1 << 42)
+    monkeypatch.setattr("PIL.Image.open", lambda *_, **__: pytest.fail("it is read"))
     with pytest.raises(InputError, match=rf"{path.name}: 4,398,046,511,104 bytes"):
         read_image(path)
 
