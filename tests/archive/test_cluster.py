@@ -22,6 +22,7 @@ from tests.archive.archives import film, job, task, tree
 from tests.parts.patience import until
 from tests.parts.program import PROGRAM, environment
 from tests.parts.program import run_program as command
+from tests.parts.ray_cluster import RayCluster
 
 WORDS = ("batch", "dash", "--model", "otsu", "--write", "{stem}.csv", "--write", "masks:{stem}")
 OTHER_WORK = """
@@ -38,24 +39,18 @@ ray.get(work.begin.remote())
 print("at work", flush=True)
 sys.stdin.read()
 """
-MEMORY = 80_000_000  # the least that Ray takes for objects: films never travel through it
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # else its workers wait for the tests beside
-    utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed", exc_type=ImportError)
-    head = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
-    started = utils.Cluster(initialize_head=True, head_node_args=head)
-    yield started
-    started.shutdown()
+def cluster() -> Iterator[RayCluster]:
+    pytest.importorskip("ray.cluster_utils", reason="ray is not installed", exc_type=ImportError)
+    with RayCluster() as started:
+        yield started
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own: it leaves its log files to be closed at the end
 def test_the_films_of_a_node_that_is_killed_are_done_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: RayCluster
 ) -> None:
     psutil: Any = pytest.importorskip("psutil")  # which comes with Ray
     monkeypatch.chdir(tmp_path)
@@ -63,7 +58,7 @@ def test_the_films_of_a_node_that_is_killed_are_done_elsewhere(
     Path("dash").mkdir()
     for number in range(40):
         shutil.copy(kinds[number % 3], f"dash/{number:02}.mp4")
-    node = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    node = psutil.Process(cluster.add_node(num_cpus=1))
     words = (*WORDS, "--out", "out", "--ray", cluster.address)
     with subprocess.Popen([*PROGRAM, *words], env=environment(), stderr=subprocess.PIPE, text=True) as child:
         rows, part = Path("out/.batch/rows"), Path("out/.batch/part")
@@ -75,8 +70,7 @@ def test_the_films_of_a_node_that_is_killed_are_done_elsewhere(
             return len(at_work) > 1 and any(rows.glob("*.json"))
 
         until(both, "films on both nodes", child)
-        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        for process in (raylet, *raylet.children(recursive=True)):  # of a machine that is gone nothing goes on
+        for process in (node, *node.children(recursive=True)):  # of a machine that is gone nothing goes on
             os.kill(process.pid, signal.SIGKILL)
         killed_after = len(list(rows.glob("*.json")))
         said = child.communicate()[1]
@@ -93,9 +87,8 @@ def test_the_films_of_a_node_that_is_killed_are_done_elsewhere(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_line_says_that_other_work_has_all_cores_and_films_wait_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: RayCluster
 ) -> None:
     monkeypatch.chdir(tmp_path)
     film(Path("dash/a.mp4"))

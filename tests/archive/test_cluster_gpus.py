@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from streamseg.archive.cluster import Fleet, Machine, fleet
 from tests.archive.archives import film
-from tests.archive.test_cluster import MEMORY, cluster
+from tests.archive.test_cluster import cluster
 from tests.parts.patience import finished
 from tests.parts.program import environment, run_program
+from tests.parts.ray_cluster import RayCluster
 
 __all__ = ["cluster"]
 A, B, C = Machine(16, 4), Machine(6, 2), Machine(8)
@@ -61,19 +61,18 @@ def test_where_no_gpu_is_of_use_or_there_each_core_has_a_worker() -> None:
     assert fleet([Machine(0)], 5) == Fleet(workers=1, cores=1), "one waits for a machine with cores"
 
 
-def two_machines(cluster: Any) -> str:
+def two_machines(cluster: RayCluster) -> str:
     """One of them has two GPUs; both have two cores to give, and the one that began the cluster a third."""
     for gpus in (2, 0):
-        cluster.add_node(num_cpus=2, num_gpus=gpus, object_store_memory=MEMORY)
-    return str(cluster.address)
+        cluster.add_node(num_cpus=2, num_gpus=gpus)
+    return cluster.address
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("noset", ["", "1"])
 def test_each_gpu_is_seen_by_one_worker_and_others_see_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any, noset: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: RayCluster, noset: str
 ) -> None:
     """Also where Ray is told to leave it to its workers what they see."""
     monkeypatch.chdir(tmp_path)
@@ -92,9 +91,8 @@ def test_each_gpu_is_seen_by_one_worker_and_others_see_none(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_archive_is_done_by_workers_with_a_gpu_and_by_those_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: RayCluster
 ) -> None:
     """The GPUs are none, so the CPU does the work of all of them, and says nothing else."""
     monkeypatch.chdir(tmp_path)
