@@ -24,8 +24,9 @@ class Signals:
     The first interrupts as Ctrl-C does, or calls what `calling` was given. Those within two seconds of it say nothing
     new; a later one means that the user will not wait, and ends the process with 128 plus its number.
 
-    An interruption can be lost: whatever runs in a destructor or in a callback of C is finished without it. So it comes
-    again until the stack is unwound by it, or until `heard`.
+    An interruption can be lost: whatever runs in a destructor or in a callback of C is finished without it, and what
+    comes just before a call that waits is seen behind it. So it comes again until the stack is unwound by it, or until
+    `heard`.
     """
 
     def __init__(self) -> None:
@@ -86,9 +87,11 @@ class Signals:
         if self._stop is not None:
             self._stop()
         elif _is_fragile(stack):
-            signal.setitimer(signal.ITIMER_REAL, _SOON_S)
-        elif not interrupted(sys.exc_info()[1]):
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+            signal.setitimer(signal.ITIMER_REAL, _SOON_S, _SOON_S)
+        elif interrupted(sys.exc_info()[1]):
+            self.heard()
+        else:
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
             raise KeyboardInterrupt
 
 

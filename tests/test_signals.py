@@ -97,7 +97,15 @@ def test_only_one_who_asks_again_after_two_seconds_ends_it_at_once(monkeypatch: 
     assert (asked, left) == ([True], [128 + signal.SIGINT])
 
 
-def test_before_and_after_it_is_watched_a_request_interrupts_once() -> None:
+@pytest.fixture
+def no_alarm(monkeypatch: pytest.MonkeyPatch) -> float:
+    """An interruption does not come again before the test is over, however slow the machine is; when it would."""
+    again_s = 10 * PATIENCE_S
+    monkeypatch.setattr("streamseg.signals._AGAIN_S", again_s)
+    return again_s
+
+
+def test_before_and_after_it_is_watched_a_request_interrupts_once(no_alarm: float) -> None:
     with Signals() as signals:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
@@ -105,7 +113,17 @@ def test_before_and_after_it_is_watched_a_request_interrupts_once() -> None:
         assert signals.number == signal.SIGTERM
 
 
-def test_an_interruption_that_python_swallowed_still_counts() -> None:
+def test_an_interruption_comes_again_and_again_until_it_is_heard(no_alarm: float) -> None:
+    """One that comes after Python's last look and before a call that waits is not seen until another ends that call."""
+    with Signals() as signals:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getitimer(signal.ITIMER_REAL) == pytest.approx((no_alarm, no_alarm), abs=PATIENCE_S)
+        signals.heard()
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_an_interruption_that_python_swallowed_still_counts(no_alarm: float) -> None:
     with Signals() as signals:
         with contextlib.suppress(KeyboardInterrupt):  # as the clean-up of a module's import lock does
             signal.raise_signal(signal.SIGTERM)
