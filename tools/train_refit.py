@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnxruntime.quantization import CalibrationDataReader, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from refit_graph import side_by_side
 from refit_pairs import BLOCK, Bytes, pairs
 from torch import Tensor, nn
@@ -198,7 +198,10 @@ def write(network: Network, file: Path, known: list[Bytes]) -> None:
     options.optimized_model_filepath = str(plain)
     onnxruntime.InferenceSession(str(whole), options, providers=["CPUExecutionProvider"])
     kinds = ["Conv", "Add", "Relu"]
-    quantize_static(plain, whole, _Shown(known), per_channel=True, reduce_range=True, op_types_to_quantize=kinds)
+    quantize_static(
+        plain, whole, _Shown(known), per_channel=True, reduce_range=True, op_types_to_quantize=kinds,
+        activation_type=QuantType.QUInt8,
+    )  # fmt: skip
     onnx.save(side_by_side(onnx.load(whole)), file)
     whole.unlink()
     plain.unlink()
