@@ -95,9 +95,9 @@ def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _dilated(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
-    """Grown by the ellipse of OpenCV, which at 2 px also takes in what is 2 px across and 1 up or down."""
-    side = 2 * radius_px + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    """With every pixel whose centre is at most `radius_px` away, which the ellipse of OpenCV is wider than."""
+    square = np.arange(-radius_px, radius_px + 1) ** 2
+    disc = (square[:, None] + square <= radius_px**2).astype(np.uint8)
     return np.asarray(cv2.dilate(mask.view(np.uint8), disc)) > 0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from streamseg.evaluation import scores as module
 from streamseg.evaluation.scores import boundary_f1, confusion, near_counts, near_f1, scores
 
 sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what the scores are compared with")
@@ -82,6 +83,32 @@ def test_a_thin_structure_may_be_two_pixels_off() -> None:
     assert near_f1(near_counts(line(20), line(22), 2))[1] == 1.0
     assert near_f1(near_counts(line(20), line(23), 2))[1] == 0.0
     assert math.isnan(near_f1(near_counts(line(20), line(20), 3))[2])
+
+
+def point(row: int, column: int) -> NDArray[np.uint8]:
+    labels = np.zeros((21, 21), np.uint8)
+    labels[10 + row, 10 + column] = 1
+    return labels
+
+
+@pytest.mark.parametrize("tolerance", [1, 2, 3, 5])
+def test_near_is_what_lies_at_most_that_far_away_in_any_direction(
+    tolerance: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_NEAR_PX", tolerance)
+    for row in range(-7, 8):
+        for column in range(-7, 8):
+            right = float(math.hypot(row, column) <= tolerance)
+            assert near_f1(near_counts(point(0, 0), point(row, column), 2))[1] == right, (row, column)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "right"), [(0, 2, 1.0), (-2, 0, 1.0), (1, 1, 1.0), (2, 1, 0.0), (1, -2, 0.0)]
+)
+def test_a_border_two_pixels_away_is_right_and_one_a_knights_move_away_is_not(
+    row: int, column: int, right: float
+) -> None:
+    assert boundary_f1(1 - point(0, 0), 1 - point(row, column), 1) == right  # only the point is of class 0
 
 
 def test_thin_structures_add_up_over_pictures_and_void_counts_for_nothing() -> None:
