@@ -83,10 +83,13 @@ class Relay:
         again = self._client.again(waiting.asked, message)
         if again is not None:
             return self._ask(_Waiting(again, waiting.number)), b""
+        refused = self._client.refusal(waiting.asked.method, message)
         if waiting.asked.method != "TEARDOWN":  # FFmpeg's goodbye after whatever was refused
-            refused = self._client.refusal(waiting.asked.method, message)
             self.refusal = self._error(refused) if refused else None
-        return b"", self._for_ffmpeg(message, waiting.number).encode()
+        made = self._for_ffmpeg(message, waiting.number)
+        if refused is None:
+            made.first = "RTSP/1.0 200 OK"  # any other good answer, and one that does not matter, would end its run
+        return b"", made.encode()
 
     def _for_ffmpeg(self, message: Message, number: str) -> Message:
         """The answer under FFmpeg's number. It shall not try to log in, and must know where UDP comes from."""

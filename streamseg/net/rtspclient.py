@@ -15,6 +15,7 @@ from streamseg.redaction import redact, shown
 _MOST_TRIES = 4  # of one request: without a login, with one, and once more each for a new nonce and another form
 _MOST_REDIRECTS = 5
 _MOST_WORDS = 100  # letters of a server's own that a line of ours repeats
+_UNKNOWN = (405, 501, 551)  # what is said to a method that a server does not know
 
 
 class RefusedError(Exception):
@@ -110,7 +111,7 @@ class RtspClient:
     def refusal(self, method: str, answer: Message) -> RefusedError | None:
         """A final answer in words; None where it is a good one."""
         status = answer.status or 0
-        if status < 300:
+        if status < 300 or (method == "OPTIONS" and status in _UNKNOWN):  # it only asks what else may be asked
             return None
         if status in (401, 403):
             offered = self._login.unknown[:_MOST_WORDS]

@@ -45,6 +45,16 @@ def test_what_a_camera_refuses_is_told_in_its_words(status: str, said: str, away
     assert caught.value.away == away
 
 
+@pytest.mark.parametrize("status", ["405 Method Not Allowed", "501 Not Implemented", "551 Option not supported"])
+def test_a_camera_that_does_not_know_options_is_read(status: str, small: Path) -> None:
+    with RtspServer(small) as camera:
+        camera.answer = lambda request: (status, []) if request.method == "OPTIONS" else None
+        with opened(camera.url) as source:
+            frames = take(source, 5)
+    assert [clips.read_number(frame.image) for frame in frames] == [*range(5)]
+    assert camera.methods[:2] == ["OPTIONS", "DESCRIBE"]
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])
 def test_a_camera_that_stops_answering_while_it_is_opened_is_away(method: str, small: Path) -> None:
     done = threading.Event()
