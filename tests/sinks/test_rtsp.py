@@ -97,13 +97,6 @@ def test_a_server_that_asks_something_in_between_is_answered() -> None:
     assert [(answer.uri, answer.headers["cseq"]) for answer in answers] == [("200", "77")]
 
 
-def test_a_server_that_does_not_know_options_is_published_to() -> None:
-    with RtspServer() as server:
-        server.answer = lambda request: ("501 Not Implemented", []) if request.method == "OPTIONS" else None
-        published(server.url)
-        assert arrived(server)
-
-
 def test_a_nonce_that_runs_out_meanwhile_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     keeper = Authenticator(stale="true")
     monkeypatch.setattr("streamseg.sinks.rtsp._ALIVE_EVERY_S", 0.0)
