@@ -37,6 +37,15 @@ def test_a_live_clock_that_stands_still_or_goes_in_leaps_is_filled_in() -> None:
     assert read(Timeline("file", 0.04), 7.0, 7.0, 7.2) == [0.0, 0.0, 0.2]
 
 
+def test_a_live_clock_that_moves_with_every_second_frame_says_how_far_apart_frames_are() -> None:
+    """Whatever rate the camera names: here one frame a second, of 25."""
+    pairs = [0.08 * (number // 2) for number in range(100)]
+    times = read(Timeline("cam", 1.0, longest_gap_s=10.0), *pairs)
+    assert times[2:] == [round(1.04 + 0.04 * number, 3) for number in range(98)]
+    late = read(Timeline("cam", 0.04, longest_gap_s=10.0), 0.0, 0.04, 9.0, 9.0, 9.04)  # a pause is no slower rate
+    assert late == [0.0, 0.04, 9.0, 9.04, 9.04]
+
+
 def test_a_stream_that_only_pauses_keeps_its_time() -> None:
     assert read(Timeline("cam", 0.04, longest_gap_s=10.0), 0.0, 5.0) == [0.0, 5.0]
     assert read(Timeline("file", 0.04), 0.0, 5000.0) == [0.0, 5000.0]
