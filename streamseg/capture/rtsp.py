@@ -17,9 +17,10 @@ _OPTIONS = {
     "protocol_whitelist": "rtp,udp,tcp,crypto,srtp",
     "allowed_media_types": "video",
 }
-# The other one where the camera refuses what was asked for, and TCP also where nothing comes of UDP. TCP loses nothing
-# on the way; over UDP a packet may have been overtaken by others, and is waited for a moment (`max_delay`, us).
-_TRANSPORT = {"rtsp_transport": "udp+tcp", "max_delay": "50000"}
+# The other one where the camera refuses what was asked for, multicast where it refuses both, and TCP also where nothing
+# comes of UDP. TCP loses nothing on the way; over UDP a packet may have been overtaken by others, and is waited for a
+# moment (`max_delay`, us).
+_TRANSPORT = {"rtsp_transport": "udp+tcp+udp_multicast", "max_delay": "50000"}
 _FIRST = {"tcp": {"rtsp_flags": "prefer_tcp"}, "udp": {}}
 
 

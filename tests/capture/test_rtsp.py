@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import subprocess
 import threading
@@ -18,6 +19,7 @@ from streamseg.errors import InputError, SourceError
 from streamseg.options import SourceOptions
 from tests.parts import clips
 from tests.parts.authenticator import Authenticator
+from tests.parts.rtsp import free_port
 from tests.parts.rtsp_socket import Answer, Request, RtspServer
 from tests.parts.sources import QUICK, opened, take
 
@@ -131,6 +133,19 @@ def test_a_camera_without_tcp_is_read_over_udp(small: Path) -> None:
         frames = take(source, 10)
     assert [clips.read_number(frame.image) for frame in frames] == [*range(10)]
     assert camera.methods.count("SETUP") == 2
+
+
+def test_a_camera_that_sends_to_a_group_alone_is_read(small: Path) -> None:
+    group = "239.77.1.2", free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.sendto(b"", group)
+        except OSError:
+            pytest.skip("no network here takes multicast")
+    with RtspServer(small, group=group) as camera, opened(camera.url) as source:
+        frames = take(source, 10)
+    assert [clips.read_number(frame.image) for frame in frames] == [*range(10)]
+    assert camera.methods.count("SETUP") == 3
 
 
 def test_a_camera_that_refuses_every_way_is_told_with_the_flag_that_chooses_one(small: Path) -> None:

@@ -60,6 +60,8 @@ class RtspServer:
     """Content-Base: that of the request, another, or None."""
     udp: bool = False
     """Whether packets go over UDP to who asks for it; every third then comes behind the one that follows it."""
+    group: tuple[str, int] | None = None
+    """Where packets go for all who listen there, and no other way."""
     channel: int | None = None
     """Of the packets, whatever was asked for."""
     first_ticks: int = 90_000
@@ -208,6 +210,12 @@ class _Session:
     def _set_up(self, request: Request) -> str:
         """How its packets will travel; empty where that is none of our ways."""
         track, asked = request.uri.rpartition("track=")[2], request.headers["transport"]
+        if group := self._server.group:
+            if "multicast" not in asked:
+                return ""
+            self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._udp.connect(group)
+            return f"RTP/AVP;multicast;destination={group[0]};port={group[1]}-{group[1] + 1};ttl=1"
         if interleaved := re.search(r"interleaved=(\d+)", asked):
             channel = int(interleaved[1]) if self._server.channel is None else self._server.channel
             self._channels[track] = channel
