@@ -19,7 +19,8 @@ from streamseg.options import SourceOptions
 
 _USUAL_RATE = 1.0  # pictures a second
 _NAP_S = 0.2  # how long it takes at most to hear that it is to end
-_LARGEST = 1 << 26  # bytes of a picture
+LARGEST = 1 << 26
+"""Bytes of a picture."""
 _PADDING = 4096  # what some cameras send behind a JPEG's end
 
 
@@ -42,7 +43,7 @@ class SnapshotSource:
         self._rate = options.fps or _USUAL_RATE
         self._closed = False
         self._last, self._mark = _whole(body), body.mark
-        image = _decoded(self._last, self._name, self._most)
+        image = decoded(self._last, self._name, self._most)
         if image is None:
             client.close()
             raise SourceError(f"{self._name}: no picture that can be read")
@@ -88,7 +89,7 @@ class SnapshotSource:
             return None
         self._last, self._mark = data, response.header("etag")
         try:
-            image = _decoded(data, self._name, self._most)
+            image = decoded(data, self._name, self._most)
         except InputError:
             image = None
         self.counters["decode_errors"] += image is None
@@ -101,7 +102,7 @@ def _whole(body: HttpFile) -> bytes:
     Raises:
         SourceError: it broke off.
     """
-    data = body.peek(_LARGEST)
+    data = body.peek(LARGEST)
     if body.failure:
         raise body.failure
     return data
@@ -109,13 +110,13 @@ def _whole(body: HttpFile) -> bytes:
 
 def _read(response: Response) -> bytes:
     parts, size = [], 0
-    while size < _LARGEST and (part := response.read(_LARGEST)):
+    while size < LARGEST and (part := response.read(LARGEST)):
         parts.append(part)
         size += len(part)
     return b"".join(parts)
 
 
-def _decoded(data: bytes, name: str, max_megapixels: float) -> Image | None:
+def decoded(data: bytes, name: str, max_megapixels: float) -> Image | None:
     """The picture in `data`; None where it is none, or only a part of one.
 
     Raises:

@@ -13,6 +13,7 @@ from streamseg.capture.httpclient import HttpClient
 from streamseg.capture.httpfile import HttpFile
 from streamseg.capture.packets import Packets
 from streamseg.capture.parts import Parts
+from streamseg.capture.pictures import PictureParts, are_pictures
 from streamseg.capture.snapshots import SnapshotSource
 from streamseg.capture.stream import OPEN_TIMEOUT_S, StreamSource
 from streamseg.contracts import Source
@@ -73,6 +74,8 @@ def _open(
     if body.kind in _PLAYLISTS or first.lstrip(b"\xef\xbb\xbf").startswith(b"#EXTM3U"):
         return open_playlist(client, body, options, played)
     if body.kind.startswith("multipart/"):
+        if are_pictures(body):
+            return PictureParts(body, client.there.name, options)
         return _open_stream(client, body, options, "mpjpeg", live=True)
     several = first.startswith(_JPEG) and _several(body)
     if several or first.startswith(_GIF):  # FFmpeg says nothing of the size of what it may not decode
