@@ -17,7 +17,7 @@ from streamseg.capture.pictures import PictureParts, are_pictures
 from streamseg.capture.snapshots import SnapshotSource
 from streamseg.capture.stream import OPEN_TIMEOUT_S, StreamSource
 from streamseg.contracts import Source
-from streamseg.errors import StreamsegError
+from streamseg.errors import SourceError, StreamsegError
 from streamseg.imagefile import check_size, promised_size
 from streamseg.net.urls import Address
 from streamseg.options import SourceOptions
@@ -73,6 +73,8 @@ def _open(
         raise body.failure
     if body.kind in _PLAYLISTS or first.lstrip(b"\xef\xbb\xbf").startswith(b"#EXTM3U"):
         return open_playlist(client, body, options, played)
+    if first.lstrip(b"\xef\xbb\xbf\r\n ").startswith(b"<") and (told := _no_video(client, body.peek(_HEAD))):
+        raise told
     if body.kind.startswith("multipart/"):
         if are_pictures(body):
             return PictureParts(body, client.there.name, options)
@@ -89,6 +91,16 @@ def _open(
             _log.info("%s: one picture a request, so it is asked for the next every %g s", source.info.name, every_s)
         return source
     return _open_stream(client, body, options, None, live)
+
+
+def _no_video(client: HttpClient, text: bytes) -> SourceError | None:
+    """What is to be said of a text in angle brackets; None where it is unknown."""
+    if b"<MPD" in text:
+        hint = f"through FFmpeg: ffmpeg -i {client.there.scheme}://… -c copy -f mpegts - | streamseg run -"
+        return client.error("a DASH manifest, which is not read", hint)
+    if b"<html" in text.lower():
+        return client.error("a web page, and no video", "the stream has an address of its own")
+    return None
 
 
 def _several(body: HttpFile) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import pytest
 
@@ -39,7 +41,7 @@ def test_every_picture_is_shown_in_order(kind: str, told: bool, size: tuple[int,
     assert (len(asked), counters) == (1, {})
 
 
-GARBLED = {
+GARBLED: dict[str, Callable[[bytes], bytes]] = {
     "bytes changed": lambda body: body[:60] + b"\0\1\2\3" * 20 + body[140:],
     "cut off": lambda body: body[:200],
     "nothing": lambda body: b"",

@@ -19,6 +19,7 @@ from streamseg.capture import open_source
 from streamseg.errors import InputError, SourceError
 from streamseg.options import SourceOptions
 from tests.parts import clips
+from tests.parts.http_answers import whole
 from tests.parts.http_server import http_server
 from tests.parts.program import run_program
 from tests.parts.sources import QUICK, opened, take
@@ -121,7 +122,7 @@ def test_a_missing_page_and_one_that_is_no_video_are_told(tmp_path: Path) -> Non
     with http_server(folder=tmp_path) as (url, _):
         with pytest.raises(SourceError, match="no such stream"):
             open_source(f"{url}/none", QUICK)
-        with pytest.raises(SourceError, match="no answer that is a video"):
+        with pytest.raises(SourceError, match="a web page, and no video"):
             open_source(f"{url}/page.html", QUICK)
 
 
@@ -152,3 +153,21 @@ def test_an_empty_pipe_is_one_line() -> None:
     done = run_program("run", "-", "null", stdin=subprocess.DEVNULL)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ('<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>', "a DASH manifest", "ffmpeg -i http://"),
+        (
+            "\ufeff<!DOCTYPE html>\r\n<HTML><body>IP camera</body></HTML>",
+            "a web page, and no video",
+            "an address of its own",
+        ),
+        ("<error>no such channel</error>", "no answer that is a video stream", ""),
+    ],
+)
+def test_what_is_no_stream_is_called_what_it_is(text: str, said: str, hint: str) -> None:
+    with http_server(whole(text.encode(), "text/plain")) as (url, _), pytest.raises(SourceError, match=said) as caught:
+        open_source(url, QUICK)
+    assert hint in caught.value.hint
