@@ -126,13 +126,18 @@ def _index_at_the_end(head: bytes) -> bool:
     return False
 
 
+def _is_endless(head: bytes) -> bool:
+    """Whether an MP4 comes in fragments, and nothing says how many: FFmpeg takes those that it has seen for all."""
+    return b"mvex" in head and b"mehd" not in head and b"sidx" not in head
+
+
 def _open_stream(
     client: HttpClient, body: HttpFile, options: SourceOptions, form: str | None, live: bool | None
 ) -> StreamSource:
     import av
 
-    name = client.there.name
-    if not body.seekable() and _index_at_the_end(body.peek(_HEAD)):
+    name, head = client.there.name, body.peek(_HEAD)
+    if not body.seekable() and _index_at_the_end(head):
         _log.info("%s: its index is at its end and the server cannot jump, so all of it is fetched first", name)
         body.fetch()
     if live is None:
@@ -149,7 +154,7 @@ def _open_stream(
         raise body.failure or open_error(error, name) from None
     body.opened = True
     packets = Packets(container, name, options.max_megapixels)
-    live = live and not container.duration
+    live = live and (_is_endless(head) or not container.duration)
     bare = not (BARE | {"mpjpeg"}).isdisjoint(container.format.name.split(","))
     arrived_s = (lambda: body.arrived_s) if live and bare else None
     return StreamSource(packets, name, options, live=live, arrived_s=arrived_s, transport=body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import itertools
+import re
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from streamseg.capture import open_source
 from streamseg.errors import InputError, SourceError
 from streamseg.options import SourceOptions
 from tests.parts import clips
-from tests.parts.http_answers import whole
+from tests.parts.http_answers import paced, unmeasured, whole
 from tests.parts.http_server import http_server
 from tests.parts.program import run_program
 from tests.parts.sources import QUICK, opened, take
@@ -171,3 +172,21 @@ def test_what_is_no_stream_is_called_what_it_is(text: str, said: str, hint: str)
     with http_server(whole(text.encode(), "text/plain")) as (url, _), pytest.raises(SourceError, match=said) as caught:
         open_source(url, QUICK)
     assert hint in caught.value.hint
+
+
+def test_a_live_mp4_in_fragments_is_opened_again_when_it_breaks(tmp_path: Path) -> None:
+    """As cameras' gateways send it; FFmpeg calls the fragments that it has seen the length of a film."""
+    film = clips.clip(
+        tmp_path / "a.mp4",
+        frames=150,
+        options={"g": "10", "bf": "0", "tune": "zerolatency"},
+        container_options={"movflags": "frag_keyframe+empty_moov+default_base_moof"},
+    ).read_bytes()
+    begins = [found.start() - 4 for found in re.finditer(b"moof", film)]
+    parts = [film[begin:end] for begin, end in itertools.pairwise([0, *begins, len(film)])]
+    answer = unmeasured(lambda: paced(parts, interval_s=0.2, rounds=1), "video/mp4")
+    with http_server(answer) as (url, asked), opened(f"{url}/stream.mp4") as source:
+        assert source.info.live
+        frames = take(source, 170)
+    assert [clips.read_number(frame.image) for frame in frames] == [*range(150), *range(20)]
+    assert len(asked) == 2
