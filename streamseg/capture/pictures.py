@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ _HEAD = re.compile(rb"(--[^\r\n]{0,200})\r?\n((?:[\w-]{1,60}[ \t]{0,9}:[^\r\n]{0
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _LONGEST = 2048  # bytes of a head
 _CHUNK = 1 << 16
+_MOST_OTHERS = 16  # parts before the first picture: what a camera says between them
 _FIRST = re.compile(_HEAD.pattern + rb"(?:\x89PNG\r\n|RIFF|BM|(?P<jpeg>\xff\xd8))")
 
 
@@ -34,7 +36,7 @@ class PictureParts:
     """The pictures in `body`, at the times at which they arrive; owns it.
 
     Raises:
-        SourceError: the first of them cannot be read.
+        SourceError: none of the first of them can be read.
         InputError: it is larger than allowed.
     """
 
@@ -46,7 +48,8 @@ class PictureParts:
         self._body, self._name, self._most = body, name, options.max_megapixels
         self._ahead = bytearray()
         self._closed, self._turn = False, Turn()
-        first = decoded(self._part() or b"", name, self._most)
+        parts = itertools.islice(iter(self._part, None), _MOST_OTHERS)
+        first = next((image for part in parts if (image := decoded(part, name, self._most)) is not None), None)
         if first is None:
             raise body.failure or SourceError(f"{name}: no picture that can be read")
         body.opened = True

@@ -73,6 +73,15 @@ def test_a_wrong_length_ends_in_frames_all_the_same() -> None:
     assert len(frames) == 20
 
 
+def test_words_before_the_first_picture_and_between_them_cost_nothing() -> None:
+    def made(number: int) -> bytes:
+        return part("json", b'{"a": 1}') if number % 2 == 0 else part("png", picture("png", number // 2))
+
+    with http_server(stream(made)) as (url, _):
+        frames, _counters = take(url, 8)
+    assert [clips.read_number(frame.image) for frame in frames] == [*range(8)]
+
+
 def test_a_stream_that_ends_is_opened_again() -> None:
     with http_server(stream(lambda n: part("png", picture("png", n), lines="X-A: b\r\n"), count=8)) as (url, asked):
         frames, counters = take(url, 15)
