@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-OF_FFMPEG_ALONE = ("rtmp", "rtmps", "srt", "udp", "rtp")
+OF_FFMPEG_ALONE = ("rtmp", "rtmps", "srt", "rist", "udp", "rtp", "tcp")
 """Schemes that FFmpeg's program reads and writes; streamseg does so through a pipe or a server."""
 STANDARD_INPUT = "fd:"
 """To `open_input`; a file there may be jumped in."""

@@ -130,9 +130,11 @@ def test_an_unknown_scheme_is_one_line(uri: str) -> None:
         open_source(uri)
 
 
-def test_what_ffmpeg_reads_comes_in_through_a_pipe() -> None:
-    with pytest.raises(InputError, match=r"srt:// is not known \(.*ffmpeg .* \| streamseg run -\)"):
-        open_source("srt://127.0.0.1:9000")
+@pytest.mark.parametrize("scheme", ["srt", "rist", "rtmp", "rtmps", "udp", "rtp", "tcp"])
+def test_what_ffmpeg_reads_comes_in_through_a_pipe(scheme: str) -> None:
+    said = rf"{scheme}:// is not known \(.*ffmpeg -i {scheme}://… .* \| streamseg run -\)"
+    with pytest.raises(InputError, match=said):
+        open_source(f"{scheme}://127.0.0.1:9000")
 
 
 def test_an_empty_name_is_no_folder() -> None:
