@@ -69,7 +69,7 @@ def open_playlist(client: HttpClient, body: HttpFile, options: SourceOptions, pl
         packets = Packets(container, client.there.name, options.max_megapixels)
     except InputError as error:
         opener.close()
-        raise opener.failure or error from None
+        raise opener.failure or (error if opener.found else opener.begins_soon) from None
     except BaseException:
         opener.close()
         raise
@@ -109,8 +109,9 @@ class _Opener:
         self._played, self._before = played, frozenset(list(played))
         self._part: tuple[tuple[str, str, str], HttpFile] | None = None
         """The last segment that is a part of a file: FFmpeg 9 asks for the next as well, and leaves those unread."""
-        self.opened = self.encrypted = False
-        """Whether it is known what is there; whether segments are encrypted, for which FFmpeg has a cipher."""
+        self.opened = self.encrypted = self.found = False
+        """Whether it is known what is there; whether segments are encrypted, for which FFmpeg has a cipher; whether
+        anything was asked for that is no playlist."""
         self._home, self._playlist, self._stall_s = client, body, options.stall_timeout_s
         self._clients = {_server(client.there): client}
         self._first: str | None = client.there.bare
@@ -120,6 +121,11 @@ class _Opener:
     def failure(self) -> SourceError | None:
         """What went wrong last, or that nothing new has come."""
         return self._failure or self._stale
+
+    @property
+    def begins_soon(self) -> SourceError:
+        """What is to be said of a playlist whose first segment is still to come."""
+        return self._home.error("its playlist names no segment yet", away=True)
 
     def open(self, url: str, flags: int, options: dict[str, str]) -> _OneWay:
         """A file for FFmpeg. What cannot be had is empty: PyAV would print an exception."""
@@ -149,6 +155,7 @@ class _Opener:
         """`body`; nothing of a segment that was played before, by what its server says of its state."""
         state, head = body.mark or body.date, body.peek(_KEY_BYTES + 1)
         is_key, is_playlist = len(head) <= _KEY_BYTES, head.lstrip(b"\xef\xbb\xbf").startswith(_PLAYLIST)
+        self.found = self.found or not is_playlist
         if not state or is_key or is_playlist or head[4:8] == _INIT:
             return _OneWay(body)
         segment = url, options.get("offset", ""), state

@@ -70,6 +70,24 @@ def test_a_live_playlist_is_asked_for_again_while_frames_come(tmp_path: Path) ->
         assert len(take(source, 20)) == 20
 
 
+@pytest.mark.parametrize("name", ["live.m3u8", "all.m3u8"])
+def test_a_live_playlist_without_a_segment_yet_is_waited_for(name: str, tmp_path: Path) -> None:
+    """Its own, and that of a quality: an encoder that has just begun may name parts of its first segment alone."""
+    files = made(tmp_path, hls_flags="omit_endlist")
+    begun = b'#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXT-X-PART:DURATION=0.5,URI="a.ts"\n'
+    lists = [*3 * [begun], files["live.m3u8"]]
+    several = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000\nlive.m3u8\n"
+    answers = {**served(files), "/all.m3u8": whole(several, _KIND)}
+    answers["/live.m3u8"] = lambda handler: whole(lists.pop(0) if len(lists) > 1 else lists[0], _KIND)(handler)
+    with http_server(by_path(answers)) as (url, _):
+        with pytest.raises(SourceError, match="its playlist names no segment yet$") as caught:
+            open_source(f"{url}/{name}", QUICK)
+        assert caught.value.away
+        with opened(f"{url}/{name}", SourceOptions(stall_timeout_s=2.0, wait=True)) as source:
+            frames = take(source, 20)
+    assert [clips.read_number(frame.image) for frame in frames] == [*range(20)]
+
+
 @pytest.mark.skipif(not hasattr(av.stream, "Discard"), reason="PyAV below 17 reads all streams")
 def test_of_several_qualities_only_the_one_that_is_shown_is_fetched_on(tmp_path: Path) -> None:
     lines = ["#EXTM3U"]
