@@ -89,6 +89,8 @@ class Relay:
         made = self._for_ffmpeg(message, waiting.number)
         if refused is None:
             made.first = "RTSP/1.0 200 OK"  # any other good answer, and one that does not matter, would end its run
+        if "multicast" in message.get("transport") and "multicast" not in str(waiting.asked.headers):
+            made.first = "RTSP/1.0 461 Unsupported Transport"  # which is what it means; FFmpeg asks for that at last
         return b"", made.encode()
 
     def _for_ffmpeg(self, message: Message, number: str) -> Message:

@@ -135,8 +135,15 @@ def test_a_camera_without_tcp_is_read_over_udp(small: Path) -> None:
     assert camera.methods.count("SETUP") == 2
 
 
-def test_a_camera_that_sends_to_a_group_alone_is_read(small: Path) -> None:
+@pytest.mark.parametrize("refuses", [True, False], ids=["", "whatever was asked for"])
+def test_a_camera_that_sends_to_a_group_alone_is_read(refuses: bool, small: Path) -> None:
     group = "239.77.1.2", free_port()
+
+    def answer(request: Request) -> Answer | None:
+        if refuses or request.method != "SETUP" or "multicast" in request.headers["transport"]:
+            return None
+        return "200 OK", ["Session: 1", f"Transport: RTP/AVP;multicast;destination={group[0]};port={group[1]}"]
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind(group)
@@ -146,7 +153,7 @@ def test_a_camera_that_sends_to_a_group_alone_is_read(small: Path) -> None:
             probe.recv(1)
         except OSError:
             pytest.skip("no network here takes multicast")
-    with RtspServer(small, group=group) as camera, opened(camera.url) as source:
+    with RtspServer(small, group=group, answer=answer) as camera, opened(camera.url) as source:
         frames = take(source, 10)
     assert [clips.read_number(frame.image) for frame in frames] == [*range(10)]
     assert camera.methods.count("SETUP") == 3
