@@ -97,7 +97,7 @@ class EventsSink:
         if self._clip is not None:
             self._clip.add(packets)
         elif seen:
-            self._clip = self._begin(shown, encoder)
+            self._begin(shown, encoder)
         if self._clip is None:
             return
         self._watch.tell(self._clip.story, self._clip.path)
@@ -107,14 +107,13 @@ class EventsSink:
         if time_s - self._clip.last_seen_s >= self._after_s - ROUNDING_S or self._clip.story.length_s >= _LONGEST_S:
             self._finish()
 
-    def _begin(self, shown: Shown, encoder: Encoder) -> _Clip:
+    def _begin(self, shown: Shown, encoder: Encoder) -> None:
         self._home.make()
         check_room(self._folder)
-        clip = self._new_clip(encoder, self._watch.story(shown))
+        clip = self._clip = self._new_clip(encoder, self._watch.story(shown))
         clip.add(list(self._before))
         if self._watch.snapshot:
             write_whole(clip.path.with_suffix(".jpg"), cv2.imencode(".jpg", shown.image)[1].tobytes(), replace=False)
-        return clip
 
     def _new_clip(self, encoder: Encoder, story: ClipMetadata) -> _Clip:
         while True:
@@ -123,9 +122,10 @@ class EventsSink:
                 return _Clip(path, encoder, story)
 
     def _finish(self) -> None:
-        if self._clip is not None:
-            self._clip.finish()
-            self._clip = None
+        if (clip := self._clip) is not None:
+            clip.finish()
+            self._clip = None  # it is whole, whatever becomes of its story: FFmpeg would crash on another packet
+            clip.write_story()
 
     def _lost(self, error: Exception) -> OutputError:
         if self._clip is not None:
@@ -186,8 +186,8 @@ class _Clip(VideoFile):
             self.story.frames += 1
             self.story.length_s = round(float((unit.ticks - self._start + unit.duration) * CLOCK), 6)
 
-    def finish(self) -> None:
-        super().finish()
+    def write_story(self) -> None:
+        """Beside the clip, whose name is known by now; OutputError where it cannot be written."""
         story = msgspec.json.format(msgspec.json.encode(self.story)) + b"\n"
         write_whole(self.path.with_suffix(".json"), story, replace=False)
 

@@ -13,6 +13,7 @@ import pytest
 
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import InputError, OutputError
+from streamseg.files import write_whole
 from streamseg.frame import Frame
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.sinks import open_sink
@@ -21,7 +22,7 @@ from streamseg.sinks.preroll import EncodedPacket, Preroll
 from streamseg.sinks.watches import ClassWatch
 from tests.parts.clips import numbered
 from tests.parts.disks import fill, small_disk
-from tests.parts.events import event
+from tests.parts.events import event, later
 from tests.parts.fakes import CLASSES, FILE, LIVE
 from tests.sinks.test_recovered import left_behind
 from tests.sinks.test_segments import readable
@@ -239,3 +240,31 @@ def test_a_clip_that_cannot_be_written_is_named_no_more(tmp_path: Path) -> None:
         for number in range(1, 200):
             sink.write(scene(number, 0.5))
     assert not controls.clips.named(one).clip
+
+
+@pytest.mark.parametrize(("beside", "query"), [(".json", "class=thing"), (".jpg", "rule=full")])
+def test_what_cannot_be_written_beside_a_clip_costs_no_clip(
+    beside: str, query: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes, *, replace: bool = True) -> Path:
+        if path.suffix == beside:
+            monkeypatch.setattr("streamseg.sinks.events.write_whole", write_whole)  # then there is room again
+            raise OutputError(f"{path}: No space left on device")
+        return write_whole(path, data, replace=replace)
+
+    monkeypatch.setattr("streamseg.sinks.events.write_whole", full)
+    sink, failed = EventsSink(f"events:{tmp_path}?{query}&before=1&after=1"), list[int]()
+    began = event(rule="full")
+    told = {30: began, 31: began, 39: later(began, "end")}  # at 31 again, as of a frame that failed
+    for number in range(100):
+        one = scene(number, 0.5 if 30 <= number < 40 else 0.0)
+        try:
+            sink.write(dataclasses.replace(one, events=(told[number],) if number in told else ()))
+        except OutputError:
+            failed.append(number)
+    sink.close()
+    assert len(failed) == 1 and sink.unwritten == 0
+    assert not list(tmp_path.glob("*.part"))
+    (clip,) = tmp_path.glob("*.mp4")
+    assert set(range(10, 60)) <= {number for number, _ in read(clip)} <= set(range(66))
+    assert clip.with_suffix(".json").exists() == (beside != ".json")
