@@ -35,6 +35,7 @@ _MOST_ASKED, _OPENING_S = 256, 30.0  # FFmpeg goes round in a circle of playlist
 _PLAYLIST, _INIT = b"#EXT", b"ftyp"  # how what is no segment begins; the second behind its length
 _KEY_BYTES = 16  # of the cipher's key: no segment is as short
 _RECENT = 16  # segments: a playlist is begun three before its end, and a film sent in circles has older ones again
+_MOST_SERVERS = 8  # beside the playlist's own: some name another with each segment, and each holds a connection
 _BY_ITSELF = {"max_redirects": "0"}  # it would take the login along
 
 
@@ -178,9 +179,7 @@ class _Opener:
     def _body(self, address: Address, options: dict[str, str]) -> HttpFile:
         if address.scheme not in ("http", "https"):
             raise self._home.error(f"the playlist names {address.scheme}://, which is not followed")
-        client = self._clients.get(_server(address))
-        if client is None:
-            client = self._clients[_server(address)] = HttpClient(address, OPEN_TIMEOUT_S, self._stall_s)
+        client = self._client(address)
         span = {}
         if "offset" in options:
             last = str(int(options["end_offset"]) - 1) if "end_offset" in options else ""
@@ -190,6 +189,16 @@ class _Opener:
             body.leave()
             raise self._home.error("the playlist names parts of files, and the server sends whole ones")
         return body
+
+    def _client(self, address: Address) -> HttpClient:
+        """That of a server; the one that was asked least lately makes room for a further one."""
+        server = _server(address)
+        client = self._clients.pop(server, None) or HttpClient(address, OPEN_TIMEOUT_S, self._stall_s)
+        self._clients[server] = client
+        others = [each for each, known in self._clients.items() if known is not self._home]
+        for each in others[:-_MOST_SERVERS]:
+            self._clients.pop(each).close()
+        return client
 
 
 class _OneWay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from streamseg.capture import hls, open_source
 from streamseg.capture.hls import PlayedSegments
+from streamseg.capture.httpconnection import RawConnection
 from streamseg.capture.web import open_web
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.frame import Frame
@@ -103,6 +105,24 @@ def test_of_several_qualities_only_the_one_that_is_shown_is_fetched_on(tmp_path:
     assert frames[0].width == 320
     assert {"/large2.ts", "/large3.ts"} <= set(asked)
     assert not {"/small2.ts", "/small3.ts"} & set(asked)
+
+
+def test_a_server_for_each_segment_leaves_no_connection_for_each(tmp_path: Path) -> None:
+    files = made(tmp_path, 250, hls_time="0.4", hls_flags="split_by_time")
+    names = [name for name in files if name.endswith(".ts")]
+    assert len(names) >= 20
+    with http_server(by_path(answers := served(files)), keep_alive=True) as (url, _):
+        playlist = files["live.m3u8"].decode()
+        for number, name in enumerate(names):  # in other letters it is another name for us
+            host = "".join(each.upper() if number >> at & 1 else each for at, each in enumerate("localhost"))
+            playlist = playlist.replace(f"\n{name}\n", f"\nhttp://{host}:{url.rpartition(':')[2]}/{name}\n")
+        answers["/live.m3u8"] = whole(playlist.encode(), _KIND)
+        with opened(f"{url}/live.m3u8") as source:
+            frames = iter(source)
+            numbers = [clips.read_number(next(frames).image) for _ in range(249)]
+            held = [each for each in gc.get_objects() if isinstance(each, RawConnection) and each.sock is not None]
+    assert numbers == list(range(249))
+    assert len(held) <= 9
 
 
 class Broadcast:
