@@ -14,7 +14,7 @@ from streamseg.frame import Frame, Image, Pixels, StreamInfo, as_image
 from streamseg.metrics import Metrics
 from streamseg.options import Codec, Effort, RenderOptions
 from streamseg.prompts import Prompts
-from streamseg.rules.event import NOTHING_FOUND, Clips, Event, Findings, RuleReading, ZoneReading
+from streamseg.rules.event import MOST_WAITING, NOTHING_FOUND, Clips, Event, Findings, RuleReading, ZoneReading
 from streamseg.segmentation import Classes, Segmentation
 from streamseg.yuv import Planes
 
@@ -213,8 +213,8 @@ class Shown:
         return as_image(self.pixels)
 
     def with_events(self, earlier: tuple[Event, ...]) -> Shown:
-        """The same, with events of earlier frames before its own."""
-        return replace(self, events=(*earlier, *self.events)) if earlier else self
+        """The same, with events of earlier frames before its own; of more than ten thousand the newest."""
+        return replace(self, events=(earlier + self.events)[-MOST_WAITING:]) if earlier else self
 
     def followed_by(self, following: Shown) -> Shown:
         """What an output gets that was too slow for this one: the following, and the events of both."""

@@ -15,6 +15,8 @@ EndedBy = Literal["", "rule", "stop", "restart"]
 
 DIGITS = 6
 """Behind the point, of times and values."""
+MOST_WAITING = 10_000
+"""Events that wait for an output, which may hang for days."""
 _MOST_CLIPS = 1000
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Callable
 
 from streamseg.contracts import Shown, Sink, Watched
@@ -15,7 +14,6 @@ from streamseg.sinks.outage import Outage
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 30.0
-_MOST_EVENTS = 10_000
 
 
 class Retrying:
@@ -32,7 +30,7 @@ class Retrying:
         self._sink, self._now = sink, now
         self._outage = Outage(_log, _LONGEST_WAIT_S, now, jitter)
         self._refused = self._lost = 0
-        self._owed: deque[Event] = deque(maxlen=_MOST_EVENTS)
+        self._owed: tuple[Event, ...] = ()
         self._due_s = 0.0
 
     @property
@@ -47,24 +45,26 @@ class Retrying:
 
     def write(self, shown: Shown) -> None:
         """Hands one frame on, or counts it."""
+        shown, self._owed = shown.with_events(self._owed), ()
         if self._outage.reason and self._now() < self._due_s:
-            self._refused += 1
-            self._owed.extend(shown.events)
+            self._refuse(shown)
             return
         try:
-            self._sink.write(shown.with_events(tuple(self._owed)))
+            self._sink.write(shown)
         except OutputError as error:
-            self._refused += 1
-            self._owed.extend(shown.events)
+            self._refuse(shown)
             self._pause(error)
         else:
-            self._owed.clear()
             if self._outage.reason:
                 self._outage.works(f"works again; {self.unwritten - self._lost} frames were not written")
 
     def close(self) -> None:
         """Closes the sink."""
         self._sink.close()
+
+    def _refuse(self, shown: Shown) -> None:
+        self._refused += 1
+        self._owed = shown.events
 
     def _pause(self, error: OutputError) -> None:
         if not self._outage.reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from pathlib import Path
@@ -185,6 +186,15 @@ def test_a_line_that_drops_frames_hands_their_events_on() -> None:
     last = single.get()
     assert last is not None
     assert ids([last]) == [0, 1, 2, 3]
+
+
+def test_what_waits_for_an_output_that_hangs_is_bounded() -> None:
+    line = Handoff[Shown](1, lossless=False, merge=Shown.followed_by)
+    for start in range(0, 25_000, 500):
+        line.put(dataclasses.replace(with_event(start), events=tuple(map(event, range(start, start + 500)))))
+    last = line.get()
+    assert last is not None
+    assert ids([last]) == list(range(15_000, 25_000))
 
 
 def test_an_output_that_failed_gets_the_events_of_all_frames() -> None:
