@@ -152,6 +152,7 @@ class Streams:
 
     def _become(self, wanted: dict[str, RunOptions], raw: bytes) -> str:
         """Runs the streams `wanted`, which `raw` says; those that run so already are not touched."""
+        self._file.note(raw)  # before streams end, which takes its time: who asks meanwhile finds the file as it is
         old = self._running
         like = [name for name, options in wanted.items() if name in old and old[name].variables == self._used(options)]
         same = {name for name in like if old[name].options == wanted[name]}
@@ -163,7 +164,6 @@ class Streams:
         for name in [name for name in wanted if name not in kept]:
             streams[name] = self._new(name, wanted[name], streams.values())
         self._put({name: streams[name] for name in wanted})
-        self._file.note(raw)
         started = len(wanted) - len(kept)
         return _counted(unchanged=len(same), changed=len(changed), started=started, stopped=len(gone))
 

@@ -1,4 +1,4 @@
-"""The service's own file is replaced only where its mode allows it."""
+"""The service's own file: replaced only where its mode allows it, and never in the way of who asks what it says."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamseg.errors import OutputError
+from streamseg.serve import supervisor
 from streamseg.serve.sitefile import SiteFile
+from streamseg.serve.stream import Stream
+from streamseg.serve.supervisor import Streams
 
 _NOBODY = 65534
 
@@ -44,3 +48,23 @@ def test_a_file_that_may_not_be_written_is_not_replaced() -> None:
         with as_nobody():
             site.replace(b"old", b"new")
         assert path.read_bytes() == b"new"
+
+
+def test_what_is_asked_of_the_file_while_a_change_stops_streams_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("streams:\n  a: {source: 'test://', model: otsu}\n  b: {source: 'test://', model: otsu}\n")
+    streams, told = Streams(file), list[Any]()
+    streams.load()
+    end = supervisor.end
+
+    def slowly(gone: list[Stream]) -> None:
+        told.append(streams.written("b"))
+        end(gone)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(supervisor, "end", slowly)
+        streams.change(lambda text, *_: text.replace("  a: {", "  a: {every: 2, "))
+    streams.end()
+    assert told == [{"source": "test://", "model": "otsu"}]
