@@ -49,13 +49,15 @@ class CameraSink:
 
     @property
     def wanted(self) -> bool:
-        """Whether a program looks: until one does, the network may rest."""
-        now_s = time.monotonic()
-        if self._camera is not None and sys.platform == "linux" and now_s - self._looked_s >= _LOOK_S:
+        """Whether a program looks: until one does, the network may rest, except where the device is to be opened."""
+        camera, now_s = self._camera, time.monotonic()  # which another thread may close
+        if camera is None:
+            return True
+        if sys.platform == "linux" and now_s - self._looked_s >= _LOOK_S:
             self._looked_s, before = now_s, self._wanted
-            self._wanted = _open_elsewhere(self._camera.device)
+            self._wanted = _open_elsewhere(camera.device)
             if self._wanted != before:
-                _log.info("%s: %s", self._camera.device, "is looked at" if self._wanted else "nobody looks, resting")
+                _log.info("%s: %s", camera.device, "is looked at" if self._wanted else "nobody looks, resting")
         return self._wanted
 
     def write(self, shown: Shown) -> None:

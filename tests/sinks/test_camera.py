@@ -158,3 +158,21 @@ def test_it_is_wanted_while_another_process_has_the_device_open(
         assert sink.wanted
         viewer.communicate()
     until(lambda: not sink.wanted)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has a device open")
+def test_a_device_that_fails_while_nobody_looks_is_wanted_so_that_it_is_opened_again(
+    monkeypatch: pytest.MonkeyPatch, loopback: type[Loopback]
+) -> None:
+    sink = CameraSink("camera:", LIVE)
+    sink.write(shown(filled(48, 64, (1, 2, 3))))
+    loopback.error = OSError("device is gone")
+
+    def nobody(device: str) -> bool:
+        with pytest.raises(OutputError):  # in the thread that writes
+            sink.write(shown(filled(48, 64, (1, 2, 3))))
+        return False
+
+    monkeypatch.setattr(camera, "_open_elsewhere", nobody)
+    assert not sink.wanted
+    assert sink.wanted
