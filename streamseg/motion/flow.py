@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import cv2
@@ -45,12 +45,6 @@ class Thumbnail:
     """Every n-th pixel of the frame: at most as many as 480x360 has."""
     colours: tuple[Grey, Grey]
     """Blue and red at half of its sides, twice as far from 128: they tell as much as brightness does."""
-    greys_at: dict[tuple[int, ...], Grey] = field(default_factory=dict)
-    """Softened brightness by size: a frame that labels come from is asked for the same ones again and again."""
-    colours_at: dict[tuple[int, ...], tuple[Grey, Grey]] = field(default_factory=dict)
-    """Blue and red by size."""
-    seen_at: dict[tuple[int, ...], NDArray[np.uint8]] = field(default_factory=dict)
-    """Brightness, blue and red, (3, h, w), by size, as masks are fitted to them."""
 
 
 def look_at(frame: Frame) -> Thumbnail:
@@ -84,7 +78,7 @@ class Search:
         self._search.setPatchStride(_STRIDE)
         self._search.setGradientDescentIterations(10)
         self._search.setUseMeanNormalization(False)
-        self._small: dict[Thumbnail, Grey] = {}
+        self._shrunk = lru_cache(_KNOWN)(partial(_shrunk, area=area))
 
     def shape(self, look: Thumbnail) -> tuple[int, int]:
         """Height and width of the flow; the same for frames of the same proportions, whatever their size."""
@@ -155,21 +149,6 @@ class Search:
         here, there = self._shrunk(now), self._shrunk(then)
         return here, brighter(there, cv2.mean(here)[0] - cv2.mean(there)[0])
 
-    def _shrunk(self, look: Thumbnail) -> Grey:
-        if (known := self._small.pop(look, None)) is None:
-            known = self._resized(look)
-        self._small[look] = known  # as the newest
-        if len(self._small) > _KNOWN:
-            del self._small[next(iter(self._small))]
-        return known
-
-    def _resized(self, look: Thumbnail) -> Grey:
-        height, width = self.shape(look)
-        grey, half = look.grey, tuple(side // 2 for side in look.grey.shape)
-        if half[0] >= height:  # by two it is quick
-            grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-        return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
 
 class Cuts:
     """Tells where one video ends and another begins: by its frames alone, seen in order."""
@@ -190,6 +169,14 @@ def flow_shape(frame: tuple[int, int], area: int) -> tuple[int, int]:
     scale = (area / (frame[0] * frame[1])) ** 0.5
     height, width = (_covered(side * scale) for side in frame)
     return height, width
+
+
+def _shrunk(look: Thumbnail, *, area: int) -> Grey:
+    height, width = flow_shape(look.frame, area)
+    grey, half = look.grey, tuple(side // 2 for side in look.grey.shape)
+    if half[0] >= height:  # by two it is quick
+        grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _covered(side: float) -> int:

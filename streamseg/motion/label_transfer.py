@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.masks import sampled
-from streamseg.motion.flow import Flow, Grey, Thumbnail, brighter, destinations, grid, inside, sample
+from streamseg.motion.flow import Flow, Thumbnail, brighter, destinations, grid, inside, sample
 from streamseg.motion.voting import Around, Index, Looks, Plane, Voters, elect, share, voters_around
 from streamseg.segmentation import Segmentation
 
@@ -55,13 +55,23 @@ class _Moved(NamedTuple):
     """Grey levels that the other frame lacks to be as bright."""
 
 
-def match(now: Thumbnail, sides: Sequence[Reference], reach: float) -> tuple[Plane, Plane]:
+def looks_of(look: Thumbnail, shape: tuple[int, ...]) -> Looks:
+    """Its brightness, less its noise, and both colours, at `shape`: what votes compare."""
+    grey = np.asarray(cv2.GaussianBlur(_resized(look.grey, shape), (3, 3), _SOFTENED), np.uint8)
+    blue, red = (_resized(colour, shape) for colour in look.colours)
+    return grey, blue, red
+
+
+LooksOf = Callable[[Thumbnail, tuple[int, ...]], Looks]
+
+
+def match(now: Thumbnail, sides: Sequence[Reference], reach: float, looks: LooksOf = looks_of) -> tuple[Plane, Plane]:
     """Labels and confidence for `now`, each (h, w) u8 like those of the first side.
 
     For each pixel at a border those within `reach` pixels of where the motion leads vote, on all sides, the stronger
     the more they look like it: so borders settle on those of the picture, and of two sides the one counts that is not
     hidden. Labels are sampled once, whatever the length of the way. What looks like nothing there is not sure of its
-    label.
+    label. `looks` may remember what it gave: a frame that labels come from is asked for the same again and again.
     """
     shape = sides[0].labels.shape
     rows, columns = pixels_of_one(shape, now.grey.shape)
@@ -72,9 +82,10 @@ def match(now: Thumbnail, sides: Sequence[Reference], reach: float) -> tuple[Pla
     planes = [_soft(side, shape) if soft else _sampled(side.labels, shape) for side in sides]
     own = sides[0].way is None  # then borders are asked only where they moved
     moved = [
-        _moved(now, side, values, None if own else window, even) for side, values in zip(sides, planes, strict=True)
+        _moved(now, side, values, None if own else window, even, looks)
+        for side, values in zip(sides, planes, strict=True)
     ]
-    values = _voted(now, moved, around, soft, even)
+    values = _voted(now, moved, around, soft, even, looks)
     if not soft:
         return values, np.maximum.reduce([_sure(one) for one in moved])
     sure = np.asarray(cv2.max(values, cv2.bitwise_not(values)), np.uint8)
@@ -93,7 +104,7 @@ def pixels_of_one(shape: tuple[int, ...], grey: tuple[int, ...]) -> tuple[float,
     return shape[0] / room[0], shape[1] / room[1]
 
 
-def disagreement(now: Thumbnail, side: Reference, labels: Plane) -> float:
+def disagreement(now: Thumbnail, side: Reference, labels: Plane, looks: LooksOf = looks_of) -> float:
     """Share of the frame, 0..1, where `labels`, (h, w) u8, differ from those of `side` moved along.
 
     Left out is what looks like nothing there, and what is thinner than three pixels: borders are never quite the same.
@@ -101,13 +112,13 @@ def disagreement(now: Thumbnail, side: Reference, labels: Plane) -> float:
     assert side.way is not None
     there = destinations(side.way, labels.shape)
     moved = sample(_sampled(side.labels, labels.shape), there, cv2.INTER_NEAREST)
-    trust, _ = _trust(now, side.then, side.way)
+    trust, _ = _trust(now, side.then, side.way, looks)
     differs = (moved != labels) & (_sampled(trust, labels.shape) > 0)
     thick = cv2.morphologyEx(differs.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return cv2.countNonZero(thick) / labels.size
 
 
-def _moved(now: Thumbnail, side: Reference, values: Plane, window: Plane | None, even: int) -> _Moved:
+def _moved(now: Thumbnail, side: Reference, values: Plane, window: Plane | None, even: int, looks: LooksOf) -> _Moved:
     if side.way is None:
         return _Moved(side, values, values, values, None, values, None, 0)
     most = least = marked = values
@@ -116,7 +127,7 @@ def _moved(now: Thumbnail, side: Reference, values: Plane, window: Plane | None,
         marked = _marked(values, most, least, even)
     there = destinations(side.way, values.shape)
     seen = sample(marked, there, cv2.INTER_NEAREST)
-    return _Moved(side, values, most, least, there, seen, *_trust(now, side.then, side.way))
+    return _Moved(side, values, most, least, there, seen, *_trust(now, side.then, side.way, looks))
 
 
 def _soft(side: Reference, shape: tuple[int, ...]) -> Plane:
@@ -133,20 +144,20 @@ def _marked(values: Plane, most: Plane, least: Plane, even: int) -> Plane:
     return np.asarray(cv2.bitwise_or(values, spread, spread), np.uint8)
 
 
-def _voted(now: Thumbnail, moved: Sequence[_Moved], around: Around, soft: bool, even: int) -> Plane:
+def _voted(now: Thumbnail, moved: Sequence[_Moved], around: Around, soft: bool, even: int, looks: LooksOf) -> Plane:
     """What was moved along on the first side; where there or elsewhere something else may be meant, what won."""
     values: Plane = moved[0].seen.copy()
     pixels = np.flatnonzero(_asked(moved, even))
     if len(pixels):
         around = around[: max(FEWEST, BALLOTS // len(pixels))]
-        y, u, v = _looks(now, values.shape)
-        looks = y.take(pixels), u.take(pixels), v.take(pixels)
-        voters = [_voters(one, pixels) for one in moved]
+        y, u, v = looks(now, values.shape)
+        asking = y.take(pixels), u.take(pixels), v.take(pixels)
+        voters = [_voters(one, pixels, looks) for one in moved]
         motion = voters[0].values.take(voters[0].places)
         if soft:
-            won = share(looks, motion, voters, around)
+            won = share(asking, motion, voters, around)
         else:
-            won = elect(looks, motion, _rivals(motion, moved, voters), voters, around)
+            won = elect(asking, motion, _rivals(motion, moved, voters), voters, around)
         values.reshape(-1)[pixels] = won
     return values
 
@@ -173,10 +184,10 @@ def _asked(moved: Sequence[_Moved], even: int) -> NDArray[np.bool_]:
     return np.asarray(asked, bool)
 
 
-def _voters(one: _Moved, pixels: Index) -> Voters:
+def _voters(one: _Moved, pixels: Index, looks: LooksOf) -> Voters:
     shape = one.seen.shape
     places = _places(pixels, one.there, shape)
-    return Voters(_looks(one.side.then, shape), one.values, places, one.darker, one.side.worth)
+    return Voters(looks(one.side.then, shape), one.values, places, one.darker, one.side.worth)
 
 
 def _places(pixels: Index, there: Flow | None, shape: tuple[int, ...]) -> Index:
@@ -188,13 +199,13 @@ def _places(pixels: Index, there: Flow | None, shape: tuple[int, ...]) -> Index:
     return np.asarray(y * np.float64(width) + x, np.intp)
 
 
-def _trust(now: Thumbnail, then: Thumbnail, way: Flow) -> tuple[Plane, float]:
+def _trust(now: Thumbnail, then: Thumbnail, way: Flow, looks: LooksOf) -> tuple[Plane, float]:
     """How much what is there, or next to it, looks like what is here; and how much brighter it is here.
 
     In colour too: what comes into the picture may be as bright as what it hides.
     """
     shape, places = way.shape[:2], grid(way.shape) + way
-    here, there = _looks(now, shape), tuple(sample(plane, places) for plane in _looks(then, shape))
+    here, there = looks(now, shape), tuple(sample(plane, places) for plane in looks(then, shape))
     by = cv2.mean(here[0])[0] - cv2.mean(there[0])[0]  # a change of exposure says nothing
     planes = zip(here, (brighter(there[0], by), *there[1:]), strict=True)
     unlike = np.maximum.reduce([_unlike(one, other) for one, other in planes])
@@ -223,22 +234,6 @@ def _times(sure: Plane, trust: Plane) -> Plane:
 
 def _fitted(trust: Plane | None, shape: tuple[int, ...]) -> Plane:
     return np.full(shape, 255, np.uint8) if trust is None else _sampled(trust, shape)
-
-
-def _looks(look: Thumbnail, shape: tuple[int, ...]) -> Looks:
-    """Its softened brightness, and both colours, at `shape`."""
-    if (colours := look.colours_at.get(shape)) is None:
-        blue, red = (_resized(colour, shape) for colour in look.colours)
-        colours = look.colours_at[shape] = blue, red
-    return _grey(look, shape), *colours
-
-
-def _grey(look: Thumbnail, shape: tuple[int, ...]) -> Grey:
-    """Its brightness at `shape`, less its noise."""
-    if (grey := look.greys_at.get(shape)) is None:
-        grey = np.asarray(cv2.GaussianBlur(_resized(look.grey, shape), (3, 3), _SOFTENED), np.uint8)
-        look.greys_at[shape] = grey
-    return grey
 
 
 def _resized(plane: Plane, shape: tuple[int, ...]) -> Plane:

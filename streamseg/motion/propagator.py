@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from streamseg.motion.flow import Flow, Search, Thumbnail, look_at
 from streamseg.motion.flow_history import FlowHistory
 from streamseg.motion.gpu_carrier import GpuCarrier
 from streamseg.motion.instances import carry_instances, joined
-from streamseg.motion.label_transfer import Reference, disagreement, match
+from streamseg.motion.label_transfer import LooksOf, Reference, disagreement, looks_of, match
 from streamseg.motion.refit import Refit
 from streamseg.motion.refit_network import Network
 from streamseg.motion.refit_objects import RefitObjects
@@ -22,6 +23,8 @@ from streamseg.motion.there_and_back import doubted
 from streamseg.motion.tracking import Identities
 from streamseg.options import Effort
 from streamseg.segmentation import Instances, Segmentation
+
+_LOOKS_KEPT = 8  # two sizes of each frame: the one that masks are carried to, and those that they come from
 
 
 class FlowPropagator:
@@ -45,6 +48,7 @@ class FlowPropagator:
         self._glance = Search(EFFORTS["quick"].area, coarse=True)
         self._back = Search(EFFORTS["quick"].area)
         self._history = FlowHistory(self._searches[effort])
+        self._looks = lru_cache(_LOOKS_KEPT)(looks_of)
         self._there = None if compare else GpuCarrier(effort)
         self._newest = -1
         self._steady = steady
@@ -126,7 +130,11 @@ class FlowPropagator:
         if now is None or then is None or then.index >= now.index or not comparable(found, before):
             return None
         way = self._history.way(now, then)
-        return None if way is None else disagreement(now, Reference(then, way, before.labels, None), found.labels)
+        return (
+            None
+            if way is None
+            else disagreement(now, Reference(then, way, before.labels, None), found.labels, self._looks)
+        )
 
     def _steadied(self, found: Segmentation) -> Segmentation:
         """The same with the votes of the one before: what flickers loses, what moves does not."""
@@ -154,7 +162,7 @@ class FlowPropagator:
             return found
         own = Reference(now, None, found.labels, found.confidence)
         last = Reference(then, way, before.labels, before.confidence, PAST_WORTH)
-        labels, confidence = match(now, [own, last], self._spent.reach)
+        labels, confidence = match(now, [own, last], self._spent.reach, self._looks)
         return dataclasses.replace(found, labels=labels, confidence=None if found.confidence is None else confidence)
 
     def _way_to_last(self, now: Thumbnail, then: Thumbnail) -> Flow | None:
@@ -208,7 +216,7 @@ class FlowPropagator:
 
     def _fitted(self, now: Thumbnail, found: Sequence[Segmentation], *, chained: bool) -> Segmentation:
         """What was `found` at `now`, fitted to it where that is worth it."""
-        carried = _onto(self._history, now, found, self._spent, everything=self._hides)
+        carried = _onto(self._history, now, found, self._spent, self._looks, everything=self._hides)
         if self._refit is None or not self._spent.refit:
             return carried
         key = next(one for one in found if one.frame_index == carried.frame_index)
@@ -224,7 +232,13 @@ class FlowPropagator:
 
 
 def _onto(
-    history: FlowHistory, now: Thumbnail, found: Sequence[Segmentation], spent: Spent, *, everything: bool
+    history: FlowHistory,
+    now: Thumbnail,
+    found: Sequence[Segmentation],
+    spent: Spent,
+    looks: LooksOf,
+    *,
+    everything: bool,
 ) -> Segmentation:
     """What was `found` on one side of `now`, or on both; frame, time and objects are those of the nearest one.
 
@@ -238,7 +252,7 @@ def _onto(
     if not ways:
         return forgotten(found[0])
     labels, confidence = match(
-        now, [Reference(then, way, one.labels, one.confidence) for one, then, way in ways], spent.reach
+        now, [Reference(then, way, one.labels, one.confidence) for one, then, way in ways], spent.reach, looks
     )
     nearest, objects = ways[0][0], None
     for one, then, way in ways if everything else ways[:1]:

@@ -159,12 +159,10 @@ def _places(step: Flow) -> Flow:
 
 def pictures(look: Thumbnail) -> NDArray[np.uint8]:
     """(3, h, w) of `SIZE`: brightness, blue and red."""
-    if (planes := look.seen_at.get(SIZE)) is None:
-        grey, half = look.grey, (look.grey.shape[0] // 2, look.grey.shape[1] // 2)
-        if half[0] >= SIZE[0] and half[1] >= SIZE[1]:  # by two it is quick
-            grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-        planes = look.seen_at[SIZE] = np.stack([_shrunk(plane) for plane in (grey, *look.colours)])
-    return planes
+    grey, half = look.grey, (look.grey.shape[0] // 2, look.grey.shape[1] // 2)
+    if half[0] >= SIZE[0] and half[1] >= SIZE[1]:  # by two it is quick
+        grey = np.asarray(cv2.resize(grey, half[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    return np.stack([_shrunk(plane) for plane in (grey, *look.colours)])
 
 
 def soft(labels: Plane, thing: int) -> Plane:
