@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import numpy as np
 from streamseg.contracts import Shown
 from streamseg.frame import SQUARE, squared
 from streamseg.serve.pictures import Pictures
+from streamseg.sinks.encoder_alone import encoder_alone
 from streamseg.sinks.video import Encoder
 
 if TYPE_CHECKING:
@@ -112,12 +112,10 @@ class _Encoding:
         self._encoder: Encoder | None = None
 
     def packets(self, shown: Shown, key: bool) -> list[Packet[VideoStream]]:
-        import av
-
         fitting = _fitted(shown)
         if self._encoder is None or not self._encoder.takes(fitting):
             self._start_s = self._start_s or shown.frame.arrived_s
-            self._encoder = Encoder(av.open(os.devnull, "w", format="h264"), fitting, self._name, options=_WATCHED)
+            self._encoder = encoder_alone(fitting, self._name, options=_WATCHED)
         return self._encoder.write(fitting.pixels, shown.frame.arrived_s - self._start_s, key=key)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from streamseg.pyav import failures
 from streamseg.rules.event import Clips
 from streamseg.sinks.codecs import encoding
 from streamseg.sinks.crash_safe_file import VideoFile, check_room, free_name, recover_parts
+from streamseg.sinks.encoder_alone import encoder_alone
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.names import Names
 from streamseg.sinks.part import reason
@@ -136,15 +136,10 @@ class EventsSink:
         return OutputError(f"events:{self._folder}: {reason(error)}")
 
     def _encoder_for(self, shown: Shown) -> Encoder:
-        import av
-
         if self._encoder is None or not self._encoder.takes(shown) or self._encoder.pauses(shown.frame.time_s):
             self._finish()
             self._before.clear()
-            # A file of nothing but its head, so that the parameters which a clip begins with are known.
-            head = av.open(os.devnull, "w", format="mp4", options={"movflags": "empty_moov+frag_keyframe"})
-            self._encoder = Encoder(head, shown, str(self._folder), self._encoding)
-            head.start_encoding()
+            self._encoder = encoder_alone(shown, str(self._folder), self._encoding, for_files=True)
         return self._encoder
 
 

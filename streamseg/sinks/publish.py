@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from urllib.parse import unquote
 
 from streamseg.contracts import Shown, Sink
@@ -11,7 +10,8 @@ from streamseg.frame import StreamInfo
 from streamseg.net.urls import read_address
 from streamseg.pyav import failures
 from streamseg.sinks import nvenc
-from streamseg.sinks.codecs import Encoding, encoding
+from streamseg.sinks.codecs import encoding
+from streamseg.sinks.encoder_alone import encoder_alone
 from streamseg.sinks.kind import OutputKind
 from streamseg.sinks.paced import Paced
 from streamseg.sinks.part import reason
@@ -52,7 +52,8 @@ class PublishSink:
             self.close()
         try:
             if self._encoder is None:
-                self._encoder = _encoder(shown, self._address.name, self._encoding)
+                there = nvenc.encodes(shown.pixels, self._address.name, self._encoding)
+                self._encoder = encoder_alone(shown, self._address.name, self._encoding, on_gpu=there)
             for packet in self._encoder.write(shown.pixels, shown.frame.time_s):
                 self._send(units_of(bytes(packet)), packet.pts or 0)
         except failures() as error:
@@ -73,13 +74,6 @@ class PublishSink:
             carried = CARRIED[self._encoding.bare]
             self._publisher = Publisher(self._address, parameter_sets(units, carried), carried)
         self._publisher.send(units, ticks)
-
-
-def _encoder(first: Shown, name: str, encoding: Encoding) -> Encoder:
-    import av
-
-    there = nvenc.encodes(first.pixels, name, encoding)
-    return Encoder(av.open(os.devnull, "w", format=encoding.bare), first, name, encoding, on_gpu=there)
 
 
 def _target(uri: str) -> object:

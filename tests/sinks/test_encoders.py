@@ -1,17 +1,23 @@
-"""What an encoder refuses, as x264 a side of 20,000 pixels, is told like any other failure of an output."""
+"""Encoders: what one refuses, as x264 a side of 20,000 pixels, is told like any other failure; and each is freed."""
 
 from __future__ import annotations
 
+import gc
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from av.container import OutputContainer
 
 from streamseg.contracts import Controls, Shown
 from streamseg.errors import OutputError
 from streamseg.frame import Frame
 from streamseg.segmentation import Segmentation
+from streamseg.serve.live import _Encoding
 from streamseg.sinks import sink_kind
+from streamseg.sinks.events import EventsSink
 from streamseg.sinks.publish import PublishSink
 from tests.parts.fakes import CLASSES, LIVE
 
@@ -34,3 +40,42 @@ def test_a_file_of_it_cannot_be_written(output: str, tmp_path: Path, monkeypatch
 def test_it_cannot_be_published() -> None:
     with pytest.raises(OutputError, match="rtsp://127.0.0.1/a: .*external library"):
         PublishSink("rtsp://127.0.0.1/a").write(picture(20_000))
+
+
+def clips(folder: Path) -> None:
+    sink = EventsSink(f"events:{folder}?class=thing")
+    for width in (64, 96, 64):
+        sink.write(picture(width))
+    sink.close()
+
+
+def publishes(folder: Path) -> None:
+    with socket.socket() as nobody:  # who does not listen
+        nobody.bind(("127.0.0.1", 0))
+        sink = PublishSink(f"rtsp://127.0.0.1:{nobody.getsockname()[1]}/a")
+        for _ in range(3):
+            with pytest.raises(OutputError, match="refused"):
+                sink.write(picture(64))
+
+
+def shows_live(folder: Path) -> None:
+    encoding = _Encoding("a")
+    for width in (64, 96, 64):
+        assert encoding.packets(picture(width), False)
+
+
+@pytest.mark.parametrize("encodes", [clips, publishes, shows_live])
+def test_an_encoder_that_is_let_go_does_not_wait_for_the_garbage_collector(
+    encodes: Callable[[Path], None], tmp_path: Path
+) -> None:
+    def there() -> int:
+        return sum(isinstance(each, OutputContainer) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()  # it may not come for hours, and knows nothing of the megabytes that an encoder has
+    try:
+        before = there()
+        encodes(tmp_path)
+        assert there() == before
+    finally:
+        gc.enable()
