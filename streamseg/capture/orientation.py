@@ -24,7 +24,10 @@ def orientation(key_frame: av.VideoFrame) -> Chain:
     A container's matrix is with every frame. A message in H.264 or HEVC holds for all that follows as well, although
     FFmpeg hands it out with the first frame alone.
     """
-    found: Any = key_frame.side_data.get("DISPLAYMATRIX")
+    from av.sidedata.sidedata import SideDataContainer
+
+    # As `key_frame.side_data` the frame would hold it, and it holds the frame: until a garbage collector comes.
+    found: Any = SideDataContainer(key_frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # the stub lacks it
     return () if found is None else upright(struct.unpack("=9i", bytes(found)))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import struct
 import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from streamseg.capture import open_source
 from streamseg.capture.orientation import upright
 from streamseg.frame import Frame, Image
-from tests.parts import odd_video
+from tests.parts import clips, odd_video
 
 SAYINGS = {
     "flip=horizontal": "mirrored left and right",
@@ -105,3 +107,15 @@ def test_the_picture_is_that_of_ffmpegs_own_program(degrees: int, mirrored: bool
     assert theirs is not None
     assert theirs.shape == ours.shape
     assert np.abs(theirs.astype(int) - ours).mean() < 2
+
+
+def test_a_look_at_which_way_up_keeps_no_frame(tmp_path: Path) -> None:
+    source = open_source(str(clips.clip(tmp_path / "a.avi", codec="mjpeg", pix_fmt="yuvj420p")))
+    gc.collect()
+    gc.disable()  # it knows nothing of the megabytes of a frame
+    try:
+        assert sum(1 for _ in source) == 50
+        held = [each for each in gc.get_objects() if isinstance(each, av.VideoFrame)]
+        assert len(held) <= 1  # the decoder's own, with nothing in it
+    finally:
+        gc.enable()
