@@ -130,8 +130,8 @@ class HlsSink:
     def _finish(self) -> None:
         if self._open is not None:
             (container, encoder), self._open = self._open, None
-            container.mux(encoder.flush())
-            container.close()
+            with container:
+                container.mux(encoder.flush())
 
     def _clear(self) -> None:
         """Removes segments that no list names any more: a run that is killed cannot do it."""

@@ -78,7 +78,6 @@ class VideoSink:
             self._open.write(shown.pixels, shown.frame.time_s)
         except failures() as error:
             file, self._open = self._open, None
-            file.abandon()
             raise self._lost(file, error) from None
 
     def close(self) -> None:
@@ -116,7 +115,8 @@ class VideoSink:
             self._finished += 1
 
     def _lost(self, file: Recording, error: Exception) -> OutputError:
-        """Counts what was not in the file yet."""
+        """Lets go of the file, and counts what was not in it yet."""
+        file.abandon()
         self.unwritten += file.pending
         self._failed = True
         return OutputError(f"{self._path}: {reason(error)}")

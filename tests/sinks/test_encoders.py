@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from streamseg.serve.live import _Encoding
 from streamseg.sinks import sink_kind
 from streamseg.sinks.events import EventsSink
 from streamseg.sinks.publish import PublishSink
+from streamseg.sinks.video import Encoder
 from tests.parts.fakes import CLASSES, LIVE
 
 
@@ -64,18 +67,42 @@ def shows_live(folder: Path) -> None:
         assert encoding.packets(picture(width), False)
 
 
-@pytest.mark.parametrize("encodes", [clips, publishes, shows_live])
-def test_an_encoder_that_is_let_go_does_not_wait_for_the_garbage_collector(
-    encodes: Callable[[Path], None], tmp_path: Path
-) -> None:
+@contextlib.contextmanager
+def no_container_stays() -> Iterator[None]:
+    """Nor waits for the garbage collector, which may not come for hours and knows nothing of megabytes."""
+
     def there() -> int:
         return sum(isinstance(each, OutputContainer) for each in gc.get_objects())
 
     gc.collect()
-    gc.disable()  # it may not come for hours, and knows nothing of the megabytes that an encoder has
+    gc.disable()
     try:
         before = there()
-        encodes(tmp_path)
+        yield
         assert there() == before
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("encodes", [clips, publishes, shows_live])
+def test_an_encoder_is_let_go_with_what_it_was_made_in(encodes: Callable[[Path], None], tmp_path: Path) -> None:
+    with no_container_stays():
+        encodes(tmp_path)
+
+
+@pytest.mark.parametrize("output", ["a.mp4", "hls:list", "cam-%H%M%S.mp4"])
+def test_a_file_whose_end_cannot_be_written_is_let_go(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(encoder: Encoder) -> list[object]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    sink = sink_kind(output).open(output, LIVE, Controls(), "refuse")
+    with no_container_stays():
+        sink.write(picture(64))
+        with monkeypatch.context() as patched, pytest.raises(OutputError, match="No space left"):
+            patched.setattr(Encoder, "flush", full)
+            sink.close()
+    sink.write(picture(64))
+    sink.close()
