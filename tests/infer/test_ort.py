@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -54,6 +55,32 @@ def test_a_network_that_takes_one_size_alone_says_how_it_is_imported_so(tmp_path
         backend.run({"image": np.zeros((1, 3, 128, 160), np.float32)})
     assert "/onnxruntime" not in str(caught.value)
     assert "streamseg import FILE.onnx --height 512 --width 512" in caught.value.hint
+
+
+@pytest.mark.parametrize("domain", ["", "ai.onnx.ml"])
+def test_a_newer_opset_is_told_with_the_newest_that_is_taken(tmp_path: Path, domain: str) -> None:
+    model = onnx.load(toy_models.segmenter(tmp_path / "toy.onnx"))
+    if domain:
+        model.opset_import.add(domain=domain)
+    model.opset_import[-1].version = 99
+    onnx.save(model, tmp_path / "newer.onnx")
+    with pytest.raises(InputError, match=r"newer\.onnx: is of opset 99(?: of ai\.onnx\.ml)?, ") as caught:
+        OrtBackend(tmp_path / "newer.onnx", 1)
+    most = re.search(r"this ONNX Runtime takes (\d+) at most$", caught.value.message)
+    of = f" of {domain}" if domain else ""
+    assert most and caught.value.hint == f"export it with opset {most[1]}{of} or lower, or update onnxruntime"
+    model.opset_import[-1].version = int(most[1])
+    onnx.save(model, tmp_path / "newest.onnx")
+    OrtBackend(tmp_path / "newest.onnx", 1).close()
+
+
+def test_a_newer_format_of_files_is_told(tmp_path: Path) -> None:
+    model = onnx.load(toy_models.segmenter(tmp_path / "toy.onnx"))
+    model.ir_version = 99
+    onnx.save(model, tmp_path / "newer.onnx")
+    with pytest.raises(InputError, match=r"is of ONNX's IR version 99, this ONNX Runtime takes \d+ at most") as caught:
+        OrtBackend(tmp_path / "newer.onnx", 1)
+    assert "update onnxruntime" in caught.value.hint
 
 
 @pytest.mark.parametrize("junk", [b"", b"just some text, no model", bytes(range(256)) * 40, b"\x08\x08"])

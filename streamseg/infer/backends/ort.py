@@ -32,6 +32,8 @@ _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _NODE = re.compile(r"^Non-zero status code returned while running (.*? node)\. Name:'.*?' Status Message: ")
 _PLACE = re.compile(r"(?:^|(?<= node: ))/\S+:\d+ .*?\([^()]*\)(?: const)? ")  # where in its own source it was
 _OF_CUDA = re.compile(r"\bCU[A-Z]+ failure \d+: [^;]+")  # which it wraps in pages of its own source
+_NEWER_SET = re.compile(r"\bOpset (\d+) is under development\b.* for domain (\S+) is till opset (\d+)")
+_NEWER_FORMAT = re.compile(r"\bUnsupported model IR version: (\d+), max supported IR version: (\d+)")
 _PIP = installing.pip()
 _INSTEAD = f"{_PIP} uninstall onnxruntime; {_PIP} install"  # both packages own one folder
 _OTHER_SIZES = (
@@ -210,6 +212,8 @@ def _told(error: Exception, file: Path, ours: Sequence[str] | None, hint: str = 
         return error
     kind = type(error).__name__
     line = " ".join(str(error).split()).replace(f"Load model from {file} failed:", "")
+    if newer := _newer(line, file):
+        return newer
     told = _OF_CUDA.search(line)
     own = _PLACE.sub("", _NODE.sub(r"\1: ", line.split(" : ", 3)[-1].strip()))[:200]
     reason = told[0].strip() if told else own or kind
@@ -217,3 +221,16 @@ def _told(error: Exception, file: Path, ours: Sequence[str] | None, hint: str = 
     if machine or isinstance(error, MemoryError):
         return BackendError(f"{file}: ONNX Runtime cannot run it: {reason}")
     return InputError(f"{file}: ONNX Runtime refuses it: {reason}", hint)
+
+
+def _newer(line: str, file: Path) -> InputError | None:
+    """That a model is newer than this ONNX Runtime, which says so in a page of its own concerns."""
+    if found := _NEWER_SET.search(line):
+        opset, domain, most = found.groups()
+        of = "" if domain == "ai.onnx" else f" of {domain}"
+        told = f"{file}: is of opset {opset}{of}, this ONNX Runtime takes {most} at most"
+        return InputError(told, f"export it with opset {most}{of} or lower, or update onnxruntime")
+    if found := _NEWER_FORMAT.search(line):
+        told = f"{file}: is of ONNX's IR version {found[1]}, this ONNX Runtime takes {found[2]} at most"
+        return InputError(told, "update onnxruntime, or export it with an older package onnx")
+    return None
