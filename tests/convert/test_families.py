@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,20 @@ def test_queries_without_a_word_of_their_exporter_are_asked_about(tmp_path: Path
     for family in ("queries", "detr"):
         hints = Hints(normalise="imagenet", family=family)
         assert import_model(source, tmp_path / f"{family}.onnx", hints).spec.family == family
+
+
+@pytest.mark.parametrize(
+    ("kind", "family", "classes"),
+    [("d_fine", "queries", ("a", "b")), ("deimv2", "queries", ("a", "b")), ("detr", "detr", ("a",))],
+)
+def test_queries_are_read_as_the_configuration_beside_them_tells(
+    kind: str, family: str, classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = toy_models.constant(tmp_path / "toy.onnx", {"logits": LOGITS, "pred_boxes": LIST}, SIZE)
+    config = {"model_type": kind, "id2label": dict(enumerate(classes))}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    spec = import_model(source, tmp_path / "made.onnx", Hints(normalise="0..1")).spec
+    assert (spec.family, spec.classes) == (family, (*classes, "background"))
 
 
 @pytest.mark.parametrize(

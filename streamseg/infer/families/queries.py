@@ -15,7 +15,10 @@ from streamseg.infer.model.tensors import Tensor
 from streamseg.infer.postprocess import class_shares
 
 _SOFTMAX = ("detr", "yolos", "table-transformer")
-SIGMOID = ("conditional_detr", "deformable_detr", "dab-detr", "rt_detr", "rt_detr_v2", "d_fine", "rf_detr", "lw_detr")
+SIGMOID = (
+    *("conditional_detr", "deformable_detr", "dab-detr", "rf_detr", "lw_detr"),
+    *("rt_detr", "rt_detr_v2", "d_fine", "deimv2"),
+)
 """What Hugging Face calls those whose classes each have a sigmoid of their own."""
 
 
