@@ -120,12 +120,14 @@ _DTYPES = {
 }
 _OTHERS = {
     "grab": "of a cv2.VideoCapture: image.read()[1]",
-    "read": "of an open file: cv2.imdecode(numpy.frombuffer(image.read(), numpy.uint8), cv2.IMREAD_COLOR)",
+    "readline": "of an open file: cv2.imdecode(numpy.frombuffer(image.read(), numpy.uint8), cv2.IMREAD_COLOR)",
     "convert": "of a PIL image: numpy.asarray(PIL.ImageOps.exif_transpose(image).convert('RGB'))[..., ::-1]",
     "detach": "of a tensor: image.detach().cpu().numpy()",
     "to_ndarray": "of a frame of PyAV: image.to_ndarray(format='bgr24')",
     "isSubmatrix": "of a cv2.UMat: image.get()",
-    "decode": "of a file's bytes: cv2.imdecode(numpy.frombuffer(image, numpy.uint8), cv2.IMREAD_COLOR)",
+    "isascii": "of a file's bytes: cv2.imdecode(numpy.frombuffer(image, numpy.uint8), cv2.IMREAD_COLOR)",
+    "asnumpy": "of decord, whose pictures are red first: image.asnumpy()[..., ::-1]",
+    "__array__": "of another library's array: numpy.asarray(image)",
 }
 """By what tells that an image is another library's."""
 
@@ -135,7 +137,7 @@ def _mend(image: object) -> str:
         return f"of a file: cv2.imread({os.fspath(image)!r})"
     if image is None:
         return "cv2.imread and VideoCapture.read give None where they fail"
-    if isinstance(image, Iterator) and not hasattr(image, "read"):
+    if isinstance(image, Iterator) and not hasattr(image, "readline"):
         return "of a generator: a list of images, or streamseg.open(streamseg.frames(generator, fps=25))"
     if not isinstance(image, np.ndarray):
         return _of_another_library(image)

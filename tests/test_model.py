@@ -8,6 +8,7 @@ import pickle
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -104,13 +105,16 @@ DECODED = "cv2.imdecode(numpy.frombuffer({}, numpy.uint8), cv2.IMREAD_COLOR)"
         (image().astype(np.float32), "of floats in 0..255: image.astype(numpy.uint8)"),
         (image().astype(np.uint16), "of numbers in 0..255: image.astype(numpy.uint8)"),
         (cv2.VideoCapture(), "of a cv2.VideoCapture: image.read()[1]"),
+        (SimpleNamespace(asnumpy=image), "of decord, whose pictures are red first: image.asnumpy()[..., ::-1]"),
+        (SimpleNamespace(__array__=image), "of another library's array: numpy.asarray(image)"),
+        (SimpleNamespace(read=image, decode=image), ""),
         ({}, ""),
         (np.array([None]), ""),
     ],
     ids=[
         "none", "grey", "alpha", "grey plane", "channels first", "two channels", "truths", "integers", "16 bits",
         "generator", "floats", "empty", "text", "path", "pil", "pil 16 bits", "pil floats", "pyav", "umat", "bytes",
-        "open file", "floats of bytes", "bytes in 16 bits", "capture", "dictionary", "objects",
+        "open file", "floats of bytes", "16-bit bytes", "capture", "decord", "jax", "reader", "dictionary", "objects",
     ],
 )  # fmt: skip
 def test_what_is_no_image_is_refused_with_the_way_out(wrong: object, hint: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import threading
 from pathlib import Path
 
@@ -239,3 +240,10 @@ def test_what_is_no_source_is_refused_with_what_is(wrong: object) -> None:
     with pytest.raises(InputError, match="is no source") as caught:
         streamseg.open(wrong, model="otsu")  # type: ignore[arg-type]
     assert "streamseg.frames" in caught.value.hint
+
+
+@pytest.mark.parametrize("wrong", [io.BytesIO(b"..."), b"..."], ids=["open file", "bytes"])
+def test_of_a_file_that_was_uploaded_it_is_said_that_it_needs_a_name(wrong: object) -> None:
+    with pytest.raises(InputError, match="is no source") as caught:
+        streamseg.open(wrong, model="otsu")  # type: ignore[arg-type]
+    assert caught.value.hint == "of a file: its name; what was uploaded and lies in memory is written into a file first"

@@ -177,7 +177,7 @@ def named(source: Any) -> str | int | tuple[str, ...]:
         return str(os.fspath(source))
     if isinstance(source, Sequence) and all(isinstance(each, str | os.PathLike) for each in source):
         return tuple(os.fspath(each) for each in source)
-    raise InputError(
-        f"{type(source).__name__} is no source",
-        "a name, a camera's number, `streamseg.frames(…)` of a list or generator of images, or a Source",
-    )
+    hint = "a name, a camera's number, `streamseg.frames(…)` of a list or generator of images, or a Source"
+    if isinstance(source, bytes) or hasattr(source, "readline"):
+        hint = "of a file: its name; what was uploaded and lies in memory is written into a file first"
+    raise InputError(f"{type(source).__name__} is no source", hint)
