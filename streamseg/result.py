@@ -20,6 +20,7 @@ from streamseg.options import RenderOptions
 from streamseg.regions import Region, coco_annotations, regions
 from streamseg.render import make_renderer
 from streamseg.segmentation import Classes, Instances, Segmentation
+from streamseg.validation import plain
 
 if TYPE_CHECKING:
     import supervision
@@ -135,7 +136,7 @@ class Result:
         """
         if masks not in get_args(MaskFormat):
             raise InputError(f"masks are {' or '.join(get_args(MaskFormat))}, not {masks!r}")
-        return coco_annotations(self._regions(), (self.height, self.width), image_id, masks)
+        return coco_annotations(self._regions(), (self.height, self.width), plain(image_id), masks)
 
     def to_pil(self) -> PilImage:
         """An indexed PIL image of mode P and the image's own size: class ids, with the classes' colours as palette."""

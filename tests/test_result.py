@@ -108,6 +108,11 @@ def test_coco_is_read_by_pycocotools_as_the_masks_that_were_found(masks: str) ->
             assert (annotation["image_id"], annotation["iscrowd"]) == (7, 0)
 
 
+def test_an_image_id_out_of_a_table_of_numpys_is_written_as_json() -> None:
+    written = json.dumps(semantic().to_coco(np.int64(7)))
+    assert {each["image_id"] for each in json.loads(written)} == {7}
+
+
 def test_coco_has_an_annotation_for_each_class_but_the_background_and_what_is_of_none() -> None:
     (cat,) = semantic(np.full((6, 8), 51, np.uint8)).to_coco(1)
     assert cat["category_id"] == 1
