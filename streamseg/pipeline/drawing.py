@@ -18,25 +18,17 @@ class Drawing:
     so none of them can show, write or send what was covered.
     """
 
-    def __init__(
-        self,
-        cover: Cover | None,
-        evaluate: Evaluator | None,
-        render: Renderer | None,
-        meter: Meter,
-        metrics: Callable[[], Metrics],
-    ) -> None:
-        self._cover, self._evaluate, self._render = cover, evaluate, render
-        self._meter, self._metrics = meter, metrics
+    def __init__(self, cover: Cover | None, evaluate: Evaluator | None, render: Renderer | None, meter: Meter) -> None:
+        self._cover, self._evaluate, self._render, self._meter = cover, evaluate, render, meter
 
-    def __call__(self, result: Result, dropped: int) -> Shown:
-        """What is shown of `result`, behind so many frames that were let go."""
+    def __call__(self, result: Result, dropped: int, metrics: Callable[[], Metrics]) -> Shown:
+        """What is shown of `result`, behind so many frames that were let go; `metrics` reads the run's."""
         frame, segmentation, wait_ms, infer_ms = result
         started_s = time.monotonic()
         try:
             found = self._evaluate(frame, segmentation) if self._evaluate else NOTHING_FOUND  # numbers alone
             frame = self._cover(frame, segmentation) if self._cover else frame
-            pixels = self._render(frame, segmentation, self._metrics(), found) if self._render else frame.pixels
+            pixels = self._render(frame, segmentation, metrics(), found) if self._render else frame.pixels
         except BaseException:
             self._meter.failed()
             raise

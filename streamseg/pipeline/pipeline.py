@@ -103,7 +103,7 @@ class Pipeline:
         """Every frame, straight to the caller, where masks are carried; None where each frame brings its own."""
         self._batch = 1 if live or carries else batch  # the caller waits for one mask before it takes more frames
         self._meter = meter or Meter()
-        self._draw = Drawing(cover, evaluate, render, self._meter, self.metrics)
+        self._draw = Drawing(cover, evaluate, render, self._meter)
         self._last_index: int | None = None  # of the frame shown last
         self._unwritten = 0  # shown, but given up because an output took nothing any more
         self._error: BaseException | None = None
@@ -132,9 +132,7 @@ class Pipeline:
     def __iter__(self) -> Iterator[Shown]:
         self._process = os.getpid()
         with opencv_one_thread, opencv_silent:
-            threads: list[threading.Thread] = []
-            writers: list[threading.Thread] = []
-            finished = False
+            threads, writers, finished = list[threading.Thread](), list[threading.Thread](), False
             try:
                 self._start(threads, "capture", self._capture)
                 for i, lane in enumerate(self._lanes):
@@ -146,8 +144,10 @@ class Pipeline:
                 finished = self._error is None and not self.controls.quit
             finally:
                 self._finish(threads, writers, finished)
-        if error := self._error or self._reading.error:
-            raise error
+        first = [each for each in (self._error, self._reading.error) if each][:1]
+        self._error = self._reading.error = None  # a traceback leads back here: the whole run would stay with it
+        if first:
+            raise first.pop()
 
     def _capture(self) -> None:
         turns = itertools.cycle(lane.frames for lane in self._lanes for _ in range(self._batch))
@@ -216,7 +216,7 @@ class Pipeline:
 
     def _show(self) -> Iterator[Shown]:
         for result in self._results():
-            shown = self._draw(result, self._gap(result.frame.index))
+            shown = self._draw(result, self._gap(result.frame.index), self.metrics)
             for sink in self._sinks:
                 sink.write(shown)
             for _, queue in self._blocking:
@@ -280,8 +280,7 @@ class Pipeline:
         before = line.dropped  # only this thread puts into this line
         taken = line.put(item)
         self._meter.dropped("newer", line.dropped - before)
-        if not taken:
-            self._meter.dropped("stopped")
+        self._meter.dropped("stopped", int(not taken))
         return taken
 
     def _finish(self, threads: list[threading.Thread], writers: list[threading.Thread], finished: bool) -> None:
