@@ -22,26 +22,6 @@ def folder_of(uri: str) -> str:
     return without_query(uri).partition(":")[2]
 
 
-def _nothing(uri: str) -> None:
-    """There is nothing to look at, or nothing that it writes."""
-
-
-def _itself(uri: str) -> object:
-    return uri
-
-
-def _no_names(uri: str, inputs: Inputs) -> None:
-    """It writes no files."""
-
-
-def _never(uri: str) -> bool:
-    return False
-
-
-def _no_more(folder: Path) -> Iterable[Path]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputKind:
     """A kind of output: how its names look, what opens one, and which files it writes, so that none is lost."""
@@ -52,21 +32,17 @@ class OutputKind:
     """Whether a name asks for it; opens nothing."""
     open: Callable[[str, StreamInfo, Controls, Existing], Sink]
     """Raises `InputError` where the name is wrong, `OutputError` where nothing can be written there."""
-    check: Callable[[str], object] = _nothing
+    check: Callable[[str], object] = lambda uri: None
     """Looks at the name alone, and raises `InputError` where it can be no output, here and now or later."""
-    asked_class: Callable[[str], str | None] = _nothing
+    asked_class: Callable[[str], str | None] = lambda uri: None
     """The class that a name asks for, which the model must have."""
-
-    asked_rule: Callable[[str], str | None] = _nothing
+    asked_rule: Callable[[str], str | None] = lambda uri: None
     """The rule that a name asks for, which the run must have."""
-
-    compares: Callable[[str], bool] = _never
+    compares: Callable[[str], bool] = lambda uri: False
     """Whether it asks for `Segmentation.disagreement`."""
-
     reach: Callable[[str], object] | None = None
     """Connects to where it would send, and leaves without having said anything there; raises `OutputError`, in time."""
-
-    names: Callable[[str, Inputs], Names | None] = _no_names
+    names: Callable[[str, Inputs], Names | None] = lambda uri, inputs: None
     """What it calls its files; None where it writes none."""
     images: bool = False
     """Whether each file is made from one frame; of a folder that is read each keeps its own name."""
@@ -76,10 +52,10 @@ class OutputKind:
     """Whether several sources may write there, one after the other, because its names never meet."""
     joined: bool = False
     """Whether one sink writes several sources, one after the other, into one file: it has a `next_source()`."""
-    target: Callable[[str], object] | None = _itself
+    target: Callable[[str], object] | None = lambda uri: uri
     """Where a name leads, however it is written: two outputs of one target would write over each other. None: it keeps
     apart what several streams send there."""
-    also_replaced: Callable[[Path], Iterable[Path]] = _no_more
+    also_replaced: Callable[[Path], Iterable[Path]] = lambda folder: ()
     """Files in its folder that it replaces or deletes, whatever they are called."""
     lost: Callable[[Path, bool], Path | None] | None = None
     """A file in its folder that would be lost; told whether the source is live. None: any that has one of its names."""
