@@ -67,7 +67,7 @@ def test_a_flag_in_a_message_exists() -> None:
     known |= {"--model-repository", "--port"}  # of Triton and OVMS
     known |= {"--head"}  # Ray's
     known |= {"--cubin"}  # nvcc's
-    known |= {"--saved-model"}  # tf2onnx's
+    known |= {"--saved-model", "--tflite"}  # tf2onnx's
     tried = guidance.PLACES.keys() | guidance.FLAGS.keys()  # each by itself; what is said instead is checked as all is
     named = {flag for text in sentences() if text not in tried for flag in _FLAG.findall(text)}
     assert named - known == set()

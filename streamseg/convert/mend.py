@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamseg.convert.eight_bits import with_floats
 from streamseg.convert.graph import whole_model
 from streamseg.infer.model.onnxfile import inferred, load_onnx
 
@@ -20,7 +21,8 @@ def runnable(source: Path) -> Iterator[Path]:
     """The model itself, or for as long as this lasts a mended copy of it.
 
     That has each GridSample's grid in 32 bits: Mask2Former's export writes it in 64, which the standard allows and
-    ONNX Runtime has not. And it has no inputs but those that are read: the others would have to be fed all the same.
+    ONNX Runtime has not. It has no inputs but those that are read: the others would have to be fed all the same. And
+    scores in 8 bits, and pictures of i8, are floats in it.
     """
     import onnx
 
@@ -30,14 +32,14 @@ def runnable(source: Path) -> Iterator[Path]:
     if any(node.op_type == "GridSample" for node in model.graph.node):
         kinds = {value.name: value.type.tensor_type.elem_type for value in inferred(model).graph.value_info}
         wide = {name for name, kind in kinds.items() if kind == onnx.TensorProto.DOUBLE}
-    if not unread and not wide:
+    if not unread and not wide and not with_floats(model.graph):
         yield source
         return
     model = whole_model(source)
     read = [value for value in model.graph.input if value.name not in unread]
     del model.graph.input[:]
     model.graph.input.extend(read)
-    if not _narrow(model.graph, wide) and not unread:
+    if not any((_narrow(model.graph, wide), with_floats(model.graph), unread)):
         yield source
         return
     with tempfile.TemporaryDirectory() as folder:

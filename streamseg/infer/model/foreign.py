@@ -68,7 +68,10 @@ def _file(path: Path) -> tuple[str, str]:
     if start.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html", b"<head")):
         return "a web page", f"{_AGAIN}, not the page about it"
     if start[4:8] == b"TFL3":
-        return "a model of TensorFlow Lite", _CONVERT
+        return (
+            "a model of TensorFlow Lite",
+            "python -m tf2onnx.convert --tflite FILE --output OUT makes an ONNX file of it",
+        )
     if start[8:9] == b"{" and not any(start[4:8]):
         return "a file of safetensors: weights without a graph", _EXPORT
     if zipfile.is_zipfile(path):
