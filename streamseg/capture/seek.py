@@ -43,7 +43,7 @@ class Seek:
         return packets if self._start is None else self._passed_over(packets, self._start)
 
     def number(self, stamp_s: float | None, lasts_s: float | None) -> _Number:
-        """Index and time of the next frame that was decoded, which says this; see `Clock`."""
+        """Index and time of the next frame that was decoded, which says this; see `Timeline`."""
         line = self._known.get(round(stamp_s, _DIGITS)) if self._known and stamp_s is not None else None
         while line:
             known = line.popleft()
