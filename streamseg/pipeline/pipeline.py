@@ -28,7 +28,7 @@ from streamseg.handoff import Handoff
 from streamseg.hostsettings import opencv_one_thread, opencv_silent
 from streamseg.metrics import Meter, Metrics
 from streamseg.pipeline.drawing import Drawing
-from streamseg.pipeline.reading import Reading, anybody_looks
+from streamseg.pipeline.reading import SourceReader, anybody_looks
 from streamseg.pipeline.scheduler import InferenceScheduler
 from streamseg.pipeline.synchronise import Lane, Result, Seen, in_order, interpolate, propagate_live
 from streamseg.pipeline.threads import close_all, join, start, step_behind
@@ -83,7 +83,7 @@ class Pipeline:
         self.pace = pace or InferenceScheduler("quality", source.info)
         self.workers = 1 if live else workers
         depth = 1 if live else max(_FILE_DEPTH, batch)
-        self.source, self.sinks, self._reading = source, sinks, Reading(source, anybody_looks(sinks), name)
+        self.source, self.sinks, self._reading = source, sinks, SourceReader(source, anybody_looks(sinks), name)
         self.controls = controls or Controls()
         self._make_segmenter, self._make_propagator = make_segmenter, make_propagator
         self._sinks = [sink for sink in sinks if not sink.blocking]

@@ -10,7 +10,7 @@ from streamseg.errors import InputError, StreamsegError
 from streamseg.frame import Frame
 
 
-class Reading:
+class SourceReader:
     """The frames of `source`; where a file breaks off, those that came are shown before that counts as an error.
 
     They are told to be of the stream `name`, where one is given.

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from streamseg import __version__
-from streamseg.serve.stream import Reading, Stream
+from streamseg.serve.stream import Stream, StreamStatus
 
 _REASONS = ("newer", "stopped")
 _FRAMES = {
@@ -47,7 +47,7 @@ class _Streams(Collector):
         yield build
 
 
-def _frames(readings: list[tuple[str, Reading]]) -> Iterator[Metric]:
+def _frames(readings: list[tuple[str, StreamStatus]]) -> Iterator[Metric]:
     """captured = shown + failed + dropped by reason + in flight: each stream's figures are of one moment."""
     for field, text in _FRAMES.items():
         family = CounterMetricFamily(f"streamseg_frames_{field}", text, labels=["stream"])
@@ -64,7 +64,7 @@ def _frames(readings: list[tuple[str, Reading]]) -> Iterator[Metric]:
     yield flying
 
 
-def _state(readings: list[tuple[str, Reading]]) -> Iterator[Metric]:
+def _state(readings: list[tuple[str, StreamStatus]]) -> Iterator[Metric]:
     ready = GaugeMetricFamily("streamseg_stream_ready", "1 where the newest frame is fresh.", labels=["stream"])
     age = GaugeMetricFamily("streamseg_frame_age_seconds", "Age of the newest frame shown.", labels=["stream"])
     restarts = CounterMetricFamily(

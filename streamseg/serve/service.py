@@ -24,7 +24,7 @@ from streamseg.serve.guard import Access
 from streamseg.serve.listener import listen
 from streamseg.serve.log import set_up_logging
 from streamseg.serve.secrets import read_secrets
-from streamseg.serve.stream import Reading, Stream
+from streamseg.serve.stream import Stream, StreamStatus
 from streamseg.serve.supervisor import Streams
 from streamseg.serve.systemd import notify, watchdog_s
 from streamseg.serve.tls import Certificate
@@ -188,7 +188,7 @@ async def _watch(streams: Streams) -> None:
     that fails and is restarted, or whose network is still being loaded for its first frame.
     """
     allowed_s = watchdog_s()
-    before: dict[Stream, Reading] = {}
+    before: dict[Stream, StreamStatus] = {}
     while True:
         readings = {stream: stream.read() for stream in streams.now()}
         stuck = [stream.name for stream, now in readings.items() if stream in before and _stuck(before[stream], now)]
@@ -201,7 +201,7 @@ async def _watch(streams: Streams) -> None:
         await asyncio.sleep(allowed_s / 3 if allowed_s else _TICK_S)
 
 
-def _stuck(before: Reading, now: Reading) -> bool:
+def _stuck(before: StreamStatus, now: StreamStatus) -> bool:
     """Whether frames went in since `before`, and none came out."""
     came_out = now.metrics.shown + now.metrics.failed + now.restarts
     had_come_out = before.metrics.shown + before.metrics.failed + before.restarts

@@ -44,7 +44,7 @@ State = Literal["opening", "running", "stalled", "waiting", "finished", "stopped
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StreamStatus:
     """What is known of a stream at one moment."""
 
     state: State
@@ -140,7 +140,7 @@ class Stream:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def read(self) -> Reading:
+    def read(self) -> StreamStatus:
         """A reading, from any thread."""
         pipeline, shown = self._pipeline, self.latest.shown
         age_s = time.monotonic() - shown.frame.arrived_s if shown else None
@@ -148,7 +148,7 @@ class Stream:
         state = self._state
         if state == "running" and shown and not fresh:
             state = "stalled"
-        return Reading(
+        return StreamStatus(
             state=state,
             ready=state in ("finished", "stopped") or (state == "running" and fresh),
             error="" if shown and shown.frame.arrived_s > self._failed_s else self._error,

@@ -68,7 +68,7 @@ class _Routes:
     def __init__(self, streams: Streams, access: Access) -> None:
         self._streams, self._access = streams, access
         self._viewers = Viewers()
-        self._watched: dict[Stream, Watched] = {}
+        self._viewed: dict[Stream, ViewedStream] = {}
         self._peers: Peers | None = None
         self._registry = registry(streams.now, lambda: self._viewers.count + len(self._peers or ()))
 
@@ -103,7 +103,7 @@ class _Routes:
         return await self._viewers.show(await self._of(request).jpeg(request.query), request)
 
     async def offer(self, request: web.Request) -> web.StreamResponse:
-        watched, offer = self._of(request), (await read_body(request)).decode(errors="replace")
+        viewed, offer = self._of(request), (await read_body(request)).decode(errors="replace")
         if self._peers is None:
             try:
                 webrtc = await asyncio.to_thread(importlib.import_module, "streamseg.serve.webrtc")
@@ -112,7 +112,7 @@ class _Routes:
             self._peers = self._peers or webrtc.Peers()
         if self._viewers.count + len(self._peers) >= MOST_VIEWERS:
             return full()
-        session, answer = await self._peers.answer(offer, watched.live, self._own_address(request), request[LASTS])
+        session, answer = await self._peers.answer(offer, viewed.live, self._own_address(request), request[LASTS])
         place = f"{request.path}/{session}"
         return web.Response(status=201, text=answer, content_type="application/sdp", headers={"Location": place})
 
@@ -137,15 +137,15 @@ class _Routes:
         address: str = request.transport.get_extra_info("sockname")[0]
         return address.removeprefix("::ffff:")
 
-    def _of(self, request: web.Request) -> Watched:
+    def _of(self, request: web.Request) -> ViewedStream:
         stream = stream_of(request, self._streams)
-        if stream not in self._watched:
-            self._watched = {old: watched for old, watched in self._watched.items() if not old.gone}
-            self._watched[stream] = Watched(stream)
-        return self._watched[stream]
+        if stream not in self._viewed:
+            self._viewed = {old: viewed for old, viewed in self._viewed.items() if not old.gone}
+            self._viewed[stream] = ViewedStream(stream)
+        return self._viewed[stream]
 
 
-class Watched:
+class ViewedStream:
     """What viewers of one stream share."""
 
     def __init__(self, stream: Stream) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from streamseg.errors import SourceError
 from streamseg.pipeline.pipeline import Pipeline
-from streamseg.pipeline.reading import Reading, anybody_looks
+from streamseg.pipeline.reading import SourceReader, anybody_looks
 from streamseg.sinks.retry import Retrying
 from tests.parts import clips
 from tests.parts.fakes import CountingSource, ListSink, Marker
@@ -25,13 +25,15 @@ class Screen(ListSink):
 def test_the_frames_of_a_live_stream_are_let_go_while_no_output_is_wanted() -> None:
     one, other = Screen(), Screen()
     wanted = anybody_looks([one, other])
-    assert [frame.index for frame in Reading(CountingSource(20, live=True), wanted)] == [0]  # which opens the outputs
+    assert [frame.index for frame in SourceReader(CountingSource(20, live=True), wanted)] == [
+        0
+    ]  # which opens the outputs
     other.wanted = True
-    assert [frame.index for frame in Reading(CountingSource(20, live=True), wanted)] == list(range(20))
+    assert [frame.index for frame in SourceReader(CountingSource(20, live=True), wanted)] == list(range(20))
 
 
 def test_a_file_is_read_to_its_end_whether_or_not_anybody_looks() -> None:
-    assert len(list(Reading(CountingSource(20), anybody_looks([Screen()])))) == 20
+    assert len(list(SourceReader(CountingSource(20), anybody_looks([Screen()])))) == 20
 
 
 def test_an_output_that_does_not_tell_is_always_wanted() -> None:
@@ -54,12 +56,12 @@ def test_what_came_of_a_file_that_breaks_off_is_shown_and_then_it_is_an_error() 
 )
 def test_without_a_frame_or_live_it_is_an_error_at_once(source: CountingSource) -> None:
     with pytest.raises(SourceError, match="gone"):
-        list(Reading(source))
+        list(SourceReader(source))
 
 
 def test_a_defect_is_an_error_at_once() -> None:
     with pytest.raises(ZeroDivisionError):
-        list(Reading(CountingSource(5, error=ZeroDivisionError())))
+        list(SourceReader(CountingSource(5, error=ZeroDivisionError())))
 
 
 def test_a_run_over_a_film_that_breaks_off_keeps_what_came_and_says_so(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from streamseg.said import Said  # noqa: E402
 from streamseg.segmentation import Segmentation  # noqa: E402
 from streamseg.serve.exposition import registry  # noqa: E402
 from streamseg.serve.latest_result import Latest  # noqa: E402
-from streamseg.serve.stream import Reading, Stream  # noqa: E402
+from streamseg.serve.stream import Stream, StreamStatus  # noqa: E402
 from tests.parts.fakes import CLASSES, frame  # noqa: E402
 from tests.parts.patience import PATIENCE_S  # noqa: E402
 from tests.serve.test_latest_result import shown  # noqa: E402
@@ -31,15 +31,15 @@ Labels = dict[str, str]
 class Told(Stream):
     """A stream of which a test says what there is to read."""
 
-    def __init__(self, name: str, reading: Reading) -> None:
+    def __init__(self, name: str, reading: StreamStatus) -> None:
         self.name, self.latest, self._told = name, Latest(), reading
 
-    def read(self) -> Reading:
+    def read(self) -> StreamStatus:
         return self._told
 
 
-def reading(**more: object) -> Reading:
-    made = Reading("running", True, "", 0.25, Meter().read(), {}, 0)
+def reading(**more: object) -> StreamStatus:
+    made = StreamStatus("running", True, "", 0.25, Meter().read(), {}, 0)
     return replace(made, **more)  # type: ignore[arg-type]
 
 

@@ -25,7 +25,7 @@ from streamseg.serve.picture_options import AS_IT_IS, PictureOptions, picture_op
 from streamseg.serve.pictures import Pictures
 from streamseg.serve.stream import Stream
 from streamseg.serve.viewers import FileImage
-from streamseg.serve.web import Watched
+from streamseg.serve.web import ViewedStream
 from tests.parts.fakes import frame, segmentation
 from tests.parts.service import Service
 
@@ -162,7 +162,7 @@ def test_a_picture_is_drawn_once_for_all_who_ask_for_the_same() -> None:
 
 def test_a_picture_of_its_own_is_forgotten_with_its_last_viewer() -> None:
     async def asked() -> None:
-        watched = Watched(cast(Stream, StillStream()))
+        watched = ViewedStream(cast(Stream, StillStream()))
         plain, mask = MultiDict[str](), MultiDict(view="mask")
         one = await watched.jpeg(mask)
         assert await watched.jpeg(mask) is one

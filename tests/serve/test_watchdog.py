@@ -10,7 +10,7 @@ import pytest
 
 from streamseg.metrics import Meter
 from streamseg.serve.service import _watch
-from streamseg.serve.stream import Reading
+from streamseg.serve.stream import StreamStatus
 
 
 class Fake:
@@ -28,14 +28,14 @@ class Fake:
     def now(self) -> list[Fake]:
         return [self]
 
-    def read(self) -> Reading:
+    def read(self) -> StreamStatus:
         if self._takes:
             self._meter.captured()
             self._meter.captured()
             self._meter.dropped("newer")
         if self._gives:
             self._meter.shown({})
-        return Reading("running", self._gives, "", None, self._meter.read(), {}, 0)
+        return StreamStatus("running", self._gives, "", None, self._meter.read(), {}, 0)
 
 
 @pytest.mark.parametrize(
