@@ -68,8 +68,10 @@ def objects_family(outputs: Mapping[str, _Shape], size: tuple[int, int], kind: s
 def _planes_of_objects(planes: set[int], lists: Sequence[_Shape], shapes: Sequence[_Shape]) -> str:
     """What gives as many planes as there are rows in a list, or numbers in several."""
     counts = [math.prod(shape) for shape in shapes if len(shape) <= 2]
-    if any(rows in planes and columns == 5 and rows in counts for rows, columns in lists):
-        return "a detector of MMDetection: boxes with their scores, classes and masks"
+    if any(columns == 5 and rows in counts for rows, columns in lists):
+        return "a detector of MMDetection: boxes with their scores and classes, with masks or without"
+    if any(len(shape) == 3 and shape[2] == 3 and counts.count(shape[0]) > 1 for shape in shapes):
+        return "a network for poses: points of each object, and its class and score in lists"
     stacked = planes | {shape[0] for shape in shapes if len(shape) == 3}
     if any(number > 1 and counts.count(number) > 1 for number in stacked):
         return "a network that gives a plane for each object, and the class and score of each in lists"

@@ -34,6 +34,8 @@ def imported(source: Path, hints: Hints = ANY) -> Imported:
         ({"m": (30, 256, 256), "l": (30,), "s": (30,)}, "looks like a network that gives a plane for each object"),
         ({"m": (1, 30, 64, 64), "l": (1, 30), "s": (1, 30)}, "looks like a network that gives a plane for each object"),
         ({"d": (1, 30, 5), "l": (1, 30), "m": (1, 30, 28, 28)}, "looks like a detector of MMDetection"),
+        ({"d": (1, 30, 5), "l": (1, 30)}, "looks like a detector of MMDetection"),
+        ({"b": (11, 4), "l": (11,), "s": (11,), "k": (11, 17, 3), "p": (11, 17)}, "looks like a network for poses"),
         ({"y": (1, 1000)}, "is no segmentation"),
         ({"y": (1, 1000, 1, 1)}, "is no segmentation"),
         ({"y": (1, 5, 200, 256)}, "is no segmentation"),
