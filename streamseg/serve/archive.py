@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,9 @@ from streamseg.serve.stored_files import give
 from streamseg.serve.stream import Stream
 from streamseg.serve.supervisor import Streams
 from streamseg.serve.turns import Turns
+
+_FILES_AT_ONCE = 2
+"""A disk that hangs, a share on the network say, holds a thread for each."""
 
 
 def add_archive(app: web.Application, streams: Streams) -> None:
@@ -31,7 +33,7 @@ def add_archive(app: web.Application, streams: Streams) -> None:
 class _Archive:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._turns = Turns()
+        self._turns, self._files = Turns(), Turns(_FILES_AT_ONCE)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         query = request.query
@@ -59,16 +61,16 @@ class _Archive:
 
     async def list_file(self, request: web.Request) -> web.StreamResponse:
         folder = await self._folder(request, hls.folder_of, request.match_info["list"])
-        return await hls.give_part(request, folder, request.match_info["file"])
+        return await hls.give_part(request, folder, request.match_info["file"], self._files)
 
     async def _file(self, request: web.Request, find: Callable[[Stream, str], Path]) -> web.StreamResponse:
         file = request.match_info["file"]
-        return await give(request, await self._folder(request, find, file), file)
+        return await give(request, await self._folder(request, find, file), file, self._files)
 
     async def _folder(self, request: web.Request, find: Callable[[Stream, str], Path], of: str) -> Path:
         stream = stream_of(request, self._streams)
         try:
-            return await asyncio.to_thread(find, stream, of)
+            return await self._files.do(lambda: find(stream, of))
         except (KeyError, OSError, ValueError):
             raise web.HTTPNotFound from None
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from streamseg.rules.event import written
 from streamseg.serve.api import RecordingRow
 from streamseg.serve.stored_files import drop, give, names_of, opened, send
 from streamseg.serve.stream import Stream
+from streamseg.serve.turns import Turns
 from streamseg.sinks.hls import HLS
 
 LIST, JOINED = "index.m3u8", "index.ts"
@@ -47,7 +48,7 @@ def folder_of(stream: Stream, number: str) -> Path:
     raise KeyError(number)
 
 
-async def give_part(request: web.Request, folder: Path, file: str) -> web.StreamResponse:
+async def give_part(request: web.Request, folder: Path, file: str, turns: Turns) -> web.StreamResponse:
     """The list, one of its segments, or all that it names, one behind the other.
 
     Raises:
@@ -56,17 +57,17 @@ async def give_part(request: web.Request, folder: Path, file: str) -> web.Stream
     if file != JOINED:
         if file != LIST and not _SEGMENT.fullmatch(file):
             raise web.HTTPNotFound
-        return await give(request, folder, file)
+        return await give(request, folder, file, turns)
     try:
-        segments = _segments(await asyncio.to_thread(_text, folder))
+        segments = _segments(await turns.do(lambda: _text(folder)))
     except (OSError, ValueError):
         raise web.HTTPNotFound from None
     response = web.StreamResponse(headers={"Content-Type": "video/mp2t"})
     await response.prepare(request)
     for segment in segments if request.method == "GET" else ():
         try:
-            with await asyncio.to_thread(opened, folder, segment) as part:
-                await send(request, response, part)
+            with await turns.do(partial(opened, folder, segment)) as part:
+                await send(request, response, part, turns)
         except (OSError, ValueError):  # it has been deleted meanwhile
             drop(request)
     return response

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from aiohttp import web
 from streamseg.capture import inputs_of
 from streamseg.errors import InputError
 from streamseg.serve.stream import Stream
+from streamseg.serve.turns import Turns
 from streamseg.sinks import sink_kind
 from streamseg.sinks.claims import named
 from streamseg.sinks.kind import OutputKind
@@ -65,7 +67,7 @@ def opened(folder: Path, name: str) -> BinaryIO:
     return file
 
 
-async def give(request: web.Request, folder: Path, name: str) -> web.StreamResponse:
+async def give(request: web.Request, folder: Path, name: str, turns: Turns) -> web.StreamResponse:
     """That file, or the part of it that the request asks for; one that grows as long as it is now.
 
     Raises:
@@ -75,7 +77,7 @@ async def give(request: web.Request, folder: Path, name: str) -> web.StreamRespo
     if media is None:
         raise web.HTTPNotFound
     try:
-        file = await asyncio.to_thread(opened, folder, name)
+        file = await turns.do(lambda: opened(folder, name))
     except (OSError, ValueError):
         raise web.HTTPNotFound from None
     with file:
@@ -91,7 +93,7 @@ async def give(request: web.Request, folder: Path, name: str) -> web.StreamRespo
         response.content_length = stop - start
         await response.prepare(request)
         if request.method == "GET":
-            await send(request, response, file, start, stop)
+            await send(request, response, file, turns, start, stop)
         return response
 
 
@@ -113,13 +115,18 @@ def _part(request: web.Request, size: int) -> tuple[int, int] | None:
 
 
 async def send(
-    request: web.Request, response: web.StreamResponse, file: BinaryIO, start: int = 0, stop: int | None = None
+    request: web.Request,
+    response: web.StreamResponse,
+    file: BinaryIO,
+    turns: Turns,
+    start: int = 0,
+    stop: int | None = None,
 ) -> None:
     """Writes that part of `file` as the client takes it; one that takes nothing, or leaves, is dropped."""
     stop = os.fstat(file.fileno()).st_size if stop is None else stop
     try:
         while start < stop:
-            part = await asyncio.to_thread(os.pread, file.fileno(), min(_CHUNK, stop - start), start)
+            part = await turns.do(partial(os.pread, file.fileno(), min(_CHUNK, stop - start), start))
             if not part:
                 raise ConnectionError("it was cut short")
             await asyncio.wait_for(response.write(part), _SLOWEST_S)

@@ -10,10 +10,10 @@ _Result = TypeVar("_Result")
 
 
 class Turns:
-    """Lets one thread work at a time, so that others are left to those who encode pictures."""
+    """Lets one thread work at a time, or as many as are named, so that others are left to those who encode pictures."""
 
-    def __init__(self) -> None:
-        self._one = asyncio.Lock()
+    def __init__(self, at_once: int = 1) -> None:
+        self._free = asyncio.Semaphore(at_once)
 
     async def do(self, work: Callable[[], _Result]) -> _Result:
         """What `work` gives, which runs in a thread. A client that leaves meanwhile lets nobody in before it is done.
@@ -21,7 +21,7 @@ class Turns:
         Raises:
             Exception: whatever `work` does.
         """
-        async with self._one:
+        async with self._free:
             doing = asyncio.ensure_future(asyncio.to_thread(work))
             try:
                 return await asyncio.shield(doing)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from streamseg.serve import stored_files
 from streamseg.serve.stored_files import give, opened
+from streamseg.serve.turns import Turns
 
 
 def test_a_client_that_takes_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +22,7 @@ def test_a_client_that_takes_nothing_is_dropped(tmp_path: Path, monkeypatch: pyt
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            return await give(request, tmp_path, "long.mp4")
+            return await give(request, tmp_path, "long.mp4", Turns())
         finally:
             ended.set()
 

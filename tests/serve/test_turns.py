@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -76,3 +77,32 @@ def test_however_many_ask_what_is_kept_the_rest_goes_on(tmp_path: Path, monkeypa
     monkeypatch.setattr("streamseg.serve.recordings.listed", slow)
     asyncio.run(run())
     assert max(most) == 1
+
+
+@pytest.mark.filterwarnings("ignore::aiohttp.web.NotAppKeyWarning")
+def test_a_disk_that_hangs_holds_those_who_ask_for_its_files_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+
+    def hung(*_: object) -> BinaryIO:
+        may_end.wait(PATIENCE_S)
+        raise FileNotFoundError
+
+    async def run() -> None:
+        app = make_app(Streams(tmp_path / "site.yaml"), Access(Tokens()))
+        async with TestClient(TestServer(app)) as client:
+            paths = ("recordings/a.mp4", "events/a.jpg", "hls/1/index.m3u8", "hls/1/index.ts")
+            asked = [asyncio.create_task(client.get(f"/streams/a/{path}")) for path in paths * 20]
+            await asyncio.sleep(0.2)
+            asked_now = await asyncio.wait_for(client.get("/streams"), PATIENCE_S / 4)
+            assert asked_now.status == 200, "which wants a thread"
+            may_end.set()
+            assert {(await each).status for each in asked} == {404}
+
+    monkeypatch.setattr("streamseg.serve.archive.stream_of", lambda *_: None)
+    for room in ("events", "recordings", "hls"):
+        monkeypatch.setattr(f"streamseg.serve.{room}.folder_of", lambda *_: tmp_path)
+    for room in ("stored_files", "hls"):
+        monkeypatch.setattr(f"streamseg.serve.{room}.opened", hung)
+    asyncio.run(run())
