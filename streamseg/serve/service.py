@@ -29,6 +29,7 @@ from streamseg.serve.supervisor import Streams
 from streamseg.serve.systemd import notify, watchdog_s
 from streamseg.serve.tls import Certificate
 from streamseg.serve.trying import try_all
+from streamseg.serve.turns import Threads
 from streamseg.serve.web import make_app
 from streamseg.signals import SIGNALS
 
@@ -90,6 +91,7 @@ def check(options: ServeOptions, *, opened: bool, as_json: bool, debug: bool) ->
 async def _serve(options: ServeOptions) -> None:
     asked, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads())
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     with SIGNALS.calling(lambda: loop.call_soon_threadsafe(asked.set)):
         await _until(asked, reload, options)

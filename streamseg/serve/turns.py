@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
@@ -28,3 +29,11 @@ class Turns:
             finally:
                 if not doing.done():
                     await asyncio.wait([doing])
+
+
+class Threads(ThreadPoolExecutor):
+    """Those of an event loop, which ends without waiting for them: a disk that hangs would hold it."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Nothing begins any more; what is under way goes on, whatever `wait` says."""
+        super().shutdown(wait=False, cancel_futures=cancel_futures)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -190,6 +193,23 @@ def test_sigterm_closes_every_output_although_a_camera_never_answers(tmp_path: P
     for path in clips:
         with av.open(str(path)) as container:
             assert sum(1 for _ in container.decode(video=0)) >= 10
+
+
+def test_sigterm_is_heeded_while_the_file_is_read_from_a_disk_that_hangs(tmp_path: Path) -> None:
+    readers: list[int] = []
+
+    def reads() -> bool:
+        with contextlib.suppress(OSError):  # nobody reads yet
+            readers.append(os.open(service.config, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(readers)
+
+    with Service(tmp_path, site(one=SCENE)) as service:
+        service.config.unlink()
+        os.mkfifo(service.config)  # whose end does not come
+        service.process.send_signal(signal.SIGHUP)
+        service.until(reads)
+        assert service.stop() == 0, service.log()
+    os.close(readers[0])
 
 
 def test_systemd_hears_that_it_is_ready_lives_and_stops(tmp_path: Path) -> None:
