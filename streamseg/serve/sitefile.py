@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from streamseg.files import whole
 from streamseg.yamlfile import read_raw
 
 _MOST_VERSIONS = 50
+_VERSION = re.compile(r"[0-9]{6,}-[0-9a-f]{16}\.yaml")  # anything else in their folder is somebody's
 
 
 class ConflictError(InputError):
@@ -87,7 +89,7 @@ class SiteFile:
                 spent.unlink(missing_ok=True)
 
     def _kept(self) -> list[Path]:
-        return sorted(self._versions.glob("[0-9]*-*.yaml"))
+        return sorted(each for each in self._versions.glob("*.yaml") if _VERSION.fullmatch(each.name))
 
     def _number(self) -> int:
         kept = self._kept()

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,26 @@ def as_nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(before)
+
+
+def test_what_others_put_beside_the_versions_is_no_version_and_stays(tmp_path: Path) -> None:
+    file, folder = tmp_path / "site.yaml", tmp_path / "site.yaml.versions"
+    folder.mkdir()
+    mine = [folder / name for name in ("2026-11-30-site.yaml", "3rd-try.yaml", "999999-mine.yaml")]
+    for each in mine:
+        each.write_text("mine")
+    texts = [f"# {number}\n".encode() for number in range(60)]
+    file.write_bytes(texts[0])
+    site = SiteFile(file)
+    for old, new in pairwise(texts):
+        site.replace(old, new)
+    site.note(texts[-1])
+    raw, kept = site.before()
+    assert (raw, kept.name[:7]) == (texts[-2], "000059-")
+    site.put_back(raw, kept)
+    assert file.read_bytes() == texts[-2]
+    assert [each.read_text() for each in mine] == ["mine"] * 3
+    assert len(list(folder.iterdir())) == 49 + len(mine)
 
 
 def test_a_file_that_may_not_be_written_is_not_replaced() -> None:
