@@ -45,13 +45,13 @@ async def read_body(request: web.Request) -> bytes:
 
     Raises:
         HTTPRequestTimeout: it does not come.
-        HTTPBadRequest: it is not packed as it says.
+        HTTPBadRequest: it is not packed as it says, or the client has left.
     """
     try:
         return await asyncio.wait_for(request.read(), _SLOWEST_S)
     except (asyncio.TimeoutError, TimeoutError):
         raise web.HTTPRequestTimeout from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise web.HTTPBadRequest from None
 
 

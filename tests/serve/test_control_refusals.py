@@ -143,3 +143,14 @@ def test_a_body_that_does_not_come_holds_nobody_up(closed: Service) -> None:
         assert answer.status == 408
         while slow.recv(4096):
             pass
+
+
+def test_a_client_that_leaves_with_half_a_body_is_no_error_in_the_log(closed: Service) -> None:
+    head = f"PATCH /streams/a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OPERATOR}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", closed.port), PATIENCE_S) as leaving:
+        leaving.sendall(head.encode())
+        assert closed.send("PATCH", "/streams/b", OPERATOR, {"opacity": 0.5})[0] == 200  # it is waited for
+    for opacity in (0.25, 0.5):
+        assert closed.send("PATCH", "/streams/b", OPERATOR, {"opacity": opacity})[0] == 200  # it has left
+    assert "ConnectionResetError" not in closed.log()
