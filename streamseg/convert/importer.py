@@ -16,7 +16,7 @@ from streamseg.convert.hints import Hints as Hints
 from streamseg.convert.hints import filled, preset
 from streamseg.convert.inputs import Probe, check_fixed, free_axes, guess_input, probe
 from streamseg.convert.job import Job, Made, model_spec
-from streamseg.convert.mend import runnable
+from streamseg.convert.mend import runnable, too_large
 from streamseg.convert.neighbours import Told, read_neighbours
 from streamseg.convert.outputs import Found, guess_output
 from streamseg.convert.queries import with_class_planes
@@ -183,9 +183,7 @@ def _put(made: Made, target: Path, overwrite: bool) -> float:
         if len(raw) > MAX_FILE_BYTES:
             raise ValueError
     except ValueError:  # of protobuf's own, in some of its versions
-        raise InputError(
-            f"{target}: with its weights inside the model is over 2 GiB", "export it in float16, or a smaller one"
-        ) from None
+        raise too_large(target) from None
     with whole(target, overwrite=overwrite) as part:
         part.write_bytes(raw)
         check_beside(part, target)

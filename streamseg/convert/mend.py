@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from streamseg.convert.eight_bits import with_floats
 from streamseg.convert.graph import whole_model
-from streamseg.infer.model.onnxfile import inferred, load_onnx
+from streamseg.errors import InputError
+from streamseg.infer.model.onnxfile import MAX_FILE_BYTES, inferred, load_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -23,10 +24,15 @@ def runnable(source: Path) -> Iterator[Path]:
     That has each GridSample's grid in 32 bits: Mask2Former's export writes it in 64, which the standard allows and
     ONNX Runtime has not. It has no inputs but those that are read: the others would have to be fed all the same. And
     scores in 8 bits, and pictures of i8, are floats in it.
+
+    Raises:
+        InputError: what would be imported is larger than a file may be, said before its weights are read.
     """
     import onnx
 
     model = load_onnx(source)
+    if _weights_beside(model.graph) > MAX_FILE_BYTES:
+        raise too_large(source)
     unread = _unread(model.graph)
     wide: set[str] = set()
     if any(node.op_type == "GridSample" for node in model.graph.node):
@@ -46,6 +52,18 @@ def runnable(source: Path) -> Iterator[Path]:
         copy = Path(folder) / source.name
         onnx.save(model, copy)
         yield copy
+
+
+def too_large(file: Path) -> InputError:
+    """That a model does not fit a file that has its weights inside."""
+    told = f"{file}: with its weights inside the model is over 2 GiB"
+    return InputError(told, "export it in float16, or a smaller one")
+
+
+def _weights_beside(graph: onnx.GraphProto) -> int:
+    """Bytes of the weights in other files, as far as the model tells."""
+    entries = (entry for tensor in graph.initializer for entry in tensor.external_data if entry.key == "length")
+    return sum(int(entry.value) for entry in entries)
 
 
 def _unread(graph: onnx.GraphProto) -> set[str]:

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from streamseg.convert import importer
+from streamseg.convert import importer, mend
 from streamseg.convert.chain import PICTURE
 from streamseg.convert.importer import Hints, import_model
 from streamseg.convert.mend import runnable
@@ -110,3 +110,15 @@ def test_what_fits_no_file_is_said_before_it_is_written(tmp_path: Path, monkeypa
     with pytest.raises(InputError, match="made.onnx: with its weights inside the model is over 2 GiB"):
         import_model(source, tmp_path / "made.onnx", Hints(normalise="0..1"))
     assert [each.name for each in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_weights_beside_a_model_that_fit_no_file_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = onnx.load(toy_models.segmenter(tmp_path / "model.onnx"))
+    model.graph.input.append(helper.make_tensor_value_info("unread", TensorProto.FLOAT, [1, 2]))
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert import_model(tmp_path / "model.onnx", tmp_path / "made.onnx", Hints(normalise="0..1")).agreement == 1.0
+    monkeypatch.setattr(mend, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(mend, "whole_model", lambda _: pytest.fail("they were read"))
+    with pytest.raises(InputError, match="model.onnx: with its weights inside the model is over 2 GiB") as caught:
+        import_model(tmp_path / "model.onnx", tmp_path / "large.onnx", Hints(normalise="0..1"))
+    assert caught.value.hint == "export it in float16, or a smaller one"
