@@ -80,3 +80,19 @@ def test_who_signs_in_again_sees_the_picture_move_again(tmp_path: Path, page: An
         service.until(lambda: large.screenshot() != frozen)
         first = large.screenshot()
         service.until(lambda: large.screenshot() != first)
+
+
+@pytest.mark.slow
+def test_who_signs_in_where_no_answer_comes_is_told_so(tmp_path: Path, page: Any) -> None:
+    said = page.locator("#operator-said")
+    with Service(tmp_path, SITE, env={"STREAMSEG_TOKEN": VIEWER}) as service:
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="domcontentloaded")
+        page.fill("#operator-token", VIEWER)
+        for silence in (lambda route: route.abort(), lambda route: None):  # refused; gone without a word
+            page.route("**/session", silence)
+            page.keyboard.press("Enter")
+            service.until(lambda: said.inner_text() == "no answer comes from the service")
+            page.unroute("**/session")
+            page.evaluate("document.getElementById('operator-said').textContent = ''")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("article.ready img[src]")

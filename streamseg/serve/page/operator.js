@@ -2,15 +2,26 @@
 import { $ } from "./dom.js";
 
 const JSON_BODY = { "Content-Type": "application/json" };
+const PATIENCE_MS = 10_000; // a connection that is gone may say nothing for many minutes
+const CHANGE_MS = 60_000; // one change waits for the others
 let pending = null;
+
+// What the service answers; an Error in words where nothing comes.
+async function send(method, url, body, patience = PATIENCE_MS) {
+  const sent = body === undefined ? undefined : JSON.stringify(body);
+  try {
+    return await fetch(url, { method, headers: JSON_BODY, body: sent, signal: AbortSignal.timeout(patience) });
+  } catch {
+    throw new Error("no answer comes from the service");
+  }
+}
 
 // The answer as JSON; an Error with the service's own line where it refuses, null where no operator has signed in.
 export async function ask(method, url, body) {
-  const send = () => fetch(url, { method, headers: JSON_BODY, body: body === undefined ? undefined : JSON.stringify(body) });
-  let reply = await send();
+  let reply = await send(method, url, body, CHANGE_MS);
   if (reply.status === 401 || reply.status === 403) {
     if (!await signIn("This needs an operator's token.", true)) return null;
-    reply = await send();
+    reply = await send(method, url, body, CHANGE_MS);
   }
   if (reply.ok) return reply.json();
   if (reply.status === 401 || reply.status === 403) throw new Error("that is no operator's token");
@@ -45,29 +56,33 @@ async function asked(why, operator) {
 $("operator-form").addEventListener("submit", async (event) => {
   if (event.submitter?.value !== "ok") return;
   event.preventDefault();
-  const token = $("operator-token").value.trim();
-  const reply = await fetch("/session", { method: "POST", headers: JSON_BODY, body: JSON.stringify({ token }) });
-  if (reply.ok) dispatchEvent(new Event("signedin")); // pictures that came with an earlier cookie have ended
-  const wrong = reply.ok ? "" : await said(reply);
-  const may = !wrong && ((await reply.json()).operator || !$("operator").dataset.operator);
-  if (may) {
+  const wrong = await begun($("operator-token").value.trim()).catch((error) => error.message);
+  $("operator-said").textContent = wrong;
+  if (wrong) {
+    $("operator-token").select();
+  } else {
     $("operator-token").value = "";
     $("operator").close("ok");
-  } else {
-    $("operator-said").textContent = wrong || "that token may only look";
-    $("operator-token").select();
   }
 });
 
+// Signs in; says why that is not enough for what is asked, nothing where it is.
+async function begun(token) {
+  const reply = await send("POST", "/session", { token });
+  if (!reply.ok) return said(reply);
+  dispatchEvent(new Event("signedin")); // pictures that came with an earlier cookie have ended
+  return (await reply.json()).operator || !$("operator").dataset.operator ? "" : "that token may only look";
+}
+
 // Who has signed in, beside the button that ends it.
 export async function show() {
-  const reply = await fetch("/session");
+  const reply = await send("GET", "/session").catch(() => null);
+  if (!reply) return; // which the page says
   const told = reply.ok ? await reply.json() : { signed_in: false };
   $("sign-out").hidden = !told.signed_in;
   $("sign-out").title = told.operator ? `signed in as ${told.operator}` : "signed in, to look";
 }
 
 $("sign-out").addEventListener("click", async () => {
-  await fetch("/session", { method: "DELETE", headers: JSON_BODY });
-  location.reload();
+  if (await send("DELETE", "/session").catch(() => null)) location.reload();
 });
