@@ -35,5 +35,5 @@ class Threads(ThreadPoolExecutor):
     """Those of an event loop, which ends without waiting for them: a disk that hangs would hold it."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing begins any more; what is under way goes on, whatever `wait` says."""
+        """Nothing begins any more; nobody waits for what is under way, whatever `wait` says."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)
