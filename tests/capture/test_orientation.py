@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import struct
 import subprocess
@@ -18,6 +17,7 @@ from streamseg.capture import open_source
 from streamseg.capture.orientation import upright
 from streamseg.frame import Frame, Image
 from tests.parts import clips, odd_video
+from tests.parts.leftovers import without_collector
 
 SAYINGS = {
     "flip=horizontal": "mirrored left and right",
@@ -111,11 +111,6 @@ def test_the_picture_is_that_of_ffmpegs_own_program(degrees: int, mirrored: bool
 
 def test_a_look_at_which_way_up_keeps_no_frame(tmp_path: Path) -> None:
     source = open_source(str(clips.clip(tmp_path / "a.avi", codec="mjpeg", pix_fmt="yuvj420p")))
-    gc.collect()
-    gc.disable()  # it knows nothing of the megabytes of a frame
-    try:
+    with without_collector(av.VideoFrame) as more:
         assert sum(1 for _ in source) == 50
-        held = [each for each in gc.get_objects() if isinstance(each, av.VideoFrame)]
-        assert len(held) <= 1  # the decoder's own, with nothing in it
-    finally:
-        gc.enable()
+        assert more() <= 1  # the decoder's own, with nothing in it

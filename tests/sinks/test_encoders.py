@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import gc
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from streamseg.sinks.events import EventsSink
 from streamseg.sinks.publish import PublishSink
 from streamseg.sinks.video import Encoder
 from tests.parts.fakes import CLASSES, LIVE
+from tests.parts.leftovers import without_collector
 
 
 def picture(width: int) -> Shown:
@@ -67,27 +66,11 @@ def shows_live(folder: Path) -> None:
         assert encoding.packets(picture(width), False)
 
 
-@contextlib.contextmanager
-def no_container_stays() -> Iterator[None]:
-    """Nor waits for the garbage collector, which may not come for hours and knows nothing of megabytes."""
-
-    def there() -> int:
-        return sum(isinstance(each, OutputContainer) for each in gc.get_objects())
-
-    gc.collect()
-    gc.disable()
-    try:
-        before = there()
-        yield
-        assert there() == before
-    finally:
-        gc.enable()
-
-
 @pytest.mark.parametrize("encodes", [clips, publishes, shows_live])
 def test_an_encoder_is_let_go_with_what_it_was_made_in(encodes: Callable[[Path], None], tmp_path: Path) -> None:
-    with no_container_stays():
+    with without_collector(OutputContainer) as more:
         encodes(tmp_path)
+        assert more() == 0
 
 
 @pytest.mark.parametrize("output", ["a.mp4", "hls:list", "cam-%H%M%S.mp4"])
@@ -99,10 +82,11 @@ def test_a_file_whose_end_cannot_be_written_is_let_go(
 
     monkeypatch.chdir(tmp_path)
     sink = sink_kind(output).open(output, LIVE, Controls(), "refuse")
-    with no_container_stays():
+    with without_collector(OutputContainer) as more:
         sink.write(picture(64))
         with monkeypatch.context() as patched, pytest.raises(OutputError, match="No space left"):
             patched.setattr(Encoder, "flush", full)
             sink.close()
+        assert more() == 0
     sink.write(picture(64))
     sink.close()
