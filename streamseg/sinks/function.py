@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,9 @@ def own_sink(output: Any) -> Sink:
             f"{_name(output)} is no output: it is asynchronous, or a generator, and nothing would run it",
             "a plain function; in a coroutine: async for shown in streamseg.open(…)",
         )
+    if isinstance(getattr(output, "file", output), io.IOBase):  # tempfile's have one inside
+        told = f"{_name(output)} is no output: an open file takes bytes, and an output gets frames"
+        raise InputError(told, "a name, as out.mp4; - is the standard output")
     missing = [name for name in ("write", "close") if not hasattr(output, name)]
     if not missing and not isinstance(output, type):
         return CompletedSink(output)

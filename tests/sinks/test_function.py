@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,6 +125,16 @@ def test_every_output_of_streamseg_has_the_whole_contract(tmp_path: Path) -> Non
 
 class Half:
     def write(self, shown: Shown) -> None: ...
+
+
+@pytest.mark.parametrize("make", [io.BytesIO, io.StringIO, tempfile.NamedTemporaryFile])
+def test_an_open_file_is_no_output_but_its_name_is(make: Callable[[], Any]) -> None:
+    with (
+        make() as file,
+        pytest.raises(InputError, match="an open file takes bytes, and an output gets frames") as caught,
+    ):
+        own_sink(file)
+    assert "a name" in caught.value.hint
 
 
 @pytest.mark.parametrize("wrong", [7, ListSink, Half()], ids=["number", "class", "half"])
