@@ -119,8 +119,8 @@ MAY_THREAD = {
 MAY_LOCK = {
     "cuda/shrink.py", "ending.py", "handoff.py", "hostsettings.py", "metrics.py", "capture/backoff.py",
     "capture/turn.py", "infer/batching.py", "pipeline/scheduler.py",
-    "infer/backends/tensorrt/engines.py", "infer/backends/tensorrt/library.py", "said.py", "serve/supervisor.py",
-    "serve/turns.py", "sinks/delivery/queue.py",
+    "infer/backends/ort.py", "infer/backends/tensorrt/engines.py", "infer/backends/tensorrt/library.py", "said.py",
+    "serve/supervisor.py", "serve/turns.py", "sinks/delivery/queue.py",
 }  # fmt: skip
 MAY_ASK_THE_DATE = {"sinks/retention.py", "sinks/trace.py"}  # files and traces know times by the calendar alone
 MAY_RUN_PROGRAMS = {"bench/subprocess_loop.py"}  # a peer in an interpreter that a person names

@@ -161,10 +161,12 @@ class Publisher:
         try:
             yield
         except RefusedError as error:
+            error.__traceback__ = None  # else it and contextlib hold each other, and with them the encoder
             denied = error.status in (401, 403)
             what = "user or password is wrong, or missing" if denied else error.what
             hint = error.hint or ("" if denied else "may anybody publish there?")
             raise OutputError(f"{self._name}: {what}", hint, retry_s=error.retry_s) from None
         except OSError as error:
+            error.__traceback__ = None
             what, hint, _ = trouble(error, self._client.there)
             raise OutputError(f"{self._name}: {what}", hint) from None

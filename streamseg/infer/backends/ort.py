@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import importlib.util
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,6 +51,7 @@ _HINTS = {
 _PLUGINS = {"QNNExecutionProvider": "onnxruntime_qnn"}
 """Providers in packages of their own, which ONNX Runtime is shown."""
 _DTYPES = {"float": "float32", "double": "float64"}
+_STARTS_ON_DEVICES = threading.Lock()  # of two that fail at once ONNX Runtime loses the reason of one
 
 
 class OrtBackend:
@@ -80,7 +83,8 @@ class OrtBackend:
             if devices:
                 options.add_provider_for_devices(devices, {})
                 chain = None  # the CPU comes behind it by itself
-            session = ort.InferenceSession(source_for_ort(found.path), options, providers=chain, enable_fallback=0)
+            with _STARTS_ON_DEVICES if self._on_device else contextlib.nullcontext():
+                session = ort.InferenceSession(source_for_ort(found.path), options, providers=chain, enable_fallback=0)
             self.inputs = tuple(_info(value) for value in session.get_inputs())
             self.outputs = tuple(_info(value) for value in session.get_outputs())
         except Exception as error:  # its exceptions share no base class
