@@ -18,6 +18,13 @@ def film(path: Path, frames: int = 5) -> Path:
     return clip(path, frames=frames, size=SIZE)
 
 
+def long_film(path: Path) -> Path:
+    """60,000 frames, which nothing is done with before a test has seen it begin; `path` ends in .ts."""
+    once = film(path, 1000).read_bytes()
+    path.write_bytes(once * 60)
+    return path
+
+
 def job(path: Path, stem: str = "") -> Job:
     return Job(str(path), stem or path.stem, 1, "1")
 

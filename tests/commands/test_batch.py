@@ -10,7 +10,7 @@ import pytest
 
 from streamseg.commands.batch import _asked
 from streamseg.config import make_options
-from tests.archive.archives import film, tree
+from tests.archive.archives import film, long_film, tree
 from tests.parts.patience import until
 from tests.parts.program import PROGRAM, environment
 from tests.parts.program import run_program as command
@@ -130,7 +130,7 @@ def test_what_was_cut_off_is_done_again(end: str) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_reaches_all_and_each_is_silent() -> None:
-    film(Path("dash/a.mp4"), 3000), film(Path("dash/b.mp4"), 3000)
+    long_film(Path("dash/a.ts")), long_film(Path("dash/b.ts"))
     import os
     import signal
 
