@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 
 from streamseg.capture.httpfile import HttpFile
-from streamseg.capture.snapshots import LARGEST, decoded
+from streamseg.capture.snapshots import LARGEST, decoded, decoded_or_counted
 from streamseg.capture.turn import Turn
-from streamseg.errors import InputError, SourceError
+from streamseg.errors import SourceError
 from streamseg.frame import Frame, Image, StreamInfo
 from streamseg.options import SourceOptions
 
@@ -74,7 +74,7 @@ class PictureParts:
                 part = self._part()
                 if part is None:
                     break
-                image = self._decoded(part)
+                image = decoded_or_counted(part, self._name, self._most, self.counters)
             if self._body.failure and not self._closed:
                 raise self._body.failure
         finally:
@@ -85,15 +85,6 @@ class PictureParts:
         self._closed = True
         if self._turn.take():
             self._body.close()
-
-    def _decoded(self, part: bytes) -> Image | None:
-        """The picture; None where it cannot be read, or is larger than allowed."""
-        try:
-            image = decoded(part, self._name, self._most)
-        except InputError:
-            image = None
-        self.counters["decode_errors"] += image is None
-        return image
 
     def _part(self) -> bytes | None:
         """What the next part holds; None at the end."""

@@ -88,12 +88,7 @@ class SnapshotSource:
         if not data or data == self._last:
             return None
         self._last, self._mark = data, response.header("etag")
-        try:
-            image = decoded(data, self._name, self._most)
-        except InputError:
-            image = None
-        self.counters["decode_errors"] += image is None
-        return image
+        return decoded_or_counted(data, self._name, self._most, self.counters)
 
 
 def _whole(body: HttpFile) -> bytes:
@@ -114,6 +109,16 @@ def _read(response: Response) -> bytes:
         parts.append(part)
         size += len(part)
     return b"".join(parts)
+
+
+def decoded_or_counted(data: bytes, name: str, max_megapixels: float, counters: dict[str, int]) -> Image | None:
+    """The picture in `data`; None, and another of `decode_errors`, where it cannot be read or is too large."""
+    try:
+        image = decoded(data, name, max_megapixels)
+    except InputError:
+        image = None
+    counters["decode_errors"] += image is None
+    return image
 
 
 def decoded(data: bytes, name: str, max_megapixels: float) -> Image | None:

@@ -14,7 +14,7 @@ from streamseg.files import whole
 from streamseg.yamlfile import read_raw
 
 _MOST_VERSIONS = 50
-_VERSION = re.compile(r"[0-9]{6,}-[0-9a-f]{16}\.yaml")  # anything else in their folder is somebody's
+_VERSION = re.compile(r"[0-9]{6,}-[0-9a-f]{16}\.yaml")  # anything else in their folder is the user's
 
 
 class ConflictError(InputError):
