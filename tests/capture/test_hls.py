@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,9 @@ from typing import Any
 import av
 import pytest
 
-from streamseg.capture import hls, open_source
-from streamseg.capture.hls import PlayedSegments
-from streamseg.capture.web import open_web
+from streamseg.capture import open_source
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.frame import Frame
-from streamseg.net.urls import read_address
 from streamseg.options import SourceOptions
 from tests.parts import clips
 from tests.parts.authenticator import Authenticator
@@ -23,29 +19,12 @@ from tests.parts.http_answers import Ranges, by_path, guarded, moved, whole
 from tests.parts.http_server import Answer, http_server
 from tests.parts.leftovers import without_collector
 from tests.parts.patience import until
+from tests.parts.playlists import FORMS, PLAYLIST, made, served
 from tests.parts.sources import QUICK, opened, take
-
-_KIND = "application/vnd.apple.mpegurl"
-
-
-def made(folder: Path, frames: int = 50, /, **options: str) -> dict[str, bytes]:
-    """Files of a playlist of a segment for every 25 frames, by name."""
-    given = {"hls_time": "1", "hls_list_size": "0", **options}
-    clips.clip(
-        folder / "live.m3u8", frames=frames, format="hls", container_options=given, options={"g": "25", "bf": "0"}
-    )
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def served(files: dict[str, bytes]) -> dict[str, Answer]:
-    return {f"/{name}": whole(body, _KIND if name.endswith("m3u8") else "video/mp2t") for name, body in files.items()}
 
 
 def with_login(url: str) -> str:
     return url.replace("://", "://admin:my%20pass@") + "/live.m3u8"
-
-
-FORMS = {"ts": {}, "fmp4": {"hls_segment_type": "fmp4"}, "one file": {"hls_flags": "single_file"}}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -80,8 +59,8 @@ def test_a_live_playlist_without_a_segment_yet_is_waited_for(name: str, tmp_path
     begun = b'#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXT-X-PART:DURATION=0.5,URI="a.ts"\n'
     lists = [*3 * [begun], files["live.m3u8"]]
     several = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000\nlive.m3u8\n"
-    answers = {**served(files), "/all.m3u8": whole(several, _KIND)}
-    answers["/live.m3u8"] = lambda handler: whole(lists.pop(0) if len(lists) > 1 else lists[0], _KIND)(handler)
+    answers = {**served(files), "/all.m3u8": whole(several, PLAYLIST)}
+    answers["/live.m3u8"] = lambda handler: whole(lists.pop(0) if len(lists) > 1 else lists[0], PLAYLIST)(handler)
     with http_server(by_path(answers)) as (url, _):
         with pytest.raises(SourceError, match="its playlist names no segment yet$") as caught:
             open_source(f"{url}/{name}", QUICK)
@@ -117,96 +96,12 @@ def test_a_server_for_each_segment_leaves_no_connection_for_each(tmp_path: Path)
         for number, name in enumerate(names):  # in other letters it is another name for us
             host = "".join(each.upper() if number >> at & 1 else each for at, each in enumerate("localhost"))
             playlist = playlist.replace(f"\n{name}\n", f"\nhttp://{host}:{url.rpartition(':')[2]}/{name}\n")
-        answers["/live.m3u8"] = whole(playlist.encode(), _KIND)
+        answers["/live.m3u8"] = whole(playlist.encode(), PLAYLIST)
         with without_collector(socket.socket) as more, opened(f"{url}/live.m3u8") as source:
             frames = iter(source)
             numbers = [clips.read_number(next(frames).image) for _ in range(249)]
             until(lambda: more() <= 2 * 9, "the server at the other ends of connections seen their end")
     assert numbers == list(range(249))
-
-
-class Broadcast:
-    """A live playlist on a server that says of each segment which state it has; nothing in it is new until `go_on`."""
-
-    def __init__(self, files: dict[str, bytes], *, ends: bool = False) -> None:
-        self.answers: dict[str, Answer] = {f"/{name}": Ranges(body) for name, body in files.items()}
-        self._lines, self._ends, self.played = files["live.m3u8"].decode().splitlines(), ends, PlayedSegments()
-        self.go_on(2)
-
-    def go_on(self, segments: int) -> None:
-        """So many segments are in it."""
-        last = [at for at, line in enumerate(self._lines) if not line.startswith("#")][segments - 1]
-        lines = [*self._lines[: last + 1], *(["#EXT-X-ENDLIST"] if self._ends else [])]
-        self.answers["/live.m3u8"] = whole("\n".join(lines).encode(), _KIND)
-
-    def numbers(self, url: str, *, live: bool | None = None) -> list[int]:
-        """What is shown on one more connection, until it is silent or ends."""
-        address, options = read_address(f"{url}/live.m3u8"), SourceOptions(stall_timeout_s=0.5)
-        found = []
-        with contextlib.suppress(SourceError):
-            for frame in open_web(address, options, self.played, live=live):
-                found.append(clips.read_number(frame.image))
-        return found
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("ends", [False, True])
-def test_what_was_shown_before_a_connection_broke_is_not_shown_again(
-    ends: bool, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hls, "OPEN_TIMEOUT_S", 0.5)
-    given = {**FORMS[form], "hls_flags": "omit_endlist+single_file" if form == "one file" else "omit_endlist"}
-    there = Broadcast(made(tmp_path, 75, **given), ends=ends)
-    with http_server(by_path(there.answers)) as (url, _):
-        assert there.numbers(url) == list(range(50))
-        assert there.numbers(url, live=True) == []
-        there.go_on(3)
-        assert there.numbers(url, live=True) == list(range(50, 75))
-
-
-def test_of_a_playlist_of_ten_segments_that_ended_nothing_is_shown_again(tmp_path: Path) -> None:
-    there = Broadcast(made(tmp_path, 250, hls_flags="omit_endlist"), ends=True)
-    there.go_on(10)
-    with http_server(by_path(there.answers)) as (url, _):
-        assert there.numbers(url) == list(range(250))
-        assert there.numbers(url, live=True) == []
-
-
-def test_the_key_of_an_encrypted_playlist_is_fetched_on_each_connection(tmp_path: Path) -> None:
-    keys, live = tmp_path / "keys", tmp_path / "live"
-    keys.mkdir()
-    live.mkdir()
-    (keys / "my.key").write_bytes(bytes(range(16)))
-    (keys / "info").write_text(f"my.key\n{keys / 'my.key'}\n")
-    files = made(live, hls_flags="omit_endlist", hls_key_info_file=str(keys / "info"))
-    there = Broadcast({**files, "my.key": bytes(range(16))}, ends=True)
-    with http_server(by_path(there.answers)) as (url, _):
-        assert there.numbers(url) == list(range(50))
-        assert there.numbers(url, live=True) == list(range(50))
-
-
-def test_a_playlist_in_which_nothing_is_new_is_told(tmp_path: Path) -> None:
-    there = Broadcast(made(tmp_path, hls_flags="omit_endlist"), ends=True)
-    with http_server(by_path(there.answers)) as (url, _):
-        assert there.numbers(url) == list(range(50))
-        with pytest.raises(SourceError, match="its playlist names nothing new"):
-            open_web(read_address(f"{url}/live.m3u8"), QUICK, there.played, live=True)
-
-
-def test_a_segment_that_is_another_by_the_same_name_is_shown(tmp_path: Path) -> None:
-    there = Broadcast(made(tmp_path, hls_flags="omit_endlist"))
-    with http_server(by_path(there.answers)) as (url, _):
-        assert there.numbers(url) == list(range(50))
-        there.answers["/live1.ts"] = Ranges((tmp_path / "live1.ts").read_bytes(), tag='"2"')
-        assert there.numbers(url, live=True) == list(range(25, 50))
-
-
-def test_a_film_that_is_sent_in_circles_is_shown_again(tmp_path: Path) -> None:
-    there = Broadcast(made(tmp_path, hls_flags="omit_endlist"))
-    with http_server(by_path(there.answers)) as (url, _):
-        assert there.numbers(url) == list(range(50))
-        there.played.extend((f"{url}/later{number}.ts", "", "state") for number in range(16))
-        assert there.numbers(url, live=True) == list(range(50))
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
@@ -232,7 +127,7 @@ def test_segments_elsewhere_are_fetched_without_login_and_cookies(tmp_path: Path
         there = other.replace("127.0.0.1", "localhost")
         playlist = files["live.m3u8"].replace(b"live0", f"{there}/live0".encode())
         playlist = playlist.replace(b"\nlive1", f"\n{there.replace('//', '//x:y@')}/live1".encode())
-        answers = {"/live.m3u8": whole(playlist, _KIND, Set_Cookie="a=hunter2")}
+        answers = {"/live.m3u8": whole(playlist, PLAYLIST, Set_Cookie="a=hunter2")}
         with http_server(guarded(keeper, by_path(answers))) as (url, _), opened(with_login(url)) as source:
             assert len(list(source)) == 50
     assert len(seen) == 2
@@ -242,7 +137,7 @@ def test_segments_elsewhere_are_fetched_without_login_and_cookies(tmp_path: Path
 def test_a_variable_in_a_playlist_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMSEG_SECRET", "hunter2")
     playlist = made(tmp_path)["live.m3u8"].replace(b"live0.ts", b"live0.ts?x=${STREAMSEG_SECRET}")
-    with http_server(by_path({"/live.m3u8": whole(playlist, _KIND)})) as (url, asked), pytest.raises(StreamsegError):
+    with http_server(by_path({"/live.m3u8": whole(playlist, PLAYLIST)})) as (url, asked), pytest.raises(StreamsegError):
         list(open_source(f"{url}/live.m3u8", QUICK))
     assert "hunter2" not in str(asked)
 
@@ -294,7 +189,7 @@ def test_encrypted_segments_are_left_to_ffmpeg(tmp_path: Path) -> None:
 def test_playlists_that_name_one_another_end_in_a_line() -> None:
     master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n/x.m3u8\n"
     with (
-        http_server(whole(master, _KIND)) as (url, asked),
+        http_server(whole(master, PLAYLIST)) as (url, asked),
         pytest.raises(SourceError, match=r"its playlists name one another|no answer that is a video"),  # newer FFmpeg
     ):
         open_source(f"{url}/x.m3u8", QUICK)
@@ -304,7 +199,7 @@ def test_playlists_that_name_one_another_end_in_a_line() -> None:
 def test_a_playlist_that_names_what_is_no_text_ends_in_a_line() -> None:
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n\xff.ts\n#EXT-X-ENDLIST\n"
     with (
-        http_server(whole(playlist, _KIND)) as (url, _),
+        http_server(whole(playlist, PLAYLIST)) as (url, _),
         pytest.raises(SourceError, match="no answer that is a video stream"),
     ):
         open_source(f"{url}/x.m3u8", QUICK)
